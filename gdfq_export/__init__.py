@@ -1,0 +1,7 @@
+"""Data-free low-bit quantization of image classifiers and their export to ONNX."""
+
+from __future__ import annotations
+
+__all__ = ["__version__"]
+
+__version__ = "0.1.0"

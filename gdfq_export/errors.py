@@ -1,0 +1,39 @@
+"""Errors a user can meet, each with the exit code the command line returns for it.
+
+A message is one sentence: what is wrong, where, and what to do about it. Anything that is not one of these is a defect of ours
+(exit code 4).
+"""
+
+from __future__ import annotations
+
+__all__ = ["BackendUnavailable", "GateFailed", "GdfqExportError", "InputError", "InternalError"]
+
+
+class GdfqExportError(Exception):
+    """Base of every error that is shown to a user without a traceback."""
+
+    exit_code: int = 4
+
+
+class GateFailed(GdfqExportError):
+    """A measured value does not satisfy a gate the user set."""
+
+    exit_code = 1
+
+
+class InputError(GdfqExportError):
+    """The user's model, data, recipe or option cannot be used."""
+
+    exit_code = 2
+
+
+class BackendUnavailable(GdfqExportError):
+    """The runtime or device asked for is not on this machine."""
+
+    exit_code = 3
+
+
+class InternalError(GdfqExportError):
+    """A promise of this tool does not hold, for instance a file that differs from its simulation."""
+
+    exit_code = 4

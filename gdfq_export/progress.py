@@ -1,0 +1,52 @@
+"""How long work reports itself: phases with steps, shown by the command line and silent everywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
+
+__all__ = ["Phase", "Progress", "SilentProgress"]
+
+
+class Phase(Protocol):
+    """One phase under way; called after each step."""
+
+    def __call__(self, done: int, total: int, facts: Mapping[str, float] = ...) -> None:
+        """Report `done` of `total` steps and the figures worth showing."""
+        ...
+
+
+class Progress:
+    """Base of every progress display; keeps the seconds each phase took.
+
+    A display overrides `show` to draw; timing works the same for all.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[Phase]:
+        """Open the phase `name`; what is yielded takes `(done, total, facts)` after each step."""
+        started = time.perf_counter()
+        try:
+            with self.show(name) as report:
+                yield report
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+    @contextmanager
+    def show(self, name: str) -> Iterator[Phase]:
+        """Draw one phase; the base draws nothing."""
+        del name
+        yield _ignore
+
+
+class SilentProgress(Progress):
+    """Draws nothing, still times."""
+
+
+def _ignore(done: int, total: int, facts: Mapping[str, float] | None = None) -> None:
+    del done, total, facts
