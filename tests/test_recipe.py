@@ -1,0 +1,133 @@
+"""Recipes: what is shipped loads, what is wrong is explained, the hash covers every setting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gdfq_export.errors import InputError
+from gdfq_export.recipe import (
+    DEFAULT_RECIPE,
+    Recipe,
+    list_recipes,
+    load_recipe,
+    recipe_sha256,
+    recipe_to_yaml,
+)
+
+SHIPPED = [recipe.name for recipe in list_recipes()]
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    return path
+
+
+def refusal(path: Path | str) -> str:
+    with pytest.raises(InputError) as caught:
+        load_recipe(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_the_default_comes_first() -> None:
+    assert SHIPPED[0] == DEFAULT_RECIPE == "w8a8-ort-cpu"
+    assert "w8a8-finetuned-ort-cpu" in SHIPPED
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_recipe_is_called_what_its_file_is_called(name: str) -> None:
+    assert load_recipe(name).name == name
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_written_recipe_reads_back_as_the_same(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(name)
+    path = write(tmp_path, recipe_to_yaml(recipe))
+    assert load_recipe(path) == recipe
+    assert load_recipe(str(path)) == recipe
+
+
+def test_defaults_are_filled_in(tmp_path: Path) -> None:
+    recipe = load_recipe(write(tmp_path, "name: bare\n"))
+    assert recipe == Recipe(name="bare")
+    assert (recipe.bits.weights, recipe.data.method, recipe.tuning.finetune) == (8, "gdfq", None)
+
+
+def test_finetune_is_asked_for_by_an_empty_mapping() -> None:
+    assert load_recipe("w8a8-finetuned-ort-cpu").tuning.finetune is not None
+
+
+def test_exponents_without_a_dot_are_numbers(tmp_path: Path) -> None:
+    path = write(tmp_path, "name: x\ndata: {generator: {learning_rate: 1e-4}}\n")
+    assert load_recipe(path).data.generator.learning_rate == 1e-4
+
+
+def test_hash_changes_with_any_setting_and_only_then(tmp_path: Path) -> None:
+    explicit = write(tmp_path, "name: x\nbits: {weights: 8}\n")
+    assert recipe_sha256(load_recipe(explicit)) == recipe_sha256(Recipe(name="x"))
+    changed = write(tmp_path, "name: x\ndata: {generator: {steps: 7}}\n")
+    assert recipe_sha256(load_recipe(changed)) != recipe_sha256(Recipe(name="x"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "name: x\nbitz: {}\n",
+            "unknown key bitz (did you mean bits?); accepted here: name, description, target, bits",
+        ),
+        (
+            "name: x\ndata: {generatr: {}}\n",
+            "unknown key data.generatr (did you mean generator?); accepted here: method, images",
+        ),
+        ("name: x\ntuning: {finetune: {stepz: 1}}\n", "unknown key tuning.finetune.stepz (did you mean steps?)"),
+        ("name: x\nbits: {weights: 16}\n", "bits.weights is 16; give it an integer from 2 to 8"),
+        ("name: x\nbits: {weights: eight}\n", "bits.weights is 'eight'; give it an integer from 2 to 8"),
+        ("name: x\nbits: 8\n", "bits is 8; give it a mapping with keys among weights, activations"),
+        ("name: x\ndata: {method: real}\n", "data.method is 'real'; give it one of gdfq, noise"),
+        ("name: x\ntarget: tpu\n", "target is 'tpu'; give it one of ort-cpu"),
+        (
+            "name: x\ndata: {generator: {learning_rate: -1}}\n",
+            "data.generator.learning_rate is -1; give it a number above 0 up to 1",
+        ),
+        ("name: x\ntuning: {bias_correction: perhaps}\n", "tuning.bias_correction is 'perhaps'; give it true or false"),
+        ("name: x\ntuning: {finetune: yes}\n", "tuning.finetune is True; give it a mapping with keys among steps"),
+        ("name: x\ncalibration: {percentile: .nan}\n", "calibration.percentile is nan; give it a number"),
+        ("bits: {weights: 8}\n", "the key name is missing; give it a text"),
+        ("name: x\nbits: {weights: 1, activations: 1}\n", "(and 1 more to mend)"),
+        ("", "holds no keys"),
+        ("- name\n", "holds no keys"),
+        ("name: [x\n", "not valid YAML at line 2"),
+    ],
+)
+def test_a_wrong_recipe_is_explained(text: str, said: str, tmp_path: Path) -> None:
+    path = write(tmp_path, text)
+    message = refusal(path)
+    assert message.startswith(f"recipe {path}: ")
+    assert said in message
+
+
+def test_an_unknown_name_lists_what_there_is() -> None:
+    message = refusal("w8a8-ort-cp")
+    assert "no recipe is named 'w8a8-ort-cp' (did you mean w8a8-ort-cpu?)" in message
+    assert all(name in message for name in SHIPPED)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert "No such file" in refusal(str(tmp_path / "absent.yaml"))
+    assert "Is a directory" in refusal(tmp_path)
+
+
+def test_a_binary_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.yaml"
+    path.write_bytes(b"\x08\xff\xfe\x00")
+    assert "not a text file" in refusal(path)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_recipe_says_what_it_is(name: str) -> None:
+    assert load_recipe(name).description
