@@ -1,0 +1,8 @@
+"""The embedded demo: a small trained network and its held-out digits, so that a first run needs no model and no data."""
+
+from __future__ import annotations
+
+from gdfq_export.demo.digits import held_out_digits
+from gdfq_export.demo.network import DemoNetwork, load_demo
+
+__all__ = ["DemoNetwork", "held_out_digits", "load_demo"]
