@@ -1,4 +1,4 @@
-"""The embedded demo: a small trained network and its held-out digits, so that a first run needs no model and no data."""
+"""The embedded demo: a small trained network and held-out digits, so that a first run needs no model and no data."""
 
 from __future__ import annotations
 
