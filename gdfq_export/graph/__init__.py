@@ -1,0 +1,1 @@
+"""The float network as a graph: its canonical form, and BatchNorm folding that keeps the statistics."""

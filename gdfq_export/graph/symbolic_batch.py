@@ -1,0 +1,72 @@
+"""A batch dimension of any size, also for a graph that was exported with a fixed one.
+
+1. The first dimension of every input becomes symbolic; a symbol the user gave keeps its name.
+2. A constant Reshape target whose first entry is the fixed batch, on data whose first dimension is the batch, gets 0 ("as the
+   input") there.
+3. Shapes recorded for other values are dropped: they are measured again at the end.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+__all__ = ["BATCH_SYMBOL", "fixed_batch", "with_symbolic_batch"]
+
+BATCH_SYMBOL = "batch"
+
+
+def fixed_batch(proto: onnx.ModelProto) -> int | None:
+    """The batch size the first input is fixed to, None if it is dynamic."""
+    for value in graph_inputs(proto)[:1]:
+        dims = value.type.tensor_type.shape.dim
+        if dims and dims[0].HasField("dim_value") and dims[0].dim_value > 0:
+            return int(dims[0].dim_value)
+    return None
+
+
+def graph_inputs(proto: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """The inputs a user feeds: those that are not initializers as well."""
+    weights = {tensor.name for tensor in proto.graph.initializer}
+    return [value for value in proto.graph.input if value.name not in weights]
+
+
+def with_symbolic_batch(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a copy of `proto` that takes any batch."""
+    batch = fixed_batch(proto)
+    result = onnx.ModelProto()
+    result.CopyFrom(proto)
+    if batch is not None:
+        _free_reshapes(result, batch)
+    for value in graph_inputs(result):
+        dims = value.type.tensor_type.shape.dim
+        if dims and not dims[0].dim_param:
+            dims[0].dim_param = BATCH_SYMBOL
+    for value in result.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    del result.graph.value_info[:]
+    return result
+
+
+def _free_reshapes(proto: onnx.ModelProto, batch: int) -> None:
+    inferred = onnx.shape_inference.infer_shapes(proto, data_prop=True)
+    first = {}
+    for value in [*inferred.graph.value_info, *inferred.graph.input]:
+        dims = value.type.tensor_type.shape.dim
+        if dims and dims[0].HasField("dim_value"):
+            first[value.name] = dims[0].dim_value
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    for node in proto.graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+    for index, node in enumerate(proto.graph.node):
+        if node.op_type != "Reshape" or first.get(node.input[0]) != batch:
+            continue
+        target = constants.get(node.input[1])
+        if target is None or not target.size or target[0] != batch:
+            continue
+        name = f"{node.output[0]}_shape_any_batch"
+        freed = np.concatenate([[0], target[1:]]).astype(np.int64)
+        proto.graph.initializer.append(numpy_helper.from_array(freed, name))
+        proto.graph.node[index].input[1] = name
