@@ -1,0 +1,9 @@
+"""What calib raises when data that a user brought cannot be used."""
+
+from __future__ import annotations
+
+__all__ = ["DataError"]
+
+
+class DataError(ValueError):
+    """A data file is unusable; the message is one sentence: what was found, in which file, and what is accepted."""

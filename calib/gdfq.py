@@ -1,0 +1,194 @@
+"""Train the conditional generator on a frozen teacher (GDFQ, Xu et al. 2020, algorithm 1, its generator half).
+
+The loss of one step on a batch of fresh latents and labels:
+
+    CE(T(G(z, y)), y) + bns_weight * BNS + diversity_weight * D
+
+D fights mode collapse, which neither of the other terms sees. The second half of every batch repeats the labels of the first half with
+other latents; D asks the coarse (8x8 averaged) root mean square distance of each such pair, in units of the input range, to reach
+NATURAL_DISTANCE, and is 0 beyond (the diversity term of DSGAN, Yang et al. 2019, eq. 4, with its bound; MSGAN, Mao et al. 2019, divides
+by the latents' distance, which for Gaussian latents is nearly constant).
+
+A teacher without BatchNorm (folded before it came here) has no BNS; a mild prior on images takes its place: total variation, and the
+distance of each channel's mean and standard deviation from the InputSpec's `centre` and `spread`.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from calib.generator import ConditionalGenerator
+from calib.input_spec import InputSpec
+from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
+
+__all__ = ["GdfqSampler", "GeneratorTraining", "StepReport", "train_gdfq"]
+
+StepReport = Callable[[int, int, Mapping[str, float]], None]
+
+NATURAL_DISTANCE = 0.3
+DIVERSITY_GRID = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratorTraining:
+    """How a generator is built and trained.
+
+    Attributes:
+        steps: optimizer steps; 0 gives an untrained generator.
+        batch: images a step, at least 2.
+        learning_rate: Adam's, at the start; falls to 0 by a cosine.
+        latent: length of z.
+        width: channels of the generator's coarse grid.
+        bns_weight: weight of the BNS loss (or of the image prior, for a teacher without BatchNorm).
+        bns_normalized: errors in units of the running standard deviation; False is the published form.
+        diversity_weight: weight of the distance between two images of one label; 0 is GDFQ as published.
+    """
+
+    steps: int
+    batch: int
+    learning_rate: float
+    latent: int
+    width: int
+    bns_weight: float
+    bns_normalized: bool
+    diversity_weight: float
+
+    def __post_init__(self) -> None:
+        """Reject what cannot be trained."""
+        for name, least in (("steps", 0), ("batch", 2), ("latent", 1), ("width", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}; give at least {least}")
+        for name in ("learning_rate", "bns_weight", "diversity_weight"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
+                raise ValueError(f"{name} is {getattr(self, name)}; give a finite number, at least 0")
+
+
+class GdfqSampler:
+    """Draw images from a trained generator; every draw continues one random stream, so two draws differ."""
+
+    source = "gdfq"
+
+    def __init__(self, generator: ConditionalGenerator, num_classes: int, latent: int, seed: int) -> None:
+        self._generator = generator.eval()
+        self._device = generator.low.device
+        self._num_classes = num_classes
+        self._latent = latent
+        self._random = torch.Generator().manual_seed(seed)
+
+    @torch.no_grad()
+    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
+        """Draw `count` images float32 [N, C, H, W] and their labels int64 [N], `batch` at a time, on the CPU.
+
+        Labels are balanced: every class comes as often as any other, give or take one, in random order.
+        """
+        labels = balanced_labels(count, self._num_classes, self._random)
+        images = []
+        for chunk in labels.split(batch):
+            z = torch.randn((len(chunk), self._latent), generator=self._random)
+            images.append(self._generator(z.to(self._device), chunk.to(self._device), self._random).cpu())
+        return torch.cat(images), labels
+
+
+def balanced_labels(count: int, num_classes: int, random: torch.Generator) -> Tensor:
+    """Draw int64 [count] labels, whole random permutations of the classes one after the other."""
+    rounds = [torch.randperm(num_classes, generator=random) for _ in range(max(1, math.ceil(count / num_classes)))]
+    return torch.cat(rounds)[:count]
+
+
+def train_gdfq(
+    teacher: nn.Module,
+    input_spec: InputSpec,
+    num_classes: int,
+    settings: GeneratorTraining,
+    seed: int,
+    device: str,
+    on_step: StepReport | None = None,
+) -> GdfqSampler:
+    """Train a generator so that `teacher` recognises its images and finds its own BatchNorm statistics in them.
+
+    The teacher is copied, frozen and not changed. Everything random comes from `seed`; on one machine and one number of threads the
+    same arguments give the same bytes.
+
+    Args:
+        teacher: maps images [N, C, H, W] to logits [N, num_classes].
+        input_spec: shape and range of the images.
+        num_classes: number of logits.
+        settings: size of the generator, schedule and weights.
+        seed: of the generator's start, its training and its draws.
+        device: where to train, for instance "cpu" or "cuda".
+        on_step: called after each step with the figures `loss`, `cross_entropy`, `bns` (or `prior`), `agreement`, `distance`.
+
+    Raises:
+        FloatingPointError: the loss became NaN or infinite.
+    """
+    frozen = copy.deepcopy(teacher).eval().requires_grad_(False).to(device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        generator = ConditionalGenerator(num_classes, input_spec, settings.latent, settings.width).to(device)
+    random = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(generator.parameters(), lr=settings.learning_rate, betas=(0.5, 0.999))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, settings.steps))
+    generator.train()
+    for step in range(settings.steps):
+        half = balanced_labels(settings.batch - settings.batch // 2, num_classes, random)
+        labels = torch.cat([half, half])[: settings.batch].to(device)
+        z = torch.randn((settings.batch, settings.latent), generator=random).to(device)
+        images = generator(z, labels, random)
+        with BatchNormTap(frozen) as tap:
+            logits = frozen(images)
+            prior = _prior(tap, images, input_spec, settings.bns_normalized)
+        cross_entropy = functional.cross_entropy(logits, labels)
+        distance = pair_distance(images, input_spec)
+        loss = (
+            cross_entropy
+            + settings.bns_weight * prior
+            + settings.diversity_weight * functional.relu(1 - distance / NATURAL_DISTANCE).mean()
+        )
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"generator training diverged at step {step + 1}: lower the learning rate")
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if on_step is not None:
+            facts = {
+                "loss": loss.item(),
+                "cross_entropy": cross_entropy.item(),
+                "bns" if has_batch_norm(frozen) else "prior": prior.item(),
+                "agreement": (logits.argmax(1) == labels).float().mean().item(),
+                "distance": distance.mean().item(),
+            }
+            on_step(step + 1, settings.steps, facts)
+    return GdfqSampler(generator, num_classes, settings.latent, seed + 1)
+
+
+def pair_distance(images: Tensor, input_spec: InputSpec) -> Tensor:
+    """Compare image i of the first half of [N, C, H, W] with image i of the second half; [N // 2], 1 is the whole range.
+
+    Root mean square over an 8x8 average of the images, so that noise in single pixels is not taken for variety.
+    """
+    span = images.new_tensor(input_spec.high) - images.new_tensor(input_spec.low)
+    grid = (min(DIVERSITY_GRID, images.shape[2]), min(DIVERSITY_GRID, images.shape[3]))
+    coarse = functional.adaptive_avg_pool2d(images / span.reshape(1, -1, 1, 1), grid)
+    pairs = images.shape[0] // 2
+    difference = coarse[-pairs:] - coarse[:pairs]
+    return torch.sqrt(difference.square().mean(dim=(1, 2, 3)) + 1e-8)
+
+
+def _prior(tap: BatchNormTap, images: Tensor, input_spec: InputSpec, normalized: bool) -> Tensor:
+    """Give the BNS loss of what `tap` saw, or the image prior where the teacher has no BatchNorm."""
+    if tap.moments():
+        return bns_loss(tap, normalized)
+    centre = images.new_tensor(input_spec.centre)
+    spread = images.new_tensor(input_spec.spread)
+    standard = (images - centre.reshape(1, -1, 1, 1)) / spread.reshape(1, -1, 1, 1)
+    deviation, mean = torch.std_mean(standard, dim=(0, 2, 3))
+    variation = standard.diff(dim=2).abs().mean() + standard.diff(dim=3).abs().mean()
+    return mean.square().mean() + (deviation - 1).square().mean() + variation

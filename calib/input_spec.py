@@ -1,0 +1,83 @@
+"""What a network takes as an image: its shape and the preprocessing that turns pixels into network input.
+
+A pixel p of channel c becomes (p / scale - mean[c]) / std[c]. Pixels are 0..255, so the preprocessing also bounds what an image can be;
+the generator, the noise sampler and the input quantizer all live inside these bounds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["InputSpec"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputSpec:
+    """Shape (C, H, W) and preprocessing of a network's input.
+
+    Raises:
+        ValueError: a dimension is below 1, a number of means or stds differs from C, or scale or a std is not positive.
+    """
+
+    shape: tuple[int, int, int]
+    scale: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Check that the numbers describe a preprocessing that can be undone."""
+        if len(self.shape) != 3 or min(self.shape) < 1:
+            raise ValueError(f"input shape is {self.shape}; give (C, H, W), each at least 1")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != self.shape[0] or not all(math.isfinite(value) for value in values):
+                raise ValueError(f"{name} is {values}; give one finite number for each of {self.shape[0]} channels")
+        if not math.isfinite(self.scale) or self.scale <= 0:
+            raise ValueError(f"scale is {self.scale}; give a positive number, 255 for pixels divided by 255")
+        if min(self.std) <= 0:
+            raise ValueError(f"std is {self.std}; give positive numbers")
+
+    @property
+    def low(self) -> tuple[float, ...]:
+        """Network input of pixel 0, one value per channel."""
+        return tuple((0.0 - mean) / std for mean, std in zip(self.mean, self.std, strict=True))
+
+    @property
+    def high(self) -> tuple[float, ...]:
+        """Network input of pixel 255, one value per channel."""
+        return tuple((255.0 / self.scale - mean) / std for mean, std in zip(self.mean, self.std, strict=True))
+
+    @property
+    def centre(self) -> tuple[float, ...]:
+        """Where images are likely centred: 0 where the preprocessing subtracts a mean, else the middle of the range."""
+        return tuple(
+            0.0 if low < 0.0 < high else (low + high) / 2 for low, high in zip(self.low, self.high, strict=True)
+        )
+
+    @property
+    def spread(self) -> tuple[float, ...]:
+        """Likely standard deviation of images: 1 where the preprocessing divides by one, else a quarter of the range.
+
+        Natural images have a standard deviation near a quarter of the pixel range, so a range of about 4 to 5 tells that it was
+        divided out.
+        """
+        ranges = (high - low for low, high in zip(self.low, self.high, strict=True))
+        return tuple(1.0 if 3.5 <= width <= 8.0 else width / 4 for width in ranges)
+
+    def normalize(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Turn pixels uint8 [N, H, W, C] into network input float32 [N, C, H, W], contiguous."""
+        planes = pixels.transpose(0, 3, 1, 2).astype(np.float32)
+        normal = (planes / np.float32(self.scale) - self._per_channel(self.mean)) / self._per_channel(self.std)
+        return np.ascontiguousarray(normal, dtype=np.float32)
+
+    def to_pixels(self, images: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Turn network input float [N, C, H, W] into pixels uint8 [N, H, W, C], rounded and clipped to 0..255."""
+        planes = (images * self._per_channel(self.std) + self._per_channel(self.mean)) * np.float32(self.scale)
+        return np.ascontiguousarray(np.clip(np.rint(planes), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1))
+
+    @staticmethod
+    def _per_channel(values: tuple[float, ...]) -> NDArray[np.float32]:
+        return np.asarray(values, dtype=np.float32).reshape(1, -1, 1, 1)

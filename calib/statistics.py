@@ -1,0 +1,92 @@
+"""BatchNorm statistics of a teacher and the BNS loss (GDFQ, Xu et al. 2020, eq. 4; ZeroQ uses the same idea per image).
+
+A trained BatchNorm layer remembers mean and variance of its input over the training data. The loss compares them with the mean and
+the biased variance of what the layer receives now, so it is measured on BatchNorm *inputs*, with the teacher in eval mode.
+
+As published the loss is mean squared error of mean and variance, in absolute units: layers with a wide variance dominate. The
+normalised form divides each channel's error of mean and of standard deviation by the running standard deviation, so every channel
+of every layer counts alike.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["BatchNormTap", "bns_loss", "has_batch_norm"]
+
+
+def _batch_norms(teacher: nn.Module) -> list[nn.BatchNorm2d]:
+    return [
+        module for module in teacher.modules() if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None
+    ]
+
+
+def has_batch_norm(teacher: nn.Module) -> bool:
+    """Tell whether the teacher still carries BatchNorm statistics (a folded network does not)."""
+    return bool(_batch_norms(teacher))
+
+
+class BatchNormTap:
+    """Context manager that captures mean and biased variance of every BatchNorm2d input in the latest forward pass.
+
+    Gradients flow through what is captured. Use as::
+
+        with BatchNormTap(teacher) as tap:
+            logits = teacher(images)
+            loss = bns_loss(tap)
+    """
+
+    def __init__(self, teacher: nn.Module) -> None:
+        self._layers = _batch_norms(teacher)
+        self._captured: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+        self._handles: list[torch.utils.hooks.RemovableHandle] = []
+
+    def __enter__(self) -> BatchNormTap:
+        """Attach the hooks."""
+        self._handles = [layer.register_forward_pre_hook(self._capture) for layer in self._layers]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove the hooks and forget what was captured."""
+        for handle in self._handles:
+            handle.remove()
+        self._captured.clear()
+
+    def moments(self) -> list[tuple[nn.BatchNorm2d, Tensor, Tensor]]:
+        """Give each layer that ran with the mean [C] and biased variance [C] of its input, in module order."""
+        return [(layer, *self._captured[layer]) for layer in self._layers if layer in self._captured]
+
+    def _capture(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3), correction=0)
+        self._captured[layer] = (mean, variance)
+
+
+def bns_loss(tap: BatchNormTap, normalized: bool = True) -> Tensor:
+    """Compare the moments in `tap` with the running statistics; a scalar, the mean over layers.
+
+    Args:
+        tap: an open tap after a forward pass of the teacher.
+        normalized: errors of mean and standard deviation in units of the running standard deviation; False gives GDFQ as
+            published, MSE(mean) + MSE(variance).
+
+    Raises:
+        ValueError: no BatchNorm layer has run.
+    """
+    losses = []
+    for layer, mean, variance in tap.moments():
+        assert layer.running_mean is not None and layer.running_var is not None
+        if normalized:
+            scale = layer.running_var + layer.eps
+            shift = (mean - layer.running_mean).square() / scale
+            stretch = (torch.sqrt(variance + layer.eps) - torch.sqrt(scale)).square() / scale
+            losses.append((shift + stretch).mean())
+        else:
+            losses.append((mean - layer.running_mean).square().mean() + (variance - layer.running_var).square().mean())
+    if not losses:
+        raise ValueError("the teacher has no BatchNorm2d layer that ran: check has_batch_norm before asking for its loss")
+    return torch.stack(losses).mean()
