@@ -1,8 +1,8 @@
 """Handwritten digits of scikit-learn (UCI optical recognition, 8x8), split into training and held-out images.
 
 The first half in the file's order is for training, the second half is held out. Neighbours in that order come from the
-same writers, so that a shuffled split would test on hands it was trained on. The data set's 0..16 is stretched to pixels
-0..255.
+same writers, so that a shuffled split would test on hands it was trained on. The data set's values 0..16
+are stretched to pixels 0..255.
 """
 
 from __future__ import annotations

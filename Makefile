@@ -1,0 +1,38 @@
+# Two commands on a machine with Python 3.11 and pip:  make quantize   make test
+# torch is installed first and alone. TORCH_INDEX_URL picks its build where the default index would bring CUDA packages:
+#   make quantize TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+TORCH_INDEX_URL ?=
+
+.DELETE_ON_ERROR:
+.PHONY: quantize test lint clean
+
+quantize: $(VENV)/.installed
+	$(BIN)/gdfq-export quantize --onnx-out model.onnx
+
+test: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'not slow'
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.torch: constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) $$(grep '^torch==' constraints.txt) $(if $(TORCH_INDEX_URL),--index-url $(TORCH_INDEX_URL))
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.torch pyproject.toml
+	$(PIP) --constraint constraints.txt --editable '.[demo]'
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) --constraint constraints.txt --editable '.[demo,dev]'
+	touch $@

@@ -1,0 +1,30 @@
+"""What every test relies on: where the evaluation data lies, what needs a GPU, and how long a property may take."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+import torch
+
+hypothesis.settings.register_profile("shared-machine", deadline=None)
+hypothesis.settings.load_profile("shared-machine")
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def evaluation_data() -> Path:
+    """The folder of real networks and images that GDFQ_EXPORT_DATA names; skips where there is none."""
+    folder = os.environ.get("GDFQ_EXPORT_DATA")
+    if not folder:
+        pytest.skip("GDFQ_EXPORT_DATA is not set: the evaluation networks and images are not on this machine")
+    return Path(folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU"))
