@@ -33,8 +33,8 @@ def model(
     """Return a checked ONNX model; all graph inputs are float32.
 
     Args:
-        nodes: `(op_type, inputs, outputs)` or `(op_type, inputs, outputs, attributes)`; "" leaves an optional input out. An
-            attribute given as a numpy array becomes a tensor. A node is named after its first output.
+        nodes: `(op_type, inputs, outputs)` or `(op_type, inputs, outputs, attributes)`; "" leaves an optional input
+            out. An attribute given as a numpy array becomes a tensor. A node is named after its first output.
         inputs: shape by name; a string is a symbolic dimension.
         outputs: names of graph outputs; their types come from shape inference.
         initializers: arrays by name, stored with their own dtype.
@@ -56,11 +56,8 @@ def model(
         [onnx.ValueInfoProto(name=name) for name in outputs],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in (initializers or {}).items()],
     )
-    proto = helper.make_model(
-        graph,
-        opset_imports=[helper.make_opsetid("", opset)],
-        ir_version=helper.OP_SET_ID_VERSION_MAP[("ai.onnx", opset)],
-    )
+    opsets = [helper.make_opsetid("", opset)]
+    proto = helper.make_model(graph, opset_imports=opsets, ir_version=helper.find_min_ir_version_for(opsets))
     if infer_shapes:
         proto = onnx.shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
         onnx.checker.check_model(proto)
