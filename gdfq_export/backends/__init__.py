@@ -1,0 +1,1 @@
+"""Runtimes behind one protocol: load a file, run images, and say what really executes."""

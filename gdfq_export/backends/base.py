@@ -1,0 +1,90 @@
+"""What a runtime must offer so that a file can be verified on it.
+
+A `Session` is one loaded file. It returns logits, named tensors, and `ExecutedGraph`: the graph the runtime executes
+after its own optimisation, which is the only honest source for the question "what runs as integer?".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Array", "Backend", "ExecutedGraph", "ExecutedNode", "Images", "Kind", "Logits", "Session"]
+
+Kind = Literal["integer compute", "float compute", "quantize", "dequantize", "layout", "other"]
+"""Compute is convolutions and matrix products; layout is data movement, mostly the runtime's own."""
+
+Images = NDArray[np.float32]
+"""Network input, normalised, `[N, C, H, W]`."""
+
+Logits = NDArray[np.float32]
+"""Network output, `[N, classes]`."""
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutedNode:
+    """One operation as the runtime executes it; empty optional inputs are `""`."""
+
+    name: str
+    op_type: str
+    kind: Kind
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutedGraph:
+    """The runtime's optimised graph, nodes in execution order.
+
+    `integer_kernels` are the ONNX operators the runtime can execute on integers, whether or not it did so here.
+    """
+
+    runtime: str
+    nodes: tuple[ExecutedNode, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    constants: frozenset[str]
+    integer_kernels: frozenset[str]
+
+
+class Session(Protocol):
+    """One file loaded into a runtime."""
+
+    @property
+    def output_name(self) -> str:
+        """Name of the first graph output, the logits."""
+        ...
+
+    def run(self, images: Images) -> Logits:
+        """Logits `[N, classes]` of images `[N, C, H, W]`, any N."""
+        ...
+
+    def run_tensors(self, images: Images, names: Sequence[str]) -> Mapping[str, Array]:
+        """Graph outputs and taps (see `Backend.load`) by name, each with N rows."""
+        ...
+
+    def describe(self) -> ExecutedGraph:
+        """The graph as the runtime executes it, taps not included."""
+        ...
+
+
+class Backend(Protocol):
+    """A runtime on this machine."""
+
+    name: str
+
+    def load(self, model: Path | bytes, threads: int, *, taps: Sequence[str] = ()) -> Session:
+        """Load a file; `taps` are inner tensors that `run_tensors` can return as well.
+
+        Raises:
+            InputError: the runtime does not accept the file.
+            BackendUnavailable: the runtime is not installed, or its device is missing.
+        """
+        ...

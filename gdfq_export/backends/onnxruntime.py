@@ -1,0 +1,175 @@
+"""ONNX Runtime on the CPU, at its default optimisation level: what users of a shipped file get."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from gdfq_export.backends.base import Array, ExecutedGraph, ExecutedNode, Images, Logits
+from gdfq_export.backends.onnxruntime_operators import INTEGER_KERNELS, KINDS
+from gdfq_export.errors import InputError
+
+__all__ = ["OnnxRuntime", "OrtSession", "optimized_graph"]
+
+_QUIET = 3  # errors only; saving an optimised graph warns that it is specific to this machine
+_BATCH = 64
+
+
+class OnnxRuntime:
+    """The `onnxruntime` package with its CPU execution provider."""
+
+    name = "onnxruntime"
+
+    def load(self, model: Path | bytes, threads: int, *, taps: Sequence[str] = (), batch: int = _BATCH) -> OrtSession:
+        """Load a file; at most `batch` images go through the runtime at a time.
+
+        Raises:
+            InputError: ONNX Runtime does not accept the file, or it is not one image input `[N, C, H, W]`.
+        """
+        return OrtSession(model, threads, taps=taps, batch=batch)
+
+
+class OrtSession:
+    """One file in ONNX Runtime.
+
+    Any number of images works: a file with a fixed batch is fed in pieces of that size, the last one padded by
+    repeating its last image.
+    """
+
+    def __init__(self, model: Path | bytes, threads: int, *, taps: Sequence[str] = (), batch: int = _BATCH) -> None:
+        self._model = model
+        served = _with_outputs(model, taps) if taps else model
+        self._session = _inference_session(served, threads)
+        self._input = _image_input(self._session, _where(model))
+        fixed = self._input.shape[0]
+        self._batch = fixed if isinstance(fixed, int) else batch
+        self._padded = isinstance(fixed, int)
+        self._outputs = tuple(str(output.name) for output in self._session.get_outputs())
+
+    @property
+    def input_name(self) -> str:
+        """Name of the image input."""
+        return str(self._input.name)
+
+    @property
+    def output_name(self) -> str:
+        """Name of the first graph output, the logits."""
+        return self._outputs[0]
+
+    def run(self, images: Images) -> Logits:
+        """Logits `[N, classes]` of images `[N, C, H, W]`, any N.
+
+        Raises:
+            InputError: the file does not take images of this shape.
+        """
+        return self.run_tensors(images, [self.output_name])[self.output_name]
+
+    def run_tensors(self, images: Images, names: Sequence[str]) -> Mapping[str, Array]:
+        """Graph outputs and taps by name, each with N rows.
+
+        Raises:
+            InputError: a name is neither, or the file does not take images of this shape.
+        """
+        if missing := [name for name in names if name not in self._outputs]:
+            raise InputError(f"{_where(self._model)} does not return {', '.join(missing)}; it returns {self._outputs}")
+        rows: list[list[Array]] = [list(part) for part in self._parts(images, list(names))]
+        return {name: np.concatenate([row[index] for row in rows]) for index, name in enumerate(names)}
+
+    def describe(self) -> ExecutedGraph:
+        """The optimised graph of the file, taps not included."""
+        graph = optimized_graph(self._model).graph
+        return ExecutedGraph(
+            runtime="ONNX Runtime",
+            nodes=tuple(
+                ExecutedNode(
+                    name=node.name,
+                    op_type=node.op_type,
+                    kind=KINDS.get(node.op_type, "other"),
+                    inputs=tuple(node.input),
+                    outputs=tuple(node.output),
+                )
+                for node in graph.node
+            ),
+            inputs=tuple(value.name for value in graph.input),
+            outputs=tuple(value.name for value in graph.output),
+            constants=frozenset(tensor.name for tensor in graph.initializer),
+            integer_kernels=INTEGER_KERNELS,
+        )
+
+    def _parts(self, images: Images, names: list[str]) -> Iterator[list[Array]]:
+        if len(images) == 0:
+            raise InputError(f"{_where(self._model)} was given no images; give at least one")
+        for start in range(0, len(images), self._batch):
+            part = np.ascontiguousarray(images[start : start + self._batch], dtype=np.float32)
+            count = len(part)
+            if self._padded and count < self._batch:
+                part = np.concatenate([part, np.repeat(part[-1:], self._batch - count, axis=0)])
+            try:
+                outputs = self._session.run(names, {self._input.name: part})
+            except Exception as error:  # the binding raises a dozen types of its own
+                raise InputError(
+                    f"{_where(self._model)} cannot run images of shape {list(part.shape)} (its input "
+                    f"{self._input.name!r} is {self._input.shape}): {_first_line(error)}"
+                ) from error
+            yield [output[:count] for output in outputs]
+
+
+def optimized_graph(model: Path | bytes) -> onnx.ModelProto:
+    """The graph ONNX Runtime executes on this machine at its default optimisation level.
+
+    Raises:
+        InputError: ONNX Runtime does not accept the file.
+    """
+    with tempfile.TemporaryDirectory(prefix="gdfq-export-") as folder:
+        path = Path(folder) / "optimized.onnx"
+        _inference_session(model, threads=1, save_to=path)
+        return onnx.load(path)
+
+
+def _inference_session(model: Path | bytes, threads: int, save_to: Path | None = None) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _QUIET
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    if save_to is not None:
+        options.optimized_model_filepath = str(save_to)
+    source = model if isinstance(model, bytes) else str(model)
+    try:
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the binding raises a dozen types of its own
+        raise InputError(
+            f"{_where(model)}: ONNX Runtime {onnxruntime.__version__} does not load it: {_first_line(error)}"
+        ) from error
+
+
+def _with_outputs(model: Path | bytes, names: Sequence[str]) -> bytes:
+    """A copy of the file that also returns inner tensors; their types are left for the runtime to infer."""
+    proto = onnx.load_from_string(model) if isinstance(model, bytes) else onnx.load(model)
+    there = {output.name for output in proto.graph.output}
+    computed = {name for node in proto.graph.node for name in node.output}
+    if missing := [name for name in names if name not in computed]:
+        raise InputError(f"{_where(model)} computes no tensor named {', '.join(missing)}; name outputs of its nodes")
+    proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in there)
+    return bytes(proto.SerializeToString())
+
+
+def _image_input(session: onnxruntime.InferenceSession, where: str) -> onnxruntime.NodeArg:
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
+        found = ", ".join(f"{value.name}: {value.type}{value.shape}" for value in inputs)
+        raise InputError(f"{where} takes {found}; give a classifier with one float input of shape [N, C, H, W]")
+    return inputs[0]
+
+
+def _where(model: Path | bytes) -> str:
+    return "the model in memory" if isinstance(model, bytes) else str(model)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

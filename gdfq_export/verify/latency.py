@@ -1,0 +1,135 @@
+"""Latency of several networks against each other, in one process, interleaved.
+
+Absolute times drift with the machine's load and clock; a ratio taken within a few milliseconds does not. So the
+networks take turns: in each round every network runs a short block, the order turns round from one round to the next,
+and a round yields one ratio of block medians. The ratio reported is the median of those, with a distribution-free 95
+% interval from order statistics (the sign test's interval).
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Latency", "RatioInterval", "Samples", "Timings", "interleave", "median_interval", "summarize", "versus"]
+
+Samples = NDArray[np.float64]
+"""Milliseconds, `[rounds, runs a round]`."""
+
+_BLOCK_SECONDS = 0.02
+_WARM_UP_SECONDS = 0.3
+_MOST_RUNS = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """One network: percentiles over all its runs, milliseconds a run of `batch` images."""
+
+    runs: int
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatioInterval:
+    """Reference time by the other's time, above 1 where the other is faster; median of `rounds`, 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Float against quantized, `batch` images a run, `threads` intra-op threads."""
+
+    source: str
+    batch: int
+    threads: int
+    float_network: Timings
+    quantized: Timings
+    speedup: RatioInterval
+
+
+def interleave(
+    runs: Mapping[str, Callable[[], object]],
+    *,
+    budget_seconds: float,
+    min_rounds: int = 20,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Samples]:
+    """Time `runs` in turn until the budget is spent and `min_rounds` rounds are done; warm-up comes on top."""
+    slowest = max(_warm_up(run, clock) for run in runs.values())
+    repeats = max(3, min(_MOST_RUNS, round(_BLOCK_SECONDS / max(slowest, 1e-6))))
+    rounds: dict[str, list[list[float]]] = {name: [] for name in runs}
+    order = list(runs)
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        started = clock()
+        while clock() - started < budget_seconds or len(rounds[order[0]]) < min_rounds:
+            for name in order:
+                rounds[name].append(_block(runs[name], repeats, clock))
+            order.reverse()
+    finally:
+        if collecting:
+            gc.enable()
+    return {name: np.asarray(rounds[name]) for name in runs}
+
+
+def summarize(samples: Samples) -> Timings:
+    """Percentiles over all runs of all rounds."""
+    p50, p90, p99 = np.percentile(samples, [50, 90, 99])
+    return Timings(runs=samples.size, p50_ms=float(p50), p90_ms=float(p90), p99_ms=float(p99))
+
+
+def versus(reference: Samples, other: Samples) -> RatioInterval:
+    """Ratio of the two, round by round."""
+    ratios = np.sort(np.median(reference, axis=1) / np.median(other, axis=1))
+    low, high = median_interval(len(ratios))
+    return RatioInterval(
+        value=float(np.median(ratios)), low=float(ratios[low]), high=float(ratios[high]), rounds=len(ratios)
+    )
+
+
+def median_interval(count: int, confidence: float = 0.95) -> tuple[int, int]:
+    """Indices into `count` sorted values that enclose the median with at least this confidence.
+
+    With fewer than six values no such pair exists; the extremes are returned.
+    """
+    allowed = (1 - confidence) / 2
+    tail, index = 0.0, 0
+    for index in range(count // 2 + 1):
+        tail += comb(count, index) / 2**count
+        if tail > allowed:
+            break
+    low = max(0, index - 1)
+    return low, count - 1 - low
+
+
+def _warm_up(run: Callable[[], object], clock: Callable[[], float]) -> float:
+    """Run for a while, at least three times; the median seconds of a run."""
+    started = clock()
+    times: list[float] = []
+    while len(times) < 3 or clock() - started < _WARM_UP_SECONDS:
+        before = clock()
+        run()
+        times.append(clock() - before)
+    return float(np.median(times))
+
+
+def _block(run: Callable[[], object], repeats: int, clock: Callable[[], float]) -> list[float]:
+    times: list[float] = []
+    for _ in range(repeats):
+        before = clock()
+        run()
+        times.append(1000.0 * (clock() - before))
+    return times

@@ -1,0 +1,67 @@
+"""The machine and the versions a number was measured with; without them a latency means nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+__all__ = ["Machine", "this_machine", "usable_cores", "versions"]
+
+_FLAGS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimddp", "i8mm")
+_PACKAGES = ("gdfq-export", "numpy", "onnx", "onnx-ir", "onnxruntime", "torch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """`flags` are the CPU's instruction sets that decide how fast, and on old ones how exactly, integers multiply."""
+
+    cpu: str
+    flags: tuple[str, ...]
+    cores: int
+    load_1min: float | None
+    system: str
+
+
+def this_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> Machine:
+    """What the operating system says; the load average is the one right now."""
+    facts = _cpu_facts(cpuinfo)
+    present = set((facts.get("flags") or facts.get("Features") or "").split())
+    return Machine(
+        cpu=facts.get("model name") or platform.processor() or platform.machine(),
+        flags=tuple(flag for flag in _FLAGS if flag in present),
+        cores=usable_cores(),
+        load_1min=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        system=f"{platform.system()} {platform.machine()}",
+    )
+
+
+def usable_cores() -> int:
+    """Cores this process may run on, which in a container may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages that decide results; a package that is not installed is left out."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _cpu_facts(cpuinfo: Path) -> dict[str, str]:
+    """The first processor's lines of /proc/cpuinfo; nothing where there is no such file."""
+    try:
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    facts: dict[str, str] = {}
+    for line in text.split("\n\n")[0].splitlines():
+        key, _, value = line.partition(":")
+        facts[key.strip()] = value.strip()
+    return facts

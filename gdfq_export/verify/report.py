@@ -1,0 +1,127 @@
+"""The report of one run: JSON is the truth, every table is a view of it.
+
+Keys carry their units (`p50_ms`, `drop_pp`, `bytes`); every figure stands beside its number of images and their
+source. What was not measured is null, and `reasons` says why under the figure's dotted name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gdfq_export.errors import InternalError
+from gdfq_export.files import atomic_output
+from gdfq_export.verify.accuracy import Accuracy
+from gdfq_export.verify.agreement import Agreement
+from gdfq_export.verify.coverage import Coverage
+from gdfq_export.verify.latency import Latency
+from gdfq_export.verify.machine import Machine
+from gdfq_export.verify.not_measured import NotMeasured
+from gdfq_export.verify.parity import ParityResult
+
+__all__ = ["SCHEMA_VERSION", "CalibrationFacts", "FileFacts", "Files", "RecipeFacts", "Report"]
+
+SCHEMA_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """One ONNX file; `name` without its folder."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """What went in and what came out; `size_ratio` is quantized by float."""
+
+    float_network: FileFacts
+    quantized: FileFacts
+    size_ratio: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeFacts:
+    """The recipe as it was used, overrides included: its name, its target, the SHA-256 of its canonical form."""
+
+    name: str
+    target: str
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationFacts:
+    """The data ranges were taken from: a sampler's name or the user's file; `provenance` as stored with it."""
+
+    source: str
+    images: int
+    provenance: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything one run measured, and what it takes to run it again."""
+
+    tool_version: str
+    source: str
+    files: Files
+    recipe: RecipeFacts
+    seed: int
+    calibration: CalibrationFacts
+    accuracy: Accuracy | NotMeasured
+    agreement: Agreement | NotMeasured
+    parity: ParityResult | NotMeasured
+    coverage: Coverage | NotMeasured
+    latency: Latency | NotMeasured
+    seconds_by_phase: Mapping[str, float]
+    warnings: tuple[str, ...]
+    machine: Machine
+    versions: Mapping[str, str]
+
+    def to_json(self) -> str:
+        """Indented JSON with a stable key order, ending in a newline.
+
+        Raises:
+            InternalError: a figure is NaN or infinite, or a value has no JSON form.
+        """
+        reasons: dict[str, str] = {}
+        body = {"schema_version": SCHEMA_VERSION, **_plain(self, "", reasons), "reasons": reasons}
+        return json.dumps(body, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def write(self, path: Path) -> None:
+        """Write `to_json()` to `path`, whole or not at all.
+
+        Raises:
+            InputError: `path` cannot be written.
+        """
+        text = self.to_json()
+        with atomic_output(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def _plain(value: object, key: str, reasons: dict[str, str]) -> Any:
+    """Data as JSON types; collects why figures are missing."""
+    prefix = f"{key}." if key else ""
+    if isinstance(value, NotMeasured):
+        reasons[key] = value.reason
+        return None
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: _plain(getattr(value, field.name), prefix + field.name, reasons)
+            for field in dataclasses.fields(value)
+        }
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item, prefix + str(name), reasons) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, f"{prefix}{index}", reasons) for index, item in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InternalError(f"the report's {key} is {value}; a figure must be finite or say why it was not measured")
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise InternalError(f"the report's {key} is a {type(value).__name__}, which has no JSON form")

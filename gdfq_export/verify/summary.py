@@ -1,0 +1,91 @@
+"""The report as rows of a table: what, value, note. The command line draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gdfq_export.verify.not_measured import NotMeasured
+from gdfq_export.verify.report import Report
+
+__all__ = ["Row", "summary_rows"]
+
+Row = tuple[str, str, str]
+"""What was measured, its value with unit, and on what."""
+
+
+def summary_rows(report: Report) -> list[Row]:
+    """A few rows a section; a section that was not measured is one row with its reason."""
+    sections = (_accuracy, _agreement, _parity, _coverage, _latency, _files)
+    return [row for section in sections for row in section(report)]
+
+
+def _accuracy(report: Report) -> Iterator[Row]:
+    if isinstance(accuracy := report.accuracy, NotMeasured):
+        yield _missing("accuracy", accuracy)
+        return
+    on = f"{accuracy.images:,} images of {accuracy.source}"
+    for name, scores in (("top-1", accuracy.top1), ("top-5", accuracy.top5)):
+        if isinstance(scores, NotMeasured):
+            continue
+        quantized, drop = scores.quantized, f"[{scores.drop_low_pp:+.2f}, {scores.drop_high_pp:+.2f}] at 95 %, paired"
+        yield f"{name} float", f"{100 * scores.float_network.value:.2f} %", on
+        interval = f"[{100 * quantized.low:.2f}, {100 * quantized.high:.2f}] at 95 %"
+        yield f"{name} quantized", f"{100 * quantized.value:.2f} %", interval
+        yield f"{name} drop", f"{scores.drop_pp:+.2f} pp", drop
+
+
+def _agreement(report: Report) -> Iterator[Row]:
+    if isinstance(agreement := report.agreement, NotMeasured):
+        yield _missing("agreement with float", agreement)
+        return
+    top1 = agreement.top1
+    on = f"{agreement.images:,} images of {agreement.source}, [{100 * top1.low:.2f}, {100 * top1.high:.2f}] at 95 %"
+    yield "agreement with float", f"{100 * top1.value:.2f} %", on
+
+
+def _parity(report: Report) -> Iterator[Row]:
+    if isinstance(parity := report.parity, NotMeasured):
+        yield _missing("parity", parity)
+        return
+    on = f"of {parity.elements:,} values in {len(parity.tensors)} tensors, {parity.images:,} images of {parity.source}"
+    if parity.first_differing is not None:
+        on += f"; the first to differ is {parity.first_differing}"
+    if parity.unchecked:
+        on += f"; {len(parity.unchecked)} quantized tensors were not simulated, among them {parity.unchecked[0]}"
+    if parity.logits_changed_by_tapping:
+        on += f"; {parity.logits_changed_by_tapping} logits change when inner tensors are read"
+    yield "parity with the simulation", "exact" if parity.exact else "not exact", f"{parity.differing:,} differ {on}"
+
+
+def _coverage(report: Report) -> Iterator[Row]:
+    if isinstance(coverage := report.coverage, NotMeasured):
+        yield _missing("integer compute", coverage)
+        return
+    floating = ", ".join(f"{node.op_type} {node.name}" for node in coverage.float_compute[:5]) or "none"
+    total = coverage.integer_compute + len(coverage.float_compute)
+    yield "integer compute", f"{coverage.integer_compute} of {total}", f"in {coverage.runtime}; float: {floating}"
+    reasons = dict.fromkeys(node.reason for node in coverage.dequantize)
+    yield "dequantize left", str(len(coverage.dequantize)), "; ".join(list(reasons)[:3]) or "none"
+
+
+def _latency(report: Report) -> Iterator[Row]:
+    if isinstance(latency := report.latency, NotMeasured):
+        yield _missing("latency", latency)
+        return
+    on = f"batch {latency.batch}, {latency.threads} thread{'s' if latency.threads > 1 else ''}"
+    for name, timings in (("float", latency.float_network), ("quantized", latency.quantized)):
+        spread = f"p90 {timings.p90_ms:.3f}, p99 {timings.p99_ms:.3f} ms; {timings.runs:,} runs, {on}"
+        yield f"latency {name}", f"{timings.p50_ms:.3f} ms", spread
+    ratio = latency.speedup
+    interval = f"[{ratio.low:.2f}, {ratio.high:.2f}] at 95 %, {ratio.rounds} interleaved rounds"
+    yield "float time / quantized time", f"{ratio.value:.2f}", interval
+
+
+def _files(report: Report) -> Iterator[Row]:
+    files = report.files
+    size = f"float {files.float_network.bytes:,} bytes; quantized / float = {files.size_ratio:.3f}"
+    yield "file size", f"{files.quantized.bytes:,} bytes", size
+
+
+def _missing(what: str, section: NotMeasured) -> Row:
+    return what, "not measured", section.reason

@@ -1,0 +1,133 @@
+"""Measure a quantized file against the float network it came from: all sections of the report that need a runtime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from gdfq_export.backends.base import Backend, Images, Logits, Session
+from gdfq_export.backends.onnxruntime import OnnxRuntime
+from gdfq_export.progress import Phase, Progress, SilentProgress
+from gdfq_export.verify.accuracy import Accuracy, LabelledImages, measure_accuracy
+from gdfq_export.verify.agreement import Agreement, measure_agreement
+from gdfq_export.verify.coverage import Coverage, measure_coverage
+from gdfq_export.verify.latency import Latency, interleave, summarize, versus
+from gdfq_export.verify.machine import usable_cores
+from gdfq_export.verify.not_measured import NotMeasured
+from gdfq_export.verify.parity import Expected, ParityResult, parity
+
+__all__ = ["Verification", "run_verification"]
+
+_PARITY_BATCH = 32
+_PIECE = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """The measured sections, ready for `Report`."""
+
+    accuracy: Accuracy | NotMeasured
+    agreement: Agreement
+    parity: ParityResult | NotMeasured
+    coverage: Coverage
+    latency: Latency | NotMeasured
+
+
+def run_verification(
+    float_model: bytes,
+    quantized: bytes,
+    *,
+    images: Images,
+    source: str,
+    expected: Expected | None = None,
+    parity_images: Images | None = None,
+    labelled: LabelledImages | None = None,
+    latency_seconds: float,
+    threads: int = 1,
+    batch: int = 1,
+    progress: Progress | None = None,
+    backend: Backend | None = None,
+) -> Verification:
+    """Run both files on `images` `[N, C, H, W]` from `source`, and on the labelled images where there are any.
+
+    `expected` simulates the quantized file (see `parity`) on `parity_images`, which default to `images`. `threads` and
+    `batch` are those of the latency measurement, which takes `latency_seconds` (0: none) beside its warm-up; scoring
+    uses every core.
+
+    Raises:
+        InputError: a file does not load, or its output does not fit the other's or the labels.
+        InternalError: the simulation names tensors the file does not have.
+    """
+    progress = progress or SilentProgress()
+    backend = backend or OnnxRuntime()
+    cores = usable_cores()
+    float_session, session = backend.load(float_model, cores), backend.load(quantized, cores)
+    softmax = _ends_in_softmax(float_model)
+
+    with progress.phase("agreement") as report:
+        float_logits, logits = _run_both(float_session, session, images, report)
+        agreement = measure_agreement(float_logits, logits, source, probabilities=softmax)
+
+    accuracy: Accuracy | NotMeasured = NotMeasured(reason="no labelled images were given")
+    if labelled is not None:
+        with progress.phase("accuracy") as report:
+            float_logits, logits = _run_both(float_session, session, labelled.images, report)
+            accuracy = measure_accuracy(float_logits, logits, labelled.labels, labelled.source)
+
+    with progress.phase("coverage"):
+        coverage = measure_coverage(session.describe())
+
+    same: ParityResult | NotMeasured = NotMeasured(reason="this file has no simulation to compare with")
+    if expected is not None:
+        with progress.phase("parity") as report:
+            proto = onnx.load_from_string(quantized)
+            chosen = images if parity_images is None else parity_images
+            same = parity(proto, expected, chosen, _PARITY_BATCH, source=source, backend=backend, on_step=report)
+
+    latency: Latency | NotMeasured = NotMeasured(reason="the latency budget is 0 seconds")
+    if latency_seconds > 0:
+        del float_session, session
+        with progress.phase("latency"):
+            latency = _latency(backend, float_model, quantized, images[:batch], source, latency_seconds, threads)
+    return Verification(accuracy=accuracy, agreement=agreement, parity=same, coverage=coverage, latency=latency)
+
+
+def _run_both(first: Session, second: Session, images: Images, report: Phase) -> tuple[Logits, Logits]:
+    """Logits of both networks for all images, a piece at a time so that progress can be shown."""
+    left, right = [], []
+    for start in range(0, len(images), _PIECE):
+        piece = images[start : start + _PIECE]
+        left.append(first.run(piece))
+        right.append(second.run(piece))
+        report(start + len(piece), len(images), {})
+    return np.concatenate(left), np.concatenate(right)
+
+
+def _latency(
+    backend: Backend,
+    float_model: bytes,
+    quantized: bytes,
+    images: Images,
+    source: str,
+    seconds: float,
+    threads: int,
+) -> Latency:
+    float_session, session = backend.load(float_model, threads), backend.load(quantized, threads)
+    samples = interleave(
+        {"float": lambda: float_session.run(images), "quantized": lambda: session.run(images)}, budget_seconds=seconds
+    )
+    return Latency(
+        source=source,
+        batch=len(images),
+        threads=threads,
+        float_network=summarize(samples["float"]),
+        quantized=summarize(samples["quantized"]),
+        speedup=versus(samples["float"], samples["quantized"]),
+    )
+
+
+def _ends_in_softmax(model: bytes) -> bool:
+    graph = onnx.load_from_string(model).graph
+    return any(node.op_type == "Softmax" and graph.output[0].name in node.output for node in graph.node)
