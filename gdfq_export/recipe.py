@@ -70,9 +70,10 @@ class Generator(_Section):
     batch: Annotated[int, Field(ge=2)] = 64
     learning_rate: Rate = 1e-3
     latent: Count = Field(64, description="length of the noise vector z")
-    width: Count = Field(32, description="channels of the generator's widest layer")
+    width: Count = Field(64, description="channels of the generator's coarse grid")
     bns_weight: Weight = Field(1.0, description="weight of the BatchNorm statistics loss beside the cross-entropy")
-    bns_normalized: bool = Field(True, description="divide each layer's error by its running statistics")
+    bns_normalized: bool = Field(True, description="errors in units of the running standard deviation")
+    diversity_weight: Weight = Field(1.0, description="weight of the distance between images of one class")
 
     def settings(self) -> GeneratorTraining:
         """The same settings in the words of `calib`."""
@@ -121,7 +122,7 @@ class Verify(_Section):
 
     agreement_images: Count = Field(512, description="fresh synthetic images for the top-1 agreement with float")
     parity_images: Count = Field(256, description="images on which every integer is compared with ONNX Runtime's")
-    latency_seconds: Annotated[float, Field(gt=0, le=600)] = Field(3.0, description="spent on timing")
+    latency_seconds: Annotated[float, Field(ge=0, le=600)] = Field(3.0, description="spent on timing; 0: none")
 
 
 class Recipe(_Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from gdfq_export.errors import InputError
 from gdfq_export.recipe import (
     DEFAULT_RECIPE,
+    Generator,
     Recipe,
     list_recipes,
     load_recipe,
@@ -126,6 +128,11 @@ def test_a_binary_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.yaml"
     path.write_bytes(b"\x08\xff\xfe\x00")
     assert "not a text file" in refusal(path)
+
+
+def test_the_generator_section_is_what_calib_trains_with() -> None:
+    generator = Generator(steps=7)
+    assert dataclasses.asdict(generator.settings()) == generator.model_dump()
 
 
 @pytest.mark.parametrize("name", SHIPPED)
