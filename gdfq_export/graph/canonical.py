@@ -1,7 +1,7 @@
 """The canonical float graph: one form of every construct, whoever exported it.
 
-Opset 21, static but for the batch, constants as initializers, every node and value named, BatchNormalization kept. The user's names of
-values, inputs and outputs stay.
+Opset 21, static but for the batch, constants as initializers, every node and value named, BatchNormalization kept. The
+user's names of values, inputs and outputs stay.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _our_names(model: ir.Model, converted: onnx.ModelProto) -> set[str]:
 
 
 def _require_same_outputs(proto: onnx.ModelProto, model: ir.Model, where: str) -> None:
-    """A graph exported for a fixed batch must compute each image by itself; two batches at once must give what each gives alone."""
+    """Two fixed batches at once must give what each gives alone: only then is a fixed batch no part of the computation."""
     random = np.random.default_rng(0)
     batch = fixed_batch(proto)
     inputs = graph_inputs(proto)
@@ -99,7 +99,8 @@ def _require_same_outputs(proto: onnx.ModelProto, model: ir.Model, where: str) -
     together = run_model(ir.to_proto(model), {n: np.concatenate([part[n] for part in parts]) for n in names})
     for name, result in together.items():
         expected = np.concatenate([run[name] for run in apart])
-        if expected.shape != result.shape or not np.allclose(expected, result, rtol=1e-3, atol=1e-4 * np.abs(expected).max()):
+        near = 1e-4 * float(np.abs(expected).max())
+        if expected.shape != result.shape or not np.allclose(expected, result, rtol=1e-3, atol=near):
             raise InputError(
                 f"{where} is built for a batch of exactly {batch} and its output {name} changes with another batch; "
                 "export it with a dynamic batch dimension"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-__all__ = ["add_initializer", "constant_array", "integer_list", "input_at", "unused_name"]
+__all__ = ["add_initializer", "constant_array", "input_at", "integer_list", "unused_name"]
 
 
 def input_at(node: ir.Node, index: int) -> ir.Value | None:

@@ -20,7 +20,8 @@ class ConstantReshapePass(ir.passes.InPlacePass):
     The target is what the graph computes at two batch sizes; `measured` holds both.
 
     1. No entry varies: the target is that constant.
-    2. The first entry is the batch, and so is the data's first dimension: 0 ("as the input"), which leaves -1 free for another entry.
+    2. The first entry is the batch, and so is the data's first dimension: 0 ("as the input"), which leaves -1 free for
+       another entry.
     3. One other entry varies, or the first one in another way: -1.
     4. More entries vary: an InputError, since no constant target means the same.
     """
@@ -31,7 +32,7 @@ class ConstantReshapePass(ir.passes.InPlacePass):
         self._where = where
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        """Rewrite all Reshape nodes of the main graph; the chains that fed them are left to the removal of unused nodes."""
+        """Rewrite the main graph; the chains that fed a Reshape are left to the removal of unused nodes."""
         modified = False
         for node in model.graph:
             if node.op_type != "Reshape" or constant_array(node.inputs[1]) is not None:

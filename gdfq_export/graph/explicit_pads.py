@@ -13,8 +13,8 @@ class ExplicitPadsPass(ir.passes.InPlacePass):
     """Replace `auto_pad` of Conv, MaxPool and AveragePool by `pads`, and give Conv its `kernel_shape`.
 
     1. VALID: no padding.
-    2. SAME_UPPER, SAME_LOWER: total = max((ceil(in / stride) - 1) * stride + (kernel - 1) * dilation + 1 - in, 0) per axis; the odd
-       one goes to the end (UPPER) or the beginning (LOWER).
+    2. SAME_UPPER, SAME_LOWER: total = max((ceil(in / stride) - 1) * stride + (kernel - 1) * dilation + 1 - in, 0) per
+       axis; the odd one goes to the end (UPPER) or the beginning (LOWER).
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

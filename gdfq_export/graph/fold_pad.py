@@ -12,10 +12,11 @@ __all__ = ["FoldPadPass"]
 class FoldPadPass(ir.passes.InPlacePass):
     """Fold `Pad` into the `pads` of its consumer.
 
-    1. The Pad is constant zero, not negative, over height and width only, its amounts are constants, and it has one consumer.
+    1. The Pad is constant zero, not negative, over height and width only, its amounts are constants, and it has one
+       consumer.
     2. The consumer is a Conv: pads add up.
-    3. The consumer is an AveragePool that counts its padding, or has none (it then counts it from now on): pads add up. The result
-       must stay smaller than the kernel, as ONNX Runtime demands, and the window count must not be rounded up.
+    3. The consumer is an AveragePool that counts its padding, or has none (it then counts it from now on): pads add up.
+       The result must stay smaller than the kernel, as ONNX Runtime demands, and the window count must not be rounded up.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -43,10 +44,11 @@ class FoldPadPass(ir.passes.InPlacePass):
 
 def _spatial_pads(node: ir.Node) -> list[int] | None:
     """`[top, left, bottom, right]`, None if rule 1 does not hold."""
-    x = node.inputs[0]
-    if x is None or x.shape is None or len(x.shape) != 4 or node.attributes.get_string("mode", "constant") != "constant":
+    x, rank = node.inputs[0], 4
+    if x is None or x.shape is None or len(x.shape) != rank:
         return None
-    rank = 4
+    if node.attributes.get_string("mode", "constant") != "constant":
+        return None
     amounts = integer_list(input_at(node, 1))
     fill = input_at(node, 2)
     filled = constant_array(fill)

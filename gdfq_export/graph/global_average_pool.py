@@ -43,7 +43,7 @@ def _one_window(node: ir.Node) -> bool:
     if x is None or x.shape is None or len(x.shape) != 4:
         return False
     kernel = list(node.attributes.get_ints("kernel_shape", []))
-    padded = any(node.attributes.get_ints("pads", [])) or node.attributes.get_string("auto_pad", "NOTSET").startswith("SAME")
+    padded = any(node.attributes.get_ints("pads", []))
     dilated = any(step != 1 for step in node.attributes.get_ints("dilations", []))
     return kernel == list(x.shape[2:]) and not padded and not dilated
 

@@ -1,7 +1,7 @@
 """Shapes and types of all values as ONNX Runtime computes them, at two batch sizes.
 
-What differs between the batches depends on the batch; everything else is static. This also resolves shapes that are computed at run
-time (Shape, Gather, Concat, Reshape), where inference by rules leaves gaps.
+What differs between the batches depends on the batch; everything else is static. This also resolves shapes that are computed
+at run time (Shape, Gather, Concat, Reshape), where inference by rules leaves gaps.
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ BATCHES = (2, 3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One value at both batches: its shapes, and its numbers if it is a 1-D integer tensor (a computed shape)."""
+    """One value at both batches."""
 
     shapes: tuple[tuple[int, ...], tuple[int, ...]]
-    integers: tuple[tuple[int, ...], tuple[int, ...]] | None
     dtype: ir.DataType
 
 
@@ -73,11 +72,7 @@ def measure_shapes(model: ir.Model, where: str) -> dict[str, Measured]:
 def _measured(name: str, first: np.ndarray, second: np.ndarray, where: str) -> Measured:
     if first.ndim != second.ndim:
         raise InputError(f"the value {name} of {where} changes its rank with the batch; such a graph is not supported")
-    integers = None
-    if first.ndim == 1 and first.dtype.kind == "i" and first.shape == second.shape:
-        integers = (tuple(int(v) for v in first), tuple(int(v) for v in second))
-    dtype = ir.DataType.from_numpy(first.dtype)
-    return Measured(shapes=(first.shape, second.shape), integers=integers, dtype=dtype)
+    return Measured(shapes=(first.shape, second.shape), dtype=ir.DataType.from_numpy(first.dtype))
 
 
 def annotate_shapes(model: ir.Model, where: str) -> None:
@@ -94,7 +89,8 @@ def annotate_shapes(model: ir.Model, where: str) -> None:
             if not value.name:
                 continue
             facts = measured[value.name]
-            value.shape = ir.Shape([_dimension(pair, symbol, value.name, where) for pair in zip(*facts.shapes, strict=True)])
+            pairs = zip(*facts.shapes, strict=True)
+            value.shape = ir.Shape([_dimension(pair, symbol, value.name, where) for pair in pairs])
             value.type = ir.TensorType(facts.dtype)
 
 

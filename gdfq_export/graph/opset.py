@@ -1,4 +1,4 @@
-"""Every graph is brought to opset 21: the version the writer emits, the first with 4-bit Q/DQ (notes in docs/architecture.md)."""
+"""Every graph is brought to opset 21: the version the writer emits, and the first with 4-bit Q/DQ."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A batch dimension of any size, also for a graph that was exported with a fixed one.
 
 1. The first dimension of every input becomes symbolic; a symbol the user gave keeps its name.
-2. A constant Reshape target whose first entry is the fixed batch, on data whose first dimension is the batch, gets 0 ("as the
-   input") there.
+2. A constant Reshape target whose first entry is the fixed batch, on data whose first dimension is the batch, gets 0 there
+   ("as the input").
 3. Shapes recorded for other values are dropped: they are measured again at the end.
 """
 

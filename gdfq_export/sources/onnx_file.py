@@ -1,0 +1,54 @@
+"""A float network from an .onnx file, its external data included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import external_data_helper
+
+from gdfq_export.errors import InputError
+
+__all__ = ["read_onnx"]
+
+
+def read_onnx(path: Path) -> onnx.ModelProto:
+    """Read `path`; weights stored beside it are loaded.
+
+    Raises:
+        InputError: the file cannot be read, is no ONNX model, or its external data is missing or short.
+    """
+    try:
+        proto = onnx.load(path, load_external_data=False)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}; check its permissions") from error
+    except (DecodeError, ValueError) as error:
+        raise InputError(f"{path} is no ONNX model or is damaged or cut short; export or copy it again") from error
+    if not proto.graph.node:
+        raise InputError(f"{path} is no ONNX model or holds no operators; export or copy it again")
+    _require_external_data(proto, path)
+    try:
+        external_data_helper.load_external_data_for_model(proto, str(path.parent))
+    except Exception as error:  # ValidationError, OSError or ValueError, by what is wrong with the data file
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"cannot read the external data of {path} ({reason}); copy its data file again") from error
+    return proto
+
+
+def _require_external_data(proto: onnx.ModelProto, path: Path) -> None:
+    for tensor in proto.graph.initializer:
+        if not external_data_helper.uses_external_data(tensor):
+            continue
+        info = external_data_helper.ExternalDataInfo(tensor)
+        data = path.parent / info.location
+        if not data.is_file():
+            raise InputError(
+                f"the weight {tensor.name} of {path} is stored in {data}, which does not exist; copy that file next to it"
+            )
+        end = (info.offset or 0) + (info.length or 0)
+        if data.stat().st_size < end:
+            raise InputError(
+                f"the weight {tensor.name} of {path} is stored in {data}, which is cut short "
+                f"({data.stat().st_size} of at least {end} bytes); copy that file again"
+            )

@@ -1,0 +1,96 @@
+"""What turns pixels into the network's input, and so bounds what an image can be: from flags, a sidecar, or assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from calib.input_spec import InputSpec
+from gdfq_export.errors import InputError
+
+__all__ = ["Stated", "input_spec"]
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """What one origin says about images; None where it says nothing. One mean or std stands for all channels."""
+
+    origin: str
+    input_shape: tuple[int, int, int] | None = None
+    scale: float | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        scale: float | None,
+        mean: float | Sequence[float] | None,
+        std: float | Sequence[float] | None,
+        input_shape: Sequence[int] | None,
+        origin: str,
+    ) -> Stated:
+        """Make one from loose values.
+
+        Raises:
+            InputError: `input_shape` is not three positive integers.
+        """
+        shape = None
+        if input_shape is not None:
+            sizes = tuple(input_shape)
+            if len(sizes) != 3 or not all(isinstance(size, int) and size > 0 for size in sizes):
+                raise InputError(
+                    f"the input shape {list(sizes)} from {origin} is not [C, H, W]; give three positive integers such as "
+                    "3,224,224"
+                )
+            shape = (sizes[0], sizes[1], sizes[2])
+        return cls(origin=origin, input_shape=shape, scale=scale, mean=_as_tuple(mean), std=_as_tuple(std))
+
+    @property
+    def states_preprocessing(self) -> bool:
+        """Whether at least one of scale, mean and std is stated."""
+        return not (self.scale is None and self.mean is None and self.std is None)
+
+
+def input_spec(
+    flags: Stated, known: Stated, shape: tuple[int, int, int], source: str
+) -> tuple[InputSpec, tuple[str, ...]]:
+    """Combine what is stated, flags first, with the graph's image shape (C, H, W); also return warnings.
+
+    Raises:
+        InputError: numbers that cannot be a preprocessing, or not one for each channel.
+    """
+    warnings: tuple[str, ...] = ()
+    if not flags.states_preprocessing and not known.states_preprocessing:
+        warnings = (
+            f"nothing says how pixels become the input of {source}: it is assumed that they are divided by 255 (scale 255, "
+            "mean 0, std 1); if that is wrong the synthetic images are too, so pass --scale, --mean and --std or write a "
+            "sidecar file",
+        )
+    scale = _first(flags.scale, known.scale, 255.0)
+    mean = _first(flags.mean, known.mean, (0.0,))
+    std = _first(flags.std, known.std, (1.0,))
+    try:
+        spec = InputSpec(shape=shape, scale=scale, mean=_spread(mean, shape[0]), std=_spread(std, shape[0]))
+    except ValueError as error:
+        origin = flags.origin if flags.states_preprocessing else known.origin
+        raise InputError(f"the preprocessing of {source} from {origin} cannot be used: {error}") from error
+    return spec, warnings
+
+
+def _first(*values: _T | None) -> _T:
+    return next(value for value in values if value is not None)
+
+
+def _as_tuple(value: float | Sequence[float] | None) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    return (float(value),) if isinstance(value, int | float) else tuple(float(number) for number in value)
+
+
+def _spread(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    return values * channels if len(values) == 1 else values
