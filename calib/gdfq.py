@@ -4,13 +4,20 @@ The loss of one step on a batch of fresh latents and labels:
 
     CE(T(G(z, y)), y) + bns_weight * BNS + diversity_weight * D
 
-D fights mode collapse, which neither of the other terms sees. The second half of every batch repeats the labels of the first half with
-other latents; D asks the coarse (8x8 averaged) root mean square distance of each such pair, in units of the input range, to reach
-NATURAL_DISTANCE, and is 0 beyond (the diversity term of DSGAN, Yang et al. 2019, eq. 4, with its bound; MSGAN, Mao et al. 2019, divides
-by the latents' distance, which for Gaussian latents is nearly constant).
+D fights mode collapse, which neither of the other terms sees. The second half of every batch repeats the labels of
+the first half with other latents; D asks the coarse (8x8 averaged) root mean square distance of each such pair, in
+units of the input range, to reach NATURAL_DISTANCE, and is 0 beyond (the diversity term of DSGAN, Yang et al. 2019,
+eq. 4, with its bound; MSGAN, Mao et al. 2019, divides by the latents' distance, which for Gaussian latents is nearly
+constant).
 
-A teacher without BatchNorm (folded before it came here) has no BNS; a mild prior on images takes its place: total variation, and the
-distance of each channel's mean and standard deviation from the InputSpec's `centre` and `spread`.
+Two things keep large networks affordable on a CPU. For images of 64 pixels or more the first `crop_fraction`
+of the steps makes and judges only a random window of the coarse grid, about a third of the image at full scale:
+BatchNorm moments are means over positions, so a crop has nearly those of the whole, and a network that ends in global
+pooling takes any size (one that does not is trained on whole images). And of a thousand classes a short training
+cannot learn all: `classes` says how many, chosen at random, it learns and draws.
+
+A teacher without BatchNorm (folded before it came here) has no BNS; a mild prior on images takes its place: total
+variation, and the distance of each channel's mean and standard deviation from the InputSpec's `centre` and `spread`.
 """
 
 from __future__ import annotations
@@ -34,6 +41,7 @@ StepReport = Callable[[int, int, Mapping[str, float]], None]
 
 NATURAL_DISTANCE = 0.3
 DIVERSITY_GRID = 8
+SMALLEST_CROPPED = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +57,8 @@ class GeneratorTraining:
         bns_weight: weight of the BNS loss (or of the image prior, for a teacher without BatchNorm).
         bns_normalized: errors in units of the running standard deviation; False is the published form.
         diversity_weight: weight of the distance between two images of one label; 0 is GDFQ as published.
+        classes: how many classes to learn and draw, chosen at random; all where the network has no more.
+        crop_fraction: share of the steps, from the start, on crops of large images; 0 to 1.
     """
 
     steps: int
@@ -59,15 +69,19 @@ class GeneratorTraining:
     bns_weight: float
     bns_normalized: bool
     diversity_weight: float
+    classes: int
+    crop_fraction: float
 
     def __post_init__(self) -> None:
         """Reject what cannot be trained."""
-        for name, least in (("steps", 0), ("batch", 2), ("latent", 1), ("width", 1)):
+        for name, least in (("steps", 0), ("batch", 2), ("latent", 1), ("width", 1), ("classes", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least {least}")
         for name in ("learning_rate", "bns_weight", "diversity_weight"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise ValueError(f"{name} is {getattr(self, name)}; give a finite number, at least 0")
+        if not 0 <= self.crop_fraction <= 1:
+            raise ValueError(f"crop_fraction is {self.crop_fraction}; give 0 to 1")
 
 
 class GdfqSampler:
@@ -75,10 +89,11 @@ class GdfqSampler:
 
     source = "gdfq"
 
-    def __init__(self, generator: ConditionalGenerator, num_classes: int, latent: int, seed: int) -> None:
+    def __init__(self, generator: ConditionalGenerator, classes: Tensor, latent: int, seed: int) -> None:
+        """Keep a trained generator and the labels int64 [K] that it has learned."""
         self._generator = generator.eval()
         self._device = generator.low.device
-        self._num_classes = num_classes
+        self._classes = classes
         self._latent = latent
         self._random = torch.Generator().manual_seed(seed)
 
@@ -86,20 +101,20 @@ class GdfqSampler:
     def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
         """Draw `count` images float32 [N, C, H, W] and their labels int64 [N], `batch` at a time, on the CPU.
 
-        Labels are balanced: every class comes as often as any other, give or take one, in random order.
+        Labels are balanced: every learned class comes as often as any other, give or take one, in random order.
         """
-        labels = balanced_labels(count, self._num_classes, self._random)
+        labels = balanced_labels(count, self._classes, self._random)
         images = []
         for chunk in labels.split(batch):
             z = torch.randn((len(chunk), self._latent), generator=self._random)
-            images.append(self._generator(z.to(self._device), chunk.to(self._device), self._random).cpu())
+            images.append(self._generator(z.to(self._device), chunk.to(self._device), self._random).contiguous().cpu())
         return torch.cat(images), labels
 
 
-def balanced_labels(count: int, num_classes: int, random: torch.Generator) -> Tensor:
-    """Draw int64 [count] labels, whole random permutations of the classes one after the other."""
-    rounds = [torch.randperm(num_classes, generator=random) for _ in range(max(1, math.ceil(count / num_classes)))]
-    return torch.cat(rounds)[:count]
+def balanced_labels(count: int, classes: Tensor, random: torch.Generator) -> Tensor:
+    """Draw int64 [count] labels: random permutations of `classes` one after the other."""
+    rounds = max(1, math.ceil(count / len(classes)))
+    return torch.cat([classes[torch.randperm(len(classes), generator=random)] for _ in range(rounds)])[:count]
 
 
 def train_gdfq(
@@ -113,8 +128,8 @@ def train_gdfq(
 ) -> GdfqSampler:
     """Train a generator so that `teacher` recognises its images and finds its own BatchNorm statistics in them.
 
-    The teacher is copied, frozen and not changed. Everything random comes from `seed`; on one machine and one number of threads the
-    same arguments give the same bytes.
+    The teacher is copied, frozen and not changed. Everything random comes from `seed`; on one machine and one number
+    of threads the same arguments give the same bytes.
 
     Args:
         teacher: maps images [N, C, H, W] to logits [N, num_classes].
@@ -123,7 +138,8 @@ def train_gdfq(
         settings: size of the generator, schedule and weights.
         seed: of the generator's start, its training and its draws.
         device: where to train, for instance "cpu" or "cuda".
-        on_step: called after each step with the figures `loss`, `cross_entropy`, `bns` (or `prior`), `agreement`, `distance`.
+        on_step: called after each step with the figures `loss`, `cross_entropy`, `bns` (or `prior`), `agreement`,
+            `distance`.
 
     Raises:
         FloatingPointError: the loss became NaN or infinite.
@@ -133,14 +149,18 @@ def train_gdfq(
         torch.manual_seed(seed)
         generator = ConditionalGenerator(num_classes, input_spec, settings.latent, settings.width).to(device)
     random = torch.Generator().manual_seed(seed)
+    classes = torch.randperm(num_classes, generator=random)[: settings.classes].sort().values
+    cropped_steps = (
+        round(settings.crop_fraction * settings.steps) if _takes_crops(frozen, generator, num_classes) else 0
+    )
     optimizer = torch.optim.Adam(generator.parameters(), lr=settings.learning_rate, betas=(0.5, 0.999))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, settings.steps))
     generator.train()
     for step in range(settings.steps):
-        half = balanced_labels(settings.batch - settings.batch // 2, num_classes, random)
+        half = balanced_labels(settings.batch - settings.batch // 2, classes, random)
         labels = torch.cat([half, half])[: settings.batch].to(device)
         z = torch.randn((settings.batch, settings.latent), generator=random).to(device)
-        images = generator(z, labels, random)
+        images = generator(z, labels, random, _window(generator, random) if step < cropped_steps else None)
         with BatchNormTap(frozen) as tap:
             logits = frozen(images)
             prior = _prior(tap, images, input_spec, settings.bns_normalized)
@@ -166,13 +186,13 @@ def train_gdfq(
                 "distance": distance.mean().item(),
             }
             on_step(step + 1, settings.steps, facts)
-    return GdfqSampler(generator, num_classes, settings.latent, seed + 1)
+    return GdfqSampler(generator, classes, settings.latent, seed + 1)
 
 
 def pair_distance(images: Tensor, input_spec: InputSpec) -> Tensor:
-    """Compare image i of the first half of [N, C, H, W] with image i of the second half; [N // 2], 1 is the whole range.
+    """Compare image i of the first half of [N, C, H, W] with image i of the second half.
 
-    Root mean square over an 8x8 average of the images, so that noise in single pixels is not taken for variety.
+    Gives [N // 2] distances, 1 being the whole range. Root mean square over an 8x8 average of the images, so that noise in single pixels is not taken for variety.
     """
     span = images.new_tensor(input_spec.high) - images.new_tensor(input_spec.low)
     grid = (min(DIVERSITY_GRID, images.shape[2]), min(DIVERSITY_GRID, images.shape[3]))
@@ -180,6 +200,27 @@ def pair_distance(images: Tensor, input_spec: InputSpec) -> Tensor:
     pairs = images.shape[0] // 2
     difference = coarse[-pairs:] - coarse[:pairs]
     return torch.sqrt(difference.square().mean(dim=(1, 2, 3)) + 1e-8)
+
+
+def _window(generator: ConditionalGenerator, random: torch.Generator) -> tuple[slice, slice]:
+    """Choose a random window of half the coarse grid's rows and columns, rounded up."""
+    rows, columns = ((cells + 1) // 2 for cells in generator.grid)
+    top = int(torch.randint(generator.grid[0] - rows + 1, (1,), generator=random))
+    left = int(torch.randint(generator.grid[1] - columns + 1, (1,), generator=random))
+    return slice(top, top + rows), slice(left, left + columns)
+
+
+@torch.no_grad()
+def _takes_crops(teacher: nn.Module, generator: ConditionalGenerator, num_classes: int) -> bool:
+    """Tell whether the images are large enough to crop and the teacher classifies a crop."""
+    cells, cell = generator.grid, generator.cell
+    if min(generator.size) < SMALLEST_CROPPED:
+        return False
+    crop = generator.low.new_zeros((2, generator.low.shape[1], (cells[0] + 1) // 2 * cell, (cells[1] + 1) // 2 * cell))
+    try:
+        return tuple(teacher(crop).shape) == (2, num_classes)
+    except (RuntimeError, ValueError, IndexError):
+        return False
 
 
 def _prior(tap: BatchNormTap, images: Tensor, input_spec: InputSpec, normalized: bool) -> Tensor:

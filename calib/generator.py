@@ -1,21 +1,25 @@
 """The conditional generator G(z | y) (GDFQ, Xu et al. 2020, section 3.1), small enough to train on one CPU thread.
 
-From the published CIFAR generator: the latent is multiplied by a label embedding, a linear layer makes a coarse grid, and every stage
-upsamples (nearest), convolves 3x3 and applies BatchNorm(eps 0.8) and LeakyReLU(0.2). What differs, and why:
+From the published CIFAR generator: the latent is multiplied by a label embedding, a linear layer makes a coarse grid,
+and every stage upsamples (nearest), convolves 3x3 and applies BatchNorm(eps 0.8) and LeakyReLU(0.2). What differs,
+and why:
 
-* Channels halve (down to 16) where the resolution doubles, so each stage costs about the same: 12 M multiply-accumulates at
-  3x32x32 with width 64, against 114 M as published; 100 M at 3x224x224 with width 128. The coarse grid is 7 to 13 on its short side,
-  the stages stop at 112, and the last convolution (to colours) runs at the full size after a nearest resize and a crop.
-* The embedding is also appended to the product. The product has zero mean, so by itself it carries the label in its second moments
-  only, which a thousand classes and short training do not forgive.
-* The published generator ends tanh -> BatchNorm without affine: unbounded, so its images may be no images. Here an affine BatchNorm
-  comes *before* the tanh, and the tanh is mapped to the channel's range [low, high] of the InputSpec.
-* Per-pixel noise with a learned strength per channel enters at every scale (StyleGAN, Karras et al. 2019, section 3.2): variety within a
-  class that the generator need not carve out of one latent.
+* Channels halve (down to 16) where the resolution doubles, so each stage costs about the same: 12 M
+  multiply-accumulates at 3x32x32 with width 64, against 114 M as published; 73 M at 3x224x224 with width 128. The
+  coarse grid is 7 to 13 on its short side, the stages stop at 56, and the last convolution (to colours) runs at the
+  full size after a nearest resize and a crop.
+* The embedding is also appended to the product. The product has zero mean, so by itself it carries the label in its
+  second moments only, which a thousand classes and short training do not forgive.
+* The published generator ends tanh -> BatchNorm without affine: unbounded, so its images may be no images. Here an
+  affine BatchNorm comes *before* the tanh, and the tanh is mapped to the channel's range [low, high] of the
+  InputSpec.
+* Per-pixel noise with a learned strength per channel enters at every scale (StyleGAN, Karras et al. 2019, section
+  3.2): variety within a class that the generator need not carve out of one latent.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -27,7 +31,7 @@ from calib.input_spec import InputSpec
 __all__ = ["ConditionalGenerator"]
 
 SMALLEST_GRID = 7
-LARGEST_CONVOLVED = 112
+LARGEST_CONVOLVED = 56
 FEWEST_CHANNELS = 16
 INITIAL_NOISE = 0.1
 INITIAL_CONTRAST = 0.6
@@ -79,13 +83,16 @@ class ConditionalGenerator(nn.Module):
         doublings = max(0, int(math.log2(min(height, breadth) / SMALLEST_GRID)))
         self.grid = (math.ceil(height / 2**doublings), math.ceil(breadth / 2**doublings))
         self.size = (height, breadth)
-        convolved = [stage for stage in range(doublings + 1) if max(self.grid) << stage <= LARGEST_CONVOLVED or not stage]
+        self.cell = 1 << doublings
+        convolved = [
+            stage for stage in range(doublings + 1) if max(self.grid) << stage <= LARGEST_CONVOLVED or not stage
+        ]
         self.last_scale = 1 << (doublings - convolved[-1])
         widths = [width] + [max(width >> stage, min(width, FEWEST_CHANNELS)) for stage in convolved]
         self.embedding = nn.Embedding(num_classes, latent)
         self.coarse = nn.Linear(2 * latent, width * self.grid[0] * self.grid[1], bias=False)
         self.coarse_norm = nn.BatchNorm2d(width)
-        self.stages = nn.ModuleList(_Stage(before, after) for before, after in zip(widths, widths[1:], strict=False))
+        self.stages = nn.ModuleList(_Stage(before, after) for before, after in itertools.pairwise(widths))
         self.last_noise = _Noise(widths[-1])
         self.to_image = nn.Conv2d(widths[-1], channels, 3, padding=1, bias=False)
         self.image_norm = nn.BatchNorm2d(channels)
@@ -93,14 +100,27 @@ class ConditionalGenerator(nn.Module):
         self.register_buffer("low", torch.tensor(input_spec.low).reshape(1, -1, 1, 1))
         self.register_buffer("high", torch.tensor(input_spec.high).reshape(1, -1, 1, 1))
 
-    def forward(self, z: Tensor, labels: Tensor, noise: torch.Generator | None = None) -> Tensor:
+    def forward(
+        self,
+        z: Tensor,
+        labels: Tensor,
+        noise: torch.Generator | None = None,
+        window: tuple[slice, slice] | None = None,
+    ) -> Tensor:
         """Make images [N, C, H, W] from z [N, latent] and labels int64 [N].
 
-        Per-pixel noise is drawn on the CPU from `noise`, or left out where it is None.
+        Args:
+            z: latents.
+            labels: the class that each image is to show.
+            noise: per-pixel noise is drawn from it on the CPU; none is added where it is None.
+            window: rows and columns of the coarse grid to make, for a part of each image at its full scale.
         """
         embedded = self.embedding(labels)
         coarse = self.coarse(torch.cat([embedded * z, embedded], dim=1))
         features = self.coarse_norm(coarse.reshape(z.shape[0], -1, *self.grid))
+        if window is not None:
+            features = features[:, :, window[0], window[1]]
+        features = features.contiguous(memory_format=torch.channels_last)
         for position, stage in enumerate(self.stages):
             if position:
                 features = functional.interpolate(features, scale_factor=2.0, mode="nearest")

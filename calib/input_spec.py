@@ -1,7 +1,7 @@
 """What a network takes as an image: its shape and the preprocessing that turns pixels into network input.
 
-A pixel p of channel c becomes (p / scale - mean[c]) / std[c]. Pixels are 0..255, so the preprocessing also bounds what an image can be;
-the generator, the noise sampler and the input quantizer all live inside these bounds.
+A pixel p of channel c becomes (p / scale - mean[c]) / std[c]. Pixels are 0..255, so the preprocessing also bounds
+what an image can be; the generator, the noise sampler and the input quantizer all live inside these bounds.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class InputSpec:
     def spread(self) -> tuple[float, ...]:
         """Likely standard deviation of images: 1 where the preprocessing divides by one, else a quarter of the range.
 
-        Natural images have a standard deviation near a quarter of the pixel range, so a range of about 4 to 5 tells that it was
-        divided out.
+        Natural images have a standard deviation near a quarter of the pixel range, so a range of about 4 to 5 tells
+        that it was divided out.
         """
         ranges = (high - low for low, high in zip(self.low, self.high, strict=True))
         return tuple(1.0 if 3.5 <= width <= 8.0 else width / 4 for width in ranges)

@@ -1,0 +1,100 @@
+"""Where images come from when nobody trains a generator: noise, and real images a user brings.
+
+A sampler draws images and labels; it does not matter to the rest of the tool which one it is. `calib.gdfq` holds the
+trained one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from calib.image_folder import read_image_folder
+from calib.input_spec import InputSpec
+from calib.npz_images import read_npz_images
+
+__all__ = ["NoiseSampler", "RealSet", "Sampler"]
+
+
+class Sampler(Protocol):
+    """Anything that draws images with labels; `source` names it in reports."""
+
+    @property
+    def source(self) -> str:
+        """Name the origin of the images: gdfq, noise or real."""
+        ...
+
+    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
+        """Draw images float32 [count, C, H, W] and labels int64 [count] on the CPU, made `batch` at a time."""
+        ...
+
+
+class NoiseSampler:
+    """Gaussian noise clipped to the input's range, with labels that mean nothing: the baseline to beat.
+
+    The noise has the InputSpec's `centre` and `spread`: mean 0 and standard deviation 1 where the preprocessing
+    standardises, the middle and a quarter of the range for raw pixels.
+    """
+
+    source = "noise"
+
+    def __init__(self, input_spec: InputSpec, num_classes: int, seed: int) -> None:
+        self._input_spec = input_spec
+        self._num_classes = num_classes
+        self._random = torch.Generator().manual_seed(seed)
+
+    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
+        """Draw noise float32 [count, C, H, W] and labels int64 [count]; `batch` bounds the working memory."""
+        low, high, centre, spread = (
+            torch.tensor(values).reshape(1, -1, 1, 1)
+            for values in (
+                self._input_spec.low,
+                self._input_spec.high,
+                self._input_spec.centre,
+                self._input_spec.spread,
+            )
+        )
+        images = torch.empty((count, *self._input_spec.shape))
+        for chunk in images.split(batch):
+            chunk.copy_(torch.clamp(centre + spread * torch.randn(chunk.shape, generator=self._random), low, high))
+        return images, torch.randint(self._num_classes, (count,), generator=self._random)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RealSet:
+    """Labelled real images, normalised: images float32 [N, C, H, W], labels int64 [N]; `origin` is their file."""
+
+    images: Tensor
+    labels: Tensor
+    origin: str
+
+    @property
+    def source(self) -> str:
+        """Name the origin in reports."""
+        return "real"
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.labels)
+
+    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
+        """Give the first `count` images, in the order of the file, repeating from its start where it has fewer."""
+        del batch
+        order = torch.arange(count) % len(self)
+        return self.images[order], self.labels[order]
+
+    @classmethod
+    def load(cls, path: str | Path, input_spec: InputSpec, num_classes: int) -> RealSet:
+        """Read an .npz (`images`, `labels`) or a folder with images and a labels.csv (`file,label`).
+
+        Raises:
+            DataError: the file or folder is missing or does not hold labelled images of the network's shape.
+        """
+        path = Path(path)
+        read = read_image_folder if path.is_dir() else read_npz_images
+        images, labels = read(path, input_spec, num_classes)
+        return cls(images=torch.from_numpy(images), labels=torch.from_numpy(labels), origin=str(path))

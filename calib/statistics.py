@@ -1,11 +1,12 @@
 """BatchNorm statistics of a teacher and the BNS loss (GDFQ, Xu et al. 2020, eq. 4; ZeroQ uses the same idea per image).
 
-A trained BatchNorm layer remembers mean and variance of its input over the training data. The loss compares them with the mean and
-the biased variance of what the layer receives now, so it is measured on BatchNorm *inputs*, with the teacher in eval mode.
+A trained BatchNorm layer remembers mean and variance of its input over the training data. The loss compares them with
+the mean and the biased variance of what the layer receives now, so it is measured on BatchNorm *inputs*, with the
+teacher in eval mode.
 
-As published the loss is mean squared error of mean and variance, in absolute units: layers with a wide variance dominate. The
-normalised form divides each channel's error of mean and of standard deviation by the running standard deviation, so every channel
-of every layer counts alike.
+As published the loss is mean squared error of mean and variance, in absolute units: layers with a wide variance
+dominate. The normalised form divides each channel's error of mean and of standard deviation by the running standard
+deviation, so every channel of every layer counts alike.
 """
 
 from __future__ import annotations
@@ -71,8 +72,8 @@ def bns_loss(tap: BatchNormTap, normalized: bool = True) -> Tensor:
 
     Args:
         tap: an open tap after a forward pass of the teacher.
-        normalized: errors of mean and standard deviation in units of the running standard deviation; False gives GDFQ as
-            published, MSE(mean) + MSE(variance).
+        normalized: errors of mean and standard deviation in units of the running standard deviation; False gives GDFQ
+            as published, MSE(mean) + MSE(variance).
 
     Raises:
         ValueError: no BatchNorm layer has run.
@@ -88,5 +89,7 @@ def bns_loss(tap: BatchNormTap, normalized: bool = True) -> Tensor:
         else:
             losses.append((mean - layer.running_mean).square().mean() + (variance - layer.running_var).square().mean())
     if not losses:
-        raise ValueError("the teacher has no BatchNorm2d layer that ran: check has_batch_norm before asking for its loss")
+        raise ValueError(
+            "the teacher has no BatchNorm2d layer that ran: check has_batch_norm before asking for its loss"
+        )
     return torch.stack(losses).mean()

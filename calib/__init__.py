@@ -1,0 +1,37 @@
+"""Data for a network that has none: a generator trained on the network itself, other samplers, and range estimation.
+
+Knows torch, never ONNX: what it trains on is any `torch.nn.Module` that maps images to logits.
+"""
+
+from __future__ import annotations
+
+from calib.errors import DataError
+from calib.gdfq import GdfqSampler, GeneratorTraining, train_gdfq
+from calib.generator import ConditionalGenerator
+from calib.input_spec import InputSpec
+from calib.ranges import Entropy, MinMax, Mse, Percentile, RangeEstimator, make_range_estimator
+from calib.samplers import NoiseSampler, RealSet, Sampler
+from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
+from calib.synthetic_set import SyntheticSet
+
+__all__ = [
+    "BatchNormTap",
+    "ConditionalGenerator",
+    "DataError",
+    "Entropy",
+    "GdfqSampler",
+    "GeneratorTraining",
+    "InputSpec",
+    "MinMax",
+    "Mse",
+    "NoiseSampler",
+    "Percentile",
+    "RangeEstimator",
+    "RealSet",
+    "Sampler",
+    "SyntheticSet",
+    "bns_loss",
+    "has_batch_norm",
+    "make_range_estimator",
+    "train_gdfq",
+]

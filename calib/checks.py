@@ -1,0 +1,42 @@
+"""Checks that arrays from a file are images and labels of one network; each refusal is a DataError of one sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.errors import DataError
+
+__all__ = ["check_labels", "check_normalized_images"]
+
+
+def check_normalized_images(images: NDArray, shape: tuple[int, int, int] | None, where: str) -> None:
+    """Require finite float32 [N, C, H, W], at least one image, with the network's (C, H, W) where `shape` gives it.
+
+    Raises:
+        DataError: dtype, shape or a value is not acceptable.
+    """
+    channels, height, width = shape or ("C", "H", "W")
+    accepted = f"float32 [N, {channels}, {height}, {width}], already normalised"
+    fits = images.dtype == np.float32 and images.ndim == 4 and images.size > 0
+    if not fits or (shape is not None and images.shape[1:] != shape):
+        raise DataError(f"`images` in {where} is {images.dtype} {list(images.shape)}: give {accepted}")
+    if not np.isfinite(images).all():
+        raise DataError(f"`images` in {where} holds NaN or infinite values: give finite {accepted}")
+
+
+def check_labels(labels: NDArray, count: int, num_classes: int, where: str) -> NDArray[np.int64]:
+    """Require `count` integers from 0 to num_classes - 1 and give them as int64 [count].
+
+    Raises:
+        DataError: dtype, number or a value is not acceptable.
+    """
+    accepted = f"{count} integers from 0 to {num_classes - 1}, one for each image"
+    if labels.dtype.kind not in "iu" or labels.shape != (count,):
+        raise DataError(f"`labels` in {where} is {labels.dtype} {list(labels.shape)}: give {accepted}")
+    outside = labels[(labels < 0) | (labels >= num_classes)]
+    if len(outside):
+        raise DataError(
+            f"`labels` in {where} holds {outside[0]}: give {accepted}, as the network has {num_classes} classes"
+        )
+    return labels.astype(np.int64)

@@ -1,0 +1,76 @@
+"""A histogram of a stream in constant memory that does not depend on the order of the stream.
+
+Bins are [k * w, (k + 1) * w) for whole k, with w the smallest power of two that lets at most 2048 of them cover
+everything seen. When the stream outgrows the bins, w doubles and neighbours merge; halving an index rounds down
+exactly, so the counts are those that the final w would have given from the start, in any order and any split into
+batches.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+__all__ = ["BINS", "StreamingHistogram"]
+
+BINS = 2048
+FINEST = 2.0**-100
+RELATIVE_FINEST = 2.0**-22
+
+
+class StreamingHistogram:
+    """Counts of values in equal bins aligned with zero, and the exact smallest and largest value."""
+
+    def __init__(self) -> None:
+        self.low = float("inf")
+        self.high = float("-inf")
+        self.width = FINEST
+        self._first = 0
+        self._counts: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+
+    @property
+    def empty(self) -> bool:
+        """Tell whether nothing has been observed."""
+        return not len(self._counts)
+
+    def observe(self, values: Tensor) -> None:
+        """Count every element; a tensor without elements changes nothing.
+
+        Raises:
+            ValueError: an element is NaN or infinite.
+        """
+        flat = values.detach().reshape(-1).float()
+        if not flat.numel():
+            return
+        smallest, largest = (extreme.item() for extreme in torch.aminmax(flat))
+        if not np.isfinite(smallest) or not np.isfinite(largest):
+            raise ValueError("a NaN or infinite value was observed: no range can be estimated")
+        self.low, self.high = min(self.low, smallest), max(self.high, largest)
+        self._fit()
+        indices = torch.floor(flat / self.width).long() - self._first
+        self._counts += torch.bincount(indices, minlength=len(self._counts)).cpu().numpy()
+
+    def bins(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Give index k and count of every bin that is not empty, in ascending order."""
+        filled = np.flatnonzero(self._counts)
+        return filled + self._first, self._counts[filled]
+
+    def centres(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give the middle of every bin that is not empty, moved inside what was seen, and its count."""
+        indices, counts = self.bins()
+        return np.clip((indices + 0.5) * self.width, self.low, self.high), counts.astype(np.float64)
+
+    def _fit(self) -> None:
+        """Widen the bins until they cover `low` to `high`, and move what is counted into them."""
+        width = self.width
+        largest = max(abs(self.low), abs(self.high))
+        while width < largest * RELATIVE_FINEST or self.high // width - self.low // width >= BINS:
+            width *= 2
+        first = int(self.low // width)
+        counts = np.zeros(int(self.high // width) - first + 1, dtype=np.int64)
+        if not self.empty:
+            indices, held = self.bins()
+            np.add.at(counts, indices // round(width / self.width) - first, held)
+        self.width, self._first, self._counts = width, first, counts

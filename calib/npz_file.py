@@ -1,0 +1,79 @@
+"""Reading and writing .npz archives: refusals in one sentence, and the same bytes for the same arrays.
+
+numpy's own writer stamps the hour into the archive; here every member carries the earliest date a zip can hold.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.errors import DataError
+
+__all__ = ["read_npz", "write_npz"]
+
+EARLIEST = (1980, 1, 1, 0, 0, 0)
+
+
+def read_npz(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray]:
+    """Read the arrays `keys` of the archive at `path`; other keys are ignored.
+
+    Raises:
+        DataError: the file is missing, is no .npz, is damaged, holds pickled objects, or lacks a key.
+    """
+    accepted = ", ".join(f"`{key}`" for key in keys)
+    if not path.is_file():
+        raise DataError(f"no file at {path}: give an .npz file with the arrays {accepted}")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise DataError(f"{path} holds a single array: give an .npz file with the arrays {accepted}")
+            missing = [key for key in keys if key not in archive.files]
+            if missing:
+                found = ", ".join(f"`{key}`" for key in archive.files) or "nothing"
+                raise DataError(
+                    f"key `{missing[0]}` is missing in {path}, which holds {found}: give the arrays {accepted}"
+                )
+            return {key: archive[key] for key in keys}
+    except DataError:
+        raise
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(
+            f"{path} cannot be read as .npz ({reason}): write it with numpy.savez, arrays {accepted}"
+        ) from error
+
+
+def write_npz(path: Path, arrays: Mapping[str, NDArray]) -> None:
+    """Write `arrays` to `path`, replacing it in one step: an interruption leaves the old file whole.
+
+    Raises:
+        OSError: the folder is missing or not writable.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+                for key, array in arrays.items():
+                    content = io.BytesIO()
+                    np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
+                    member = zipfile.ZipInfo(f"{key}.npy", date_time=EARLIEST)
+                    member.compress_type = zipfile.ZIP_DEFLATED
+                    archive.writestr(member, content.getbuffer())
+            stream.flush()
+            os.fsync(stream.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,131 @@
+"""A saved draw of images, and a calibration reader for ONNX Runtime's quantizer and for those that copy its protocol.
+
+`onnxruntime.quantization.quantize_static(..., calibration_data_reader=SyntheticSet.load("calib.npz"))` takes one as
+it is: ONNX Runtime accepts anything with `get_next`, and uses `rewind`, `set_range` and `len` where they exist. One
+image is served at a time unless `batch` says otherwise, because many networks are exported with batch 1.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.checks import check_labels, check_normalized_images
+from calib.errors import DataError
+from calib.npz_file import read_npz, write_npz
+
+__all__ = ["SyntheticSet"]
+
+KEYS = ("images", "labels", "logits", "input_name", "provenance")
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class SyntheticSet:
+    """Images with the teacher's answer to them; serves itself, batch by batch.
+
+    Attributes:
+        images: float32 [N, C, H, W], normalised, as the network takes them.
+        labels: int64 [N], what was asked for.
+        logits: float32 [N, num_classes], what the teacher answered.
+        input_name: name of the network's input.
+        provenance: where the images come from; JSON values only.
+        batch: images that `get_next` serves at a time; not saved.
+    """
+
+    images: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    logits: NDArray[np.float32]
+    input_name: str
+    provenance: dict[str, Any]
+    batch: int = 1
+    _start: int = field(default=0, init=False, repr=False)
+    _end: int = field(default=0, init=False, repr=False)
+    _next: int = field(default=0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Check the arrays against each other and start at the first image."""
+        self._check("SyntheticSet")
+        self.labels = self.labels.astype(np.int64)
+        self.set_range(0, len(self.images))
+
+    def __len__(self) -> int:
+        """Count the batches from `rewind` to the end of the range."""
+        return -(-(self._end - self._start) // self.batch)
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        """Serve the next batch as {input name: float32 [batch, C, H, W]}, the last one shorter; None at the end."""
+        if self._next >= self._end:
+            return None
+        stop = min(self._next + self.batch, self._end)
+        served = self.images[self._next : stop]
+        self._next = stop
+        return {self.input_name: served}
+
+    def rewind(self) -> None:
+        """Start again at the first image of the range."""
+        self._next = self._start
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        """Serve the images from `start_index` up to, not including, `end_index`, and start there."""
+        self._start = max(0, min(start_index, len(self.images)))
+        self._end = max(self._start, min(end_index, len(self.images)))
+        self.rewind()
+
+    def save(self, path: str | Path) -> None:
+        """Write an .npz: the same set gives the same bytes, and an interruption leaves an older file whole.
+
+        Raises:
+            OSError: the folder is missing or not writable.
+        """
+        provenance = json.dumps(self.provenance, sort_keys=True)
+        names = {"input_name": np.asarray(self.input_name), "provenance": np.asarray(provenance)}
+        write_npz(Path(path), {"images": self.images, "labels": self.labels, "logits": self.logits, **names})
+
+    @classmethod
+    def load(cls, path: str | Path, batch: int = 1) -> SyntheticSet:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: the file is missing, damaged, or its arrays do not fit each other.
+        """
+        arrays = read_npz(Path(path), KEYS)
+        for key in ("input_name", "provenance"):
+            if arrays[key].dtype.kind != "U" or arrays[key].shape != ():
+                found = f"{arrays[key].dtype} {list(arrays[key].shape)}"
+                raise DataError(f"`{key}` in {path} is {found}: give one string, as gdfq-export synthesize writes it")
+        try:
+            provenance = json.loads(str(arrays["provenance"]))
+        except ValueError as error:
+            raise DataError(
+                f"`provenance` in {path} is not JSON: write the file with gdfq-export synthesize"
+            ) from error
+        if not isinstance(provenance, dict):
+            raise DataError(f"`provenance` in {path} is no JSON object: write the file with gdfq-export synthesize")
+        try:
+            return cls(
+                images=arrays["images"],
+                labels=arrays["labels"],
+                logits=arrays["logits"],
+                input_name=str(arrays["input_name"]),
+                provenance=provenance,
+                batch=batch,
+            )
+        except DataError as error:
+            raise DataError(str(error).replace("SyntheticSet", str(path), 1)) from error
+
+    def _check(self, where: str) -> None:
+        if self.batch < 1:
+            raise ValueError(f"batch is {self.batch}; give at least 1")
+        check_normalized_images(self.images, None, where)
+        count = len(self.images)
+        if self.logits.dtype != np.float32 or self.logits.ndim != 2 or len(self.logits) != count:
+            found = f"{self.logits.dtype} {list(self.logits.shape)}"
+            raise DataError(f"`logits` in {where} is {found}: give float32 [{count}, classes], one row for each image")
+        if not np.isfinite(self.logits).all():
+            raise DataError(f"`logits` in {where} holds NaN or infinite values: give finite float32 [{count}, classes]")
+        check_labels(self.labels, count, self.logits.shape[1], where)
