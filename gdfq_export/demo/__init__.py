@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gdfq_export.demo.digits import held_out_digits
+from gdfq_export.demo.labelled import held_out_set
 from gdfq_export.demo.network import DemoNetwork, load_demo
 
-__all__ = ["DemoNetwork", "held_out_digits", "load_demo"]
+__all__ = ["DemoNetwork", "held_out_digits", "held_out_set", "load_demo"]

@@ -1,0 +1,7 @@
+"""The command line: commands parse, call one function and print."""
+
+from __future__ import annotations
+
+from gdfq_export.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,35 @@
+"""The command `gdfq-export`: a group with one file a command.
+
+What is slow to import (torch, onnx, pydantic, rich) is imported by the commands that need it, when they run.
+"""
+
+from __future__ import annotations
+
+import click
+
+from gdfq_export import __version__
+from gdfq_export.cli.errors import CommandGroup
+from gdfq_export.cli.quantize import quantize
+from gdfq_export.cli.recipes import recipes
+from gdfq_export.cli.synthesize import synthesize
+
+__all__ = ["cli", "main"]
+
+
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="gdfq-export")
+def cli() -> None:
+    """Turn a trained image classifier into a low-bit ONNX file, without data, and prove what the file does.
+
+    Exit codes: 0 done, 1 a gate failed, 2 wrong usage or unusable input, 3 backend or device not available,
+    4 internal error.
+    """
+
+
+for command in (quantize, synthesize, recipes):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; the console script's entry."""
+    cli(prog_name="gdfq-export")

@@ -1,0 +1,93 @@
+"""Options that several commands share, and the forms their values take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from gdfq_export.cli.logs import LEVELS, set_up_logging
+
+__all__ = ["NUMBERS", "SHAPE", "log_level_option", "model_argument", "preprocessing_options", "run_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _Numbers(click.ParamType):
+    """Comma-separated numbers, one for each channel."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of numbers; give one for each channel, for instance 0.485,0.456,0.406")
+
+
+class _Shape(click.ParamType):
+    """C,H,W as positive integers."""
+
+    name = "C,H,W"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int, int]:
+        if isinstance(value, tuple):
+            return value  # type: ignore[return-value]
+        parts = value.split(",")
+        if len(parts) != 3 or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+            self.fail(f"{value!r} is not a shape; give channels, height and width, for instance 3,32,32")
+        channels, height, width = (int(part) for part in parts)
+        return channels, height, width
+
+
+NUMBERS, SHAPE = _Numbers(), _Shape()
+
+model_argument = click.argument("model", required=False)
+
+
+def log_level_option(command: Command) -> Command:
+    """--log-level, in force before the command starts."""
+    return click.option(
+        "--log-level",
+        type=click.Choice(LEVELS),
+        default="warning",
+        show_default=True,
+        expose_value=False,
+        is_eager=True,
+        callback=lambda ctx, param, value: set_up_logging(value),
+        help="info: a line for each phase where no terminal shows progress; debug: also libraries and tracebacks.",
+    )(command)
+
+
+def preprocessing_options(command: Command) -> Command:
+    """How pixels become the network's input; they win over the sidecar NAME.json beside the model."""
+    for option in (
+        click.option("--input-shape", type=SHAPE, help="Shape of one image, where the model leaves it open."),
+        click.option("--std", type=NUMBERS, metavar="R,G,B", help="Divides afterwards, one number for each channel."),
+        click.option("--mean", type=NUMBERS, metavar="R,G,B", help="Subtracted then, one number for each channel."),
+        click.option("--scale", type=float, help="Divides pixels 0..255 first: 255 gives 0..1, 1 leaves them."),
+    ):
+        command = option(command)
+    return command
+
+
+def run_options(command: Command) -> Command:
+    """Recipe, seed, threads, device and log level."""
+    command = log_level_option(command)
+    for option in (
+        click.option(
+            "--device",
+            type=click.Choice(("auto", "cpu", "cuda")),
+            default="auto",
+            show_default=True,
+            help="Where networks are trained; auto takes a GPU where there is one.",
+        ),
+        click.option("--threads", type=click.IntRange(min=1), help="Threads to train with.  [default: all cores]"),
+        click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of all chance."),
+        click.option("--recipe", metavar="NAME|FILE", help="See gdfq-export recipes list.  [default: w8a8-ort-cpu]"),
+    ):
+        command = option(command)
+    return command

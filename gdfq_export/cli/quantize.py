@@ -1,0 +1,90 @@
+"""gdfq-export quantize: float network in, verified low-bit ONNX out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gdfq_export.cli.options import model_argument, preprocessing_options, run_options
+
+__all__ = ["quantize"]
+
+
+@click.command()
+@model_argument
+@click.option("--onnx-out", type=click.Path(path_type=Path), required=True, help="The ONNX file to write.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Labelled images to score with, never to tune with: an .npz (images, labels) or a folder with labels.csv.",
+)
+@click.option(
+    "--calibration", type=click.Path(path_type=Path), help="Images from gdfq-export synthesize, instead of new ones."
+)
+@click.option("--report", type=click.Path(path_type=Path), help="[default: report.json beside --onnx-out]")
+@click.option("--dry-run", is_flag=True, help="Print which tensors would be quantized and how; write nothing.")
+@preprocessing_options
+@run_options
+def quantize(
+    model: str | None,
+    onnx_out: Path,
+    data: Path | None,
+    calibration: Path | None,
+    report: Path | None,
+    dry_run: bool,
+    scale: float | None,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+    input_shape: tuple[int, int, int] | None,
+    recipe: str | None,
+    seed: int,
+    threads: int | None,
+    device: str,
+) -> None:
+    """Quantize MODEL without data and prove the result.
+
+    MODEL is a path (.onnx, .pt2) or package.module:callable; without it, the embedded demo network is quantized and
+    scored on handwritten digits it has never seen.
+    """
+    from gdfq_export.cli.outputs import require_outputs, sidecar_of
+    from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
+
+    report = report or onnx_out.parent / "report.json"
+    require_outputs((onnx_out, report), (model, sidecar_of(model), data, calibration, recipe))
+    chosen = load_recipe(recipe or DEFAULT_RECIPE)
+
+    from calib.samplers import RealSet
+    from calib.synthetic_set import SyntheticSet
+    from gdfq_export import pipeline
+    from gdfq_export.cli.compute import use_compute
+    from gdfq_export.cli.display import progress_display
+    from gdfq_export.cli.tables import print_plan, print_report
+    from gdfq_export.cli.warned import print_warnings
+    from gdfq_export.demo import held_out_set
+    from gdfq_export.sources import load_model
+
+    place = use_compute(device, threads)
+    network = load_model(model, scale=scale, mean=mean, std=std, input_shape=input_shape)
+    print_warnings(network.warnings)
+    if dry_run:
+        print_plan(pipeline.plan_only(network, chosen))
+        return
+    if data is not None:
+        labelled = RealSet.load(data, network.input_spec, network.num_classes)
+    else:
+        labelled = held_out_set() if model is None else None
+    result = pipeline.quantize(
+        network,
+        chosen,
+        out=onnx_out,
+        report=report,
+        data=labelled,
+        calibration=None if calibration is None else SyntheticSet.load(calibration),
+        seed=seed,
+        device=place,
+        progress=progress_display(),
+    )
+    print_warnings(warning for warning in result.report.warnings if warning not in network.warnings)
+    print_report(result.report)
+    click.echo(f"wrote {onnx_out} and {report}")

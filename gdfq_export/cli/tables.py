@@ -1,0 +1,62 @@
+"""Tables on stdout: what a run measured, what a plan places, which recipes there are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from gdfq_export.plan import QuantPlan, QuantPoint
+    from gdfq_export.recipe import Recipe
+    from gdfq_export.verify.report import Report
+
+__all__ = ["print_plan", "print_recipes", "print_report"]
+
+WIDTH_OF_A_FILE = 160
+
+
+def print_report(report: Report) -> None:
+    """What was measured, one row a figure."""
+    from gdfq_export.verify.summary import summary_rows
+
+    _print(("measured", "value", "on what"), summary_rows(report))
+
+
+def print_plan(plan: QuantPlan) -> None:
+    """Every quantized tensor, then every node that stays in float with its reason."""
+    _print(("tensor", "role", "type", "scales", "group", "read by"), map(_point_row, plan.points))
+    floating = [node for node in plan.nodes if node.kernel is None]
+    if floating:
+        _print(("node in float", "operator", "why"), [(node.node, node.op_type, node.reason) for node in floating])
+    integer = len(plan.nodes) - len(floating)
+    print(
+        f"{plan.target}: {len(plan.points)} quantized tensors; {integer} of {len(plan.nodes)} nodes on integer kernels"
+    )
+
+
+def print_recipes(recipes: Sequence[Recipe]) -> None:
+    """One row a recipe."""
+    _print(
+        ("recipe", "target", "what it does"), [(recipe.name, recipe.target, recipe.description) for recipe in recipes]
+    )
+
+
+def _point_row(point: QuantPoint) -> tuple[str, ...]:
+    width = 32 if point.role.value == "bias" else point.bits
+    scales = "one" if point.axis is None else f"one for each index of axis {point.axis}"
+    group = "" if point.group in (point.tensor, point.key) else point.group
+    kind = f"{'int' if point.signed else 'uint'}{width}{', symmetric' if point.symmetric else ''}"
+    return point.tensor, point.role.value, kind, scales, group, ", ".join(point.consumers)
+
+
+def _print(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    table = Table(*header, box=SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
+    console.print(table)

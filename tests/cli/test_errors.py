@@ -1,0 +1,71 @@
+"""Every exception becomes one sentence on stderr and the exit code the README promises."""
+
+from __future__ import annotations
+
+import errno
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from calib.errors import DataError
+from gdfq_export.cli.errors import CommandGroup
+from gdfq_export.cli.options import log_level_option
+from gdfq_export.errors import BackendUnavailable, GateFailed, InputError
+
+
+def run(error: BaseException | None, *options: str) -> tuple[int, str, str]:
+    @click.group(cls=CommandGroup)
+    def group() -> None: ...
+
+    @group.command()
+    @log_level_option
+    def work() -> None:
+        if error is not None:
+            raise error
+
+    result = CliRunner().invoke(group, ["work", *options])
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (GateFailed("top-1 dropped by 2 points"), 1, "Error: top-1 dropped by 2 points\n"),
+        (InputError("no such file"), 2, "Error: no such file\n"),
+        (DataError("key `images` is missing"), 2, "Error: key `images` is missing\n"),
+        (BackendUnavailable("no GPU"), 3, "Error: no GPU\n"),
+        (OSError(errno.ENOSPC, "No space left on device", "q.onnx"), 2, "No space left on device at q.onnx"),
+        (
+            ValueError("a\nb"),
+            4,
+            "Error: internal error: ValueError: a b; run with --log-level debug for the traceback\n",
+        ),
+        (FileNotFoundError(errno.ENOENT, "No such file", "ours"), 4, "internal error: FileNotFoundError"),
+        (KeyboardInterrupt(), 130, "Error: interrupted"),
+    ],
+)
+def test_an_error_is_one_sentence_and_a_code(error: BaseException, code: int, said: str) -> None:
+    found, stdout, stderr = run(error)
+    assert found == code
+    assert said in stderr
+    assert stdout == ""
+    assert "Traceback" not in stderr
+    assert stderr.count("\n") == 1
+
+
+def test_no_error_is_exit_code_0() -> None:
+    assert run(None) == (0, "", "")
+
+
+def test_debug_shows_the_traceback() -> None:
+    code, _, stderr = run(ValueError("deep down"), "--log-level", "debug")
+    assert code == 4
+    assert "Traceback" in stderr
+    assert stderr.rstrip().endswith("run with --log-level debug for the traceback")
+
+
+def test_wrong_usage_is_exit_code_2() -> None:
+    code, _, stderr = run(None, "--log-level", "loud")
+    assert code == 2
+    assert "'loud' is not one of 'debug', 'info', 'warning', 'error'" in stderr

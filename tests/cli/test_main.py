@@ -1,0 +1,55 @@
+"""The command itself: quick to help, whole in its commands, runnable as a module from anywhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import gdfq_export
+from gdfq_export.cli.main import cli
+
+ROOT = Path(gdfq_export.__file__).parent.parent
+SLOW_TO_IMPORT = ("torch", "onnx", "onnxruntime", "numpy", "pydantic", "rich")
+
+
+def python(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, env=environment, timeout=120, check=False
+    )
+
+
+def test_help_imports_nothing_slow() -> None:
+    script = "import sys, gdfq_export.cli; print(*[m for m in sys.argv[1:] if m in sys.modules])"
+    found = python("-c", script, *SLOW_TO_IMPORT)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout == "\n"
+
+
+def test_it_runs_as_a_module_from_any_folder(tmp_path: Path) -> None:
+    found = python("-m", "gdfq_export", "recipes", "show", "w8a8-ort-cpu", folder=tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith("name: w8a8-ort-cpu\n")
+
+
+def test_a_mistake_is_told_without_a_traceback(tmp_path: Path) -> None:
+    found = python("-m", "gdfq_export", "recipes", "show", "w8a8", folder=tmp_path)
+    assert found.returncode == 2
+    assert found.stderr.startswith("Error: no recipe is named 'w8a8'")
+    assert found.stdout == ""
+
+
+@pytest.mark.parametrize("command", [[], ["quantize"], ["synthesize"], ["recipes"], ["recipes", "list"]])
+def test_every_command_explains_itself(command: list[str]) -> None:
+    result = CliRunner().invoke(cli, [*command, "--help"])
+    assert result.exit_code == 0
+    assert result.output.startswith("Usage: ")
+
+
+def test_the_version_is_the_package_s() -> None:
+    assert CliRunner().invoke(cli, ["--version"]).output == f"gdfq-export, version {gdfq_export.__version__}\n"
