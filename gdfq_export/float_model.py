@@ -19,8 +19,8 @@ from gdfq_export.importer.importer import import_graph
 __all__ = ["FloatModel", "build"]
 
 _NO_BATCH_NORM = (
-    "{where} has no BatchNormalization left (it was folded into the weights before), so what the training data looked like "
-    "inside the network is lost: synthetic data is made from class scores alone and bias correction cannot use "
+    "{where} has no BatchNormalization left (it was folded into the weights before), so what the training data looked "
+    "like inside the network is lost: synthetic data is made from class scores alone and bias correction cannot use "
     "statistics; expect lower accuracy, or export the network again with BatchNormalization kept"
 )
 
@@ -125,8 +125,8 @@ def _classes(output: ir.Value, source: str) -> int:
     found = f"[{', '.join(str(size) for size in shape)}]"
     if len(shape) != 2 or isinstance(shape[0], int) or not isinstance(shape[1], int) or shape[1] < 2:
         raise InputError(
-            f"{source} is not a classifier: its output {output.name} is {found} where class scores are [N, classes] with "
-            "at least 2 classes; give a network that ends in class scores"
+            f"{source} is not a classifier: its output {output.name} is {found} where class scores are [N, classes] "
+            "with at least 2 classes; give a network that ends in class scores"
         )
     return shape[1]
 

@@ -92,8 +92,8 @@ def _require_operators(proto: onnx.ModelProto, where: str) -> None:
             )
         if node.domain not in _STANDARD_DOMAINS and (node.domain, node.op_type) not in own:
             raise InputError(
-                f"{where} uses the operator {node.domain}.{node.op_type} (node {node.name or node.output[0]}), which is "
-                "not standard ONNX; export the network without runtime optimisations"
+                f"{where} uses the operator {node.domain}.{node.op_type} (node {node.name or node.output[0]}), which "
+                "is not standard ONNX; export the network without runtime optimisations"
             )
         training = any(entry.name == "training_mode" and entry.i for entry in node.attribute)
         if node.op_type == "BatchNormalization" and training:

@@ -16,6 +16,7 @@ from gdfq_export.graph.constant_arithmetic import ConstantArithmeticPass
 from gdfq_export.graph.constant_reshape import ConstantReshapePass
 from gdfq_export.graph.dropout import DropoutToIdentityPass
 from gdfq_export.graph.explicit_pads import ExplicitPadsPass
+from gdfq_export.graph.flatten import FlattenPass
 from gdfq_export.graph.fold_pad import FoldPadPass
 from gdfq_export.graph.gemm import GemmPass
 from gdfq_export.graph.global_average_pool import GlobalAveragePoolPass
@@ -66,6 +67,7 @@ def _rewrite(model: ir.Model, where: str) -> None:
     ExplicitPadsPass()(model)
     FoldPadPass()(model)
     GlobalAveragePoolPass()(model)
+    FlattenPass()(model)
     GemmPass()(model)
     ConstantArithmeticPass()(model)
 
@@ -88,9 +90,9 @@ def _our_names(model: ir.Model, converted: onnx.ModelProto) -> set[str]:
 
 
 def _require_same_outputs(proto: onnx.ModelProto, model: ir.Model, where: str) -> None:
-    """Two fixed batches at once must give what each gives alone: only then is a fixed batch no part of the computation."""
+    """Two fixed batches at once must give what each gives alone; otherwise the batch is part of the computation."""
     random = np.random.default_rng(0)
-    batch = fixed_batch(proto)
+    batch = fixed_batch(proto) or 1
     inputs = graph_inputs(proto)
     names = [value.name for value in inputs]
     shapes = {value.name: [d.dim_value for d in value.type.tensor_type.shape.dim[1:]] for value in inputs}

@@ -43,6 +43,6 @@ def add_initializer(graph: ir.Graph, wanted: str, array: np.ndarray[Any, Any]) -
     """Register `array` as a new initializer named `wanted` (made unique)."""
     name = unused_name(graph, wanted)
     tensor = ir.tensor(np.ascontiguousarray(array), name=name)
-    value = ir.Value(name=name, shape=ir.Shape(tensor.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
+    value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
     graph.register_initializer(value)
     return value

@@ -14,8 +14,8 @@ class ConstantArithmeticPass(ir.passes.InPlacePass):
     """Rewrite the second operand where it is a float32 constant.
 
     1. `Sub(x, c)` becomes `Add(x, -c)`: exact.
-    2. `Div(x, c)` becomes `Mul(x, 1 / c)` where every 1 / c is finite and not subnormal: two roundings instead of one, at
-       most 1.5 units in the last place (1.8e-7 relative); exact where c is a power of two.
+    2. `Div(x, c)` becomes `Mul(x, 1 / c)` where every 1 / c is finite and not subnormal: two roundings instead of one,
+       at most 1.5 units in the last place (1.8e-7 relative); exact where c is a power of two.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
+from gdfq_export.graph.measured_shapes import static_sizes
+
 __all__ = ["ExplicitPadsPass"]
 
 
@@ -28,7 +30,7 @@ class ExplicitPadsPass(ir.passes.InPlacePass):
                 weight = node.inputs[1]
                 if weight is None or weight.shape is None:
                     continue
-                attributes["kernel_shape"] = ir.AttrInt64s("kernel_shape", [int(k) for k in list(weight.shape)[2:]])
+                attributes["kernel_shape"] = ir.AttrInt64s("kernel_shape", static_sizes(weight)[2:])
                 modified = True
             mode = attributes.get_string("auto_pad", "NOTSET")
             if mode == "NOTSET":
@@ -48,7 +50,7 @@ def _pads(node: ir.Node, mode: str) -> list[int]:
     x = node.inputs[0]
     assert x is not None and x.shape is not None
     begin, end = [], []
-    sizes = [int(size) for size in list(x.shape)[2:]]
+    sizes = static_sizes(x)[2:]
     strides = node.attributes.get_ints("strides", ones)
     dilations = node.attributes.get_ints("dilations", ones)
     for size, k, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True):

@@ -1,9 +1,9 @@
 """Fold BatchNormalization into the layer before it and keep its statistics.
 
-BatchNorm in inference is `y = gamma * (x - mean) / sqrt(var + eps) + beta`. Over the training data x has mean `mean` and
-variance `var`, so its output has mean beta and standard deviation |gamma| per channel. That is all a data-free method knows
-about activations (Nagel et al., "Data-Free Quantization through Weight Equalization and Bias Correction", 2019), and it
-must outlive the folding.
+BatchNorm in inference is `y = gamma * (x - mean) / sqrt(var + eps) + beta`. Over the training data x has mean `mean`
+and variance `var`, so its output has mean beta and standard deviation |gamma| per channel. That is all a data-free
+method knows about activations (Nagel et al., "Data-Free Quantization through Weight Equalization and Bias Correction",
+2019), and it must outlive the folding.
 """
 
 from __future__ import annotations
@@ -39,11 +39,12 @@ class Folded:
 def fold_batch_norm(model: ir.Model) -> Folded:
     """Return a folded copy of the canonical `model`, which is not modified.
 
-    1. A BatchNormalization whose input comes from a Conv or Gemm that has no other consumer is folded into it, in float64
-       and rounded once to float32. The layer's output takes the BatchNorm's output name; the layer's own name stays.
+    1. A BatchNormalization whose input comes from a Conv or Gemm that has no other consumer is folded into it, in
+       float64 and rounded once to float32. The layer's output takes the BatchNorm's output name; the layer's own name
+       stays.
     2. Any other BatchNormalization becomes a depthwise 1x1 Conv on [N, C, H, W], a Mul and an Add on [N, C].
-    3. Every Conv and Gemm owns its weight and bias afterwards: shared initializers are copied, so that layers can be tuned
-       apart.
+    3. Every Conv and Gemm owns its weight and bias afterwards: shared initializers are copied, so that layers can be
+       tuned apart.
 
     Raises:
         InputError: a BatchNormalization has parameters that are not constant.

@@ -16,7 +16,8 @@ class FoldPadPass(ir.passes.InPlacePass):
        consumer.
     2. The consumer is a Conv: pads add up.
     3. The consumer is an AveragePool that counts its padding, or has none (it then counts it from now on): pads add up.
-       The result must stay smaller than the kernel, as ONNX Runtime demands, and the window count must not be rounded up.
+       The result must stay smaller than the kernel, as ONNX Runtime demands, and the window count must not be rounded
+       up.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -73,9 +74,9 @@ def _combined(consumer: ir.Node, extra: list[int]) -> list[int] | None:
     pads = [a + b for a, b in zip(own, extra, strict=True)]
     if consumer.op_type == "Conv":
         return pads
-    if consumer.op_type != "AveragePool" or consumer.attributes.get_int("ceil_mode", 0):
+    if consumer.op_type != "AveragePool" or consumer.attributes.get_int("ceil_mode", 0) != 0:
         return None
-    if any(own) and not consumer.attributes.get_int("count_include_pad", 0):
+    if any(own) and consumer.attributes.get_int("count_include_pad", 0) == 0:
         return None
     kernel = list(consumer.attributes.get_ints("kernel_shape", []))
     return pads if all(pad < size for pad, size in zip(pads, kernel * 2, strict=True)) else None

@@ -46,7 +46,7 @@ def _from_matmul(graph: ir.Graph, node: ir.Node) -> None:
     bias = _added_bias(node, array.shape[1])
     if bias is not None:
         last, value, numbers = bias
-        inputs.append(value if numbers.shape == value.const_value.shape else _broadcast(graph, value, numbers))
+        inputs.append(value if value.shape == numbers.shape else _broadcast(graph, value, numbers))
     gemm = ir.node("Gemm", inputs, {"transB": 1}, name=node.name)
     old = [node] if last is node else [last, node]
     ir.convenience.replace_nodes_and_values(graph, last, old, [gemm], [last.outputs[0]], [gemm.outputs[0]])

@@ -1,7 +1,7 @@
 """Shapes and types of all values as ONNX Runtime computes them, at two batch sizes.
 
-What differs between the batches depends on the batch; everything else is static. This also resolves shapes that are computed
-at run time (Shape, Gather, Concat, Reshape), where inference by rules leaves gaps.
+What differs between the batches depends on the batch; everything else is static. This also resolves shapes that are
+computed at run time (Shape, Gather, Concat, Reshape), where inference by rules leaves gaps.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import onnxruntime
 
 from gdfq_export.errors import InputError
 
-__all__ = ["BATCHES", "Measured", "annotate_shapes", "measure_shapes", "run_model"]
+__all__ = ["BATCHES", "Measured", "annotate_shapes", "measure_shapes", "run_model", "static_sizes"]
 
 BATCHES = (2, 3)
 
@@ -56,8 +56,7 @@ def measure_shapes(model: ir.Model, where: str) -> dict[str, Measured]:
     runs = []
     for batch in BATCHES:
         feeds = {
-            str(value.name): np.zeros([batch, *list(value.shape or [0])[1:]], np.float32)
-            for value in model.graph.inputs
+            str(value.name): np.zeros([batch, *static_sizes(value)[1:]], np.float32) for value in model.graph.inputs
         }
         try:
             runs.append(run_model(proto, feeds))
@@ -73,6 +72,11 @@ def _measured(name: str, first: np.ndarray, second: np.ndarray, where: str) -> M
     if first.ndim != second.ndim:
         raise InputError(f"the value {name} of {where} changes its rank with the batch; such a graph is not supported")
     return Measured(shapes=(first.shape, second.shape), dtype=ir.DataType.from_numpy(first.dtype))
+
+
+def static_sizes(value: ir.Value) -> list[int]:
+    """The dimensions of `value`, 0 for one that is not static."""
+    return [size if isinstance(size, int) else 0 for size in value.shape or []]
 
 
 def annotate_shapes(model: ir.Model, where: str) -> None:

@@ -14,8 +14,8 @@ __all__ = ["StableNamesPass"]
 class StableNamesPass(ir.passes.InPlacePass):
     """Name what has no name of the user's.
 
-    1. An initializer not among `known` (names of the file and of our passes) is called after the first value computed from
-       it: `<output>_constant`. ONNX's version converter numbers its constants by a counter of the process.
+    1. An initializer not among `known` (names of the file and of our passes) is called after the first value computed
+       from it: `<output>_constant`. ONNX's version converter numbers its constants by a counter of the process.
     2. A node without a name is called `<op>_<first output>`.
     """
 

@@ -1,8 +1,8 @@
 """A batch dimension of any size, also for a graph that was exported with a fixed one.
 
 1. The first dimension of every input becomes symbolic; a symbol the user gave keeps its name.
-2. A constant Reshape target whose first entry is the fixed batch, on data whose first dimension is the batch, gets 0 there
-   ("as the input").
+2. A constant Reshape target whose first entry is the fixed batch, on data whose first dimension is the batch, gets 0
+   there ("as the input").
 3. Shapes recorded for other values are dropped: they are measured again at the end.
 """
 
@@ -44,7 +44,8 @@ def with_symbolic_batch(proto: onnx.ModelProto) -> onnx.ModelProto:
         if dims and not dims[0].dim_param:
             dims[0].dim_param = BATCH_SYMBOL
     for value in result.graph.output:
-        value.type.tensor_type.ClearField("shape")
+        for dim in value.type.tensor_type.shape.dim:
+            dim.Clear()
     del result.graph.value_info[:]
     return result
 

@@ -34,8 +34,8 @@ def load_model(
     """Return the network `model` names, ready to quantize.
 
     Args:
-        model: path to `.onnx` or `.pt2`, `package.module:callable`, `pytorchcv:`, `timm:` or `torchvision:` and a name, a
-            torch module, or None for the embedded demo.
+        model: path to `.onnx` or `.pt2`, `package.module:callable`, `pytorchcv:`, `timm:` or `torchvision:` and a name,
+            a torch module, or None for the embedded demo.
         scale: pixels are divided by it; 255 unless stated here or in the sidecar.
         mean: subtracted after scaling, one number or one for each channel.
         std: divides after that, one number or one for each channel.

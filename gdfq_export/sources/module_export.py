@@ -1,7 +1,7 @@
 """torch modules and exported programs to ONNX, with BatchNormalization kept.
 
-torch's ONNX optimizer would fuse BatchNormalization into convolutions, so it is left out; the canonical form cleans up after the
-exporter instead.
+torch's own ONNX optimizer would fuse BatchNormalization into convolutions, so only its folding of constants runs here;
+the canonical form does the rest.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import onnx
 import onnx_ir as ir
 import torch
 from onnx_ir.passes import common
+from onnxscript import optimizer
 from torch import nn
 
 from gdfq_export.errors import InputError
@@ -82,11 +83,14 @@ def program_to_onnx(
             )
         assert exported is not None
         model = exported.model
+        optimizer.fold_constants_ir(model)
+        common.RemoveUnusedNodesPass()(model)
         common.ClearMetadataAndDocStringPass()(model)
         return ir.to_proto(model)
     except Exception as error:  # the exporter's exception types are private
         raise InputError(
-            f"torch.onnx cannot convert {where} ({_first_line(error)}); export it to .onnx by other means and give that file"
+            f"torch.onnx cannot convert {where} ({_first_line(error)}); "
+            "export it to .onnx by other means and give that file"
         ) from error
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
 from onnx import external_data_helper
 
 from gdfq_export.errors import InputError
@@ -23,7 +22,7 @@ def read_onnx(path: Path) -> onnx.ModelProto:
         proto = onnx.load(path, load_external_data=False)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}; check its permissions") from error
-    except (DecodeError, ValueError) as error:
+    except Exception as error:  # protobuf's DecodeError, whose module has no type hints
         raise InputError(f"{path} is no ONNX model or is damaged or cut short; export or copy it again") from error
     if not proto.graph.node:
         raise InputError(f"{path} is no ONNX model or holds no operators; export or copy it again")
@@ -44,7 +43,8 @@ def _require_external_data(proto: onnx.ModelProto, path: Path) -> None:
         data = path.parent / info.location
         if not data.is_file():
             raise InputError(
-                f"the weight {tensor.name} of {path} is stored in {data}, which does not exist; copy that file next to it"
+                f"the weight {tensor.name} of {path} is stored in {data}, which does not exist; "
+                "copy that file next to it"
             )
         end = (info.offset or 0) + (info.length or 0)
         if data.stat().st_size < end:

@@ -44,8 +44,8 @@ class Stated:
             sizes = tuple(input_shape)
             if len(sizes) != 3 or not all(isinstance(size, int) and size > 0 for size in sizes):
                 raise InputError(
-                    f"the input shape {list(sizes)} from {origin} is not [C, H, W]; give three positive integers such as "
-                    "3,224,224"
+                    f"the input shape {list(sizes)} from {origin} is not [C, H, W]; "
+                    "give three positive integers such as 3,224,224"
                 )
             shape = (sizes[0], sizes[1], sizes[2])
         return cls(origin=origin, input_shape=shape, scale=scale, mean=_as_tuple(mean), std=_as_tuple(std))
@@ -67,9 +67,9 @@ def input_spec(
     warnings: tuple[str, ...] = ()
     if not flags.states_preprocessing and not known.states_preprocessing:
         warnings = (
-            f"nothing says how pixels become the input of {source}: it is assumed that they are divided by 255 (scale 255, "
-            "mean 0, std 1); if that is wrong the synthetic images are too, so pass --scale, --mean and --std or write a "
-            "sidecar file",
+            f"nothing says how pixels become the input of {source}: it is assumed that they are divided by 255 (scale "
+            "255, mean 0, std 1); if that is wrong the synthetic images are too, so pass --scale, --mean and --std or "
+            "write a sidecar file",
         )
     scale = _first(flags.scale, known.scale, 255.0)
     mean = _first(flags.mean, known.mean, (0.0,))

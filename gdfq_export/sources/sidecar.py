@@ -1,6 +1,6 @@
 """NAME.json beside NAME.onnx or NAME.pt2: what the file does not say about its input.
 
-{"input": [3, 32, 32], "classes": 10, "preprocess": {"scale": 255.0, "mean": [0.49, 0.48, 0.45], "std": [0.2, 0.2, 0.2]}}
+{"input": [3, 32, 32], "classes": 10, "preprocess": {"scale": 255, "mean": [0.5, 0.5, 0.4], "std": [0.2, 0.2, 0.2]}}
 """
 
 from __future__ import annotations

@@ -1,0 +1,39 @@
+"""A Reshape that lays each image out as one row is a Flatten, however the exporter wrote it."""
+
+from __future__ import annotations
+
+import math
+
+import onnx_ir as ir
+
+__all__ = ["FlattenPass"]
+
+
+class FlattenPass(ir.passes.InPlacePass):
+    """Rewrite `Reshape(x [batch, a, b, ...]) -> [batch, a * b * ...]` to `Flatten(x, axis=1)`.
+
+    1. The first dimension of input and output is the batch symbol, all others are static.
+    2. The output has rank 2, and its second dimension is the product of the input's other dimensions.
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        """Rewrite the main graph; shapes must be known."""
+        modified = False
+        for node in model.graph:
+            if node.op_type != "Reshape" or not _one_row_an_image(node):
+                continue
+            node.resize_inputs(1)
+            node.attributes.clear()
+            node.attributes["axis"] = ir.AttrInt64("axis", 1)
+            node.op_type = "Flatten"
+            modified = True
+        return ir.passes.PassResult(model, modified)
+
+
+def _one_row_an_image(node: ir.Node) -> bool:
+    x, y = node.inputs[0], node.outputs[0]
+    if x is None or x.shape is None or y.shape is None or len(y.shape) != 2 or len(x.shape) < 2:
+        return False
+    rest = [size for size in list(x.shape)[1:] if isinstance(size, int)]
+    same_batch = not isinstance(x.shape[0], int) and str(x.shape[0]) == str(y.shape[0])
+    return same_batch and len(rest) == len(x.shape) - 1 and y.shape[1] == math.prod(rest)
