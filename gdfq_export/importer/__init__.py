@@ -1,4 +1,4 @@
-"""ONNX graph -> torch: one table of operators, and the fx module built with it, which serves as teacher and as simulator."""
+"""ONNX graph -> torch: one table of operators, and the fx module built with it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """ONNX graph -> torch.fx GraphModule.
 
-The module computes what the ONNX graph computes, value by value and under the same names: every fx node carries the ONNX value
-it holds in `meta["value"]`, and the operator and node in `meta["op_type"]` and `meta["node"]`. BatchNormalization with constant
-parameters becomes a real `nn.BatchNorm2d` in eval mode, so that hooks can read its input and its running statistics.
+The module computes what the ONNX graph computes, value by value and under the same names: every fx node carries the
+ONNX value it holds in `meta["value"]`, and the operator and node in `meta["op_type"]` and `meta["node"]`. A Split is
+one fx node that holds the tuple, without `meta["value"]`, and one for each part. BatchNormalization with constant
+parameters becomes a real `nn.BatchNorm2d` in eval mode, so that hooks can read its input and running statistics.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ def import_graph(model: ir.Model, *, until: str | None = None) -> fx.GraphModule
     """Return the torch module, in eval mode, that computes the model's output from its one input.
 
     Float constants become parameters (one for each ONNX name, however many nodes share it), other constants buffers;
-    `module.meta["parameters"]` maps ONNX names to their names in `module.state_dict()`. Any batch size works if it does in
-    the graph; gradients flow through everything.
+    `module.meta["parameters"]` maps ONNX names to their names in `module.state_dict()`. Any batch size works if it does
+    in the graph; gradients flow through everything.
 
     Args:
         model: a graph of opset 18 or later with one input.
-        until: the value to return in place of the graph's output, for instance the logits before a final Softmax. Nodes
-            that do not contribute to it are not imported.
+        until: the value to return in place of the graph's output, for instance the logits before a final Softmax.
+            Nodes that do not contribute to it are not imported.
 
     Raises:
         InputError: an operator, or how a node uses it, is not supported; several inputs or outputs; no such value.

@@ -1,7 +1,7 @@
-"""Reads one ONNX node for its lowering: attributes with defaults, constant inputs as Python values, refusals as `InputError`.
+"""Reads one ONNX node for its lowering: attributes with defaults, constant inputs as Python values, refusals.
 
-A lowering turns an `onnx_ir.Node` into an `Op`: a plain function with constant keyword arguments and the values that stay tensors.
-Constants come from initializers and from Constant nodes alike.
+A lowering turns an `onnx_ir.Node` into an `Op`: a plain function, its constant keyword arguments, and the values that
+stay tensors. Constants come from initializers and from Constant nodes alike.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class NodeReader:
     """One node as its lowering sees it; every refusal names the operator, the node and what is accepted."""
 
     def __init__(self, node: ir.Node) -> None:
+        """Read `node`."""
         self.node = node
 
     def refuse(self, found: str, accepted: str) -> InputError:

@@ -1,4 +1,4 @@
-"""ONNX constants as torch parameters: each becomes one attribute of the module, under a readable name, however often it is used."""
+"""ONNX constants as torch tensors, and the readable attribute names they get in the module."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ class AttributeNames:
     """Gives ONNX names out as attribute names: identifiers, unique, and none that the module itself uses."""
 
     def __init__(self) -> None:
+        """Start with the names that every GraphModule uses already."""
         self._taken = set(dir(fx.GraphModule(nn.Module(), fx.Graph()))) | set(keyword.kwlist)
 
     def take(self, name: str) -> str:
-        """Return the attribute name for an ONNX name, for example `layer1.0.conv1.weight` -> `layer1_0_conv1_weight`."""
+        """Return the attribute for an ONNX name, for example `layer1.0.conv1.weight` -> `layer1_0_conv1_weight`."""
         stem = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "value"
         if stem[0].isdigit():
             stem = f"_{stem}"

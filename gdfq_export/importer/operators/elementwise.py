@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import onnx_ir as ir
 import torch
 from torch import Tensor
 
@@ -10,14 +11,14 @@ from gdfq_export.importer.node_reader import Lowering, NodeReader, Op
 __all__ = ["OPERATORS"]
 
 _CAST_TYPES = {
-    1: torch.float32,
-    2: torch.uint8,
-    3: torch.int8,
-    6: torch.int32,
-    7: torch.int64,
-    9: torch.bool,
-    10: torch.float16,
-    11: torch.float64,
+    ir.DataType.FLOAT16: torch.float16,
+    ir.DataType.FLOAT: torch.float32,
+    ir.DataType.DOUBLE: torch.float64,
+    ir.DataType.INT8: torch.int8,
+    ir.DataType.UINT8: torch.uint8,
+    ir.DataType.INT32: torch.int32,
+    ir.DataType.INT64: torch.int64,
+    ir.DataType.BOOL: torch.bool,
 }
 
 
@@ -37,11 +38,9 @@ def identity(x: Tensor) -> Tensor:
 
 
 def _lower_cast(reader: NodeReader) -> Op:
-    to = reader.integer("to", 0)
+    to = ir.DataType(reader.integer("to", 0))
     if to not in _CAST_TYPES:
-        raise reader.refuse(
-            f"casts to ONNX type {to}", ", ".join(f"{key} ({dtype})" for key, dtype in _CAST_TYPES.items())
-        )
+        raise reader.refuse(f"casts to {to.name}", ", ".join(kind.name for kind in _CAST_TYPES))
     return reader.op(cast, 0, dtype=_CAST_TYPES[to])
 
 

@@ -1,4 +1,4 @@
-"""Spatial padding of Conv and pooling: ONNX `pads`, `auto_pad` and `ceil_mode` (Conv-11, MaxPool-12, AveragePool-19) as numbers."""
+"""Spatial padding of Conv and pooling: what ONNX `pads`, `auto_pad` and `ceil_mode` come to for an input size."""
 
 from __future__ import annotations
 

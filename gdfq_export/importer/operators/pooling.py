@@ -1,7 +1,7 @@
 """MaxPool (opset 12), AveragePool (opset 19), GlobalAveragePool, GlobalMaxPool and ReduceMean (opset 18).
 
-Windows follow ONNX, which differs from torch in asymmetric padding and in padding wider than half a kernel: where torch's own
-pooling cannot say it, the input is padded to exactly the cells the windows read.
+Windows follow ONNX, which differs from torch in asymmetric padding, in padding wider than half a kernel and in
+`ceil_mode`: where torch's own pooling cannot say it, the input is padded to exactly the cells the windows read.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def average_pool(
 
 
 def _window_sums(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> Tensor:
-    """Sum every window of [N, C, ...] by a convolution with ones, channel by channel (average pooling in torch has no dilation)."""
+    """Sum every window of [N, C, ...]: a convolution with ones, because torch's average pooling has no dilation."""
     channels = x.reshape(-1, 1, *x.shape[2:])
     sums = _CONVOLUTIONS[len(kernel)](channels, x.new_ones((1, 1, *kernel)), None, stride, 0, dilation)
     return sums.reshape(*x.shape[:2], *sums.shape[2:])
@@ -96,7 +96,7 @@ def _windows(
     dilation: tuple[int, ...],
     ceil_mode: bool,
 ) -> list[tuple[int, int]]:
-    """Return the padding (begin, end) per axis after which windows without padding cover the output exactly; end may crop."""
+    """Return the padding (begin, end) per axis that leaves exactly the cells that windows read; an end may crop."""
     exact = []
     for size, side, k, s, d in zip(x.shape[2:], sides, kernel, stride, dilation, strict=True):
         count = output_size(size, side, k, s, d, ceil_mode)

@@ -1,4 +1,4 @@
-"""Operators that move, cut and join elements without computing: Reshape (opset 21), Slice, Pad, Split, Gather and their kind."""
+"""Operators that move, cut and join elements without computing: Reshape, Slice, Pad, Split, Gather and their kind."""
 
 from __future__ import annotations
 
@@ -56,14 +56,16 @@ def unsqueeze(x: Tensor, *, axes: tuple[int, ...]) -> Tensor:
 
 
 def slice_axes(x: Tensor, *, slices: tuple[tuple[int, int, int, int], ...]) -> Tensor:
-    """Cut x by (axis, start, end, step) as Python slices do; a negative step runs backwards."""
+    """Cut x by (axis, start, end, step); a negative step runs backwards, from the first element at least."""
     for axis, start, end, step in slices:
-        indices = range(*slice(start, end, step).indices(x.shape[axis]))
         if step > 0:
             cut = [slice(None)] * x.dim()
             cut[axis] = slice(start, end, step)
             x = x[tuple(cut)]
         else:
+            size = x.shape[axis]
+            first, last = (bound + size if bound < 0 else bound for bound in (start, end))
+            indices = range(min(max(first, 0), size - 1), min(max(last, -1), size - 1), step)
             x = x.index_select(axis, torch.tensor(indices, dtype=torch.int64, device=x.device))
     return x
 
@@ -100,7 +102,7 @@ def shape_of(x: Tensor, *, start: int, end: int | None) -> Tensor:
 
 
 def gather(x: Tensor, indices: Tensor, *, axis: int) -> Tensor:
-    """Return the slices of x along `axis` at `indices`, whose axes take the place of `axis`; negative ones count from the end."""
+    """Return the slices of x at `indices` along `axis`, whose place the axes of `indices` take; -1 is the last."""
     axis %= x.dim()
     flat = indices.reshape(-1).to(torch.int64) % x.shape[axis]
     return x.index_select(axis, flat).reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
