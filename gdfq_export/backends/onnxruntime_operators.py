@@ -37,4 +37,7 @@ _MOVES_ANY_TYPE = (
     "Gather", "DepthToSpace", "SpaceToDepth", "Expand", "Tile", "Pad", "Resize", "ArgMax", "Clip", "Relu", "Identity",
 )  # fmt: skip
 
-INTEGER_KERNELS: frozenset[str] = frozenset(_COMPUTES_INTEGERS + _MOVES_ANY_TYPE)
+# what float operators become when the runtime fuses an activation into them, once it has given up on integers
+_FUSED_FLOAT = ("FusedConv", "NhwcFusedConv", "FusedGemm", "FusedMatMul")
+
+INTEGER_KERNELS: frozenset[str] = frozenset(_COMPUTES_INTEGERS + _MOVES_ANY_TYPE + _FUSED_FLOAT)

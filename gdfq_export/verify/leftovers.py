@@ -98,33 +98,34 @@ class _Edges:
         return None
 
     def _why_unfused(self, node: ExecutedNode) -> str:
-        from_float = [
-            name
-            for name in node.inputs
-            if name
-            and name not in self._graph.constants
-            and getattr(self._producer.get(name), "kind", None) != "dequantize"
-        ]
-        if from_float:
-            return f"runs as float because its input {from_float[0]} is not quantized"
-        unquantized = [
-            output
-            for output in node.outputs
-            if output in self._graph.outputs or any(reader.kind != "quantize" for reader in self._consumers[output])
-        ]
-        if unquantized:
-            return f"runs as float because its output {unquantized[0]} is not quantized"
+        for name in node.inputs:
+            constant = name in self._graph.constants
+            maker = self._producer.get(name)
+            if constant and node.op_type in _CONSTANTS_QUANTIZED:
+                return f"runs as float because its constant {name} is not quantized"
+            if name and not constant and (maker is None or maker.kind != "dequantize"):
+                return f"runs as float because its input {name} is not quantized"
+        for name in node.outputs:
+            read_as_float = any(reader.kind != "quantize" for reader in self._consumers[name])
+            if node.op_type not in _FLOAT_RESULT and (name in self._graph.outputs or read_as_float):
+                return f"runs as float because its output {name} is not quantized"
         runtime = self._graph.runtime
-        return (
-            f"runs as float although its edges are quantized: {runtime} does not fuse these types, scales or constants"
-        )
+        return f"runs as float although its edges are quantized: {runtime} does not fuse these types or zero points"
 
     def _joined(self, node: ExecutedNode) -> str:
         return " and ".join(self.readers(node)) or "nobody"
 
 
 _MOVES = frozenset({"Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Identity"})
+_CONSTANTS_QUANTIZED = frozenset({"Conv", "Gemm", "MatMul", "Add", "Mul", "Concat", "Where"}) | {
+    "FusedConv",
+    "FusedGemm",
+    "FusedMatMul",
+}
+_FLOAT_RESULT = frozenset({"Gemm", "MatMul", "FusedGemm", "FusedMatMul"})
+"""Their integer kernels may return float."""
 
 
 def _title(node: ExecutedNode) -> str:
-    return f"{node.op_type} {node.name}".rstrip()
+    """Operator and name; what the runtime takes apart has no name, so its output stands for it."""
+    return f"{node.op_type} {node.name or node.outputs[0]}"

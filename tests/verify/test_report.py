@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from gdfq_export.errors import InputError, InternalError
+from gdfq_export.verify.accuracy import Accuracy, LabelledImages
+from gdfq_export.verify.machine import Machine
+from gdfq_export.verify.not_measured import NotMeasured
+from gdfq_export.verify.report import CalibrationFacts, FileFacts, Files, RecipeFacts, Report
+from gdfq_export.verify.summary import summary_rows
+from gdfq_export.verify.verify import run_verification
+from tests.verify.quantized_classifier import classifier, images
+
+
+def make_report(*, labelled: bool) -> Report:
+    network, pictures = classifier(), images(20)
+    labels = network.integers(pictures)["logits"].argmax(axis=1)
+    measured = run_verification(
+        network.float_network().SerializeToString(),
+        network.quantized().SerializeToString(),
+        images=pictures,
+        source="noise",
+        expected=network.integers,
+        labelled=LabelledImages(images=pictures, labels=labels, source="a.npz") if labelled else None,
+        latency_seconds=0.01,
+    )
+    return Report(
+        tool_version="0.0",
+        source="float.onnx",
+        files=Files(
+            float_network=FileFacts(name="float.onnx", bytes=400, sha256="ab"),
+            quantized=FileFacts(name="q.onnx", bytes=100, sha256="cd"),
+            size_ratio=0.25,
+        ),
+        recipe=RecipeFacts(name="w8a8-ort-cpu", target="ort-cpu", sha256="ef"),
+        seed=3,
+        calibration=CalibrationFacts(source="gdfq", images=1024, provenance={"steps": 5}),
+        accuracy=measured.accuracy,
+        agreement=measured.agreement,
+        parity=measured.parity,
+        coverage=measured.coverage,
+        latency=measured.latency,
+        seconds_by_phase={"calibration": 1.5},
+        warnings=("BatchNorm is folded",),
+        machine=Machine(cpu="cpu", flags=("avx2",), cores=2, load_1min=None, system="Linux"),
+        versions={"python": "3.11"},
+    )
+
+
+def test_json_holds_every_section_with_its_sample(tmp_path: Path) -> None:
+    report = make_report(labelled=True)
+    report.write(tmp_path / "report.json")
+    body = json.loads((tmp_path / "report.json").read_text())
+    assert body["schema_version"] == 1
+    assert list(body)[1:-1] == [field.name for field in dataclasses.fields(Report)]
+    assert (body["accuracy"]["images"], body["accuracy"]["source"]) == (20, "a.npz")
+    assert body["accuracy"]["top1"]["quantized"]["count"] == 20
+    assert (body["agreement"]["images"], body["agreement"]["source"]) == (20, "noise")
+    assert body["parity"]["exact"] is True
+    assert body["latency"]["quantized"]["p50_ms"] > 0
+    assert body["calibration"]["provenance"] == {"steps": 5}
+    assert body["reasons"] == {"accuracy.top5": "with 4 classes every answer is among the first five"}
+    assert report.to_json() == report.to_json()
+
+
+def test_what_was_not_measured_is_null_with_its_reason() -> None:
+    body = json.loads(make_report(labelled=False).to_json())
+    assert body["accuracy"] is None
+    assert body["reasons"] == {"accuracy": "no labelled images were given"}
+
+
+def test_nan_never_reaches_a_report(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text("old")
+    report = dataclasses.replace(make_report(labelled=False), seconds_by_phase={"x": float("nan")})
+    with pytest.raises(InternalError, match=r"seconds_by_phase\.x is nan"):
+        report.write(path)
+    assert path.read_text() == "old"
+
+
+def test_a_missing_folder_is_a_plain_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        make_report(labelled=False).write(tmp_path / "none" / "report.json")
+
+
+def test_rows_show_values_with_units_and_samples() -> None:
+    report = make_report(labelled=True)
+    rows = {what: (value, note) for what, value, note in summary_rows(report)}
+    assert rows["top-1 quantized"][0] == "100.00 %"
+    assert rows["top-1 float"][1] == "20 images of a.npz"
+    assert rows["top-1 drop"][0].endswith(" pp")
+    assert rows["parity with the simulation"] == ("exact", "0 differ of 640 values in 4 tensors, 20 images of noise")
+    assert rows["integer compute"] == ("2 of 2", "in ONNX Runtime; float: none")
+    assert rows["file size"] == ("100 bytes", "float 400 bytes; quantized / float = 0.250")
+    assert "top-5 float" not in rows
+
+
+def test_rows_say_why_there_is_no_figure() -> None:
+    nothing = NotMeasured(reason="because")
+    report = dataclasses.replace(
+        make_report(labelled=False), agreement=nothing, parity=nothing, coverage=nothing, latency=nothing
+    )
+    assert [row for row in summary_rows(report) if row[1] == "not measured"] == [
+        ("accuracy", "not measured", "no labelled images were given"),
+        *[
+            (what, "not measured", "because")
+            for what in ("agreement with float", "parity", "integer compute", "latency")
+        ],
+    ]
+    assert not isinstance(report.accuracy, Accuracy)

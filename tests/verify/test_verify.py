@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gdfq_export.errors import InputError
+from gdfq_export.progress import SilentProgress
+from gdfq_export.verify.accuracy import Accuracy, LabelledImages
+from gdfq_export.verify.latency import Latency
+from gdfq_export.verify.not_measured import NotMeasured
+from gdfq_export.verify.parity import ParityResult
+from gdfq_export.verify.verify import run_verification
+from tests import tiny_graph
+from tests.verify.quantized_classifier import classifier, images
+
+
+def test_every_section_is_measured() -> None:
+    network, progress = classifier(), SilentProgress()
+    float_bytes = network.float_network().SerializeToString()
+    pictures = images(300)
+    labels = network.integers(pictures)["logits"].argmax(axis=1)
+    result = run_verification(
+        float_bytes,
+        network.quantized().SerializeToString(),
+        images=pictures,
+        source="noise",
+        expected=network.integers,
+        parity_images=pictures[:40],
+        labelled=LabelledImages(images=pictures, labels=labels, source="answers"),
+        latency_seconds=0.01,
+        progress=progress,
+    )
+    assert result.agreement.images == 300
+    assert 0.9 < result.agreement.top1.value <= 1.0
+    assert isinstance(result.accuracy, Accuracy)
+    assert result.accuracy.top1.quantized.count == 300
+    assert isinstance(result.parity, ParityResult)
+    assert (result.parity.exact, result.parity.images) == (True, 40)
+    assert result.coverage.ratio == 1.0
+    assert isinstance(result.latency, Latency)
+    assert (result.latency.batch, result.latency.threads, result.latency.speedup.rounds >= 20) == (1, 1, True)
+    assert list(progress.seconds) == ["agreement", "accuracy", "coverage", "parity", "latency"]
+
+
+def test_what_was_not_asked_for_says_why() -> None:
+    network = classifier()
+    result = run_verification(
+        network.float_network().SerializeToString(),
+        network.quantized().SerializeToString(),
+        images=images(8),
+        source="noise",
+        latency_seconds=0,
+    )
+    assert result.accuracy == NotMeasured(reason="no labelled images were given")
+    assert result.parity == NotMeasured(reason="this file has no simulation to compare with")
+    assert result.latency == NotMeasured(reason="the latency budget is 0 seconds")
+
+
+def test_softmax_outputs_are_compared_as_probabilities() -> None:
+    def softmax(gain: float) -> bytes:
+        model = tiny_graph.model(
+            nodes=[("Mul", ["x", "gain"], ["m"]), ("Flatten", ["m"], ["f"]), ("Softmax", ["f"], ["y"])],
+            inputs={"x": ("batch", 1, 2, 2)},
+            outputs=["y"],
+            initializers={"gain": np.float32(gain)},
+        )
+        return model.SerializeToString()
+
+    pictures = np.random.default_rng(0).normal(size=(20, 1, 2, 2)).astype(np.float32)
+    flat = pictures.reshape(20, 4).astype(np.float64)
+
+    def log_softmax(values: np.ndarray) -> np.ndarray:
+        return values - np.log(np.exp(values).sum(axis=1, keepdims=True))
+
+    p, q = log_softmax(flat), log_softmax(2 * flat)
+    result = run_verification(softmax(1.0), softmax(2.0), images=pictures, source="noise", latency_seconds=0)
+    assert result.agreement.kl_mean_nats == pytest.approx((np.exp(p) * (p - q)).sum(axis=1).mean(), rel=1e-4)
+
+
+def test_files_of_different_networks_are_refused() -> None:
+    other = tiny_graph.model(nodes=[("Flatten", ["image"], ["y"])], inputs={"image": ("batch", 2, 3, 3)}, outputs=["y"])
+    with pytest.raises(InputError, match=r"\[5, 18\] \(float\) and \[5, 4\] \(quantized\)"):
+        run_verification(
+            other.SerializeToString(),
+            classifier().quantized().SerializeToString(),
+            images=images(5),
+            source="noise",
+            latency_seconds=0,
+        )
