@@ -1,0 +1,198 @@
+"""The integer kernels of ONNX Runtime on x86-64, emulated to the bit.
+
+Each function takes codes as int32 tensors and returns codes. What was measured and read in ONNX Runtime 1.32 (all in float32 unless
+said; rounding is half to even):
+
+* QuantizeLinear divides, rounds, then adds the zero point.
+* QLinearConv, QGemm, QLinearMatMul: int32 accumulators; one multiplier (s_x * s_w[c]) / s_y a channel; clamp, round, add the zero point.
+* QGemm and QLinearMatMul without output quantization: float(accumulator) * (s_x * s_w[c]).
+* QLinearAdd: fused multiply-adds in the order below; the compiler contracts the constant part as well.
+* QLinearMul: (s_a * s_b) / s_y, product and sum rounded separately.
+* QLinearAveragePool: a running float sum in window order; the zero point is added *before* rounding.
+* QLinearGlobalAveragePool: int32 sum, one multiplier s_x / (s_y * H * W).
+* QLinearConcat: a table of 256 codes for each input whose scale or zero point differs from the output's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gdfq_export.importer.operators.padding import Pads, output_size, pad_spatial, spatial_pads
+
+__all__ = [
+    "Coded",
+    "Grid",
+    "accumulate",
+    "add",
+    "average_pool",
+    "concat",
+    "dequantize",
+    "global_average_pool",
+    "multiply",
+    "quantize",
+    "rescale",
+    "to_float",
+]
+
+_EXACT_IN_FLOAT32 = 2**24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """What codes mean: value = scale * (code - zero_point), codes within [code_min, code_max].
+
+    `storage_min` and `storage_max` are the limits of the stored type, where a kernel saturates.
+    """
+
+    scale: np.float32
+    zero_point: int
+    code_min: int
+    code_max: int
+    storage_min: int
+    storage_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coded:
+    """int32 codes on a grid."""
+
+    codes: Tensor
+    grid: Grid
+
+    @property
+    def centred(self) -> Tensor:
+        """Codes less the zero point."""
+        return self.codes - self.grid.zero_point
+
+
+def quantize(x: Tensor, grid: Grid) -> Tensor:
+    """ONNX QuantizeLinear (opset 21) and, for fewer than 8 bits, the Clip behind it."""
+    scaled = torch.round(x / torch.tensor(grid.scale))
+    return torch.clamp(scaled + grid.zero_point, grid.code_min, grid.code_max).to(torch.int32)
+
+
+def dequantize(x: Coded) -> Tensor:
+    """ONNX DequantizeLinear: float32 values."""
+    return x.centred.to(torch.float32) * torch.tensor(x.grid.scale)
+
+
+def accumulate(function: Callable[..., Tensor], x: Coded, weight: Tensor, bias: Tensor | None, **kwargs: Any) -> Tensor:
+    """Exact int32 sums of a convolution or matrix product, as float64.
+
+    Computed in float32 where no sum can reach 2**24, in float64 elsewhere: both are then free of rounding.
+    """
+    reach = weight.abs().reshape(weight.shape[0], -1).sum() if weight.dim() < 3 else weight.abs().sum(dim=(1, 2, 3)).max()
+    largest = 0 if bias is None else int(bias.abs().max())
+    span = max(x.grid.code_max - x.grid.zero_point, x.grid.zero_point - x.grid.code_min)
+    exact = int(reach) * span + largest < _EXACT_IN_FLOAT32
+    dtype = torch.float32 if exact else torch.float64
+    operands = [x.centred.to(dtype), weight.to(dtype)]
+    if bias is not None:
+        operands.append(bias.to(dtype))
+    return function(*operands, **kwargs).to(torch.float64)
+
+
+def rescale(accumulator: Tensor, multiplier: Tensor, grid: Grid) -> Tensor:
+    """Accumulators to output codes; `multiplier` is float32 and broadcasts over them."""
+    scaled = accumulator.to(torch.float32) * multiplier
+    scaled = torch.clamp(scaled, grid.storage_min - grid.zero_point, grid.storage_max - grid.zero_point)
+    return _to_codes(torch.round(scaled) + grid.zero_point, grid)
+
+
+def to_float(accumulator: Tensor, multiplier: Tensor) -> Tensor:
+    """Accumulators to float32, where a kernel leaves its output in float."""
+    return accumulator.to(torch.float32) * multiplier
+
+
+def add(a: Coded, b: Coded, grid: Grid) -> Tensor:
+    """com.microsoft QLinearAdd."""
+    ratio_a, ratio_b = np.float32(a.grid.scale / grid.scale), np.float32(b.grid.scale / grid.scale)
+    second = np.float32(ratio_b * np.float32(b.grid.zero_point))
+    inner = np.float32(np.float64(ratio_a) * a.grid.zero_point + np.float64(second))
+    fixed = np.float32(np.float32(grid.zero_point) - inner)
+    partial = _fused_multiply_add(b.codes, ratio_b, torch.tensor(fixed, dtype=torch.float64))
+    total = _fused_multiply_add(a.codes, ratio_a, partial.to(torch.float64))
+    return _to_codes(torch.round(total), grid)
+
+
+def _fused_multiply_add(codes: Tensor, factor: np.float32, addend: Tensor) -> Tensor:
+    """codes * factor + addend with one rounding; the product of a code and a float32 is exact in float64."""
+    return (codes.to(torch.float64) * float(factor) + addend).to(torch.float32)
+
+
+def multiply(a: Coded, b: Coded, grid: Grid) -> Tensor:
+    """com.microsoft QLinearMul."""
+    ratio = np.float32(np.float32(a.grid.scale * b.grid.scale) / grid.scale)
+    product = (a.centred * b.centred).to(torch.float32) * torch.tensor(ratio)
+    return _to_codes(torch.round(product + np.float32(grid.zero_point)), grid)
+
+
+def concat(parts: Sequence[Coded], grid: Grid, *, axis: int) -> Tensor:
+    """com.microsoft QLinearConcat."""
+    return torch.cat([_to_grid(part, grid) for part in parts], dim=axis)
+
+
+def _to_grid(part: Coded, grid: Grid) -> Tensor:
+    if part.grid.scale == grid.scale and part.grid.zero_point == grid.zero_point:
+        return torch.clamp(part.codes, grid.code_min, grid.code_max)
+    return quantize(dequantize(part), grid)
+
+
+def global_average_pool(x: Coded, grid: Grid) -> Tensor:
+    """com.microsoft QLinearGlobalAveragePool over the axes behind the channels."""
+    axes = tuple(range(2, x.codes.dim()))
+    count = int(np.prod(x.codes.shape[2:]))
+    total = x.centred.to(torch.int64).sum(dim=axes, keepdim=True)
+    multiplier = np.float32(x.grid.scale / np.float32(grid.scale * np.float32(count)))
+    return rescale(total, torch.tensor(multiplier), grid)
+
+
+def average_pool(
+    x: Coded,
+    grid: Grid,
+    *,
+    kernel: Sequence[int],
+    pads: Pads,
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    ceil_mode: bool,
+    count_include_pad: bool,
+) -> Tensor:
+    """com.microsoft QLinearAveragePool in two dimensions, keyword arguments as the importer's `average_pool`."""
+    values = dequantize(x)
+    sizes = values.shape[2:]
+    sides = spatial_pads(pads, sizes, kernel, stride, dilation)
+    rows, columns = (
+        output_size(size, side, *rest, ceil_mode)
+        for size, side, *rest in zip(sizes, sides, kernel, stride, dilation, strict=True)
+    )
+    total = torch.zeros(*values.shape[:2], rows, columns)
+    count = torch.zeros(1, 1, rows, columns)
+    margin = [(begin, max(0, (n - 1) * s + (k - 1) * d + 1 - begin - size)) for (begin, _), n, s, k, d, size in zip(
+        sides, (rows, columns), stride, kernel, dilation, sizes, strict=True
+    )]
+    padded = pad_spatial(values, margin, 0.0)
+    inside = pad_spatial(torch.ones(1, 1, *sizes), margin, 0.0)
+    for row in range(kernel[0]):
+        for column in range(kernel[1]):
+            window = (..., _every(row * dilation[0], rows, stride[0]), _every(column * dilation[1], columns, stride[1]))
+            total = total + padded[window]
+            count = count + inside[window]
+    if count_include_pad:
+        count = torch.full_like(count, kernel[0] * kernel[1])
+    mean = total / count
+    return _to_codes(torch.round(mean / torch.tensor(grid.scale) + np.float32(grid.zero_point)), grid)
+
+
+def _every(start: int, count: int, step: int) -> slice:
+    return slice(start, start + (count - 1) * step + 1, step)
+
+
+def _to_codes(rounded: Tensor, grid: Grid) -> Tensor:
+    return torch.clamp(rounded, grid.code_min, grid.code_max).to(torch.int32)

@@ -1,0 +1,63 @@
+"""Tables of unary operators: ONNX Runtime computes LeakyRelu and Sigmoid on codes by looking up one of 256 results.
+
+The table is asked of the runtime itself, by running the operator over all codes once: transcendental functions differ between
+implementations in the last bit, and a table read from the kernel cannot.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from gdfq_export.simulator.kernels import Grid
+
+__all__ = ["lookup_table"]
+
+
+def lookup_table(node: ir.Node, source: Grid, result: Grid, *, opset: int) -> torch.Tensor:
+    """int32 [256]: the output code for every input code of a unary node.
+
+    Args:
+        node: a node with one activation input and attributes only.
+        source: grid of the input.
+        result: grid of the output.
+        opset: opset of the graph.
+    """
+    grids = {"x": source, "y": result}
+    initializers = []
+    for name, grid in grids.items():
+        dtype = np.int8 if grid.storage_min < 0 else np.uint8
+        initializers.append(numpy_helper.from_array(np.asarray(grid.scale, np.float32), f"{name}_scale"))
+        initializers.append(numpy_helper.from_array(np.asarray(grid.zero_point, dtype), f"{name}_zero_point"))
+    element = TensorProto.INT8 if source.storage_min < 0 else TensorProto.UINT8
+    operator = ir.to_proto(node)
+    operator.input[:] = ["x"]
+    operator.output[:] = ["y"]
+    graph = helper.make_graph(
+        [
+            helper.make_node("DequantizeLinear", ["codes", "x_scale", "x_zero_point"], ["x"]),
+            operator,
+            helper.make_node("QuantizeLinear", ["y", "y_scale", "y_zero_point"], ["result"]),
+        ],
+        "table",
+        [helper.make_tensor_value_info("codes", element, [256])],
+        [helper.make_tensor_value_info("result", element, [256])],
+        initializers,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(_serialize(model), options, providers=["CPUExecutionProvider"])
+    codes = np.arange(source.storage_min, source.storage_max + 1).astype(np.int8 if source.storage_min < 0 else np.uint8)
+    (table,) = session.run(None, {"codes": codes})
+    return torch.from_numpy(np.clip(table.astype(np.int32), result.code_min, result.code_max))
+
+
+def _serialize(model: onnx.ModelProto) -> bytes:
+    data: bytes = model.SerializeToString()
+    return data

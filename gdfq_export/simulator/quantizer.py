@@ -1,0 +1,120 @@
+"""The fake quantizer: rounds to the grid the target will use, passes gradients through, learns its scale.
+
+y = s * (clamp(round(x / s) + z, q_min, q_max) - z), with round half to even and a true division, as ONNX QuantizeLinear does it. The
+gradient of the rounding is the identity (straight-through), so the gradient of the scale is that of LSQ (Esser et al., "Learned Step
+Size Quantization", arXiv 1902.08153, eq. 3). The scale is learned as its logarithm: positive always, and steps are relative.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from gdfq_export.plan import QuantPoint, Role
+
+__all__ = ["Mode", "Observer", "Quantizer"]
+
+_SMALLEST_RANGE = 1e-6
+
+
+class Mode(StrEnum):
+    """What a quantizer does with what passes through it."""
+
+    FLOAT = "float"
+    OBSERVE = "observe"
+    QUANTIZE = "quantize"
+
+
+class Observer(Protocol):
+    """Anything that watches a tensor, for instance a range estimator."""
+
+    def observe(self, tensor: Tensor) -> None:
+        """See one tensor."""
+        ...
+
+
+class Quantizer(nn.Module):
+    """Fake quantizer of one scale group.
+
+    Args:
+        point: the group's leading point; gives code range, symmetry, channel axis and bounds.
+        shape: shape of the quantized tensor, needed only where the scale is per channel.
+    """
+
+    zero_point: Tensor
+
+    def __init__(self, point: QuantPoint, shape: torch.Size | None = None) -> None:
+        super().__init__()
+        self.point = point
+        self.mode = Mode.FLOAT
+        self.observer: Observer | None = None
+        self.code_min, self.code_max = point.code_range
+        scale_shape: list[int] = []
+        if point.axis is not None:
+            assert shape is not None
+            scale_shape = [size if axis == point.axis else 1 for axis, size in enumerate(shape)]
+        self.log_scale = nn.Parameter(torch.zeros(scale_shape))
+        self.register_buffer("zero_point", torch.zeros((), dtype=torch.int32))
+
+    def set_range(self, low: float, high: float) -> None:
+        """Choose scale and zero point so that the codes span [low, high], zero included and exact."""
+        low, high = max(min(low, 0.0), self.point.low), min(max(high, 0.0), self.point.high)
+        if self.point.symmetric:
+            bound = max(-low, high, _SMALLEST_RANGE)
+            scale = bound / max(-self.code_min, self.code_max) if low < 0 else bound / self.code_max
+            zero_point = 0
+        else:
+            scale = max(high - low, _SMALLEST_RANGE) / (self.code_max - self.code_min)
+            zero_point = min(max(round(self.code_min - low / scale), self.code_min), self.code_max)
+        with torch.no_grad():
+            self.zero_point.fill_(zero_point)
+            self.log_scale.fill_(math.log(scale))
+
+    def set_scale(self, scale: Tensor) -> None:
+        """Set per-channel scales, `scale` of shape [channels] or broadcastable to the tensor."""
+        with torch.no_grad():
+            self.log_scale.copy_(scale.clamp_min(_SMALLEST_RANGE / 255).log().reshape(self.log_scale.shape))
+
+    @property
+    def scale(self) -> Tensor:
+        """Positive float32 scale, no larger than what keeps an absorbed activation's bounds representable."""
+        return self.log_scale.exp().clamp_max(self.largest_scale())
+
+    def largest_scale(self) -> float:
+        """Largest scale at which the codes do not reach beyond the bounds of an absorbed Relu or Clip."""
+        if self.point.role is Role.INPUT:
+            return math.inf
+        above, below = self.code_max - int(self.zero_point), int(self.zero_point) - self.code_min
+        limits = [self.point.high / above if above else math.inf, -self.point.low / below if below else math.inf]
+        return min(limits)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Quantize and dequantize, observe, or pass on, by `mode`."""
+        if self.mode is Mode.FLOAT:
+            return x
+        if self.mode is Mode.OBSERVE:
+            if self.observer is not None:
+                self.observer.observe(x.detach())
+            return x
+        scale = self.scale
+        codes = torch.clamp(_round(x / scale) + self.zero_point, self.code_min, self.code_max)
+        return (codes - self.zero_point) * scale
+
+
+class _RoundStraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return torch.round(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return gradients[0]
+
+
+def _round(x: Tensor) -> Tensor:
+    rounded: Tensor = _RoundStraightThrough.apply(x)  # type: ignore[no-untyped-call]
+    return rounded

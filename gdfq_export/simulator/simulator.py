@@ -1,0 +1,153 @@
+"""The simulator in float: the folded graph in torch with a fake quantizer at every point of the plan; it trains.
+
+Its integer counterpart, exact to the bit, is `integer.py`; both compute from the same plan, and `freeze` hands the parameters of one
+to the other and to the writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import onnx_ir as ir
+import torch
+from torch import Tensor, fx, nn
+
+from gdfq_export.importer import import_graph
+from gdfq_export.plan import QuantPlan, QuantPoint, Role
+from gdfq_export.simulator.encoding import Encoding, encode_activation, encode_bias, encode_constant, encode_weight
+from gdfq_export.simulator.quantizer import Mode, Quantizer
+
+__all__ = ["Layer", "Simulator"]
+
+
+class Layer:
+    """A Conv, Gemm or MatMul of the simulator: its fx node and the parameters it reads."""
+
+    def __init__(self, node: fx.Node, weight: nn.Parameter, weight_point: QuantPoint, bias: nn.Parameter | None) -> None:
+        self.node = node
+        self.name: str = node.meta["node"]
+        self.weight = weight
+        self.weight_point = weight_point
+        self.bias = bias
+
+
+class Simulator(nn.Module):
+    """Quantized network that computes in float.
+
+    Args:
+        folded: canonical graph without BatchNormalization.
+        plan: where quantizers stand.
+        logits: name of the value to return, [N, classes].
+    """
+
+    def __init__(self, folded: ir.Model, plan: QuantPlan, *, logits: str) -> None:
+        super().__init__()
+        self.plan = plan
+        self.folded = folded
+        self.logits = logits
+        self.network = import_graph(folded, until=logits)
+        self.network.eval()
+        self._parameter_of: dict[str, str] = self.network.meta["parameters"]
+        self.quantizers: dict[str, Quantizer] = {}
+        for point in plan.points:
+            if point.role is not Role.BIAS and point.group == point.key:
+                self._insert(point)
+        self.network.graph.lint()
+        self.network.recompile()
+
+    def _insert(self, point: QuantPoint) -> None:
+        sources = [node for node in self.network.graph.nodes if node.meta.get("value") == point.tensor]
+        if not sources:  # behind the logits, for instance a quantized tensor that only a final Softmax reads
+            return
+        shape = self.parameter(point.tensor).shape if point.axis is not None else None
+        quantizer = Quantizer(point, shape)
+        name = f"quantizer_{len(self.quantizers)}"
+        self.network.add_submodule(name, quantizer)
+        self.quantizers[point.key] = quantizer
+        for source in sources:
+            with self.network.graph.inserting_after(source):
+                inserted = self.network.graph.call_module(name, (source,))
+            inserted.meta["quantizes"] = point.key
+            source.replace_all_uses_with(inserted, delete_user_cb=lambda user, new=inserted: user is not new)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [N, classes] of images [N, C, H, W] in the network's input range."""
+        logits: Tensor = self.network(images)
+        return logits
+
+    def set_mode(self, mode: Mode) -> None:
+        """Switch every quantizer."""
+        for quantizer in self.quantizers.values():
+            quantizer.mode = mode
+
+    @contextmanager
+    def in_mode(self, mode: Mode) -> Iterator[None]:
+        """Run a block in another mode, then return to the old ones."""
+        before = {key: quantizer.mode for key, quantizer in self.quantizers.items()}
+        self.set_mode(mode)
+        try:
+            yield
+        finally:
+            for key, quantizer in self.quantizers.items():
+                quantizer.mode = before[key]
+
+    def parameter(self, tensor: str) -> nn.Parameter:
+        """The parameter that holds the initializer called `tensor`."""
+        parameter = self.network.get_parameter(self._parameter_of[tensor])
+        return parameter
+
+    def layers(self) -> list[Layer]:
+        """Every quantized layer with weights, in the order of computation."""
+        weights = {point.tensor: point for point in self.plan.points if point.role is Role.WEIGHT}
+        inputs = {node.name: [value.name if value else None for value in node.inputs] for node in self.folded.graph}
+        layers = []
+        for node in self.network.graph.nodes:
+            names = inputs.get(node.meta.get("node", ""), [])
+            weight = names[1] if len(names) > 1 else None
+            if "op_type" not in node.meta or weight not in weights:
+                continue
+            bias = names[2] if len(names) > 2 else None
+            layers.append(
+                Layer(node, self.parameter(weight), weights[weight], self.parameter(bias) if bias is not None else None)
+            )
+        return layers
+
+    def freeze(self) -> Mapping[str, Encoding]:
+        """The numbers of every point, by key: what the integer simulator computes with and the writer stores."""
+        encodings: dict[str, Encoding] = {}
+        points = {point.key: point for point in self.plan.points}
+        for point in points.values():
+            if point.role in (Role.INPUT, Role.ACTIVATION):
+                encodings[point.key] = encode_activation(self.quantizers[point.group])
+        for node in self.folded.graph:
+            names = [value.name if value else None for value in node.inputs]
+            for name in names:
+                point = self.plan.by_tensor.get(name or "")
+                if point is not None and point.role is Role.CONSTANT:
+                    encodings[point.key] = encode_constant(self.quantizers[point.key], self.parameter(point.tensor))
+            self._freeze_layer(node.name or "", names, encodings)
+        return encodings
+
+    def _freeze_layer(self, node: str, names: list[str | None], encodings: dict[str, Encoding]) -> None:
+        weight_point = self.plan.by_tensor.get(names[1] or "") if len(names) > 1 else None
+        if weight_point is None or weight_point.role is not Role.WEIGHT:
+            return
+        activation = encodings[self.plan.by_tensor[names[0] or ""].key]
+        bias_point = self.plan.bias_of.get(node)
+        bias = self.parameter(bias_point.tensor) if bias_point is not None else None
+        if weight_point.key not in encodings:
+            encodings[weight_point.key] = encode_weight(
+                self.quantizers[weight_point.key], self.parameter(weight_point.tensor), activation, bias
+            )
+        if bias_point is not None and bias is not None:
+            encodings[bias_point.key] = encode_bias(bias, activation, encodings[weight_point.key])
+
+    def tuned_parameters(self) -> dict[str, Tensor]:
+        """Float values of all float initializers the network computes with, by ONNX name."""
+        state = dict(self.network.named_parameters())
+        return {name: state[key].detach() for name, key in self._parameter_of.items() if key in state}
+
+    def quantization_parameters(self) -> Iterator[nn.Parameter]:
+        """The logarithms of all scales."""
+        return (quantizer.log_scale for quantizer in self.quantizers.values())

@@ -1,0 +1,23 @@
+"""Runtimes as frozen tables."""
+
+from __future__ import annotations
+
+from gdfq_export.errors import InputError
+from gdfq_export.targets.ort_cpu import ORT_CPU
+from gdfq_export.targets.table import Kernel, NumberFormat, Output, Rule, Target
+
+__all__ = ["TARGETS", "Kernel", "NumberFormat", "Output", "Rule", "Target", "find_target"]
+
+TARGETS: dict[str, Target] = {target.name: target for target in (ORT_CPU,)}
+
+
+def find_target(name: str) -> Target:
+    """The table called `name`.
+
+    Raises:
+        InputError: there is none; the message lists what there is.
+    """
+    try:
+        return TARGETS[name]
+    except KeyError:
+        raise InputError(f"unknown target {name!r}; choose one of: {', '.join(sorted(TARGETS))}") from None

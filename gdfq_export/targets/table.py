@@ -1,0 +1,84 @@
+"""What a target is: a frozen table of the integer kernels one runtime has, and the edges each of them wants quantized.
+
+No logic lives here or in any table: `plan.py` walks a graph once with it. A rule speaks of one ONNX operator:
+
+* `activations`  the inputs that must carry Q/DQ for the kernel to be chosen (`None`: every input)
+* `weight`       the input that holds the weights, quantized per channel along `weight_axis`
+* `bias`         the input that holds the bias, stored as int32 with scale `s_activation * s_weight`
+* `output`       whether the kernel writes codes of its own scale, of its input's scale, or may leave floats
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Kernel", "NumberFormat", "Output", "Rule", "Target"]
+
+
+class Kernel(StrEnum):
+    """An integer kernel, named by what it computes; the simulator has one function for each."""
+
+    CONV = "conv"
+    GEMM = "gemm"
+    MATMUL = "matmul"
+    ADD = "add"
+    MUL = "mul"
+    CONCAT = "concat"
+    AVERAGE_POOL = "average_pool"
+    GLOBAL_AVERAGE_POOL = "global_average_pool"
+    LOOKUP = "lookup"
+    """A unary function of one code: 256 values, tabulated when the model is loaded."""
+    MOVE = "move"
+    """Codes are moved, dropped or compared, never computed with: MaxPool, Reshape, Slice, ..."""
+
+
+class Output(StrEnum):
+    """What a kernel writes."""
+
+    OWN_SCALE = "own scale"
+    INPUT_SCALE = "scale of the input"
+    OWN_SCALE_OR_FLOAT = "own scale or float"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberFormat:
+    """Storage of one kind of tensor.
+
+    `signed` chooses int8 over uint8; `symmetric` pins the zero point to 0.
+    """
+
+    signed: bool
+    symmetric: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How one ONNX operator becomes integer on a target."""
+
+    kernel: Kernel
+    activations: tuple[int, ...] | None = (0,)
+    weight: int | None = None
+    weight_axis: int | None = None
+    bias: int | None = None
+    output: Output = Output.OWN_SCALE
+    integer_form: bool = False
+    """Written on the codes themselves, between Q and DQ, because the runtime does not fuse DQ -> operator -> Q."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One runtime's table.
+
+    `absorbed` names the operators that vanish into the QuantizeLinear after them when its code range lies inside their bounds.
+    """
+
+    name: str
+    description: str
+    backend: str
+    opset: int
+    activation: NumberFormat
+    weight: NumberFormat
+    rules: Mapping[str, Rule]
+    absorbed: frozenset[str]

@@ -1,0 +1,85 @@
+"""Ranges before anything is tuned: activations are observed, weights are searched.
+
+Activation ranges come from a `calib.ranges` estimator that watches each quantization point while calibration images pass through the
+float network. Weight scales minimise the squared rounding error of each output channel over a grid of clipping ratios.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from calib.ranges import make_range_estimator
+from gdfq_export.plan import Role
+from gdfq_export.recipe import Calibration
+from gdfq_export.simulator import Mode, Quantizer, Simulator
+
+__all__ = ["calibrate"]
+
+_RATIOS = tuple(1.0 - step / 100 for step in range(0, 80))
+
+
+def calibrate(
+    simulator: Simulator,
+    batches: Iterable[Tensor],
+    settings: Calibration,
+    on_batch: Callable[[int], None] | None = None,
+) -> None:
+    """Set the scale and zero point of every quantizer; leaves the simulator in quantizing mode.
+
+    Args:
+        simulator: its parameters are the float network's.
+        batches: images [N, C, H, W] in the network's input range.
+        settings: which estimators.
+        on_batch: called with the number of images seen after each batch.
+    """
+    observed: list[Quantizer] = []
+    for quantizer in simulator.quantizers.values():
+        point = quantizer.point
+        if point.role is Role.INPUT:
+            quantizer.set_range(point.low, point.high)
+        elif point.role is Role.ACTIVATION:
+            quantizer.observer = make_range_estimator(
+                settings.activations, bits=point.bits, percentile=settings.percentile
+            )
+            observed.append(quantizer)
+        elif point.role is Role.CONSTANT:
+            value = simulator.parameter(point.tensor)
+            quantizer.set_range(float(value.min()), float(value.max()))
+        else:
+            weight = simulator.parameter(point.tensor).detach()
+            quantizer.set_scale(weight_scale(quantizer, weight, search=settings.weights == "mse"))
+    simulator.set_mode(Mode.OBSERVE)
+    seen = 0
+    with torch.no_grad():
+        for images in batches:
+            simulator(images)
+            seen += images.shape[0]
+            if on_batch is not None:
+                on_batch(seen)
+    for quantizer in observed:
+        assert quantizer.observer is not None
+        quantizer.set_range(*quantizer.observer.range())  # type: ignore[attr-defined]
+        quantizer.observer = None
+    simulator.set_mode(Mode.QUANTIZE)
+
+
+def weight_scale(quantizer: Quantizer, weight: Tensor, *, search: bool) -> Tensor:
+    """Scale of each channel, [channels]: that of the largest weight, or the one with the least squared rounding error."""
+    axis = quantizer.point.axis
+    assert axis is not None
+    rows = weight.movedim(axis, 0).flatten(1)
+    full = rows.abs().amax(dim=1) / quantizer.code_max
+    if not search:
+        return full
+    best, least = full.clone(), torch.full_like(full, torch.inf)
+    for ratio in _RATIOS:
+        scale = (full * ratio).clamp_min(1e-12)[:, None]
+        codes = torch.clamp(torch.round(rows / scale), quantizer.code_min, quantizer.code_max)
+        error = (codes * scale - rows).square().sum(dim=1)
+        better = error < least
+        least = torch.where(better, error, least)
+        best = torch.where(better, scale[:, 0], best)
+    return best
