@@ -65,10 +65,10 @@ def log_level_option(command: Command) -> Command:
 def preprocessing_options(command: Command) -> Command:
     """How pixels become the network's input; they win over the sidecar NAME.json beside the model."""
     for option in (
-        click.option("--input-shape", type=SHAPE, help="Shape of one image, where the model leaves it open."),
-        click.option("--std", type=NUMBERS, metavar="R,G,B", help="Divides afterwards, one number for each channel."),
-        click.option("--mean", type=NUMBERS, metavar="R,G,B", help="Subtracted then, one number for each channel."),
-        click.option("--scale", type=float, help="Divides pixels 0..255 first: 255 gives 0..1, 1 leaves them."),
+        click.option("--input-shape", type=SHAPE, help="Shape of one image, where the network leaves it open."),
+        click.option("--std", type=NUMBERS, metavar="R,G,B", help="Divides at last; one number, or one a channel."),
+        click.option("--mean", type=NUMBERS, metavar="R,G,B", help="Is subtracted then; one number, or one a channel."),
+        click.option("--scale", type=float, help="Divides pixels 0..255 first: 255 makes 0..1 of them, 1 leaves them."),
     ):
         command = option(command)
     return command

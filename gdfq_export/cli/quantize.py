@@ -44,8 +44,8 @@ def quantize(
 ) -> None:
     """Quantize MODEL without data and prove the result.
 
-    MODEL is a path (.onnx, .pt2) or package.module:callable; without it, the embedded demo network is quantized and
-    scored on handwritten digits it has never seen.
+    MODEL is a path (.onnx, .pt2), package.module:callable, or a published network (pytorchcv:NAME, timm:NAME,
+    torchvision:NAME). Without it, the embedded demo is quantized and scored on handwritten digits it has never seen.
     """
     from gdfq_export.cli.outputs import require_outputs, sidecar_of
     from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe

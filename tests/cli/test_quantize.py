@@ -1,0 +1,162 @@
+"""gdfq-export quantize: every option reaches the pipeline, what it returns is printed; the pipeline is a stub."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import gdfq_export
+from calib.input_spec import InputSpec
+from calib.synthetic_set import SyntheticSet
+from gdfq_export.cli.main import cli
+from gdfq_export.plan import PlannedNode, QuantPlan, QuantPoint, Role
+
+SPEC = InputSpec(shape=(1, 4, 4), scale=255.0, mean=(0.0,), std=(1.0,))
+PLAN = QuantPlan(
+    target="ort-cpu",
+    points=(
+        QuantPoint(
+            key="x", tensor="x", consumers=("conv",), role=Role.INPUT, bits=8, signed=False, symmetric=False,
+            axis=None, group="x",
+        ),
+        QuantPoint(
+            key="w", tensor="w", consumers=("conv",), role=Role.WEIGHT, bits=4, signed=True, symmetric=True,
+            axis=0, group="w",
+        ),
+    ),
+    nodes=(PlannedNode(node="soft", op_type="Softmax", kernel=None, reason="no integer kernel"),),
+)  # fmt: skip
+
+
+@dataclass
+class Calls:
+    """What the command handed on."""
+
+    load_model: dict[str, Any] = field(default_factory=dict)
+    quantize: dict[str, Any] = field(default_factory=dict)
+    plan_only: tuple[Any, ...] = ()
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    calls = Calls()
+    model = SimpleNamespace(input_spec=SPEC, num_classes=10, warnings=("folded before it came here",))
+
+    def load_model(source: str | None, **options: Any) -> SimpleNamespace:
+        calls.load_model.update(options, source=source)
+        return model
+
+    def quantize(network: object, recipe: object, **options: Any) -> SimpleNamespace:
+        calls.quantize.update(options, network=network, recipe=recipe)
+        return SimpleNamespace(report=SimpleNamespace(warnings=("folded before it came here", "a late one")), plan=PLAN)
+
+    def plan_only(*arguments: object) -> QuantPlan:
+        calls.plan_only = arguments
+        return PLAN
+
+    pipeline = SimpleNamespace(quantize=quantize, plan_only=plan_only)
+    monkeypatch.setitem(sys.modules, "gdfq_export.pipeline", pipeline)
+    monkeypatch.setattr(gdfq_export, "pipeline", pipeline, raising=False)
+    monkeypatch.setattr("gdfq_export.sources.load_model", load_model)
+    monkeypatch.setattr(
+        "gdfq_export.verify.summary.summary_rows", lambda report: [("top-1 drop", "+0.11 pp", "899 [x]")]
+    )
+    return calls
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(cli, ["quantize", *map(str, arguments)])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_every_option_reaches_the_pipeline(calls: Calls, tmp_path: Path) -> None:
+    data, calibration, recipe = tmp_path / "data.npz", tmp_path / "calib.npz", tmp_path / "mine.yaml"
+    np.savez(data, images=np.zeros((3, 4, 4, 1), np.uint8), labels=np.arange(3))
+    images = np.zeros((5, 1, 4, 4), np.float32)
+    logits = np.zeros((5, 10), np.float32)
+    made = SyntheticSet(images=images, labels=np.arange(5), logits=logits, input_name="x", provenance={})
+    made.save(calibration)
+    recipe.write_text("name: mine\n")
+    run(
+        *("net.onnx", "--onnx-out", tmp_path / "q.onnx", "--report", tmp_path / "r.json", "--recipe", recipe),
+        *("--data", data, "--calibration", calibration, "--seed", 7, "--device", "cpu", "--threads", 1),
+        *("--scale", 255, "--mean", "0.5,0.4,0.3", "--std", "1", "--input-shape", "3,32,32"),
+    )
+    assert calls.load_model == {
+        "source": "net.onnx",
+        "scale": 255.0,
+        "mean": (0.5, 0.4, 0.3),
+        "std": (1.0,),
+        "input_shape": (3, 32, 32),
+    }
+    handed = calls.quantize
+    assert (handed["out"], handed["report"]) == (tmp_path / "q.onnx", tmp_path / "r.json")
+    assert (handed["recipe"].name, handed["seed"], handed["device"]) == ("mine", 7, "cpu")
+    assert (len(handed["data"]), len(handed["calibration"])) == (3, 5)
+
+
+def test_without_a_model_the_demo_is_scored_on_its_digits(calls: Calls, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="the demo extra is not installed")
+    run("--onnx-out", tmp_path / "q.onnx")
+    assert calls.load_model["source"] is None
+    assert (calls.quantize["recipe"].name, calls.quantize["seed"]) == ("w8a8-ort-cpu", 0)
+    assert calls.quantize["report"] == tmp_path / "report.json"
+    assert len(calls.quantize["data"]) == 899
+
+
+def test_a_model_without_data_is_not_scored(calls: Calls, tmp_path: Path) -> None:
+    run("net.onnx", "--onnx-out", tmp_path / "q.onnx")
+    assert calls.quantize["data"] is None
+
+
+def test_the_table_goes_to_stdout_and_each_warning_once_to_stderr(calls: Calls, tmp_path: Path) -> None:
+    result = run("net.onnx", "--onnx-out", tmp_path / "q.onnx")
+    assert "top-1 drop" in result.stdout
+    assert "+0.11 pp" in result.stdout
+    assert "899 [x]" in result.stdout
+    assert result.stdout.endswith(f"wrote {tmp_path / 'q.onnx'} and {tmp_path / 'report.json'}\n")
+    assert result.stderr == "Warning: folded before it came here\nWarning: a late one\n"
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(calls: Calls, tmp_path: Path) -> None:
+    result = run("net.onnx", "--onnx-out", tmp_path / "q.onnx", "--dry-run")
+    rows = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "x input uint8 one conv" in rows
+    assert "w weight int4, symmetric one for each index of axis 0 conv" in rows
+    assert "soft Softmax no integer kernel" in rows
+    assert calls.quantize == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_recipe_is_read_before_the_model(calls: Calls, tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["quantize", "--onnx-out", str(tmp_path / "q.onnx"), "--recipe", "nope"])
+    assert result.exit_code == 2
+    assert calls.load_model == {}
+
+
+def test_onnx_out_is_asked_for() -> None:
+    result = CliRunner().invoke(cli, ["quantize"])
+    assert result.exit_code == 2
+    assert "Missing option '--onnx-out'" in result.stderr
+
+
+def test_the_model_is_not_overwritten(calls: Calls, tmp_path: Path) -> None:
+    model = tmp_path / "net.onnx"
+    model.write_bytes(b"float")
+    sidecar = tmp_path / "net.json"
+    sidecar.write_text(json.dumps({"classes": 10}))
+    for option in (("--onnx-out", model), ("--onnx-out", tmp_path / "q.onnx", "--report", sidecar)):
+        result = CliRunner().invoke(cli, ["quantize", str(model), *map(str, option)])
+        assert result.exit_code == 2
+        assert "choose another name" in result.stderr
+    assert model.read_bytes() == b"float"
+    assert calls.load_model == {}
