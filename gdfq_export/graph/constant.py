@@ -42,7 +42,7 @@ def unused_name(graph: ir.Graph, wanted: str) -> str:
 def add_initializer(graph: ir.Graph, wanted: str, array: np.ndarray[Any, Any]) -> ir.Value:
     """Register `array` as a new initializer named `wanted` (made unique)."""
     name = unused_name(graph, wanted)
-    tensor = ir.tensor(np.ascontiguousarray(array), name=name)
+    tensor = ir.tensor(np.array(array, order="C"), name=name)
     value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
     graph.register_initializer(value)
     return value
