@@ -6,10 +6,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.cli.main import cli
@@ -85,6 +88,11 @@ def cut(folder: Path) -> Arguments:
     return [raw(folder, "cut.onnx", content[: len(content) // 2])]
 
 
+def name_in_no_encoding(folder: Path) -> Arguments:
+    content = Path(save(folder)).read_bytes()
+    return [raw(folder, "net.onnx", content.replace(b"BatchNormalization_n", b"\xd7atchNormalization_n"))]
+
+
 def dynamic_size(folder: Path) -> Arguments:
     path = save(folder, network(size="S"))
     (folder / "net.json").unlink()
@@ -129,6 +137,7 @@ CASES: dict[str, tuple[Callable[[Path], Arguments], str]] = {
     "empty file": (lambda f: [raw(f, "net.onnx", b"")], "net.onnx is no ONNX model"),
     "no protobuf": (lambda f: [raw(f, "net.onnx", b"\xff" * 99)], "net.onnx is no ONNX model"),
     "cut file": (cut, "cut.onnx"),
+    "name in no encoding": (name_in_no_encoding, "net.onnx"),
     "no pt2": (lambda f: [raw(f, "net.pt2", b"PK\x03\x04nothing")], "net.pt2"),
     "no such callable": (lambda f: ["no_such_package:network"], "no_such_package"),
     "callable is no network": (lambda f: ["math:tau"], "math:tau"),
@@ -175,6 +184,9 @@ CASES: dict[str, tuple[Callable[[Path], Arguments], str]] = {
 }
 
 
+edits = st.tuples(st.integers(0, 10_000), st.integers(0, 50), st.binary(max_size=4))
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
@@ -199,6 +211,21 @@ def test_it_is_told_and_the_old_output_survives(case: str, tmp_path: Path) -> No
     before = contents(tmp_path)
     assert said in quantize([*arguments, "--onnx-out", str(tmp_path / "q.onnx")])
     assert contents(tmp_path) == before
+
+
+@hypothesis.settings(max_examples=60, derandomize=True)
+@given(edits=st.lists(edits, min_size=1, max_size=8))
+def test_a_damaged_file_is_read_or_refused(
+    edits: list[tuple[int, int, bytes]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    content = bytearray(Path(save(folder)).read_bytes())
+    for position, removed, inserted in edits:
+        start = position % (len(content) + 1)
+        content[start : start + removed] = inserted
+    model = raw(folder, "net.onnx", bytes(content))
+    result = CliRunner().invoke(cli, ["quantize", model, "--onnx-out", str(folder / "q.onnx"), "--dry-run"])
+    assert result.exit_code in (0, 2), result.output
 
 
 @pytest.mark.parametrize("out", ["absent/q.onnx", "", "/proc/q.onnx"])
