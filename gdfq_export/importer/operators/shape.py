@@ -58,12 +58,12 @@ def unsqueeze(x: Tensor, *, axes: tuple[int, ...]) -> Tensor:
 def slice_axes(x: Tensor, *, slices: tuple[tuple[int, int, int, int], ...]) -> Tensor:
     """Cut x by (axis, start, end, step); a negative step runs backwards, from the first element at least."""
     for axis, start, end, step in slices:
+        size = x.shape[axis]
         if step > 0:
             cut = [slice(None)] * x.dim()
-            cut[axis] = slice(start, end, step)
+            cut[axis] = slice(*slice(start, end, step).indices(size))
             x = x[tuple(cut)]
         else:
-            size = x.shape[axis]
             first, last = (bound + size if bound < 0 else bound for bound in (start, end))
             indices = range(min(max(first, 0), size - 1), min(max(last, -1), size - 1), step)
             x = x.index_select(axis, torch.tensor(indices, dtype=torch.int64, device=x.device))

@@ -155,3 +155,18 @@ def test_lowered_functions_work_outside_a_graph() -> None:
     assert [value.name for value in op.inputs if value] == ["x"]
     assert op.kwargs == {"low": 0.0, "high": 6.0}
     assert op.function(torch.tensor([-1.0, 3.0, 9.0]), **op.kwargs).tolist() == [0.0, 3.0, 6.0]
+
+
+def test_batch_normalization_outside_a_graph_equals_the_module() -> None:
+    random = np.random.default_rng(0)
+    numbers = {name: random.uniform(0.01, 1, size=4).astype(np.float32) for name in ("scale", "bias", "mean", "var")}
+    model = tiny_graph.graph(
+        nodes=[("BatchNormalization", ["x", *numbers], ["y"], {"epsilon": 0.1})],
+        inputs={"x": ("batch", 4, 3, 3)},
+        outputs=["y"],
+        initializers=numbers,
+    )
+    x = torch.randn(2, 4, 3, 3)
+    op = lower(next(iter(model.graph)))
+    found = op.function(x, *(torch.from_numpy(array) for array in numbers.values()), **op.kwargs)
+    torch.testing.assert_close(found, import_graph(model)(x))
