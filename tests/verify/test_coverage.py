@@ -39,7 +39,7 @@ def test_a_float_network_has_no_integer_compute() -> None:
 
 
 def test_a_scale_that_does_not_fit_the_relu_leaves_a_named_float_convolution() -> None:
-    """With a zero point above 0 the ReLU cannot vanish into the rounding, and ONNX Runtime runs Conv and Relu in float."""
+    """With a zero point above 0 the ReLU cannot vanish into the rounding, and Conv and Relu run in float."""
     model = classifier().quantized()
     for tensor in model.graph.initializer:
         if tensor.name in ("hidden_zero_point", "flat_zero_point"):

@@ -1,0 +1,26 @@
+"""Where a bench leaves its numbers: bench/results/NAME.json, with the machine and the versions behind them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gdfq_export.files import atomic_output
+from gdfq_export.verify.machine import this_machine, versions
+
+__all__ = ["write_results"]
+
+FOLDER = Path(__file__).parent / "results"
+
+
+def write_results(name: str, body: Mapping[str, Any]) -> Path:
+    """Write `body` beside machine and versions; returns the file."""
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / f"{name}.json"
+    whole = {"bench": name, "machine": asdict(this_machine()), "versions": versions(), **body}
+    with atomic_output(path) as temporary:
+        temporary.write_text(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    return path
