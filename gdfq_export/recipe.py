@@ -74,6 +74,10 @@ class Generator(_Section):
     bns_weight: Weight = Field(1.0, description="weight of the BatchNorm statistics loss beside the cross-entropy")
     bns_normalized: bool = Field(True, description="errors in units of the running standard deviation")
     diversity_weight: Weight = Field(1.0, description="weight of the distance between images of one class")
+    classes: Count = Field(100, description="classes learned and drawn, chosen at random where there are more")
+    crop_fraction: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.75, description="share of steps on crops, large images"
+    )
 
     def settings(self) -> GeneratorTraining:
         """The same settings in the words of `calib`."""
