@@ -43,7 +43,8 @@ class ExecutedNode:
 class ExecutedGraph:
     """The runtime's optimised graph, nodes in execution order.
 
-    `integer_kernels` are the ONNX operators the runtime can execute on integers, whether or not it did so here.
+    `integer_kernels` are the ONNX operators between Q/DQ that the runtime can turn into integer ones, whether or not it
+    did so here.
     """
 
     runtime: str

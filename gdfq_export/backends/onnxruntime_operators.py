@@ -34,10 +34,12 @@ _COMPUTES_INTEGERS = (
 )  # fmt: skip
 _MOVES_ANY_TYPE = (
     "MaxPool", "ReduceMax", "ReduceMin", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split",
-    "Gather", "DepthToSpace", "SpaceToDepth", "Expand", "Tile", "Pad", "Resize", "ArgMax", "Clip", "Relu", "Identity",
+    "Gather", "DepthToSpace", "Expand", "Tile", "Resize", "ArgMax", "Identity",
 )  # fmt: skip
 
+# gone where the next quantizer's range does their work
+_VANISHES = ("Relu", "Clip")
 # what float operators become when the runtime fuses an activation into them, once it has given up on integers
 _FUSED_FLOAT = ("FusedConv", "NhwcFusedConv", "FusedGemm", "FusedMatMul")
 
-INTEGER_KERNELS: frozenset[str] = frozenset(_COMPUTES_INTEGERS + _MOVES_ANY_TYPE + _FUSED_FLOAT)
+INTEGER_KERNELS: frozenset[str] = frozenset(_COMPUTES_INTEGERS + _MOVES_ANY_TYPE + _VANISHES + _FUSED_FLOAT)

@@ -81,7 +81,7 @@ class _Edges:
         if reached := self._only_moves_to_output(node):
             return f"{what} on the way to the float output {reached}"
         if node.op_type not in self._graph.integer_kernels:
-            return f"{what}, which has no integer kernel in {self._graph.runtime}"
+            return f"{what}, which {self._graph.runtime} cannot turn into an integer operator"
         return f"{what}, which {self._why_unfused(node)}"
 
     def _only_moves_to_output(self, node: ExecutedNode) -> str | None:

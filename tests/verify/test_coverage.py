@@ -69,7 +69,10 @@ def test_an_operator_without_integer_kernel_is_given_as_the_reason() -> None:
     reasons = [left.reason for left in coverage.dequantize]
     # ONNX Runtime takes HardSwish apart into HardSigmoid and Mul
     assert reasons[0].startswith("feeds HardSigmoid ")
-    assert "which has no integer kernel in ONNX Runtime; feeds Mul h, which runs as float because" in reasons[0]
+    assert (
+        "which ONNX Runtime cannot turn into an integer operator; feeds Mul h, which runs as float because"
+        in reasons[0]
+    )
     assert reasons[1] == "feeds Sigmoid Sigmoid_y, which runs as float because its output y is not quantized"
     assert any("which runs as float" in left.reason for left in coverage.quantize)
 
