@@ -14,6 +14,7 @@ from onnx_ir.passes import common
 from gdfq_export.errors import InputError
 from gdfq_export.graph.constant_arithmetic import ConstantArithmeticPass
 from gdfq_export.graph.constant_reshape import ConstantReshapePass
+from gdfq_export.graph.default_attributes import DefaultAttributesPass
 from gdfq_export.graph.dropout import DropoutToIdentityPass
 from gdfq_export.graph.explicit_pads import ExplicitPadsPass
 from gdfq_export.graph.flatten import FlattenPass
@@ -22,6 +23,7 @@ from gdfq_export.graph.gemm import GemmPass
 from gdfq_export.graph.global_average_pool import GlobalAveragePoolPass
 from gdfq_export.graph.measured_shapes import annotate_shapes, measure_shapes, run_model
 from gdfq_export.graph.opset import to_canonical_opset
+from gdfq_export.graph.pooled_classifier import PooledClassifierPass
 from gdfq_export.graph.simplify import simplify
 from gdfq_export.graph.stable_names import StableNamesPass
 from gdfq_export.graph.symbolic_batch import fixed_batch, graph_inputs, with_symbolic_batch
@@ -65,11 +67,13 @@ def _prepare(model: ir.Model) -> None:
 def _rewrite(model: ir.Model, where: str) -> None:
     ConstantReshapePass(measure_shapes(model, where), where)(model)
     ExplicitPadsPass()(model)
-    FoldPadPass()(model)
     GlobalAveragePoolPass()(model)
+    FoldPadPass()(model)
     FlattenPass()(model)
     GemmPass()(model)
     ConstantArithmeticPass()(model)
+    PooledClassifierPass()(model)
+    DefaultAttributesPass()(model)
 
 
 def _clean(model: ir.Model) -> None:

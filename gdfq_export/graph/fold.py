@@ -111,8 +111,14 @@ def _absorb(graph: ir.Graph, layer: ir.Node, norm: ir.Node, scale: np.ndarray, s
         _assign(bias, folded_bias)
     else:
         layer.resize_inputs(3)
-        layer.replace_input_with(2, add_initializer(graph, f"{name}_bias", folded_bias.astype(np.float32)))
+        layer.replace_input_with(2, add_initializer(graph, _bias_name(weight), folded_bias.astype(np.float32)))
     _take_over(graph, norm, new)
+
+
+def _bias_name(weight: ir.Value) -> str:
+    """`conv1.bias` beside `conv1.weight`, as torch calls it; `NAME_bias` beside any other name."""
+    name = str(weight.name)
+    return f"{name.removesuffix('weight')}bias" if name.endswith("weight") else f"{name}_bias"
 
 
 def _to_depthwise(graph: ir.Graph, norm: ir.Node, scale: np.ndarray, shift: np.ndarray) -> None:

@@ -42,7 +42,7 @@ def calibrate(
             quantizer.set_range(point.low, point.high)
         elif point.role is Role.ACTIVATION:
             quantizer.observer = make_range_estimator(
-                settings.activations, bits=point.bits, percentile=settings.percentile
+                settings.activations, bits=point.bits, percentile=settings.percentile, low_is_zero=point.low == 0
             )
             observed.append(quantizer)
         elif point.role is Role.CONSTANT:

@@ -1,0 +1,120 @@
+"""Distillation: the simulated low-bit network learns to answer as the float network does, on images nobody had to collect.
+
+The loss is the divergence of the softened logits (Hinton et al., arXiv 1503.02531) plus the relative squared error of the features
+behind every residual addition (every activation, where there is none). Weights, biases and the logarithms of all scales are trained by Adam
+under a cosine schedule; images are flipped and shifted.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, fx
+from torch.nn import functional
+
+from gdfq_export.recipe import FineTune
+from gdfq_export.simulator import Mode, Simulator
+
+__all__ = ["finetune"]
+
+_LARGEST_SHIFT = 1 / 16
+
+
+def finetune(
+    simulator: Simulator,
+    images: Tensor,
+    settings: FineTune,
+    *,
+    seed: int,
+    on_step: Callable[[int, int, Mapping[str, float]], None],
+) -> None:
+    """Train the simulator in place.
+
+    Args:
+        simulator: calibrated; its parameters are still the float network's, up to bias correction.
+        images: [N, C, H, W] in the network's input range.
+        settings: schedule and weights of the loss.
+        seed: of the order of the images and of their augmentation.
+        on_step: called with steps done, steps in all, and the loss.
+    """
+    random = torch.Generator().manual_seed(seed)
+    student = _with_features(simulator)
+    teacher = _teacher(simulator)
+    scales = list(simulator.quantization_parameters())
+    known = {id(scale) for scale in scales}
+    weights = [parameter for parameter in simulator.network.parameters() if id(parameter) not in known]
+    groups = [
+        {"params": weights, "lr": settings.learning_rate},
+        {"params": scales, "lr": settings.scale_learning_rate},
+    ]
+    optimizer = torch.optim.Adam(groups)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
+    for parameter in simulator.network.parameters():
+        parameter.requires_grad_(True)
+    for step in range(settings.steps):
+        chosen = torch.randint(len(images), (settings.batch,), generator=random)
+        batch = _augment(images[chosen], random).to(scales[0].device)
+        with torch.no_grad():
+            target, target_features = teacher(batch)
+        logits, features = student(batch)
+        loss = _divergence(logits, target, settings.temperature)
+        loss = loss + settings.feature_weight * _feature_error(features, target_features)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        on_step(step + 1, settings.steps, {"loss": loss.item()})
+    for parameter in simulator.network.parameters():
+        parameter.requires_grad_(False)
+
+
+def _teacher(simulator: Simulator) -> fx.GraphModule:
+    """The float network as it is now, returning logits and features."""
+    with simulator.in_mode(Mode.FLOAT):
+        teacher = copy.deepcopy(_with_features(simulator))
+    return teacher.requires_grad_(False)
+
+
+def _with_features(simulator: Simulator) -> fx.GraphModule:
+    """The simulator's network, parameters shared, returning (logits, features)."""
+    graph = fx.Graph()
+    copied: dict[fx.Node, fx.Node] = {}
+    logits = graph.graph_copy(simulator.network.graph, copied)
+    sums = [node for node in simulator.network.graph.nodes if node.meta.get("op_type") == "Add"]
+    chosen = sums or [node for node in simulator.network.graph.nodes if node.meta.get("op_type") in ("Relu", "Clip")]
+    graph.output((logits, [copied[node] for node in chosen]))
+    return fx.GraphModule(simulator.network, graph)
+
+
+def _divergence(logits: Tensor, target: Tensor, temperature: float) -> Tensor:
+    """KL(target || logits) of the softened class distributions, times T^2, mean over the batch."""
+    return (
+        functional.kl_div(
+            functional.log_softmax(logits / temperature, dim=1),
+            functional.log_softmax(target / temperature, dim=1),
+            reduction="batchmean",
+            log_target=True,
+        )
+        * temperature**2
+    )
+
+
+def _feature_error(features: list[Tensor], targets: list[Tensor]) -> Tensor:
+    """Mean over features of |f - t|^2 / |t|^2."""
+    errors = [
+        (feature - target).square().mean() / target.square().mean().clamp_min(1e-12)
+        for feature, target in zip(features, targets, strict=True)
+    ]
+    return torch.stack(errors).mean() if errors else torch.zeros(())
+
+
+def _augment(images: Tensor, random: torch.Generator) -> Tensor:
+    """Flip half of the images left to right, shift the batch by up to a sixteenth."""
+    flip = torch.rand((len(images), 1, 1, 1), generator=random) < 0.5
+    images = torch.where(flip, images.flip(3), images)
+    reach = [math.floor(size * _LARGEST_SHIFT) for size in images.shape[2:]]
+    shifts = [int(torch.randint(-limit, limit + 1, (), generator=random)) for limit in reach]
+    return torch.roll(images, shifts, dims=(2, 3))
