@@ -16,6 +16,7 @@ from calib.histogram import BINS, StreamingHistogram
 __all__ = ["divergence_threshold"]
 
 TRIALS = 256
+SMOOTH = 1e-6
 
 
 def divergence_threshold(histogram: StreamingHistogram, levels: int) -> float:
@@ -44,7 +45,7 @@ def _magnitudes(histogram: StreamingHistogram) -> tuple[NDArray[np.float64], flo
 
 
 def _divergence(counts: NDArray[np.float64], kept: int, levels: int) -> float:
-    """Compute KL(P || Q) for the first `kept` bins; infinite where P has mass that Q lacks."""
+    """Compute KL(P || Q) for the first `kept` bins; Q is at least SMOOTH where P has mass."""
     inside = counts[:kept]
     reference = inside.copy()
     reference[-1] += counts[kept:].sum()
@@ -52,12 +53,9 @@ def _divergence(counts: NDArray[np.float64], kept: int, levels: int) -> float:
     if total == 0 or held == 0:
         return float("inf")
     groups = np.arange(kept) * levels // kept
-    filled = inside > 0
+    filled = reference > 0
     mass = np.bincount(groups, weights=inside, minlength=levels)
     members = np.bincount(groups, weights=filled, minlength=levels)
     spread = np.where(filled, mass[groups] / np.maximum(members[groups], 1), 0.0) / held
-    reference = reference / total
-    positive = reference > 0
-    if (spread[positive] == 0).any():
-        return float("inf")
-    return float((reference[positive] * np.log(reference[positive] / spread[positive])).sum())
+    seen = reference[filled] / total
+    return float((seen * np.log(seen / np.maximum(spread[filled], SMOOTH))).sum())

@@ -192,7 +192,8 @@ def train_gdfq(
 def pair_distance(images: Tensor, input_spec: InputSpec) -> Tensor:
     """Compare image i of the first half of [N, C, H, W] with image i of the second half.
 
-    Gives [N // 2] distances, 1 being the whole range. Root mean square over an 8x8 average of the images, so that noise in single pixels is not taken for variety.
+    Gives [N // 2] distances, 1 being the whole range: root mean square over an 8x8 average of the images, so that noise
+    in single pixels is not taken for variety.
     """
     span = images.new_tensor(input_spec.high) - images.new_tensor(input_spec.low)
     grid = (min(DIVERSITY_GRID, images.shape[2]), min(DIVERSITY_GRID, images.shape[3]))

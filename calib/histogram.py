@@ -49,7 +49,7 @@ class StreamingHistogram:
             raise ValueError("a NaN or infinite value was observed: no range can be estimated")
         self.low, self.high = min(self.low, smallest), max(self.high, largest)
         self._fit()
-        indices = torch.floor(flat / self.width).long() - self._first
+        indices = torch.floor(flat.double() / self.width).long() - self._first
         self._counts += torch.bincount(indices, minlength=len(self._counts)).cpu().numpy()
 
     def bins(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -72,5 +72,6 @@ class StreamingHistogram:
         counts = np.zeros(int(self.high // width) - first + 1, dtype=np.int64)
         if not self.empty:
             indices, held = self.bins()
-            np.add.at(counts, indices // round(width / self.width) - first, held)
+            merged = np.floor(indices / (width / self.width)).astype(np.int64)
+            np.add.at(counts, merged - first, held)
         self.width, self._first, self._counts = width, first, counts

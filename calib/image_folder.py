@@ -1,7 +1,8 @@
 """Labelled images from a folder with a labels.csv of the columns file and label.
 
-The images lie next to labels.csv or in a folder `images` beside it. An image is cropped at its centre to the network's size and never resized: resizing is part of a network's
-preprocessing, and a guess of it would change what is measured. Pillow is imported here only.
+The images lie next to labels.csv or in a folder `images` beside it. An image is cropped at its centre to the network's
+size and never resized: resizing is part of a network's preprocessing, and a guess of it would change what is measured.
+Pillow is imported here only.
 """
 
 from __future__ import annotations

@@ -33,9 +33,10 @@ def read_npz(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray]:
     if not path.is_file():
         raise DataError(f"no file at {path}: give an .npz file with the arrays {accepted}")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError(f"{path} holds a single array: give an .npz file with the arrays {accepted}")
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            raise DataError(f"{path} holds a single array: give an .npz file with the arrays {accepted}")
+        with loaded as archive:
             missing = [key for key in keys if key not in archive.files]
             if missing:
                 found = ", ".join(f"`{key}`" for key in archive.files) or "nothing"
@@ -64,7 +65,7 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray]) -> None:
             with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
                 for key, array in arrays.items():
                     content = io.BytesIO()
-                    np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
+                    np.lib.format.write_array(content, np.asarray(array, order="C"), allow_pickle=False)
                     member = zipfile.ZipInfo(f"{key}.npy", date_time=EARLIEST)
                     member.compress_type = zipfile.ZIP_DEFLATED
                     archive.writestr(member, content.getbuffer())

@@ -32,7 +32,7 @@ __all__ = [
 
 METHODS = ("minmax", "percentile", "entropy", "mse")
 
-# Fractions of the full range that Mse tries: fine where the best clip usually lies, and down to 1/2000 for far outliers.
+# Fractions of the full range that Mse tries: fine where the best clip mostly lies, down to 1/2000 for far outliers.
 FRACTIONS = np.unique(np.concatenate([np.linspace(0.01, 1.0, 199), np.geomspace(0.0005, 0.01, 20)]))[::-1]
 MAX_ROUNDS = 8
 
@@ -121,7 +121,7 @@ class Percentile(MinMax):
 
 
 class Entropy(MinMax):
-    """Clip magnitudes where the quantized distribution diverges least from the seen one, as TensorRT's calibration did."""
+    """Clip magnitudes where the quantized distribution diverges least from the seen one, as in TensorRT."""
 
     def __init__(self, *, bits: int, symmetric: bool = False, low_is_zero: bool = False) -> None:
         super().__init__(symmetric=symmetric, low_is_zero=low_is_zero)
