@@ -42,6 +42,7 @@ StepReport = Callable[[int, int, Mapping[str, float]], None]
 NATURAL_DISTANCE = 0.3
 DIVERSITY_GRID = 8
 SMALLEST_CROPPED = 64
+SETTLING_BATCHES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +187,7 @@ def train_gdfq(
                 "distance": distance.mean().item(),
             }
             on_step(step + 1, settings.steps, facts)
+    _settle(generator, classes, settings, random)
     return GdfqSampler(generator, classes, settings.latent, seed + 1)
 
 
@@ -201,6 +203,21 @@ def pair_distance(images: Tensor, input_spec: InputSpec) -> Tensor:
     pairs = images.shape[0] // 2
     difference = coarse[-pairs:] - coarse[:pairs]
     return torch.sqrt(difference.square().mean(dim=(1, 2, 3)) + 1e-8)
+
+
+@torch.no_grad()
+def _settle(
+    generator: ConditionalGenerator, classes: Tensor, settings: GeneratorTraining, random: torch.Generator
+) -> None:
+    """Measure the generator's own BatchNorm statistics anew, on whole images of the final weights, for drawing."""
+    norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average over the batches that follow
+    for _ in range(SETTLING_BATCHES):
+        labels = balanced_labels(settings.batch, classes, random).to(generator.low.device)
+        z = torch.randn((settings.batch, settings.latent), generator=random).to(generator.low.device)
+        generator(z, labels, random)
 
 
 def _window(generator: ConditionalGenerator, random: torch.Generator) -> tuple[slice, slice]:
