@@ -39,9 +39,9 @@ def encode_activation(quantizer: Quantizer) -> Encoding:
 def encode_constant(quantizer: Quantizer, value: Tensor) -> Encoding:
     """A constant operand of Add, Mul or Concat, stored as codes of the activations' type."""
     encoding = encode_activation(quantizer)
-    codes = np.rint(_float32(value) / encoding.scale) + encoding.zero_point
-    codes = np.clip(codes, quantizer.code_min, quantizer.code_max)
-    return Encoding(scale=encoding.scale, zero_point=encoding.zero_point, codes=codes.astype(_dtype(quantizer)))
+    rounded = np.rint(_float32(value) / encoding.scale) + encoding.zero_point
+    codes = np.asarray(np.clip(rounded, quantizer.code_min, quantizer.code_max), _dtype(quantizer))
+    return Encoding(scale=encoding.scale, zero_point=encoding.zero_point, codes=codes)
 
 
 def encode_weight(quantizer: Quantizer, weight: Tensor, activation: Encoding, bias: Tensor | None) -> Encoding:

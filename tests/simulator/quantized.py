@@ -1,0 +1,55 @@
+"""One call from an ONNX graph to everything a parity test needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import torch
+
+from gdfq_export.graph.canonical import canonicalize
+from gdfq_export.graph.fold import fold_batch_norm
+from gdfq_export.placement import build_plan
+from gdfq_export.plan import QuantPlan
+from gdfq_export.recipe import Bits, Calibration
+from gdfq_export.simulator import IntegerSimulator, Simulator
+from gdfq_export.targets import find_target
+from gdfq_export.tuning import calibrate
+from gdfq_export.writer import write_onnx
+
+RANGE = (-2.0, 2.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantized:
+    folded: ir.Model
+    plan: QuantPlan
+    simulator: Simulator
+    exact: IntegerSimulator
+    file: onnx.ModelProto
+
+
+def images_for(proto: onnx.ModelProto, count: int, seed: int = 0) -> np.ndarray:
+    shape = [dimension.dim_value for dimension in proto.graph.input[0].type.tensor_type.shape.dim[1:]]
+    random = np.random.default_rng(seed)
+    return np.clip(random.normal(size=(count, *shape)), *RANGE).astype(np.float32)
+
+
+def quantize(proto: onnx.ModelProto, bits: Bits | None = None) -> Quantized:
+    """Canonical graph, plan, min-max calibration on random images, and the file."""
+    folded = fold_batch_norm(canonicalize(proto, "test")).model
+    logits = str(folded.graph.outputs[0].name)
+    plan = build_plan(folded, find_target("ort-cpu"), bits or Bits(), logits=logits, input_range=RANGE)
+    simulator = Simulator(folded, plan, logits=logits)
+    batches = [torch.from_numpy(images_for(proto, 8))]
+    calibrate(simulator, batches, Calibration(activations="minmax", weights="minmax"))
+    encodings, parameters = simulator.freeze(), simulator.tuned_parameters()
+    return Quantized(
+        folded=folded,
+        plan=plan,
+        simulator=simulator,
+        exact=IntegerSimulator(folded, plan, encodings, parameters),
+        file=write_onnx(folded, plan, encodings, parameters, {"version": "test"}),
+    )
