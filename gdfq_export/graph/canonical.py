@@ -25,6 +25,7 @@ from gdfq_export.graph.measured_shapes import annotate_shapes, measure_shapes, r
 from gdfq_export.graph.opset import to_canonical_opset
 from gdfq_export.graph.pooled_classifier import PooledClassifierPass
 from gdfq_export.graph.simplify import simplify
+from gdfq_export.graph.slice import SlicePass
 from gdfq_export.graph.stable_names import StableNamesPass
 from gdfq_export.graph.symbolic_batch import fixed_batch, graph_inputs, with_symbolic_batch
 
@@ -72,11 +73,13 @@ def _rewrite(model: ir.Model, where: str) -> None:
     FlattenPass()(model)
     GemmPass()(model)
     ConstantArithmeticPass()(model)
+    SlicePass()(model)
     PooledClassifierPass()(model)
     DefaultAttributesPass()(model)
 
 
 def _clean(model: ir.Model) -> None:
+    common.IdentityEliminationPass()(model)
     common.RemoveUnusedNodesPass()(model)
     common.RemoveUnusedOpsetsPass()(model)
     common.TopologicalSortPass()(model)

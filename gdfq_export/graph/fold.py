@@ -105,14 +105,12 @@ def _absorb(graph: ir.Graph, layer: ir.Node, norm: ir.Node, scale: np.ndarray, s
     per_channel = scale.reshape(-1, *[1] * (array.ndim - 1))
     _assign(weight, array.astype(np.float64) * per_channel)
     folded_bias = shift if numbers is None else numbers.astype(np.float64) * scale + shift
-    old, new = norm.outputs[0], layer.outputs[0]
-    name = str(old.name)
     if bias is not None:
         _assign(bias, folded_bias)
     else:
         layer.resize_inputs(3)
         layer.replace_input_with(2, add_initializer(graph, _bias_name(weight), folded_bias.astype(np.float32)))
-    _take_over(graph, norm, new)
+    _take_over(graph, norm, layer.outputs[0])
 
 
 def _bias_name(weight: ir.Value) -> str:
