@@ -76,7 +76,7 @@ class Generator(_Section):
     diversity_weight: Weight = Field(1.0, description="weight of the distance between images of one class")
     classes: Count = Field(100, description="classes learned and drawn, chosen at random where there are more")
     crop_fraction: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.75, description="share of steps on crops, large images"
+        0.75, description="share of steps on crops of large images"
     )
 
     def settings(self) -> GeneratorTraining:

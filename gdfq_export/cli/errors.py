@@ -24,6 +24,8 @@ OUTSIDE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errn
 class Failure(click.ClickException):
     """A message that click prints as `Error: message` on stderr, with its exit code."""
 
+    exit_code: int  # type: ignore[misc]  # click declares one for each class, not for each error
+
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code

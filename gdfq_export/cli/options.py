@@ -35,7 +35,7 @@ class _Shape(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int, int]:
         if isinstance(value, tuple):
-            return value  # type: ignore[return-value]
+            return value
         parts = value.split(",")
         if len(parts) != 3 or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
             self.fail(f"{value!r} is not a shape; give channels, height and width, for instance 3,32,32")

@@ -70,10 +70,9 @@ def quantize(
     if dry_run:
         print_plan(pipeline.plan_only(network, chosen))
         return
+    labelled = held_out_set() if model is None else None
     if data is not None:
         labelled = RealSet.load(data, network.input_spec, network.num_classes)
-    else:
-        labelled = held_out_set() if model is None else None
     result = pipeline.quantize(
         network,
         chosen,
