@@ -30,12 +30,12 @@ def print_report(report: Report) -> None:
 def print_plan(plan: QuantPlan) -> None:
     """Every quantized tensor, then every node that stays in float with its reason."""
     _print(("tensor", "role", "type", "scales", "group", "read by"), map(_point_row, plan.points))
-    floating = [node for node in plan.nodes if node.kernel is None]
+    floating = [node for node in plan.nodes if node.kernel is None and node.node not in plan.absorbed]
     if floating:
         _print(("node in float", "operator", "why"), [(node.node, node.op_type, node.reason) for node in floating])
-    integer = len(plan.nodes) - len(floating)
     print(
-        f"{plan.target}: {len(plan.points)} quantized tensors; {integer} of {len(plan.nodes)} nodes on integer kernels"
+        f"{plan.target}: {len(plan.points)} quantized tensors; {len(plan.nodes)} nodes, of which {len(plan.absorbed)} "
+        f"activations are absorbed into integer kernels and {len(floating)} stay in float"
     )
 
 

@@ -18,6 +18,7 @@ from calib.input_spec import InputSpec
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.cli.main import cli
 from gdfq_export.plan import PlannedNode, QuantPlan, QuantPoint, Role
+from gdfq_export.targets import Kernel
 
 SPEC = InputSpec(shape=(1, 4, 4), scale=255.0, mean=(0.0,), std=(1.0,))
 PLAN = QuantPlan(
@@ -32,7 +33,11 @@ PLAN = QuantPlan(
             axis=0, group="w",
         ),
     ),
-    nodes=(PlannedNode(node="soft", op_type="Softmax", kernel=None, reason="no integer kernel"),),
+    nodes=(
+        PlannedNode(node="conv", op_type="Conv", kernel=Kernel.CONV, absorbed="relu"),
+        PlannedNode(node="relu", op_type="Relu", kernel=None, reason="absorbed by conv"),
+        PlannedNode(node="soft", op_type="Softmax", kernel=None, reason="no integer kernel"),
+    ),
 )  # fmt: skip
 
 
@@ -133,6 +138,8 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(calls: Calls, tmp_path: Pa
     assert "x input uint8 one conv" in rows
     assert "w weight int4, symmetric one for each index of axis 0 conv" in rows
     assert "soft Softmax no integer kernel" in rows
+    assert not any(row.startswith("relu") for row in rows)
+    assert rows[-1].endswith("3 nodes, of which 1 activations are absorbed into integer kernels and 1 stay in float")
     assert calls.quantize == {}
     assert list(tmp_path.iterdir()) == []
 
