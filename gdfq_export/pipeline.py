@@ -147,15 +147,21 @@ def _sampler(
     if recipe.data.method == "noise":
         return NoiseSampler(model.input_spec, model.num_classes, seed)
     with progress.phase("train the generator") as phase:
-        return train_gdfq(
-            model.teacher,
-            model.input_spec,
-            model.num_classes,
-            recipe.data.generator.settings(),
-            seed,
-            device,
-            phase,
-        )
+        try:
+            return train_gdfq(
+                model.teacher,
+                model.input_spec,
+                model.num_classes,
+                recipe.data.generator.settings(),
+                seed,
+                device,
+                phase,
+            )
+        except FloatingPointError as error:
+            raise InputError(
+                f"the generator's training diverged on {model.source}; lower data.generator.learning_rate "
+                f"in the recipe {recipe.name}"
+            ) from error
 
 
 class _SavedSampler:
@@ -166,6 +172,11 @@ class _SavedSampler:
             raise InputError(
                 f"the calibration images are {list(saved.images.shape[1:])} but {model.source} takes "
                 f"{list(model.input_spec.shape)}; make them for this network with gdfq-export synthesize"
+            )
+        if saved.logits.shape[1] != model.num_classes:
+            raise InputError(
+                f"the calibration images carry logits of {saved.logits.shape[1]} classes but {model.source} has "
+                f"{model.num_classes}; make them for this network with gdfq-export synthesize"
             )
         self.saved = saved
         self.position = 0
