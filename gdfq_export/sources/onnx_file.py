@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import onnx
+from google.protobuf.message import Message
 from onnx import external_data_helper
 
 from gdfq_export.errors import InputError
@@ -16,7 +19,8 @@ def read_onnx(path: Path) -> onnx.ModelProto:
     """Read `path`; weights stored beside it are loaded.
 
     Raises:
-        InputError: the file cannot be read, is no ONNX model, or its external data is missing or short.
+        InputError: the file cannot be read, is no ONNX model, holds names that are no text, or its external data is
+            missing or short.
     """
     try:
         proto = onnx.load(path, load_external_data=False)
@@ -26,6 +30,8 @@ def read_onnx(path: Path) -> onnx.ModelProto:
         raise InputError(f"{path} is no ONNX model or is damaged or cut short; export or copy it again") from error
     if not proto.graph.node:
         raise InputError(f"{path} is no ONNX model or holds no operators; export or copy it again")
+    for name in _undecodable(proto):
+        raise InputError(f"{path} holds the name {name!r}, which is not UTF-8, or is damaged; export or copy it again")
     _require_external_data(proto, path)
     try:
         external_data_helper.load_external_data_for_model(proto, str(path.parent))
@@ -33,6 +39,17 @@ def read_onnx(path: Path) -> onnx.ModelProto:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"cannot read the external data of {path} ({reason}); copy its data file again") from error
     return proto
+
+
+def _undecodable(message: Message) -> Iterator[bytes]:
+    """Strings in a message and the messages in it that are no UTF-8; proto2 accepts them and gives them as bytes."""
+    for field, value in message.ListFields():
+        items: list[Any] = [value] if isinstance(value, (str, bytes, Message)) else value
+        if field.type == field.TYPE_STRING:
+            yield from (item for item in items if isinstance(item, bytes))
+        elif field.type == field.TYPE_MESSAGE:
+            for item in items:
+                yield from _undecodable(item)
 
 
 def _require_external_data(proto: onnx.ModelProto, path: Path) -> None:

@@ -18,8 +18,6 @@ from calib.synthetic_set import SyntheticSet
 from gdfq_export.cli.main import cli
 from tests import tiny_graph
 
-pytest.importorskip("gdfq_export.pipeline", reason="the pipeline is not there yet")
-
 Arguments = list[str]
 
 
