@@ -1,7 +1,7 @@
 """Errors a user can meet, each with the exit code the command line returns for it.
 
-A message is one sentence: what is wrong, where, and what to do about it. Anything that is not one of these is a defect of ours
-(exit code 4).
+A message is one sentence: what is wrong, where, and what to do about it. Anything that is not one of these is a defect
+of ours (exit code 4).
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """graph + target + bit widths -> QuantPlan, in two walks over the canonical graph.
 
-1. A node gets an integer kernel if the target has a rule for its operator and its constant inputs are what the rule needs; a node
-   that only moves codes, if its input carries codes.
+1. A node gets an integer kernel if the target has a rule for its operator and its constant inputs are what the rule
+   needs; a node that only moves codes, if its input carries codes.
 2. A Relu or Clip that alone consumes a kernel's output is absorbed: its output is the tensor that is quantized.
-3. Every activation input and every output of a kernel is a quantization point; outputs with the scale of the input share its group.
-4. Bit widths: what the recipe says for the kind of tensor, raised at the first and last layer, at residual edges, and to the widest
-   of a group.
+3. Every activation input and every output of a kernel is a quantization point; outputs with the scale of the input
+   share its group.
+4. Bit widths: what the recipe says for the kind of tensor, raised at the first and last layer, at residual edges, and
+   to the widest of a group.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ class _Planner:
     def _choose_kernel(self, node: ir.Node) -> None:
         name = name_of(node)
         rule = self.target.rules.get(node.op_type)
-        reason = f"{node.op_type} has no integer kernel on {self.target.name}" if rule is None else _unsuitable(node, rule)
+        missing = f"{node.op_type} has no integer kernel on {self.target.name}"
+        reason = missing if rule is None else _unsuitable(node, rule)
         if not reason and rule is not None and rule.kernel is Kernel.MOVE and not self._carries_codes(node.inputs[0]):
             reason = "its input is float"
         if reason or rule is None:
@@ -254,9 +256,8 @@ def _unsuitable(node: ir.Node, rule: Rule) -> str:
         value = node.inputs[index] if index is not None and len(node.inputs) > index else None
         if value is not None and value.const_value is None:
             return f"input {index} is computed in the graph"
-    if node.op_type == "Gemm" and (
-        _float_attribute(node, "alpha") != 1.0 or _float_attribute(node, "beta") != 1.0 or _int_attribute(node, "transA")
-    ):
+    factors = (_float_attribute(node, "alpha"), _float_attribute(node, "beta"))
+    if node.op_type == "Gemm" and (factors != (1.0, 1.0) or _int_attribute(node, "transA")):
         return "Gemm scales or transposes its inputs"
     if node.op_type == "MatMul" and len(_required(node, 1).shape or ()) != 2:
         return "the weight of MatMul is not a matrix"

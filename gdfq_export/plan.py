@@ -1,7 +1,7 @@
 """QuantPlan: which tensors carry Q/DQ, in which numbers, and which kernel computes each node.
 
-The plan is the single truth of placement: the simulator, the writer and the inspector read it and decide nothing themselves.
-`placement.py` builds it.
+The plan is the single truth of placement: the simulator, the writer and the inspector read it and decide nothing
+themselves. `placement.py` builds it.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ class Role(StrEnum):
 class QuantPoint:
     """One quantized tensor.
 
-    `key` names the point and its tensors in the file (`<key>_q`, `<key>_scale`): the tensor's name, less the `_output_0` that exporters
-    append, or for a bias that several nodes share, with the node's name. Points of one `group` have the same scale and zero point. `low` and `high` bound the float values
-    where the graph itself does (an absorbed Relu: 0 and infinity; the network's input: its pixels).
+    `key` names the point and its tensors in the file (`<key>_q`, `<key>_scale`): the tensor's name, less the
+    `_output_0` that exporters append, or for a bias that several nodes share, with the node's name. Points of one
+    `group` have the same scale and zero point. `low` and `high` bound the float values where the graph itself does (an
+    absorbed Relu: 0 and infinity; the network's input: its pixels).
     """
 
     key: str
@@ -66,8 +67,8 @@ class QuantPoint:
 class PlannedNode:
     """One node of the graph and what computes it.
 
-    `kernel` is None for a node that runs in float, `reason` then says why. `absorbed` names the Relu or Clip that the kernel's
-    requantization replaces.
+    `kernel` is None for a node that runs in float, `reason` then says why. `absorbed` names the Relu or Clip that the
+    kernel's requantization replaces.
     """
 
     node: str

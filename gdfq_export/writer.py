@@ -3,15 +3,17 @@
 What a point becomes (opset 21, measured to fuse completely in ONNX Runtime):
 
 * activation   QuantizeLinear -> [Clip of the codes, below 8 bits] -> DequantizeLinear, read by the point's consumers
-* weight       int8 initializer -> DequantizeLinear per channel, with its zero points; up to 4 bits an INT4 initializer -> Cast -> the same,
-               which ONNX Runtime folds when it loads
-* bias         int32 initializer -> DequantizeLinear; its scale is Mul(activation scale, weight scale), folded when the file is loaded
+* weight       int8 initializer -> DequantizeLinear per channel, with its zero points; up to 4 bits an INT4 initializer
+               -> Cast -> the same, which ONNX Runtime folds when it loads
+* bias         int32 initializer -> DequantizeLinear; its scale is Mul(activation scale, weight scale), folded when the
+               file is loaded
 * constant     uint8 initializer -> DequantizeLinear
 
-An absorbed Relu or Clip is left out: its bounds lie outside the code range, so QuantizeLinear alone does the same. A node in integer
-form (Pad) stands between the codes and their DequantizeLinear. Names of nodes, inputs, outputs and float values stay the user's; new
-tensors are called `<key>_q` (codes), `<key>_dq` and `<key>_scale`; zero points are shared and called by type, value and shape, like
-`int8_0_64`. New nodes have no names: in a small network they would weigh as much as a layer.
+An absorbed Relu or Clip is left out: its bounds lie outside the code range, so QuantizeLinear alone does the same. A
+node in integer form (Pad) stands between the codes and their DequantizeLinear. Names of nodes, inputs, outputs and
+float values stay the user's; new tensors are called `<key>_q` (codes), `<key>_dq` and `<key>_scale`; zero points are
+shared and called by type, value and shape, like `int8_0_64`. New nodes have no names: in a small network they would
+weigh as much as a layer.
 """
 
 from __future__ import annotations
@@ -27,7 +29,6 @@ from torch import Tensor
 from gdfq_export import __version__
 from gdfq_export.plan import QuantPlan, QuantPoint, Role
 from gdfq_export.simulator import Encoding, quantized_name
-
 
 __all__ = ["dequantized_name", "scale_name", "write_onnx"]
 
@@ -135,12 +136,12 @@ class _Writer:
         if point.code_range == point.storage_range:
             return self._node("QuantizeLinear", [value, scale, zero_point], quantized_name(point.key))
         wide = self._node("QuantizeLinear", [value, scale, zero_point], f"{point.key}_unclipped")
-        dtype = np.int8 if point.signed else np.uint8
-        low, high = (self._constant(f"{np.dtype(dtype).name}_{code}", np.asarray(code, dtype)) for code in point.code_range)
+        dtype = np.dtype(np.int8 if point.signed else np.uint8)
+        low, high = (self._constant(f"{dtype.name}_{code}", np.asarray(code, dtype)) for code in point.code_range)
         return self._node("Clip", [wide, low, high], quantized_name(point.key))
 
     def _in_integer_form(self, node: ir.Node, value: ir.Value, point: QuantPoint) -> ir.Value:
-        """Let a node read the codes behind its DequantizeLinear and write codes; `value`, its output, now holds them."""
+        """Let a node read the codes behind its DequantizeLinear and write codes; its output `value` holds them."""
         real = node.inputs[0]
         source = real.producer() if real is not None else None
         assert source is not None and source.op_type == "DequantizeLinear"
@@ -158,7 +159,7 @@ class _Writer:
         """`real` becomes the graph output that `value` was, under its name."""
         name = value.name
         value.name = f"{name}_float"
-        real.name, real.shape, real.dtype = name, value.shape, value.dtype
+        real.name, real.shape, real.type = name, value.shape, value.type
         for index, output in enumerate(self.graph.outputs):
             if output is value:
                 self.graph.outputs[index] = real
@@ -168,10 +169,11 @@ class _Writer:
         encoding = self.encodings[point.key]
         assert encoding.codes is not None
         codes = self._stored(point, encoding.codes)
-        scale = self._bias_scale(point) if point.role is Role.BIAS else self._constant(scale_name(point.key), encoding.scale)
-        inputs = [codes, scale]
-        if point.role is not Role.BIAS:
-            inputs.append(self._zero_points(point, encoding.scale.shape))
+        if point.role is Role.BIAS:
+            inputs = [codes, self._bias_scale(point)]
+        else:
+            scale = self._constant(scale_name(point.key), encoding.scale)
+            inputs = [codes, scale, self._zero_points(point, encoding.scale.shape)]
         attributes = {} if point.axis is None else {"axis": point.axis}
         real = self._node("DequantizeLinear", inputs, dequantized_name(point.key), attributes)
         for user, index in list(value.uses()):
@@ -213,7 +215,7 @@ class _Writer:
         if name not in self.graph.initializers:
             tensor = ir.tensor(array, name=name)
             self.graph.register_initializer(
-                ir.Value(name=name, const_value=tensor, shape=tensor.shape, type=ir.TensorType(tensor.dtype))
+                ir.Value(name=name, const_value=tensor, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype))
             )
         return self.graph.initializers[name]
 
@@ -232,4 +234,3 @@ class _Writer:
         for name, value in list(self.graph.initializers.items()):
             if not value.uses() and not value.is_graph_output():
                 del self.graph.initializers[name]
-

@@ -1,4 +1,7 @@
-"""Attributes that only restate their operator's default say nothing; without them equal nodes look equal, and files are smaller."""
+"""Attributes that only restate their operator's default say nothing.
+
+Without them equal nodes look equal, and files are smaller.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import onnx_ir as ir
 
 __all__ = ["DefaultAttributesPass"]
 
-_WINDOW = {"strides": 1, "dilations": 1, "pads": 0, "auto_pad": "NOTSET"}
+_WINDOW: dict[str, int | float | str] = {"strides": 1, "dilations": 1, "pads": 0, "auto_pad": "NOTSET"}
 
 _DEFAULTS: dict[str, dict[str, int | float | str]] = {
     "Conv": {**_WINDOW, "group": 1},

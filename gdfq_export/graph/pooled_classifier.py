@@ -1,7 +1,7 @@
 """A classifier written as a 1x1 convolution: pool first, then multiply once.
 
-A 1x1 convolution and a mean over positions are both linear and act on different axes, so they commute:
-mean(W x + b) = W mean(x) + b. Pooling first costs H * W times less, and on a 1x1 map the convolution is a Gemm, whose logits integer
+A 1x1 convolution and a mean over positions are both linear and act on different axes, so they commute: mean(W x + b) =
+W mean(x) + b. Pooling first costs H * W times less, and on a 1x1 map the convolution is a Gemm, whose logits integer
 runtimes can leave in float.
 """
 
@@ -56,7 +56,7 @@ def _only_consumer(node: ir.Node) -> ir.Node | None:
 
 
 def _pool_first(graph: ir.Graph, conv: ir.Node, pool: ir.Node) -> None:
-    """x -> conv -> pool -> y becomes x -> pool -> conv -> y; the value between them is new."""
+    """Make x -> conv -> pool -> y become x -> pool -> conv -> y; the value between them is new."""
     x, between, y = conv.inputs[0], conv.outputs[0], pool.outputs[0]
     assert x is not None and x.shape is not None
     name = str(y.name)
@@ -78,7 +78,7 @@ def _flattens_a_point(conv: ir.Node, consumer: ir.Node) -> bool:
 
 
 def _to_gemm(graph: ir.Graph, conv: ir.Node, flatten: ir.Node) -> None:
-    """x -> conv -> flatten -> y becomes x -> flatten -> Gemm -> y, under the convolution's name."""
+    """Make x -> conv -> flatten -> y become x -> flatten -> Gemm -> y, under the convolution's name."""
     x, weight, bias, y = conv.inputs[0], conv.inputs[1], input_at(conv, 2), flatten.outputs[0]
     array = constant_array(weight)
     assert x is not None and x.shape is not None and weight is not None and array is not None

@@ -1,7 +1,8 @@
 """Encodings: the frozen numbers of one quantization point, as they stand in the file.
 
-float32 throughout, so that the integer simulator, the writer and the runtime start from the same bits. Biases are
-int32 with scale s_x * s_w (ONNX QLinearConv); where that would overflow, because a channel is all but dead, its weight scale grows.
+float32 throughout, so that the integer simulator, the writer and the runtime start from the same bits. Biases are int32
+with scale s_x * s_w (ONNX QLinearConv); where that would overflow, because a channel is all but dead, its weight scale
+grows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The simulator in integers: every tensor of the exported file, to the bit, without running the file.
 
-It walks the folded graph with the plan: a node with a kernel is computed on codes, the others on dequantized values, and a value that
-is a point of the plan is kept as codes. Node by node this is what ONNX Runtime does after it has fused the file's Q/DQ.
+It walks the folded graph with the plan: a node with a kernel is computed on codes, the others on dequantized values,
+and a value that is a point of the plan is kept as codes. Node by node this is what ONNX Runtime does after it has fused
+the file's Q/DQ.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """The integer kernels of ONNX Runtime on x86-64, emulated to the bit.
 
-Each function takes codes as int32 tensors and returns codes. What was measured and read in ONNX Runtime 1.32 (all in float32 unless
-said; rounding is half to even):
+Each function takes codes as int32 tensors and returns codes. What was measured and read in ONNX Runtime 1.32 (all in
+float32 unless said; rounding is half to even):
 
 * QuantizeLinear divides, rounds, then adds the zero point.
-* QLinearConv, QGemm, QLinearMatMul: int32 accumulators; one multiplier (s_x * s_w[c]) / s_y a channel; clamp, round, add the zero point.
+* QLinearConv, QGemm, QLinearMatMul: int32 accumulators; one multiplier (s_x * s_w[c]) / s_y a channel; clamp, round,
+  add the zero point.
 * QGemm and QLinearMatMul without output quantization: float(accumulator) * (s_x * s_w[c]).
 * QLinearAdd: fused multiply-adds in the order below; the compiler contracts the constant part as well.
 * QLinearMul: (s_a * s_b) / s_y, product and sum rounded separately.
@@ -87,7 +88,8 @@ def accumulate(function: Callable[..., Tensor], x: Coded, weight: Tensor, bias: 
 
     Computed in float32 where no sum can reach 2**24, in float64 elsewhere: both are then free of rounding.
     """
-    reach = weight.abs().reshape(weight.shape[0], -1).sum() if weight.dim() < 3 else weight.abs().sum(dim=(1, 2, 3)).max()
+    sizes = weight.abs()
+    reach = sizes.sum() if weight.dim() < 3 else sizes.sum(dim=(1, 2, 3)).max()
     largest = 0 if bias is None else int(bias.abs().max())
     span = max(x.grid.code_max - x.grid.zero_point, x.grid.zero_point - x.grid.code_min)
     exact = int(reach) * span + largest < _EXACT_IN_FLOAT32
@@ -122,7 +124,7 @@ def add(a: Coded, b: Coded, grid: Grid) -> Tensor:
 
 
 def _fused_multiply_add(codes: Tensor, factor: np.float32, addend: Tensor) -> Tensor:
-    """codes * factor + addend with one rounding; the product of a code and a float32 is exact in float64."""
+    """Compute codes * factor + addend with one rounding; the product of a code and a float32 is exact in float64."""
     return (codes.to(torch.float64) * float(factor) + addend).to(torch.float32)
 
 
@@ -130,7 +132,7 @@ def multiply(a: Coded, b: Coded, grid: Grid) -> Tensor:
     """com.microsoft QLinearMul."""
     ratio = np.float32(np.float32(a.grid.scale * b.grid.scale) / grid.scale)
     product = (a.centred * b.centred).to(torch.float32) * torch.tensor(ratio)
-    return _to_codes(torch.round(product + np.float32(grid.zero_point)), grid)
+    return _to_codes(torch.round(product + grid.zero_point), grid)
 
 
 def concat(parts: Sequence[Coded], grid: Grid, *, axis: int) -> Tensor:
@@ -169,8 +171,8 @@ def average_pool(
     sizes = values.shape[2:]
     sides = spatial_pads(pads, sizes, kernel, stride, dilation)
     rows, columns = (
-        output_size(size, side, *rest, ceil_mode)
-        for size, side, *rest in zip(sizes, sides, kernel, stride, dilation, strict=True)
+        output_size(size, side, k, s, d, ceil_mode)
+        for size, side, k, s, d in zip(sizes, sides, kernel, stride, dilation, strict=True)
     )
     total = torch.zeros(*values.shape[:2], rows, columns)
     count = torch.zeros(1, 1, rows, columns)
@@ -187,7 +189,7 @@ def average_pool(
     if count_include_pad:
         count = torch.full_like(count, kernel[0] * kernel[1])
     mean = total / count
-    return _to_codes(torch.round(mean / torch.tensor(grid.scale) + np.float32(grid.zero_point)), grid)
+    return _to_codes(torch.round(mean / torch.tensor(grid.scale) + grid.zero_point), grid)
 
 
 def _every(start: int, count: int, step: int) -> slice:

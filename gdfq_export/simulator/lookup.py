@@ -1,7 +1,7 @@
 """Tables of unary operators: ONNX Runtime computes LeakyRelu and Sigmoid on codes by looking up one of 256 results.
 
-The table is asked of the runtime itself, by running the operator over all codes once: transcendental functions differ between
-implementations in the last bit, and a table read from the kernel cannot.
+The table is asked of the runtime itself, by running the operator over all codes once: transcendental functions differ
+between implementations in the last bit, and a table read from the kernel cannot.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def lookup_table(node: ir.Node, source: Grid, result: Grid, *, opset: int) -> to
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(_serialize(model), options, providers=["CPUExecutionProvider"])
-    codes = np.arange(source.storage_min, source.storage_max + 1).astype(np.int8 if source.storage_min < 0 else np.uint8)
+    stored = np.int8 if source.storage_min < 0 else np.uint8
+    codes = np.arange(source.storage_min, source.storage_max + 1).astype(stored)
     (table,) = session.run(None, {"codes": codes})
     return torch.from_numpy(np.clip(table.astype(np.int32), result.code_min, result.code_max))
 

@@ -1,8 +1,9 @@
 """The fake quantizer: rounds to the grid the target will use, passes gradients through, learns its scale.
 
-y = s * (clamp(round(x / s) + z, q_min, q_max) - z), with round half to even and a true division, as ONNX QuantizeLinear does it. The
-gradient of the rounding is the identity (straight-through), so the gradient of the scale is that of LSQ (Esser et al., "Learned Step
-Size Quantization", arXiv 1902.08153, eq. 3). The scale is learned as its logarithm: positive always, and steps are relative.
+y = s * (clamp(round(x / s) + z, q_min, q_max) - z), with round half to even and a true division, as ONNX QuantizeLinear
+does it. The gradient of the rounding is the identity (straight-through), so the gradient of the scale is that of LSQ
+(Esser et al., "Learned Step Size Quantization", arXiv 1902.08153, eq. 3). The scale is learned as its logarithm:
+positive always, and steps are relative.
 """
 
 from __future__ import annotations
@@ -116,5 +117,5 @@ class _RoundStraightThrough(torch.autograd.Function):
 
 
 def _round(x: Tensor) -> Tensor:
-    rounded: Tensor = _RoundStraightThrough.apply(x)  # type: ignore[no-untyped-call]
+    rounded: Tensor = _RoundStraightThrough.apply(x)
     return rounded

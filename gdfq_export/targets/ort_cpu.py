@@ -1,9 +1,9 @@
 """ONNX Runtime on x86-64 CPUs with VNNI: uint8 activations, int8 weights per output channel, int32 biases.
 
-Measured (ONNX Runtime 1.32, AVX512-VNNI): this is the only combination of types that is both fully fused and fast; int8 activations
-run at a third of the speed, uint8 weights likewise, a float bias leaves Gemm in float, a missing weight zero point too.
-The fused operators are those of the Q/DQ selectors in ONNX Runtime's `qdq_selector_action_transformer.cc`; Pad is not among them but
-runs on uint8 as it is.
+Measured (ONNX Runtime 1.32, AVX512-VNNI): this is the only combination of types that is both fully fused and fast; int8
+activations run at a third of the speed, uint8 weights likewise, a float bias leaves Gemm in float, a missing weight
+zero point too. The fused operators are those of the Q/DQ selectors in ONNX Runtime's
+`qdq_selector_action_transformer.cc`; Pad is not among them but runs on uint8 as it is.
 """
 
 from __future__ import annotations

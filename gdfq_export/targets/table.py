@@ -71,7 +71,8 @@ class Rule:
 class Target:
     """One runtime's table.
 
-    `absorbed` names the operators that vanish into the QuantizeLinear after them when its code range lies inside their bounds.
+    `absorbed` names the operators that vanish into the QuantizeLinear after them when its code range lies inside their
+    bounds.
     """
 
     name: str

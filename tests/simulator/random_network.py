@@ -43,10 +43,13 @@ class Network:
         spread = np.sqrt(1.0 / np.prod(shape[1:]))
         return self.constant((self.random.normal(size=shape) * scale * spread).astype(np.float32))
 
-    def conv(self, channels: int, kernel: int = 3, stride: int = 1, group: int = 1, pads: Any = None, bias: bool = True) -> None:
+    def conv(
+        self, channels: int, kernel: int = 3, stride: int = 1, group: int = 1, pads: Any = None, bias: bool = True
+    ) -> None:
         pads = [kernel // 2] * 4 if pads is None else pads
         before, height, width = self.shape
-        size = [(side + pads[axis] + pads[axis + 2] - kernel) // stride + 1 for axis, side in enumerate((height, width))]
+        sides = (height + pads[0] + pads[2], width + pads[1] + pads[3])
+        size = [(side - kernel) // stride + 1 for side in sides]
         inputs = [self.at, self.weights(channels, before // group, kernel, kernel)]
         if bias:
             inputs.append(self.constant(self.random.normal(size=channels).astype(np.float32) * 0.3))
