@@ -1,7 +1,7 @@
 """The simulator in float: the folded graph in torch with a fake quantizer at every point of the plan; it trains.
 
-Its integer counterpart, exact to the bit, is `integer.py`; both compute from the same plan, and `freeze` hands the parameters of one
-to the other and to the writer.
+Its integer counterpart, exact to the bit, is `integer.py`; both compute from the same plan, and `freeze` hands the
+parameters of one to the other and to the writer.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import onnx_ir as ir
-import torch
 from torch import Tensor, fx, nn
 
 from gdfq_export.importer import import_graph
@@ -24,7 +23,9 @@ __all__ = ["Layer", "Simulator"]
 class Layer:
     """A Conv, Gemm or MatMul of the simulator: its fx node and the parameters it reads."""
 
-    def __init__(self, node: fx.Node, weight: nn.Parameter, weight_point: QuantPoint, bias: nn.Parameter | None) -> None:
+    def __init__(
+        self, node: fx.Node, weight: nn.Parameter, weight_point: QuantPoint, bias: nn.Parameter | None
+    ) -> None:
         self.node = node
         self.name: str = node.meta["node"]
         self.weight = weight
@@ -116,16 +117,16 @@ class Simulator(nn.Module):
     def freeze(self) -> Mapping[str, Encoding]:
         """The numbers of every point, by key: what the integer simulator computes with and the writer stores."""
         encodings: dict[str, Encoding] = {}
-        points = {point.key: point for point in self.plan.points}
-        for point in points.values():
+        for point in self.plan.points:
             if point.role in (Role.INPUT, Role.ACTIVATION):
                 encodings[point.key] = encode_activation(self.quantizers[point.group])
         for node in self.folded.graph:
             names = [value.name if value else None for value in node.inputs]
             for name in names:
-                point = self.plan.by_tensor.get(name or "")
-                if point is not None and point.role is Role.CONSTANT:
-                    encodings[point.key] = encode_constant(self.quantizers[point.key], self.parameter(point.tensor))
+                constant = self.plan.by_tensor.get(name or "")
+                if constant is not None and constant.role is Role.CONSTANT:
+                    value = self.parameter(constant.tensor)
+                    encodings[constant.key] = encode_constant(self.quantizers[constant.key], value)
             self._freeze_layer(node.name or "", names, encodings)
         return encodings
 

@@ -1,8 +1,8 @@
-"""Empirical bias correction (Nagel et al., "Data-Free Quantization", arXiv 1906.04721, section 4.2, with synthetic data for E[x]).
+"""Empirical bias correction, with synthetic data for E[x] (Nagel et al., arXiv 1906.04721, section 4.2).
 
-Quantization shifts the mean of a layer's outputs. Layer by layer, in the order of computation, each channel's bias takes up the
-difference between the float network's mean and the quantized one's, so that a later layer sees inputs that are already corrected.
-One pass through each network does it: the correction is applied to the output on its way.
+Quantization shifts the mean of a layer's outputs. Layer by layer, in the order of computation, each channel's bias
+takes up the difference between the float network's mean and the quantized one's, so that a later layer sees inputs that
+are already corrected. One pass through each network does it: the correction is applied to the output on its way.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class _CorrectingRun(fx.Interpreter):
         if layer is None or layer.bias is None:
             return result
         shift = self.means[node] - channel_means(result)
-        layer.bias += shift
+        layer.bias.add_(shift)
         return result + shift.reshape(-1, *[1] * (result.dim() - 2))
 
 

@@ -1,8 +1,8 @@
-"""Distillation: the simulated low-bit network learns to answer as the float network does, on images nobody had to collect.
+"""Distillation: the simulated low-bit network learns to answer as the float network does, on images nobody collected.
 
-The loss is the divergence of the softened logits (Hinton et al., arXiv 1503.02531) plus the relative squared error of the features
-behind every residual addition (every activation, where there is none). Weights, biases and the logarithms of all scales are trained by Adam
-under a cosine schedule; images are flipped and shifted.
+The loss is the divergence of the softened logits (Hinton et al., arXiv 1503.02531) plus the relative squared error of
+the features behind every residual addition (every activation, where there is none). Weights, biases and the logarithms
+of all scales are trained by Adam under a cosine schedule; images are flipped and shifted.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def finetune(
         loss = _divergence(logits, target, settings.temperature)
         loss = loss + settings.feature_weight * _feature_error(features, target_features)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         schedule.step()
         on_step(step + 1, settings.steps, {"loss": loss.item()})
