@@ -137,12 +137,16 @@ class Mse(MinMax):
     """Clip where the expected squared error of rounding and clipping together is least.
 
     Both ends shrink together first, then each alone in turn until neither moves, so the result is never worse than
-    `MinMax` on the histogram.
+    `MinMax` on the histogram. Errors of negative values count `negative_slope` squared: what a leaky rectifier behind
+    the quantizer lets through of them.
     """
 
-    def __init__(self, *, bits: int, symmetric: bool = False, low_is_zero: bool = False) -> None:
+    def __init__(
+        self, *, bits: int, symmetric: bool = False, low_is_zero: bool = False, negative_slope: float = 1.0
+    ) -> None:
         super().__init__(symmetric=symmetric, low_is_zero=low_is_zero)
         self._bits = _checked(bits)
+        self._negative_slope = negative_slope
 
     def _narrow(self, low: float, high: float) -> tuple[float, float]:
         values, counts = self._histogram.centres()
@@ -169,7 +173,8 @@ class Mse(MinMax):
     ) -> tuple[float, float]:
         """Choose the pair (lows[i], highs[i]) of least error; the first of equals."""
         rounded = quantize_values(values, lows[:, None], highs[:, None], self._bits, self._symmetric)
-        errors = np.square(rounded - values) @ counts
+        weights = np.where(values < 0, self._negative_slope**2, 1.0)
+        errors = np.square(rounded - values) @ (counts * weights)
         chosen = int(np.argmin(errors))
         return float(lows[chosen]), float(highs[chosen])
 
@@ -195,7 +200,13 @@ def quantize_values(
 
 
 def make_range_estimator(
-    method: str, *, bits: int, percentile: float, symmetric: bool = False, low_is_zero: bool = False
+    method: str,
+    *,
+    bits: int,
+    percentile: float,
+    symmetric: bool = False,
+    low_is_zero: bool = False,
+    negative_slope: float = 1.0,
 ) -> RangeEstimator:
     """Make the estimator called `method`: minmax, percentile, entropy or mse.
 
@@ -205,6 +216,7 @@ def make_range_estimator(
         percentile: more than 50 and at most 100; only percentile uses it.
         symmetric: the range is to be (-a, a), for signed weights.
         low_is_zero: the range is to start at 0, for what a ReLU follows.
+        negative_slope: slope on negative values of what reads the tensor; only mse uses it.
 
     Raises:
         ValueError: an unknown method, or an argument out of its range.
@@ -216,7 +228,7 @@ def make_range_estimator(
     if method == "entropy":
         return Entropy(bits=bits, symmetric=symmetric, low_is_zero=low_is_zero)
     if method == "mse":
-        return Mse(bits=bits, symmetric=symmetric, low_is_zero=low_is_zero)
+        return Mse(bits=bits, symmetric=symmetric, low_is_zero=low_is_zero, negative_slope=negative_slope)
     raise ValueError(f"unknown range estimator {method!r}: give one of {', '.join(METHODS)}")
 
 

@@ -25,7 +25,7 @@ from gdfq_export.progress import Progress
 from gdfq_export.recipe import Recipe, recipe_sha256
 from gdfq_export.simulator import IntegerSimulator, Simulator
 from gdfq_export.targets import find_target
-from gdfq_export.tuning import calibrate, correct_biases, finetune
+from gdfq_export.tuning import calibrate, finetune, tune_layers
 from gdfq_export.verify.accuracy import LabelledImages
 from gdfq_export.verify.machine import this_machine, versions
 from gdfq_export.verify.report import CalibrationFacts, FileFacts, Files, RecipeFacts, Report
@@ -205,9 +205,16 @@ def _tune(simulator: Simulator, images: Tensor, recipe: Recipe, seed: int, devic
             recipe.calibration,
             on_batch=lambda done: phase(done, len(seen), {}),
         )
-    if recipe.tuning.bias_correction:
-        with progress.phase("correct biases"):
-            correct_biases(simulator, seen.to(device))
+    if recipe.tuning.rounding or recipe.tuning.bias_correction:
+        with progress.phase("tune layers") as phase:
+            tune_layers(
+                simulator,
+                seen.to(device),
+                rounding=recipe.tuning.rounding,
+                bias_correction=recipe.tuning.bias_correction,
+                seed=seed,
+                on_layer=lambda done, total: phase(done, total, {}),
+            )
     if recipe.tuning.finetune is not None:
         with progress.phase("fine-tune") as phase:
             finetune(simulator, images, recipe.tuning.finetune, seed=seed, on_step=phase)

@@ -117,7 +117,8 @@ class FineTune(_Section):
 class Tuning(_Section):
     """What is adjusted after calibration."""
 
-    bias_correction: bool = True
+    rounding: bool = Field(True, description="compensate the weights' rounding errors, seen from their inputs")
+    bias_correction: bool = Field(True, description="move each channel's mean onto the float network's")
     finetune: FineTune | None = None
 
 

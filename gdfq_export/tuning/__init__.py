@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gdfq_export.tuning.bias_correction import correct_biases
 from gdfq_export.tuning.calibration import calibrate
 from gdfq_export.tuning.finetune import finetune
+from gdfq_export.tuning.layerwise import tune_layers
 
-__all__ = ["calibrate", "correct_biases", "finetune"]
+__all__ = ["calibrate", "finetune", "tune_layers"]

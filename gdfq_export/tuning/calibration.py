@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import onnx_ir as ir
 import torch
 from torch import Tensor
 
@@ -42,7 +43,11 @@ def calibrate(
             quantizer.set_range(point.low, point.high)
         elif point.role is Role.ACTIVATION:
             quantizer.observer = make_range_estimator(
-                settings.activations, bits=point.bits, percentile=settings.percentile, low_is_zero=point.low == 0
+                settings.activations,
+                bits=point.bits,
+                percentile=settings.percentile,
+                low_is_zero=point.low == 0,
+                negative_slope=_negative_slope(simulator.folded.graph, point.tensor),
             )
             observed.append(quantizer)
         elif point.role is Role.CONSTANT:
@@ -64,6 +69,14 @@ def calibrate(
         quantizer.set_range(*quantizer.observer.range())  # type: ignore[attr-defined]
         quantizer.observer = None
     simulator.set_mode(Mode.QUANTIZE)
+
+
+def _negative_slope(graph: ir.Graph, tensor: str) -> float:
+    """Slope that a LeakyRelu, alone reading `tensor`, gives to its negative values: what their rounding errors are worth."""
+    readers = [node for node in graph if any(value is not None and value.name == tensor for value in node.inputs)]
+    if len(readers) == 1 and readers[0].op_type == "LeakyRelu":
+        return readers[0].attributes.get_float("alpha", 0.01)
+    return 1.0
 
 
 def weight_scale(quantizer: Quantizer, weight: Tensor, *, search: bool) -> Tensor:
