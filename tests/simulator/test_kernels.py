@@ -1,0 +1,200 @@
+"""Each integer kernel against ONNX Runtime's own, on random codes and grids, to the bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+from torch.nn import functional
+
+from gdfq_export.simulator import kernels
+from gdfq_export.simulator.kernels import Coded, Grid
+
+SHAPE = (2, 4, 7, 5)
+
+grids = st.builds(lambda scale, zero_point: grid(scale, zero_point), st.floats(1e-3, 0.5), st.integers(0, 255))
+seeds = st.integers(0, 2**16)
+
+
+def grid(scale: float, zero_point: int, *, bits: int = 8) -> Grid:
+    return Grid(
+        scale=np.float32(scale),
+        zero_point=zero_point,
+        code_min=0,
+        code_max=2**bits - 1,
+        storage_min=0,
+        storage_max=255,
+    )
+
+
+def coded(where: Grid, seed: int, shape: tuple[int, ...] = SHAPE) -> Coded:
+    codes = np.random.default_rng(seed).integers(where.code_min, where.code_max + 1, shape)
+    return Coded(codes=torch.from_numpy(codes.astype(np.int32)), grid=where)
+
+
+def runtime(
+    op_type: str, parts: list[Coded], result: Grid, constants: list[np.ndarray] | None = None, **attributes: Any
+) -> np.ndarray:
+    """Codes that ONNX Runtime gives for DequantizeLinear -> operator -> QuantizeLinear, which it fuses into one kernel.
+
+    `constants` are int8 weights with their scales, then int32 biases, each dequantized as the writer does it.
+    """
+    nodes, initializers, names = [], [], []
+
+    def constant(name: str, array: np.ndarray) -> str:
+        initializers.append(numpy_helper.from_array(np.asarray(array), name))
+        return name
+
+    def pair(name: str, where: Grid) -> list[str]:
+        return [constant(f"{name}_s", where.scale), constant(f"{name}_z", np.uint8(where.zero_point))]
+
+    for index, part in enumerate(parts):
+        nodes.append(helper.make_node("DequantizeLinear", [f"q{index}", *pair(f"q{index}", part.grid)], [f"x{index}"]))
+        names.append(f"x{index}")
+    if constants:
+        weight, scale, bias = constants
+        zeros = constant("w_z", np.zeros(len(scale), np.int8))
+        inputs = [constant("w_q", weight), constant("w_s", scale), zeros]
+        nodes.append(helper.make_node("DequantizeLinear", inputs, ["w"], axis=0))
+        inputs = [constant("b_q", bias), constant("b_s", parts[0].grid.scale * scale)]
+        nodes.append(helper.make_node("DequantizeLinear", inputs, ["b"], axis=0))
+        names += ["w", "b"]
+    nodes.append(helper.make_node(op_type, names, ["y"], **attributes))
+    nodes.append(helper.make_node("QuantizeLinear", ["y", *pair("y", result)], ["q"]))
+    graph = helper.make_graph(
+        nodes,
+        "kernel",
+        [
+            helper.make_tensor_value_info(f"q{index}", TensorProto.UINT8, list(part.codes.shape))
+            for index, part in enumerate(parts)
+        ],
+        [helper.make_tensor_value_info("q", TensorProto.UINT8, None)],
+        initializers,
+    )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    feeds = {f"q{index}": part.codes.numpy().astype(np.uint8) for index, part in enumerate(parts)}
+    return session.run(None, feeds)[0]
+
+
+def assert_codes(found: torch.Tensor, expected: np.ndarray) -> None:
+    assert found.dtype == torch.int32
+    np.testing.assert_array_equal(found.numpy(), expected.astype(np.int32))
+
+
+@given(a=grids, b=grids, result=grids, seed=seeds)
+def test_add(a: Grid, b: Grid, result: Grid, seed: int) -> None:
+    parts = [coded(a, seed), coded(b, seed + 1)]
+    assert_codes(kernels.add(parts[0], parts[1], result), runtime("Add", parts, result))
+
+
+@given(a=grids, b=grids, result=grids, seed=seeds)
+def test_multiply(a: Grid, b: Grid, result: Grid, seed: int) -> None:
+    parts = [coded(a, seed), coded(b, seed + 1)]
+    assert_codes(kernels.multiply(parts[0], parts[1], result), runtime("Mul", parts, result))
+
+
+@given(a=grids, b=grids, result=grids, seed=seeds, same=st.booleans())
+def test_concat(a: Grid, b: Grid, result: Grid, seed: int, same: bool) -> None:
+    parts = [coded(result if same else a, seed), coded(b, seed + 1)]
+    assert_codes(kernels.concat(parts, result, axis=1), runtime("Concat", parts, result, axis=1))
+
+
+@given(a=grids, result=grids, seed=seeds)
+def test_global_average_pool(a: Grid, result: Grid, seed: int) -> None:
+    part = coded(a, seed)
+    assert_codes(kernels.global_average_pool(part, result), runtime("GlobalAveragePool", [part], result))
+
+
+@given(
+    a=grids,
+    result=grids,
+    seed=seeds,
+    pads=st.sampled_from([(0, 0, 0, 0), (1, 1, 1, 1), (0, 1, 1, 0)]),
+    stride=st.sampled_from([(1, 1), (2, 2)]),
+    counted=st.booleans(),
+)
+def test_average_pool(
+    a: Grid, result: Grid, seed: int, pads: tuple[int, ...], stride: tuple[int, int], counted: bool
+) -> None:
+    part = coded(a, seed)
+    expected = runtime(
+        "AveragePool",
+        [part],
+        result,
+        kernel_shape=[3, 3],
+        pads=list(pads),
+        strides=list(stride),
+        count_include_pad=int(counted),
+    )
+    found = kernels.average_pool(
+        part,
+        result,
+        kernel=(3, 3),
+        pads=pads,
+        stride=stride,
+        dilation=(1, 1),
+        ceil_mode=False,
+        count_include_pad=counted,
+    )
+    assert_codes(found, expected)
+
+
+@given(a=grids, result=grids, seed=seeds, size=st.sampled_from([1, 3]), largest=st.sampled_from([7, 127]))
+def test_convolution(a: Grid, result: Grid, seed: int, size: int, largest: int) -> None:
+    part, random = coded(a, seed), np.random.default_rng(seed)
+    weight = random.integers(-largest - 1, largest + 1, (6, 4, size, size)).astype(np.int8)
+    scale = random.uniform(1e-3, 0.2, 6).astype(np.float32)
+    bias = random.integers(-(2**20), 2**20, 6).astype(np.int32)
+    sums = kernels.accumulate(
+        functional.conv2d, part, torch.from_numpy(weight.astype(np.int32)), torch.from_numpy(bias), padding=size // 2
+    )
+    multiplier = torch.from_numpy(a.scale * scale / result.scale).reshape(-1, 1, 1)
+    expected = runtime("Conv", [part], result, [weight, scale, bias], pads=[size // 2] * 4)
+    assert_codes(kernels.rescale(sums, multiplier, result), expected)
+
+
+@pytest.mark.parametrize("bias", [None, 2**30])
+def test_sums_are_exact_however_large(bias: int | None) -> None:
+    part = Coded(codes=torch.full((1, 40_000), 255, dtype=torch.int32), grid=grid(0.1, 0))
+    weight = torch.full((1, 40_000), 127, dtype=torch.int32)
+    weight[0, 0] = 126
+    offset = None if bias is None else torch.tensor([bias + 1], dtype=torch.int32)
+    (total,) = kernels.accumulate(functional.linear, part, weight, offset).flatten().tolist()
+    assert total == 255 * 127 * 40_000 - 255 + (0 if bias is None else bias + 1)
+
+
+@given(where=grids, seed=seeds)
+def test_quantize_and_dequantize_are_the_runtimes(where: Grid, seed: int) -> None:
+    x = np.random.default_rng(seed).normal(size=SHAPE).astype(np.float32) * 20
+    parameters = [where.scale, np.uint8(where.zero_point)]
+    node = helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"])
+    graph = helper.make_graph(
+        [node, helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"])],
+        "pair",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, SHAPE)],
+        [helper.make_tensor_value_info("q", TensorProto.UINT8, SHAPE),
+         helper.make_tensor_value_info("y", TensorProto.FLOAT, SHAPE)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in zip("sz", parameters, strict=True)],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    expected, real = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})
+    found = kernels.quantize(torch.from_numpy(x), where)
+    assert_codes(found, expected)
+    np.testing.assert_array_equal(kernels.dequantize(Coded(codes=found, grid=where)).numpy(), real)
+
+
+def test_codes_below_eight_bits_saturate_at_their_own_limit() -> None:
+    narrow = grid(0.1, 4, bits=4)
+    assert kernels.quantize(torch.tensor([-9.0, 0.0, 0.3, 9.0]), narrow).tolist() == [0, 4, 7, 15]
+    assert kernels.rescale(torch.tensor([[-500.0], [30.0], [500.0]]), torch.tensor(0.1), narrow).tolist() == [
+        [0], [7], [15],
+    ]  # fmt: skip
