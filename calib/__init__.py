@@ -10,6 +10,7 @@ from calib.gdfq import GdfqSampler, GeneratorTraining, train_gdfq
 from calib.generator import ConditionalGenerator
 from calib.input_spec import InputSpec
 from calib.ranges import Entropy, MinMax, Mse, Percentile, RangeEstimator, make_range_estimator
+from calib.refinement import RefinedSampler, Refinement
 from calib.samplers import NoiseSampler, RealSet, Sampler
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
 from calib.synthetic_set import SyntheticSet
@@ -28,6 +29,8 @@ __all__ = [
     "Percentile",
     "RangeEstimator",
     "RealSet",
+    "RefinedSampler",
+    "Refinement",
     "Sampler",
     "SyntheticSet",
     "bns_loss",

@@ -1,0 +1,183 @@
+"""Refine the pixels themselves, image by image, until the teacher recognises them (no generator learns anything).
+
+DeepInversion (Yin et al. 2020, arXiv 1912.08795, eq. 2-4) and ZeroQ (Cai et al. 2020, arXiv 2001.00281, eq. 3) descend
+on the images of one batch:
+
+    CE(T(x), y) + bns_weight * BNS(x) + variation_weight * TV(x)
+
+with BNS in its normalised form (`calib.statistics`) and TV the mean absolute difference of neighbouring pixels, as a
+share of the input's range. Before each step the batch is rolled by a few pixels, so that nothing is drawn for one exact
+position; after it every pixel is put back inside [low, high].
+
+A generator learns one function for all images, which at 224 x 224 takes more steps than a CPU has minutes for; pixels
+obey their own gradient, so a few dozen steps are enough, but every image costs those steps again.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from calib.gdfq import StepReport, balanced_labels
+from calib.input_spec import InputSpec
+from calib.samplers import Sampler
+from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
+
+__all__ = ["RefinedSampler", "Refinement"]
+
+BETAS = (0.9, 0.99)
+SIDES_PER_SHIFT = 14  # an image is rolled by at most 1/14 of its side: 16 pixels of 224
+SMOOTH_GRID = 8  # smooth noise is drawn on a grid of at most 8 x 8 and interpolated
+FINE_NOISE = 0.1  # per-pixel noise beside the smooth noise, in units of the InputSpec's spread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refinement:
+    """How the pixels of a batch are refined.
+
+    Attributes:
+        steps: Adam steps for each batch; 0 leaves the starting images as they are.
+        batch: images refined together, whose common statistics BNS judges; a draw is split into equal batches of at
+            most so many.
+        learning_rate: Adam's, at the start, as a fraction of the input's range; falls to 0 by a cosine.
+        bns_weight: weight of the BNS loss beside the cross-entropy; without effect for a teacher without BatchNorm.
+        variation_weight: weight of the total variation.
+    """
+
+    steps: int
+    batch: int
+    learning_rate: float
+    bns_weight: float
+    variation_weight: float
+
+    def __post_init__(self) -> None:
+        """Reject what cannot be run."""
+        for name, least in (("steps", 0), ("batch", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}; give at least {least}")
+        for name in ("learning_rate", "bns_weight", "variation_weight"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
+                raise ValueError(f"{name} is {getattr(self, name)}; give a finite number, at least 0")
+
+
+class RefinedSampler:
+    """Draw images from another sampler, or smooth noise where there is none, and refine them.
+
+    Every draw starts from fresh images and takes `steps` steps a batch: exactly what is asked for is made. On one
+    machine and one number of threads the same seed and the same draws give the same bytes. `on_step` is called after
+    each step with the steps done and to do in the whole draw and the figures `loss`, `cross_entropy`, `bns` (with
+    BatchNorm), `variation`, `agreement`; it may be replaced between draws.
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler | None,
+        teacher: nn.Module,
+        input_spec: InputSpec,
+        num_classes: int,
+        settings: Refinement,
+        seed: int,
+        device: str,
+        on_step: StepReport | None = None,
+    ) -> None:
+        """Keep a frozen copy of `teacher`, which maps images [N, C, H, W] to logits [N, num_classes], on `device`."""
+        self.source = "refined noise" if sampler is None else f"{sampler.source}+refinement"
+        self.on_step = on_step
+        self._sampler = sampler
+        self._teacher = copy.deepcopy(teacher).eval().requires_grad_(False).to(device)
+        self._has_batch_norm = has_batch_norm(self._teacher)
+        self._input_spec = input_spec
+        self._num_classes = num_classes
+        self._settings = settings
+        self._device = device
+        self._random = torch.Generator().manual_seed(seed)
+
+    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
+        """Draw `count` images float32 [N, C, H, W] and the labels int64 [N] they were refined towards, on the CPU.
+
+        `batch` bounds only the drawing of the starting images.
+
+        Raises:
+            FloatingPointError: the loss became NaN or infinite.
+        """
+        if self._sampler is None:
+            images = _smooth_noise(count, self._input_spec, self._random)
+            labels = balanced_labels(count, torch.arange(self._num_classes), self._random)
+        else:
+            images, labels = self._sampler.draw(count, batch)
+        batches = max(1, math.ceil(count / self._settings.batch))
+        parts = zip(images.tensor_split(batches), labels.tensor_split(batches), strict=True)
+        total = batches * self._settings.steps
+        refined = [self._refine(*part, index * self._settings.steps, total) for index, part in enumerate(parts)]
+        return torch.cat(refined), labels
+
+    @torch.enable_grad()
+    def _refine(self, images: Tensor, labels: Tensor, done: int, total: int) -> Tensor:
+        """Refine one batch; what is optimised is the share of the range, 0 at `low` and 1 at `high`."""
+        low, high = (_per_channel(values).to(self._device) for values in (self._input_spec.low, self._input_spec.high))
+        labels = labels.to(self._device)
+        shares = ((images.to(self._device) - low) / (high - low)).clamp_(0, 1).requires_grad_()
+        optimizer = torch.optim.Adam([shares], lr=self._settings.learning_rate, betas=BETAS)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, self._settings.steps))
+        for step in range(self._settings.steps):
+            rolled = torch.roll(shares, self._shift(), dims=(2, 3))
+            loss, facts = self._loss(low + rolled * (high - low), rolled, labels)
+            if not torch.isfinite(loss):
+                raise FloatingPointError(f"refinement diverged at step {done + step + 1}: the loss is not finite")
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            with torch.no_grad():
+                shares.clamp_(0, 1)
+            if self.on_step is not None:
+                self.on_step(done + step + 1, total, {name: value.item() for name, value in facts.items()})
+        with torch.no_grad():
+            return (low + shares * (high - low)).clamp(low, high).contiguous().cpu()
+
+    def _loss(self, images: Tensor, shares: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        facts = {"variation": total_variation(shares)}
+        with BatchNormTap(self._teacher) as tap:
+            logits = self._teacher(images)
+            if self._has_batch_norm:
+                facts["bns"] = bns_loss(tap)
+        cross_entropy = functional.cross_entropy(logits, labels)
+        loss = cross_entropy + self._settings.variation_weight * facts["variation"]
+        if self._has_batch_norm:
+            loss = loss + self._settings.bns_weight * facts["bns"]
+        agreement = (logits.argmax(1) == labels).float().mean()
+        return loss, {"loss": loss, "cross_entropy": cross_entropy, "agreement": agreement, **facts}
+
+    def _shift(self) -> tuple[int, int]:
+        """Choose rows and columns to roll by, in either direction."""
+        farthest = (side // SIDES_PER_SHIFT for side in self._input_spec.shape[1:])
+        rows, columns = (int(torch.randint(-most, most + 1, (1,), generator=self._random)) for most in farthest)
+        return rows, columns
+
+
+def total_variation(images: Tensor) -> Tensor:
+    """Average |difference| of vertical plus that of horizontal neighbours in [N, C, H, W]; 0 where there are none."""
+    differences = (images.diff(dim=dim).abs() for dim in (2, 3))
+    return torch.stack([part.mean() if part.numel() else images.new_zeros(()) for part in differences]).sum()
+
+
+def _smooth_noise(count: int, input_spec: InputSpec, random: torch.Generator) -> Tensor:
+    """Noise [count, C, H, W] on a coarse grid, interpolated, with a little noise in every pixel, inside the range."""
+    channels, height, width = input_spec.shape
+    grid = (min(SMOOTH_GRID, height), min(SMOOTH_GRID, width))
+    coarse = torch.randn((count, channels, *grid), generator=random)
+    smooth = functional.interpolate(coarse, (height, width), mode="bilinear")
+    noise = smooth + FINE_NOISE * torch.randn(smooth.shape, generator=random)
+    low, high, centre, spread = (
+        _per_channel(values) for values in (input_spec.low, input_spec.high, input_spec.centre, input_spec.spread)
+    )
+    return torch.clamp(centre + spread * noise, low, high)
+
+
+def _per_channel(values: tuple[float, ...]) -> Tensor:
+    return torch.tensor(values).reshape(1, -1, 1, 1)
