@@ -1,0 +1,135 @@
+"""The whole job on the demo network, with a generator of few steps: repeatable, exact, integer, clean when it fails."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gdfq_export import pipeline
+from gdfq_export.backends.onnxruntime import OnnxRuntime
+from gdfq_export.demo.labelled import held_out_set
+from gdfq_export.errors import InputError
+from gdfq_export.float_model import FloatModel
+from gdfq_export.progress import SilentProgress
+from gdfq_export.recipe import Calibration, Data, Generator, Recipe, Tuning, Verify
+from gdfq_export.sources import load_model
+from gdfq_export.verify.accuracy import Accuracy
+from gdfq_export.verify.agreement import Agreement
+from gdfq_export.verify.coverage import Coverage
+from gdfq_export.verify.not_measured import NotMeasured
+from gdfq_export.verify.parity import ParityResult
+
+RECIPE = Recipe(
+    name="quick",
+    data=Data(generator=Generator(steps=30, batch=32)),
+    calibration=Calibration(images=128),
+    verify=Verify(agreement_images=256, parity_images=256, latency_seconds=0),
+)
+
+
+@pytest.fixture(scope="module")
+def demo() -> FloatModel:
+    return load_model(None)
+
+
+def quantize(
+    demo: FloatModel, out: Path, *, seed: int = 0, recipe: Recipe = RECIPE, **options: object
+) -> pipeline.QuantizeResult:
+    settings = {"report": None, "data": None, "calibration": None, **options}
+    return pipeline.quantize(
+        demo, recipe, out=out, seed=seed, device="cpu", progress=SilentProgress(), **settings  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def file(demo: FloatModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo, quantized; its report beside it."""
+    out = tmp_path_factory.mktemp("demo") / "q.onnx"
+    quantize(demo, out, report=out.with_suffix(".json"))
+    return out
+
+
+def test_the_same_seed_gives_the_same_bytes(demo: FloatModel, file: Path, tmp_path: Path) -> None:
+    quantize(demo, tmp_path / "again.onnx")
+    assert (tmp_path / "again.onnx").read_bytes() == file.read_bytes()
+
+
+def test_another_seed_gives_another_file_that_answers_alike(demo: FloatModel, file: Path, tmp_path: Path) -> None:
+    quantize(demo, tmp_path / "other.onnx", seed=1)
+    assert (tmp_path / "other.onnx").read_bytes() != file.read_bytes()
+    images = held_out_set().images.numpy()
+    backend = OnnxRuntime()
+    answers = [backend.load(path, 1).run(images).argmax(1) for path in (file, tmp_path / "other.onnx")]
+    assert float(np.mean(answers[0] == answers[1])) >= 0.97
+
+
+def test_every_integer_and_logit_is_what_was_simulated_and_nothing_runs_in_float(
+    demo: FloatModel, tmp_path: Path
+) -> None:
+    result = quantize(demo, tmp_path / "q.onnx", data=held_out_set())
+    parity, coverage, accuracy = result.report.parity, result.report.coverage, result.report.accuracy
+    assert isinstance(parity, ParityResult) and isinstance(coverage, Coverage) and isinstance(accuracy, Accuracy)
+    assert parity.images >= 256
+    assert parity.exact and parity.elements > 256 * 64
+    assert coverage.float_compute == () and coverage.integer_compute > 0
+    assert coverage.dequantize == ()
+    assert accuracy.top1.drop_pp <= 1.0
+    assert isinstance(result.report.agreement, Agreement) and result.report.agreement.images == 256
+    assert isinstance(result.report.latency, NotMeasured)
+    assert result.plan.target == "ort-cpu"
+
+
+def test_what_is_reported_is_what_is_written(file: Path) -> None:
+    report = file.with_suffix(".json").read_text()
+    assert f'"bytes": {file.stat().st_size}' in report
+    assert sorted(path.name for path in file.parent.iterdir()) == ["q.json", "q.onnx"]
+
+
+def test_a_run_that_fails_leaves_the_old_output_and_nothing_else(
+    demo: FloatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise RuntimeError("the runtime is gone")
+
+    monkeypatch.setattr(pipeline, "run_verification", fail)
+    for name in ("q.onnx", "r.json"):
+        (tmp_path / name).write_bytes(b"old")
+    recipe = RECIPE.model_copy(update={"data": Data(method="noise"), "tuning": Tuning(bias_correction=False)})
+    with pytest.raises(RuntimeError, match="the runtime is gone"):
+        quantize(demo, tmp_path / "q.onnx", recipe=recipe, report=tmp_path / "r.json")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"q.onnx": b"old", "r.json": b"old"}
+
+
+def test_a_saved_set_is_used_in_place_of_the_generator(demo: FloatModel, tmp_path: Path) -> None:
+    noise = RECIPE.model_copy(update={"data": Data(method="noise")})
+    saved = pipeline.synthesize(demo, noise, count=160, seed=0, device="cpu", progress=SilentProgress())
+    assert (saved.images.shape, saved.logits.shape) == ((160, 1, 8, 8), (160, 10))
+    report = quantize(demo, tmp_path / "q.onnx", calibration=saved).report
+    assert report.calibration.source == "a saved set (noise)"
+    assert "train the generator" not in report.seconds_by_phase
+
+
+@pytest.mark.parametrize("wrong", ["images", "classes"])
+def test_a_saved_set_of_another_network_is_refused(demo: FloatModel, tmp_path: Path, wrong: str) -> None:
+    noise = RECIPE.model_copy(update={"data": Data(method="noise")})
+    saved = pipeline.synthesize(demo, noise, count=8, seed=0, device="cpu", progress=SilentProgress())
+    changes = (
+        {"images": saved.images[:, :, :4]} if wrong == "images" else {"logits": np.pad(saved.logits, [(0, 0), (0, 2)])}
+    )
+    with pytest.raises(InputError, match=r"calibration images .* gdfq-export synthesize"):
+        quantize(demo, tmp_path / "q.onnx", calibration=dataclasses.replace(saved, **changes))
+
+
+def test_a_generator_that_diverges_is_told_with_the_key_to_change(
+    demo: FloatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(*arguments: object) -> None:
+        raise FloatingPointError("at step 3")
+
+    monkeypatch.setattr(pipeline, "train_gdfq", diverge)
+    with pytest.raises(InputError, match=r"lower data\.generator\.learning_rate in the recipe quick"):
+        quantize(demo, tmp_path / "q.onnx")
+    assert not list(tmp_path.iterdir())

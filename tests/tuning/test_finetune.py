@@ -1,0 +1,55 @@
+"""Distillation lowers its loss and the error of the logits, is repeatable, and leaves nothing that trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from gdfq_export.recipe import FineTune
+from gdfq_export.simulator import Mode, Simulator
+from gdfq_export.tuning import finetune
+from tests.tuning.residual_network import images, simulator
+
+SETTINGS = FineTune(steps=60, batch=16, learning_rate=2e-3, scale_learning_rate=5e-3)
+
+
+def tuned(seed: int = 0, steps: int = 60) -> tuple[Simulator, list[float]]:
+    network, losses = simulator(3), []
+
+    def on_step(done: int, total: int, facts: Mapping[str, float]) -> None:
+        assert (done, total) == (len(losses) + 1, steps)
+        losses.append(facts["loss"])
+
+    finetune(network, images(64), SETTINGS.model_copy(update={"steps": steps}), seed=seed, on_step=on_step)
+    return network, losses
+
+
+def test_the_loss_falls_and_with_it_the_error_on_other_images() -> None:
+    network, losses = tuned()
+    assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
+    before, unseen = simulator(3), images(64, seed=7)
+    with torch.no_grad():
+        with before.in_mode(Mode.FLOAT):
+            wanted = before(unseen)
+        errors = [float((each(unseen) - wanted).square().mean()) for each in (before, network)]
+    assert errors[1] < 0.8 * errors[0]
+
+
+def test_weights_biases_and_scales_move_and_none_trains_afterwards() -> None:
+    network, _ = tuned(steps=3)
+    before = simulator(3)
+    for parameter in network.network.parameters():
+        assert not parameter.requires_grad
+    for tensor in ("w", "b", "v", "a", "g", "h"):
+        assert not torch.equal(network.parameter(tensor), before.parameter(tensor))
+    assert any(
+        not torch.equal(new, old)
+        for new, old in zip(network.quantization_parameters(), before.quantization_parameters(), strict=True)
+    )
+
+
+def test_the_same_seed_gives_the_same_network_and_another_another() -> None:
+    first, again, other = (tuned(seed, steps=3)[0].tuned_parameters() for seed in (0, 0, 1))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
