@@ -1,7 +1,8 @@
 """Ranges before anything is tuned: activations are observed, weights are searched.
 
-Activation ranges come from a `calib.ranges` estimator that watches each quantization point while calibration images pass through the
-float network. Weight scales minimise the squared rounding error of each output channel over a grid of clipping ratios.
+Activation ranges come from a `calib.ranges` estimator that watches each quantization point while calibration images
+pass through the float network. Weight scales minimise the squared rounding error of each output channel over a grid of
+clipping ratios.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def calibrate(
 
 
 def _negative_slope(graph: ir.Graph, tensor: str) -> float:
-    """Slope that a LeakyRelu, alone reading `tensor`, gives to its negative values: what their rounding errors are worth."""
+    """Slope of the LeakyRelu that alone reads `tensor`: what rounding errors of negative values are worth."""
     readers = [node for node in graph if any(value is not None and value.name == tensor for value in node.inputs)]
     if len(readers) == 1 and readers[0].op_type == "LeakyRelu":
         return readers[0].attributes.get_float("alpha", 0.01)
@@ -80,7 +81,7 @@ def _negative_slope(graph: ir.Graph, tensor: str) -> float:
 
 
 def weight_scale(quantizer: Quantizer, weight: Tensor, *, search: bool) -> Tensor:
-    """Scale of each channel, [channels]: that of the largest weight, or the one with the least squared rounding error."""
+    """Scale of each channel, [channels]: of the largest weight, or the one of least squared rounding error."""
     axis = quantizer.point.axis
     assert axis is not None
     rows = weight.movedim(axis, 0).flatten(1)

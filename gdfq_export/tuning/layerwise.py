@@ -1,11 +1,11 @@
 """Layer by layer, in the order of computation: round the weights, then correct the bias.
 
-Both look at the inputs a layer really gets from the quantized layers before it, so one pass through the network does all of it, each layer
-being put right before its output goes on.
+Both look at the inputs a layer really gets from the quantized layers before it, so one pass through the network does
+all of it, each layer being put right before its output goes on.
 
 * Rounding: see `rounding.py`.
-* Empirical bias correction (Nagel et al., "Data-Free Quantization", arXiv 1906.04721, section 4.2, with synthetic data for E[x]):
-  quantization shifts the mean of a channel; its bias takes up the difference to the float network's mean.
+* Empirical bias correction (Nagel et al., "Data-Free Quantization", arXiv 1906.04721, section 4.2, with synthetic data
+  for E[x]): quantization shifts the mean of a channel; its bias takes up the difference to the float network's mean.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class _TuningRun(fx.Interpreter):
         result = self._run_rounded(node, layer) if self.rounding else super().run_node(node)
         if self.bias_correction and layer.bias is not None:
             shift = self.means[node] - channel_means(result)
-            layer.bias += shift
+            layer.bias.add_(shift)
             result = result + shift.reshape(-1, *[1] * (result.dim() - 2))
         self.done += 1
         if self.on_layer is not None:

@@ -1,9 +1,9 @@
 """Rounding that looks at the inputs: each weight's rounding error is compensated by the weights not yet rounded.
 
-The error of a layer's output is quadratic in the error of its weights, with the second moments of the layer's inputs as its matrix. Going
-through the inputs one by one, the error that rounding one weight makes is spread over the rest so that the output changes least: Optimal Brain
-Quantization (Frantar et al., arXiv 2208.11580) in the column order of GPTQ (Frantar et al., arXiv 2210.17323, algorithm 1), here
-on convolutions through their patches, group by group.
+The error of a layer's output is quadratic in the error of its weights, with the second moments of the layer's inputs as
+its matrix. Going through the inputs one by one, the error that rounding one weight makes is spread over the rest so
+that the output changes least: Optimal Brain Quantization (Frantar et al., arXiv 2208.11580) in the column order of GPTQ
+(Frantar et al., arXiv 2210.17323, algorithm 1), here on convolutions through their patches, group by group.
 """
 
 from __future__ import annotations
@@ -32,10 +32,7 @@ def input_moments(x: Tensor, weight: Tensor, attributes: dict[str, object], rand
         attributes: keyword arguments of the importer's convolution; none for a Gemm.
         random: chooses the patches, where there are more than are needed.
     """
-    if x.dim() == 2:
-        rows = x[None]
-    else:
-        rows = _patches(x, weight, random, **attributes)  # type: ignore[arg-type]
+    rows = x[None] if x.dim() == 2 else _patches(x, weight, random, **attributes)  # type: ignore[arg-type]
     return rows.transpose(1, 2).double() @ rows.double() / rows.shape[1]
 
 
