@@ -123,9 +123,12 @@ def test_no_layer_runs_in_float_and_every_dequantize_left_is_explained(outcome: 
         assert "is not quantized" not in left.reason
 
 
-def test_it_is_as_small_and_fast_as_promised_and_done_in_time(network: str, outcome: Outcome) -> None:
+def test_it_is_done_in_time(network: str, outcome: Outcome) -> None:
+    assert outcome.seconds < PROMISES[network].seconds
+
+
+def test_the_file_is_as_small_and_as_fast_as_promised(network: str, outcome: Outcome) -> None:
     promise, report = PROMISES[network], outcome.result.report
-    assert outcome.seconds < promise.seconds
     if promise.largest_size_ratio is not None:
         assert report.files.size_ratio <= promise.largest_size_ratio
     if promise.least_speedup is not None:
