@@ -1,6 +1,5 @@
 # Two commands on a machine with Python 3.11 and pip:  make quantize   make test
-# torch is installed first and alone. TORCH_INDEX_URL picks its build where the default index would bring CUDA packages:
-#   make quantize TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
+# torch is installed first and alone. TORCH_INDEX_URL=... picks its build where the default index would bring CUDA packages.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv

@@ -90,7 +90,7 @@ def quantize(
         _serialize(model.original),
         file,
         images=fresh.numpy(),
-        source=f"fresh images from {sampler.source}",
+        source=f"{sampler.source} (fresh)",
         expected=exact.run,
         parity_images=fresh.numpy()[: recipe.verify.parity_images],
         labelled=_labelled(data),

@@ -46,10 +46,11 @@ class TopK:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    """What was scored, on how many images, from where."""
+    """What was scored, on how many images, from where; `agreement`: images both networks put in the same class."""
 
     images: int
     source: str
+    agreement: Proportion
     top1: TopK
     top5: TopK | NotMeasured
 
@@ -79,6 +80,7 @@ def measure_accuracy(
     return Accuracy(
         images=images,
         source=source,
+        agreement=proportion(int((float_logits.argmax(axis=1) == quantized_logits.argmax(axis=1)).sum()), images),
         top1=_top_k(float_rank < 1, quantized_rank < 1),
         top5=(
             _top_k(float_rank < 5, quantized_rank < 5)

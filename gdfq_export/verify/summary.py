@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gdfq_export.verify.not_measured import NotMeasured
+from gdfq_export.verify.proportion import Proportion
 from gdfq_export.verify.report import Report
 
 __all__ = ["Row", "summary_rows"]
@@ -27,20 +28,19 @@ def _accuracy(report: Report) -> Iterator[Row]:
     for name, scores in (("top-1", accuracy.top1), ("top-5", accuracy.top5)):
         if isinstance(scores, NotMeasured):
             continue
-        quantized, drop = scores.quantized, f"[{scores.drop_low_pp:+.2f}, {scores.drop_high_pp:+.2f}] at 95 %, paired"
-        yield f"{name} float", f"{100 * scores.float_network.value:.2f} %", on
-        interval = f"[{100 * quantized.low:.2f}, {100 * quantized.high:.2f}] at 95 %"
-        yield f"{name} quantized", f"{100 * quantized.value:.2f} %", interval
+        drop = f"[{scores.drop_low_pp:+.2f}, {scores.drop_high_pp:+.2f}] at 95 %, paired"
+        yield f"{name} float", _percent(scores.float_network), on
+        yield f"{name} quantized", _percent(scores.quantized), _interval(scores.quantized)
         yield f"{name} drop", f"{scores.drop_pp:+.2f} pp", drop
+    yield "agreement with float", _percent(accuracy.agreement), f"{on}, {_interval(accuracy.agreement)}"
 
 
 def _agreement(report: Report) -> Iterator[Row]:
     if isinstance(agreement := report.agreement, NotMeasured):
         yield _missing("agreement with float", agreement)
         return
-    top1 = agreement.top1
-    on = f"{agreement.images:,} images of {agreement.source}, [{100 * top1.low:.2f}, {100 * top1.high:.2f}] at 95 %"
-    yield "agreement with float", f"{100 * top1.value:.2f} %", on
+    on = f"{agreement.images:,} images of {agreement.source}, {_interval(agreement.top1)}"
+    yield "agreement with float", _percent(agreement.top1), on
 
 
 def _parity(report: Report) -> Iterator[Row]:
@@ -85,6 +85,14 @@ def _files(report: Report) -> Iterator[Row]:
     files = report.files
     size = f"float {files.float_network.bytes:,} bytes; quantized / float = {files.size_ratio:.3f}"
     yield "file size", f"{files.quantized.bytes:,} bytes", size
+
+
+def _percent(proportion: Proportion) -> str:
+    return f"{100 * proportion.value:.2f} %"
+
+
+def _interval(proportion: Proportion) -> str:
+    return f"[{100 * proportion.low:.2f}, {100 * proportion.high:.2f}] at 95 %"
 
 
 def _missing(what: str, section: NotMeasured) -> Row:
