@@ -295,3 +295,10 @@ def test_keys_drop_the_exporters_suffix_where_they_stay_unique() -> None:
     assert plan.by_tensor["c_output_0"].key == "c"
     assert plan.by_tensor["d_output_0"].key == "d_output_0"
     assert plan.by_tensor["d"].key == "d"
+
+
+def test_the_ends_and_residual_edges_are_never_narrower_than_the_rest() -> None:
+    nodes = [conv("x", "w", "c"), conv("c", "v", "d"), ("Add", ["c", "d"], ["a"]), *head("a")]
+    arrays = {"w": weights(4, 4, 3, 3), "v": weights(4, 4, 3, 3), "g": weights(5, 4)}
+    plan = planned(nodes, output="y", bits=Bits(first_last=2, residual=3), **arrays)
+    assert {point.bits for point in plan.points if point.role is not Role.BIAS} == {8}
