@@ -5,6 +5,7 @@ Knows torch, never ONNX: what it trains on is any `torch.nn.Module` that maps im
 
 from __future__ import annotations
 
+from calib.dead_leaves import DeadLeavesSampler
 from calib.errors import DataError
 from calib.gdfq import GdfqSampler, GeneratorTraining, train_gdfq
 from calib.generator import ConditionalGenerator
@@ -19,6 +20,7 @@ __all__ = [
     "BatchNormTap",
     "ConditionalGenerator",
     "DataError",
+    "DeadLeavesSampler",
     "Entropy",
     "GdfqSampler",
     "GeneratorTraining",

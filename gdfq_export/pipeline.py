@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
 from torch import Tensor
 
-from calib.gdfq import train_gdfq
-from calib.samplers import NoiseSampler, RealSet, Sampler
+from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export import __version__
-from gdfq_export.errors import InputError
+from gdfq_export.data import ImageSource
 from gdfq_export.files import atomic_output, require_writable
 from gdfq_export.float_model import FloatModel
 from gdfq_export.placement import build_plan
@@ -28,13 +27,14 @@ from gdfq_export.targets import find_target
 from gdfq_export.tuning import calibrate, finetune, tune_layers
 from gdfq_export.verify.accuracy import LabelledImages
 from gdfq_export.verify.machine import this_machine, versions
+from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.report import CalibrationFacts, FileFacts, Files, RecipeFacts, Report
 from gdfq_export.verify.verify import Verification, run_verification
 from gdfq_export.writer import write_onnx
 
 __all__ = ["QuantizeResult", "plan_only", "quantize", "synthesize"]
 
-_DRAW_BATCH = 64
+_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,32 +76,33 @@ def quantize(
     for path in (out, report):
         if path is not None:
             require_writable(path)
-    plan = plan_only(model, recipe)
-    sampler = _sampler(model, recipe, calibration, seed, device, progress)
-    images = _draw(sampler, recipe, progress)
+    used = recipe.for_input(model.input_spec.shape)
+    plan = plan_only(model, used)
+    source = ImageSource(model, used, calibration, seed=seed, device=device, progress=progress)
+    images, _ = source.draw(_images_needed(used), "make images")
     simulator = Simulator(model.folded, plan, logits=model.logits_name).to(device)
-    _tune(simulator, images, recipe, seed, device, progress)
+    _tune(simulator, images, used, seed, device, progress)
     encodings, parameters = simulator.freeze(), simulator.tuned_parameters()
-    proto = write_onnx(model.folded, plan, encodings, parameters, _metadata(model, recipe, sampler, seed))
+    proto = write_onnx(model.folded, plan, encodings, parameters, _metadata(model, recipe, source, seed))
     file = _serialize(proto)
     exact = IntegerSimulator(model.folded, plan, encodings, parameters)
-    fresh, _ = sampler.draw(recipe.verify.agreement_images, _DRAW_BATCH)
+    fresh, _ = source.draw(used.verify.agreement_images, "make fresh images")
     measured = run_verification(
         _serialize(model.original),
         file,
         images=fresh.numpy(),
-        source=f"{sampler.source} (fresh)",
+        source=f"{source.name} (fresh)",
         expected=exact.run,
-        parity_images=fresh.numpy()[: recipe.verify.parity_images],
+        parity_images=source.fill(fresh, used.verify.parity_images).numpy(),
         labelled=_labelled(data),
-        latency_seconds=recipe.verify.latency_seconds,
+        latency_seconds=used.verify.latency_seconds,
         progress=progress,
     )
-    result = _report(model, recipe, sampler, len(images), seed, file, out, measured, progress)
-    with atomic_output(out) as temporary:
-        temporary.write_bytes(file)
-    if report is not None:
-        result.write(report)
+    result = _report(model, recipe, source, len(images), seed, file, out, measured, progress)
+    with ExitStack() as outputs:
+        outputs.enter_context(atomic_output(out)).write_bytes(file)
+        if report is not None:
+            outputs.enter_context(atomic_output(report)).write_text(result.to_json(), encoding="utf-8")
     return QuantizeResult(report=result, plan=plan)
 
 
@@ -117,11 +118,12 @@ def synthesize(
     model: FloatModel, recipe: Recipe, *, count: int, seed: int, device: str, progress: Progress
 ) -> SyntheticSet:
     """Images for this network, made from the network alone, with the teacher's answers to them."""
-    sampler = _sampler(model, recipe, None, seed, device, progress)
-    images, labels = sampler.draw(count, _DRAW_BATCH)
+    used = recipe.for_input(model.input_spec.shape)
+    source = ImageSource(model, used, None, seed=seed, device=device, progress=progress)
+    images, labels = source.draw(count, "make images")
     teacher = model.teacher.to(device)
     with torch.no_grad():
-        logits = torch.cat([teacher(batch.to(device)).cpu() for batch in images.split(_DRAW_BATCH)])
+        logits = torch.cat([teacher(batch.to(device)).cpu() for batch in images.split(_BATCH)])
     return SyntheticSet(
         images=images.numpy(),
         labels=labels.numpy(),
@@ -129,7 +131,7 @@ def synthesize(
         input_name=model.input_name,
         provenance={
             "tool": f"gdfq-export {__version__}",
-            "method": sampler.source,
+            "method": source.name,
             "source": model.source,
             "source_sha256": model.sha256,
             "recipe": recipe.name,
@@ -139,61 +141,8 @@ def synthesize(
     )
 
 
-def _sampler(
-    model: FloatModel, recipe: Recipe, calibration: SyntheticSet | None, seed: int, device: str, progress: Progress
-) -> Sampler:
-    if calibration is not None:
-        return _SavedSampler(calibration, model)
-    if recipe.data.method == "noise":
-        return NoiseSampler(model.input_spec, model.num_classes, seed)
-    with progress.phase("train the generator") as phase:
-        try:
-            return train_gdfq(
-                model.teacher,
-                model.input_spec,
-                model.num_classes,
-                recipe.data.generator.settings(),
-                seed,
-                device,
-                phase,
-            )
-        except FloatingPointError as error:
-            raise InputError(
-                f"the generator's training diverged on {model.source}; lower data.generator.learning_rate "
-                f"in the recipe {recipe.name}"
-            ) from error
-
-
-class _SavedSampler:
-    """Draws from a saved set, in order and from the start again when it is used up."""
-
-    def __init__(self, saved: SyntheticSet, model: FloatModel) -> None:
-        if saved.images.shape[1:] != model.input_spec.shape:
-            raise InputError(
-                f"the calibration images are {list(saved.images.shape[1:])} but {model.source} takes "
-                f"{list(model.input_spec.shape)}; make them for this network with gdfq-export synthesize"
-            )
-        if saved.logits.shape[1] != model.num_classes:
-            raise InputError(
-                f"the calibration images carry logits of {saved.logits.shape[1]} classes but {model.source} has "
-                f"{model.num_classes}; make them for this network with gdfq-export synthesize"
-            )
-        self.saved = saved
-        self.position = 0
-        self.source = f"a saved set ({saved.provenance.get('method', 'unknown origin')})"
-
-    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
-        del batch
-        order = (self.position + np.arange(count)) % len(self.saved.images)
-        self.position += count
-        return torch.from_numpy(self.saved.images[order]), torch.from_numpy(self.saved.labels[order])
-
-
-def _draw(sampler: Sampler, recipe: Recipe, progress: Progress) -> Tensor:
-    count = max(recipe.calibration.images, recipe.data.images if recipe.tuning.finetune is not None else 0)
-    with progress.phase("draw images"):
-        images, _ = sampler.draw(count, _DRAW_BATCH)
-    return images
+def _images_needed(recipe: Recipe) -> int:
+    return max(recipe.calibration.images, recipe.data.images if recipe.tuning.finetune is not None else 0)
 
 
 def _tune(simulator: Simulator, images: Tensor, recipe: Recipe, seed: int, device: str, progress: Progress) -> None:
@@ -221,10 +170,10 @@ def _tune(simulator: Simulator, images: Tensor, recipe: Recipe, seed: int, devic
 
 
 def _batches(images: Tensor, device: str) -> Iterator[Tensor]:
-    return (batch.to(device) for batch in images.split(_DRAW_BATCH))
+    return (batch.to(device) for batch in images.split(_BATCH))
 
 
-def _metadata(model: FloatModel, recipe: Recipe, sampler: Sampler, seed: int) -> dict[str, str]:
+def _metadata(model: FloatModel, recipe: Recipe, source: ImageSource, seed: int) -> dict[str, str]:
     return {
         "version": __version__,
         "target": recipe.target,
@@ -232,7 +181,7 @@ def _metadata(model: FloatModel, recipe: Recipe, sampler: Sampler, seed: int) ->
         "recipe_sha256": recipe_sha256(recipe),
         "seed": str(seed),
         "source_sha256": model.sha256,
-        "calibration_source": sampler.source,
+        "calibration_source": source.name,
     }
 
 
@@ -245,7 +194,7 @@ def _labelled(data: RealSet | None) -> LabelledImages | None:
 def _report(
     model: FloatModel,
     recipe: Recipe,
-    sampler: Sampler,
+    source: ImageSource,
     images: int,
     seed: int,
     file: bytes,
@@ -264,17 +213,27 @@ def _report(
         ),
         recipe=RecipeFacts(name=recipe.name, target=recipe.target, sha256=recipe_sha256(recipe)),
         seed=seed,
-        calibration=CalibrationFacts(source=sampler.source, images=images, provenance={}),
+        calibration=CalibrationFacts(source=source.name, images=images, provenance=source.provenance),
         accuracy=measured.accuracy,
         agreement=measured.agreement,
         parity=measured.parity,
         coverage=measured.coverage,
         latency=measured.latency,
         seconds_by_phase=dict(progress.seconds),
-        warnings=model.warnings,
+        warnings=(*model.warnings, *_warnings(measured)),
         machine=this_machine(),
         versions=versions(),
     )
+
+
+def _warnings(measured: Verification) -> list[str]:
+    parity = measured.parity
+    if isinstance(parity, NotMeasured) or parity.exact:
+        return []
+    return [
+        f"ONNX Runtime on this machine computes {parity.differing:,} of {parity.elements:,} integers otherwise than "
+        f"simulated, first in {parity.first_differing}; trust the figures measured on the file"
+    ]
 
 
 def _facts(name: str, data: bytes) -> FileFacts:

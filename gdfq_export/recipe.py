@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from calib.gdfq import GeneratorTraining
+    from calib.refinement import Refinement as RefinementSettings
 
 __all__ = [
     "DEFAULT_RECIPE",
@@ -32,7 +33,9 @@ __all__ = [
     "Data",
     "FineTune",
     "Generator",
+    "LargeImages",
     "Recipe",
+    "Refinement",
     "Tuning",
     "Verify",
     "list_recipes",
@@ -66,14 +69,14 @@ class Bits(_Section):
 class Generator(_Section):
     """The conditional generator G(z | y) and its training (GDFQ: cross-entropy + BatchNorm statistics)."""
 
-    steps: Count = 400
-    batch: Annotated[int, Field(ge=2)] = 64
-    learning_rate: Rate = 1e-3
-    latent: Count = Field(64, description="length of the noise vector z")
+    steps: Count = 180
+    batch: Annotated[int, Field(ge=2)] = 32
+    learning_rate: Rate = 1e-2
+    latent: Count = Field(100, description="length of the noise vector z")
     width: Count = Field(64, description="channels of the generator's coarse grid")
-    bns_weight: Weight = Field(1.0, description="weight of the BatchNorm statistics loss beside the cross-entropy")
+    bns_weight: Weight = Field(5.0, description="weight of the BatchNorm statistics loss beside the cross-entropy")
     bns_normalized: bool = Field(True, description="errors in units of the running standard deviation")
-    diversity_weight: Weight = Field(1.0, description="weight of the distance between images of one class")
+    diversity_weight: Weight = Field(2.0, description="weight of the distance between images of one class")
     classes: Count = Field(100, description="classes learned and drawn, chosen at random where there are more")
     crop_fraction: Annotated[float, Field(ge=0, le=1)] = Field(
         0.75, description="share of steps on crops of large images"
@@ -86,12 +89,38 @@ class Generator(_Section):
         return GeneratorTraining(**self.model_dump())
 
 
-class Data(_Section):
-    """Where calibration and tuning images come from."""
+class Refinement(_Section):
+    """Pixels of dead leaves, refined until the network recognises them (cross-entropy + BatchNorm statistics)."""
 
-    method: Literal["gdfq", "noise"] = "gdfq"
-    images: Count = Field(1024, description="images drawn")
-    generator: Generator = Generator()
+    steps: Count = 30
+    batch: Count = Field(32, description="images refined together")
+    learning_rate: Rate = Field(1e-2, description="as a share of the input's range")
+    bns_weight: Weight = Field(10.0, description="weight of the BatchNorm statistics loss beside the cross-entropy")
+    variation_weight: Weight = Field(1.0, description="weight of the total variation")
+
+    def settings(self) -> RefinementSettings:
+        """The same settings in the words of `calib`."""
+        from calib.refinement import Refinement as RefinementSettings
+
+        return RefinementSettings(**self.model_dump())
+
+
+class Data(_Section):
+    """Where calibration and tuning images come from: a generator, refined dead leaves, or noise."""
+
+    method: Literal["gdfq", "refined", "noise"] = "gdfq"
+    images: Count = Field(1024, description="images drawn for fine-tuning")
+    generator: Generator = Field(Generator(), description="for method: gdfq")
+    refinement: Refinement = Field(Refinement(), description="for method: refined")
+
+
+class LargeImages(_Section):
+    """What holds instead for large inputs, where a generator learns no classes in minutes and every image is dear."""
+
+    pixels: Count = Field(128 * 128, description="height times width from which this section holds")
+    data: Data = Data(method="refined", images=64)
+    calibration_images: Count = Field(64, description="in place of calibration.images")
+    agreement_images: Count = Field(32, description="in place of verify.agreement_images")
 
 
 class Calibration(_Section):
@@ -141,6 +170,20 @@ class Recipe(_Section):
     calibration: Calibration = Calibration()
     tuning: Tuning = Tuning()
     verify: Verify = Verify()
+    large_images: LargeImages = LargeImages()
+
+    def for_input(self, shape: tuple[int, int, int]) -> Recipe:
+        """The recipe as it is used for images of `shape` (C, H, W)."""
+        large = self.large_images
+        if shape[1] * shape[2] < large.pixels:
+            return self
+        return self.model_copy(
+            update={
+                "data": large.data,
+                "calibration": self.calibration.model_copy(update={"images": large.calibration_images}),
+                "verify": self.verify.model_copy(update={"agreement_images": large.agreement_images}),
+            }
+        )
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:

@@ -52,7 +52,7 @@ def calibrate(
             )
             observed.append(quantizer)
         elif point.role is Role.CONSTANT:
-            value = simulator.parameter(point.tensor)
+            value = simulator.parameter(point.tensor).detach()
             quantizer.set_range(float(value.min()), float(value.max()))
         else:
             weight = simulator.parameter(point.tensor).detach()

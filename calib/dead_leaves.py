@@ -1,0 +1,81 @@
+"""Dead leaves: opaque shapes of all sizes laid over one another until the image is full.
+
+With radii drawn from a density proportional to r^-3, such images have what natural images have and noise has not:
+scale invariance, sharp edges of full contrast, flat regions between them, and occlusion (Lee, Mumford and Huang, IJCV
+2001; as training images without photographs: Baradad et al., "Learning to See by Looking at Noise", arXiv 2106.05963).
+A network's first layers answer to them about as they do to photographs, which is what calibration needs of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from calib.input_spec import InputSpec
+
+__all__ = ["DeadLeavesSampler"]
+
+LEAVES = 250
+SMALLEST, LARGEST = 0.02, 0.5  # radii, as shares of the shorter side
+SMALLEST_RADIUS = 1.0  # pixels
+COLOUR_SPREAD = 0.12  # of the channels around a leaf's brightness
+GRAIN = 0.02  # noise in the pixels of every second leaf
+
+
+class DeadLeavesSampler:
+    """Draw dead leaves with labels that mean nothing; the brightness of leaves covers the whole range of the input."""
+
+    source = "dead leaves"
+
+    def __init__(self, input_spec: InputSpec, num_classes: int, seed: int) -> None:
+        self._input_spec = input_spec
+        self._num_classes = num_classes
+        self._random = np.random.default_rng(seed)
+
+    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
+        """Draw images float32 [count, C, H, W] and labels int64 [count], one image at a time, whatever `batch`."""
+        del batch
+        low, high = (
+            np.asarray(values, np.float32)[:, None, None] for values in (self._input_spec.low, self._input_spec.high)
+        )
+        images = np.stack([low + self._image() * (high - low) for _ in range(count)])
+        labels = self._random.integers(self._num_classes, size=count)
+        return torch.from_numpy(images), torch.from_numpy(labels)
+
+    def _image(self) -> NDArray[np.float32]:
+        """Lay leaves from front to back: [C, H, W] within [0, 1]."""
+        channels, height, width = self._input_spec.shape
+        rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+        image = np.empty((channels, height, width), np.float32)
+        image[:] = self._colour(channels)
+        free = np.ones((height, width), bool)
+        for _ in range(LEAVES):
+            leaf = self._leaf(rows, columns) & free
+            free &= ~leaf
+            size = int(leaf.sum())
+            grain = self._random.normal(0, GRAIN, (channels, size)) if self._random.random() < 0.5 else 0.0
+            image[:, leaf] = np.clip(self._colour(channels)[:, :, 0] + grain, 0, 1)
+        return image
+
+    def _leaf(self, rows: NDArray[np.float32], columns: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Cover an ellipse or a rectangle somewhere, turned by any angle, with a radius of density r^-3."""
+        random, (height, width) = self._random, rows.shape
+        shorter = min(height, width)
+        smallest = max(SMALLEST * shorter, SMALLEST_RADIUS)
+        largest = max(LARGEST * shorter, smallest)
+        radius = (smallest**-2 + (largest**-2 - smallest**-2) * random.random()) ** -0.5
+        down, right = random.uniform(-0.1, 1.1, 2) * (height, width)
+        angle, aspect = random.uniform(0, np.pi), random.uniform(0.4, 1.0)
+        along = ((columns - right) * np.cos(angle) + (rows - down) * np.sin(angle)) / radius
+        across = ((rows - down) * np.cos(angle) - (columns - right) * np.sin(angle)) / (radius * aspect)
+        if random.random() < 0.5:
+            return np.asarray(along**2 + across**2 < 1)
+        return (np.abs(along) < 1) & (np.abs(across) < 1)
+
+    def _colour(self, channels: int) -> NDArray[np.float32]:
+        """Choose a brightness and channels around it: [C, 1, 1] within [0, 1]."""
+        brightness = self._random.random()
+        colour = np.clip(brightness + self._random.normal(0, COLOUR_SPREAD, (channels, 1, 1)), 0, 1)
+        return colour.astype(np.float32)
