@@ -11,7 +11,9 @@ from gdfq_export.errors import InputError
 from gdfq_export.recipe import (
     DEFAULT_RECIPE,
     Generator,
+    LargeImages,
     Recipe,
+    Refinement,
     list_recipes,
     load_recipe,
     recipe_sha256,
@@ -90,7 +92,11 @@ def test_hash_changes_with_any_setting_and_only_then(tmp_path: Path) -> None:
         ("name: x\nbits: {weights: 16}\n", "bits.weights is 16; give it an integer from 2 to 8"),
         ("name: x\nbits: {weights: eight}\n", "bits.weights is 'eight'; give it an integer from 2 to 8"),
         ("name: x\nbits: 8\n", "bits is 8; give it a mapping with keys among weights, activations"),
-        ("name: x\ndata: {method: real}\n", "data.method is 'real'; give it one of gdfq, noise"),
+        ("name: x\ndata: {method: real}\n", "data.method is 'real'; give it one of gdfq, refined, noise"),
+        (
+            "name: x\nlarge_images: {data: {refinement: {step: 1}}}\n",
+            "unknown key large_images.data.refinement.step (did you mean steps?)",
+        ),
         ("name: x\ntarget: tpu\n", "target is 'tpu'; give it one of ort-cpu"),
         (
             "name: x\ndata: {generator: {learning_rate: -1}}\n",
@@ -138,3 +144,42 @@ def test_the_generator_section_is_what_calib_trains_with() -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_recipe_says_what_it_is(name: str) -> None:
     assert load_recipe(name).description
+
+
+def test_the_refinement_section_is_what_calib_refines_with() -> None:
+    refinement = Refinement(steps=7)
+    assert dataclasses.asdict(refinement.settings()) == refinement.model_dump()
+
+
+def test_small_images_are_made_by_a_generator_and_large_ones_refined() -> None:
+    recipe = Recipe(name="x")
+    assert recipe.for_input((3, 128, 127)) == recipe
+    large = recipe.for_input((1, 128, 128))
+    assert (recipe.data.method, large.data.method) == ("gdfq", "refined")
+    assert large.calibration.images < recipe.calibration.images
+    assert large.verify.agreement_images < recipe.verify.agreement_images
+    assert large.verify.parity_images == recipe.verify.parity_images
+    assert (large.bits, large.tuning, large.name) == (recipe.bits, recipe.tuning, recipe.name)
+
+
+def test_what_a_recipe_says_about_large_images_is_followed(tmp_path: Path) -> None:
+    text = """
+    name: x
+    calibration: {percentile: 99.0}
+    large_images: {pixels: 100, data: {method: noise, images: 5}, calibration_images: 8, agreement_images: 3}
+    """
+    recipe = load_recipe(write(tmp_path, text))
+    assert recipe.for_input((3, 9, 11)) == recipe
+    large = recipe.for_input((3, 10, 10))
+    assert (large.data.method, large.data.images) == ("noise", 5)
+    assert (large.calibration.images, large.calibration.percentile, large.verify.agreement_images) == (8, 99.0, 3)
+
+
+def test_the_recipe_that_is_used_can_be_saved_and_used_again(tmp_path: Path) -> None:
+    large = Recipe(name="x").for_input((3, 224, 224))
+    assert load_recipe(write(tmp_path, recipe_to_yaml(large))).for_input((3, 224, 224)) == large
+
+
+def test_large_images_are_printed_in_full() -> None:
+    printed = recipe_to_yaml(Recipe(name="x")).split("large_images:")[1]
+    assert all(f" {field}:" in printed for field in (*LargeImages.model_fields, *Refinement.model_fields))
