@@ -183,3 +183,14 @@ def test_the_recipe_that_is_used_can_be_saved_and_used_again(tmp_path: Path) -> 
 def test_large_images_are_printed_in_full() -> None:
     printed = recipe_to_yaml(Recipe(name="x")).split("large_images:")[1]
     assert all(f" {field}:" in printed for field in (*LargeImages.model_fields, *Refinement.model_fields))
+
+
+def test_large_images_have_a_section_of_their_own() -> None:
+    recipe = load_recipe(DEFAULT_RECIPE)
+    large = recipe.large_images
+    assert recipe.for_input((3, 127, 128)) is recipe
+    used = recipe.for_input((3, 128, 128))
+    assert used.data == large.data and used.data.method == "refined"
+    assert used.calibration.images == large.calibration_images
+    assert used.verify.agreement_images == large.agreement_images
+    assert used.bits == recipe.bits and used.tuning == recipe.tuning

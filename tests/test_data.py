@@ -1,0 +1,87 @@
+"""Which images a run works with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from calib import SyntheticSet
+from gdfq_export.data import ImageSource
+from gdfq_export.errors import InputError
+from gdfq_export.float_model import FloatModel
+from gdfq_export.progress import SilentProgress
+from gdfq_export.recipe import Data, Generator, Recipe, Refinement
+from gdfq_export.sources import load_model
+
+
+@pytest.fixture(scope="module")
+def demo() -> FloatModel:
+    return load_model(None)
+
+
+def source_of(
+    demo: FloatModel, data: Data, saved: SyntheticSet | None = None, progress: SilentProgress | None = None
+) -> ImageSource:
+    recipe = Recipe(name="test", data=data)
+    return ImageSource(demo, recipe, saved, seed=0, device="cpu", progress=progress or SilentProgress())
+
+
+def saved_set(count: int = 5, side: int = 8, classes: int = 10) -> SyntheticSet:
+    images = np.arange(count, dtype=np.float32)[:, None, None, None] * np.ones((1, 1, side, side), np.float32) / count
+    return SyntheticSet(
+        images=images,
+        labels=np.zeros(count, np.int64),
+        logits=np.zeros((count, classes), np.float32),
+        input_name="image",
+        provenance={"method": "gdfq", "seed": 7},
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (Data(method="noise"), "noise"),
+        (Data(method="gdfq", generator=Generator(steps=2, batch=4)), "gdfq"),
+        (Data(method="refined", refinement=Refinement(steps=2, batch=4)), "dead leaves+refinement"),
+    ],
+)
+def test_every_method_draws_fresh_images_in_a_phase_of_its_own(demo: FloatModel, data: Data, name: str) -> None:
+    progress = SilentProgress()
+    source = source_of(demo, data, progress=progress)
+    images, labels = source.draw(6, "make images")
+    assert source.name == name
+    assert images.shape == (6, 1, 8, 8) and labels.shape == (6,)
+    assert not torch.equal(images, source.draw(6, "make fresh images")[0])
+    assert {"make images", "make fresh images"} <= set(progress.seconds)
+
+
+def test_a_saved_set_is_drawn_in_order_and_again_from_its_start(demo: FloatModel) -> None:
+    saved = saved_set()
+    source = source_of(demo, Data(), saved)
+    drawn = torch.cat([source.draw(3, "a")[0], source.draw(4, "b")[0]])
+    np.testing.assert_array_equal(drawn.numpy(), saved.images[[0, 1, 2, 3, 4, 0, 1]])
+    assert source.name == "a saved set (gdfq)" and source.provenance["seed"] == 7
+
+
+@pytest.mark.parametrize("wrong", [{"side": 9}, {"classes": 11}])
+def test_a_saved_set_of_another_network_is_refused(demo: FloatModel, wrong: dict[str, int]) -> None:
+    with pytest.raises(InputError, match="make them for this network with gdfq-export synthesize"):
+        source_of(demo, Data(), saved_set(**wrong))
+
+
+def test_filling_adds_noise_only_where_images_are_missing(demo: FloatModel) -> None:
+    source = source_of(demo, Data(method="noise"))
+    images = torch.zeros(3, 1, 8, 8)
+    filled = source.fill(images, 5)
+    assert filled.shape == (5, 1, 8, 8) and not filled[:3].any() and filled[3:].any()
+    assert torch.equal(source.fill(images, 2), images[:2])
+
+
+def test_divergence_names_the_key_to_lower(demo: FloatModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def diverge(*_: object) -> None:
+        raise FloatingPointError("loss is NaN")
+
+    monkeypatch.setattr("gdfq_export.data.train_gdfq", diverge)
+    with pytest.raises(InputError, match=r"data\.generator\.learning_rate"):
+        source_of(demo, Data(method="gdfq"))
