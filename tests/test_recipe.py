@@ -151,17 +151,6 @@ def test_the_refinement_section_is_what_calib_refines_with() -> None:
     assert dataclasses.asdict(refinement.settings()) == refinement.model_dump()
 
 
-def test_small_images_are_made_by_a_generator_and_large_ones_refined() -> None:
-    recipe = Recipe(name="x")
-    assert recipe.for_input((3, 128, 127)) == recipe
-    large = recipe.for_input((1, 128, 128))
-    assert (recipe.data.method, large.data.method) == ("gdfq", "refined")
-    assert large.calibration.images < recipe.calibration.images
-    assert large.verify.agreement_images < recipe.verify.agreement_images
-    assert large.verify.parity_images == recipe.verify.parity_images
-    assert (large.bits, large.tuning, large.name) == (recipe.bits, recipe.tuning, recipe.name)
-
-
 def test_what_a_recipe_says_about_large_images_is_followed(tmp_path: Path) -> None:
     text = """
     name: x
