@@ -95,7 +95,7 @@ def _print(reports: dict[str, dict[str, Any]]) -> None:
             f"{100 * top1['float_network']['value']:.2f} %",
             f"{100 * top1['quantized']['value']:.2f} %",
             f"{top1['drop_pp']:+.2f} [{top1['drop_low_pp']:+.2f}, {top1['drop_high_pp']:+.2f}]",
-            f"{report['agreement']['top1']['value']:.3f}",
+            f"{report['accuracy']['agreement']['value']:.4f}",
             f"{report['files']['size_ratio']:.3f}",
             _speedup(report["latency"]),
             f"{parity['differing']} of {parity['elements']:,}" + ("" if parity["exact"] else ", NOT EXACT"),

@@ -62,6 +62,11 @@ class ImageSource:
         """What the images are, for reports."""
         return self._sampler.source
 
+    @property
+    def name_fresh(self) -> str:
+        """The name of what a later draw gives."""
+        return f"{self.name} (fresh)"
+
     def draw(self, count: int, phase: str) -> tuple[Tensor, Tensor]:
         """Fresh images [count, C, H, W] in the network's input range and their labels [count]."""
         with self.progress.phase(phase) as report:
@@ -72,13 +77,16 @@ class ImageSource:
             except FloatingPointError as error:
                 raise self._diverged("refinement") from error
 
-    def fill(self, images: Tensor, count: int) -> Tensor:
-        """The first `count` images, and noise where there are fewer: comparing integers needs no realism."""
+    def fill(self, images: Tensor, count: int) -> tuple[Tensor, str]:
+        """The first `count` fresh images, noise behind them where there are fewer, and what they are.
+
+        Comparing integers needs many images and no realism.
+        """
         missing = count - len(images)
         if missing <= 0:
-            return images[:count]
+            return images[:count], self.name_fresh
         noise, _ = NoiseSampler(self.model.input_spec, self.model.num_classes, self.seed).draw(missing, _DRAW_BATCH)
-        return torch.cat([images, noise])
+        return torch.cat([images, noise]), f"{self.name_fresh}: {len(images)}, noise: {missing}"
 
     def _make(self) -> Sampler:
         model, data = self.model, self.recipe.data

@@ -87,13 +87,15 @@ def quantize(
     file = _serialize(proto)
     exact = IntegerSimulator(model.folded, plan, encodings, parameters)
     fresh, _ = source.draw(used.verify.agreement_images, "make fresh images")
+    parity_images, parity_source = source.fill(fresh, used.verify.parity_images)
     measured = run_verification(
         _serialize(model.original),
         file,
         images=fresh.numpy(),
-        source=f"{source.name} (fresh)",
+        source=source.name_fresh,
         expected=exact.run,
-        parity_images=source.fill(fresh, used.verify.parity_images).numpy(),
+        parity_images=parity_images.numpy(),
+        parity_source=parity_source,
         labelled=_labelled(data),
         latency_seconds=used.verify.latency_seconds,
         progress=progress,

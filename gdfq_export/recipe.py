@@ -118,9 +118,9 @@ class LargeImages(_Section):
     """What holds instead for large inputs, where a generator learns no classes in minutes and every image is dear."""
 
     pixels: Count = Field(128 * 128, description="height times width from which this section holds")
-    data: Data = Data(method="refined", images=64)
-    calibration_images: Count = Field(64, description="in place of calibration.images")
-    agreement_images: Count = Field(32, description="in place of verify.agreement_images")
+    data: Data = Field(Data(method="refined", images=64), description="in place of data with method: gdfq")
+    calibration_images: Count = Field(64, description="at most so many calibration.images")
+    agreement_images: Count = Field(32, description="at most so many verify.agreement_images")
 
 
 class Calibration(_Section):
@@ -177,11 +177,13 @@ class Recipe(_Section):
         large = self.large_images
         if shape[1] * shape[2] < large.pixels:
             return self
+        calibration = min(self.calibration.images, large.calibration_images)
+        agreement = min(self.verify.agreement_images, large.agreement_images)
         return self.model_copy(
             update={
-                "data": large.data,
-                "calibration": self.calibration.model_copy(update={"images": large.calibration_images}),
-                "verify": self.verify.model_copy(update={"agreement_images": large.agreement_images}),
+                "data": large.data if self.data.method == "gdfq" else self.data,
+                "calibration": self.calibration.model_copy(update={"images": calibration}),
+                "verify": self.verify.model_copy(update={"agreement_images": agreement}),
             }
         )
 

@@ -73,9 +73,10 @@ def test_a_saved_set_of_another_network_is_refused(demo: FloatModel, wrong: dict
 def test_filling_adds_noise_only_where_images_are_missing(demo: FloatModel) -> None:
     source = source_of(demo, Data(method="noise"))
     images = torch.zeros(3, 1, 8, 8)
-    filled = source.fill(images, 5)
+    filled, origin = source.fill(images, 5)
     assert filled.shape == (5, 1, 8, 8) and not filled[:3].any() and filled[3:].any()
-    assert torch.equal(source.fill(images, 2), images[:2])
+    assert origin == "noise (fresh): 3, noise: 2"
+    assert torch.equal(source.fill(images, 2)[0], images[:2])
 
 
 def test_divergence_names_the_key_to_lower(demo: FloatModel, monkeypatch: pytest.MonkeyPatch) -> None:

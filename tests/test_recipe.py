@@ -183,3 +183,9 @@ def test_large_images_have_a_section_of_their_own() -> None:
     assert used.calibration.images == large.calibration_images
     assert used.verify.agreement_images == large.agreement_images
     assert used.bits == recipe.bits and used.tuning == recipe.tuning
+
+
+def test_what_was_asked_for_in_so_many_words_holds_for_large_images_too(tmp_path: Path) -> None:
+    recipe = load_recipe(write(tmp_path, "name: x\ndata: {method: noise}\ncalibration: {images: 8}\n"))
+    used = recipe.for_input((3, 224, 224))
+    assert used.data == recipe.data and used.calibration.images == 8

@@ -50,8 +50,7 @@ def synthesize(
     place = use_compute(device, threads)
     network = load_model(model, scale=scale, mean=mean, std=std, input_shape=input_shape)
     print_warnings(network.warnings)
-    made = pipeline.synthesize(
-        network, chosen, count=images or chosen.data.images, seed=seed, device=place, progress=progress_display()
-    )
+    count = images or chosen.for_input(network.input_spec.shape).data.images
+    made = pipeline.synthesize(network, chosen, count=count, seed=seed, device=place, progress=progress_display())
     made.save(out)
     click.echo(f"wrote {out}: {len(made.labels):,} images")

@@ -88,6 +88,4 @@ def _to_gemm(graph: ir.Graph, conv: ir.Node, flatten: ir.Node) -> None:
     matrix = add_initializer(graph, f"{weight.name}", array.reshape(array.shape[:2]))
     inputs = [flat.outputs[0], matrix] if bias is None else [flat.outputs[0], matrix, bias]
     gemm = ir.node("Gemm", inputs, {"transB": 1}, name=conv.name)
-    ir.convenience.replace_nodes_and_values(
-        graph, flatten, [flatten, conv], [flat, gemm], [y], [gemm.outputs[0]]
-    )
+    ir.convenience.replace_nodes_and_values(graph, flatten, [flatten, conv], [flat, gemm], [y], [gemm.outputs[0]])

@@ -176,9 +176,10 @@ def average_pool(
     )
     total = torch.zeros(*values.shape[:2], rows, columns)
     count = torch.zeros(1, 1, rows, columns)
-    margin = [(begin, max(0, (n - 1) * s + (k - 1) * d + 1 - begin - size)) for (begin, _), n, s, k, d, size in zip(
-        sides, (rows, columns), stride, kernel, dilation, sizes, strict=True
-    )]
+    margin = [
+        (begin, max(0, (n - 1) * s + (k - 1) * d + 1 - begin - size))
+        for (begin, _), n, s, k, d, size in zip(sides, (rows, columns), stride, kernel, dilation, sizes, strict=True)
+    ]
     padded = pad_spatial(values, margin, 0.0)
     inside = pad_spatial(torch.ones(1, 1, *sizes), margin, 0.0)
     for row in range(kernel[0]):

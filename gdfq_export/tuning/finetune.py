@@ -7,7 +7,6 @@ of all scales are trained by Adam under a cosine schedule; images are flipped an
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Mapping
 
@@ -16,7 +15,7 @@ from torch import Tensor, fx
 from torch.nn import functional
 
 from gdfq_export.recipe import FineTune
-from gdfq_export.simulator import Mode, Simulator
+from gdfq_export.simulator import Simulator
 
 __all__ = ["finetune"]
 
@@ -34,7 +33,7 @@ def finetune(
     """Train the simulator in place.
 
     Args:
-        simulator: calibrated; its parameters are still the float network's, up to bias correction.
+        simulator: calibrated; its weights may already be rounded and its biases corrected.
         images: [N, C, H, W] in the network's input range.
         settings: schedule and weights of the loss.
         seed: of the order of the images and of their augmentation.
@@ -72,10 +71,10 @@ def finetune(
 
 
 def _teacher(simulator: Simulator) -> fx.GraphModule:
-    """The float network as it is now, returning logits and features."""
-    with simulator.in_mode(Mode.FLOAT):
-        teacher = copy.deepcopy(_with_features(simulator))
-    return teacher.requires_grad_(False)
+    """The float network as it came, whatever was tuned in the simulator since, returning logits and features."""
+    original = Simulator(simulator.folded, simulator.plan, logits=simulator.logits)
+    device = next(simulator.network.parameters()).device
+    return _with_features(original).to(device).requires_grad_(False)
 
 
 def _with_features(simulator: Simulator) -> fx.GraphModule:

@@ -43,6 +43,7 @@ def run_verification(
     source: str,
     expected: Expected | None = None,
     parity_images: Images | None = None,
+    parity_source: str | None = None,
     labelled: LabelledImages | None = None,
     latency_seconds: float,
     threads: int = 1,
@@ -52,8 +53,8 @@ def run_verification(
 ) -> Verification:
     """Run both files on `images` `[N, C, H, W]` from `source`, and on the labelled images where there are any.
 
-    `expected` simulates the quantized file (see `parity`) on `parity_images`, which default to `images`. `threads` and
-    `batch` are those of the latency measurement, which takes `latency_seconds` (0: none) beside its warm-up; scoring
+    `expected` simulates the quantized file (see `parity`) on `parity_images` from `parity_source`, which default to
+    `images` and `source`. `threads` and `batch` are those of the latency measurement, which takes `latency_seconds` (0: none) beside its warm-up; scoring
     uses every core.
 
     Raises:
@@ -84,7 +85,9 @@ def run_verification(
         with progress.phase("parity") as report:
             proto = onnx.load_from_string(quantized)
             chosen = images if parity_images is None else parity_images
-            same = parity(proto, expected, chosen, _PARITY_BATCH, source=source, backend=backend, on_step=report)
+            same = parity(
+                proto, expected, chosen, _PARITY_BATCH, source=parity_source or source, backend=backend, on_step=report
+            )
 
     latency: Latency | NotMeasured = NotMeasured(reason="the latency budget is 0 seconds")
     if latency_seconds > 0:

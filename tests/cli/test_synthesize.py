@@ -17,6 +17,9 @@ from gdfq_export.cli.main import cli
 from gdfq_export.recipe import load_recipe
 
 
+NETWORK = SimpleNamespace(warnings=(), input_spec=SimpleNamespace(shape=(1, 8, 8)))
+
+
 @pytest.fixture
 def handed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     handed: dict[str, Any] = {}
@@ -35,7 +38,7 @@ def handed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     pipeline = SimpleNamespace(synthesize=synthesize)
     monkeypatch.setitem(sys.modules, "gdfq_export.pipeline", pipeline)
     monkeypatch.setattr(gdfq_export, "pipeline", pipeline, raising=False)
-    monkeypatch.setattr("gdfq_export.sources.load_model", lambda source, **_: SimpleNamespace(warnings=()))
+    monkeypatch.setattr("gdfq_export.sources.load_model", lambda source, **_: NETWORK)
     return handed
 
 

@@ -53,3 +53,18 @@ def test_the_same_seed_gives_the_same_network_and_another_another() -> None:
     first, again, other = (tuned(seed, steps=3)[0].tuned_parameters() for seed in (0, 0, 1))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_the_teacher_is_the_float_network_whatever_was_tuned_before() -> None:
+    losses: list[float] = []
+    damaged = simulator(3)
+    with torch.no_grad():
+        damaged.parameter("h")[0].add_(10.0)
+    finetune(
+        damaged,
+        images(64),
+        SETTINGS.model_copy(update={"steps": 1}),
+        seed=0,
+        on_step=lambda done, total, facts: losses.append(facts["loss"]),
+    )
+    assert losses[0] > 10 * tuned(steps=1)[1][0], "a teacher copied from the damaged network would see no error"
