@@ -54,8 +54,8 @@ def run_verification(
     """Run both files on `images` `[N, C, H, W]` from `source`, and on the labelled images where there are any.
 
     `expected` simulates the quantized file (see `parity`) on `parity_images` from `parity_source`, which default to
-    `images` and `source`. `threads` and `batch` are those of the latency measurement, which takes `latency_seconds` (0: none) beside its warm-up; scoring
-    uses every core.
+    `images` and `source`. `threads` and `batch` are those of the latency measurement, which takes `latency_seconds`
+    (0: none) beside its warm-up; scoring uses every core.
 
     Raises:
         InputError: a file does not load, or its output does not fit the other's or the labels.

@@ -16,7 +16,6 @@ from calib.synthetic_set import SyntheticSet
 from gdfq_export.cli.main import cli
 from gdfq_export.recipe import load_recipe
 
-
 NETWORK = SimpleNamespace(warnings=(), input_spec=SimpleNamespace(shape=(1, 8, 8)))
 
 
