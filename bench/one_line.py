@@ -78,7 +78,7 @@ def run(folder: Path, network: str, recipe: str, seed: int, out: Path) -> dict[s
         progress=SilentProgress(),
     )
     seconds = time.perf_counter() - started
-    body: dict[str, Any] = json.loads(result.report.to_json())
+    body: dict[str, Any] = json.loads(result.report.to_json().replace(f"{folder}{os.sep}", ""))
     del body["parity"]["tensors"]
     return {"seconds_in_all": seconds, **body}
 

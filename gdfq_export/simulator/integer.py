@@ -20,6 +20,7 @@ from gdfq_export.simulator import kernels
 from gdfq_export.simulator.encoding import Encoding
 from gdfq_export.simulator.kernels import Coded, Grid
 from gdfq_export.simulator.lookup import lookup_table
+from gdfq_export.simulator.runtime_node import RuntimeNode
 from gdfq_export.targets import Kernel
 
 __all__ = ["IntegerSimulator", "quantized_name"]
@@ -54,6 +55,7 @@ class IntegerSimulator:
         self.opset = folded.opset_imports[""]
         self.ops: dict[str, Op] = {node.name or "": lower(node) for node in folded.graph}
         self.tables: dict[str, Tensor] = {}
+        self.float_nodes: dict[str, RuntimeNode] = {}
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Every quantized activation under its name in the file, and the file's outputs.
@@ -80,6 +82,13 @@ class IntegerSimulator:
             storage_min=storage_min,
             storage_max=storage_max,
         )
+
+    def float_node(self, node: ir.Node) -> RuntimeNode:
+        """What computes a node that stays float, made once."""
+        name = node.name or ""
+        if name not in self.float_nodes:
+            self.float_nodes[name] = RuntimeNode(node, opset=self.opset)
+        return self.float_nodes[name]
 
     def table(self, node: ir.Node, source: Grid, result: Grid) -> Tensor:
         """The lookup table of a unary node, made once."""
@@ -148,10 +157,9 @@ class _Run:
         return Coded(codes=torch.from_numpy(constant.astype(np.int32)), grid=self.simulator.grid(point))
 
     def _run_float(self, node: ir.Node) -> None:
-        op = self.simulator.ops[node.name or ""]
-        results = op.function(*(None if value is None else self._float(value) for value in op.inputs), **op.kwargs)
-        for value, result in zip(node.outputs, results if isinstance(results, tuple) else (results,), strict=False):
-            self._keep(value.name or "", result)
+        inputs = {value.name or "": self._float(value) for value in node.inputs if value is not None}
+        for name, result in self.simulator.float_node(node)(inputs).items():
+            self._keep(name, result)
 
     def _run_kernel(self, node: ir.Node, planned: PlannedNode) -> None:
         outputs = list(node.outputs)

@@ -7,13 +7,12 @@ between implementations in the last bit, and a table read from the kernel cannot
 from __future__ import annotations
 
 import numpy as np
-import onnx
 import onnx_ir as ir
-import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from gdfq_export.simulator.kernels import Grid
+from gdfq_export.simulator.session import one_thread_session
 
 __all__ = ["lookup_table"]
 
@@ -48,17 +47,9 @@ def lookup_table(node: ir.Node, source: Grid, result: Grid, *, opset: int) -> to
         [helper.make_tensor_value_info("result", element, [256])],
         initializers,
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(_serialize(model), options, providers=["CPUExecutionProvider"])
+    session = one_thread_session(graph, opset)
     stored = np.int8 if source.storage_min < 0 else np.uint8
     codes = np.arange(source.storage_min, source.storage_max + 1).astype(stored)
     (table,) = session.run(None, {"codes": codes})
     return torch.from_numpy(np.clip(table.astype(np.int32), result.code_min, result.code_max))
 
-
-def _serialize(model: onnx.ModelProto) -> bytes:
-    data: bytes = model.SerializeToString()
-    return data

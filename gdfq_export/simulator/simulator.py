@@ -147,7 +147,7 @@ class Simulator(nn.Module):
     def tuned_parameters(self) -> dict[str, Tensor]:
         """Float values of all float initializers the network computes with, by ONNX name."""
         state = dict(self.network.named_parameters())
-        return {name: state[key].detach() for name, key in self._parameter_of.items() if key in state}
+        return {name: state[key].detach().cpu() for name, key in self._parameter_of.items() if key in state}
 
     def quantization_parameters(self) -> Iterator[nn.Parameter]:
         """The logarithms of all scales."""

@@ -71,7 +71,7 @@ def _depthwise(net: Network, draw: Any) -> None:
 
 
 def _activation(net: Network, draw: Any) -> None:
-    op_type = draw(st.sampled_from(["Relu", "LeakyRelu", "Sigmoid", "Clip6", "Clip1", "HardSwish"]))
+    op_type = draw(st.sampled_from(["Relu", "LeakyRelu", "Sigmoid", "Clip6", "Clip1", "HardSwish", "Elu", "Tanh"]))
     if op_type.startswith("Clip"):
         low, high = (0.0, 6.0) if op_type == "Clip6" else (-1.0, 1.0)
         net.add("Clip", [net.at, net.constant(np.float32(low)), net.constant(np.float32(high))])
@@ -182,6 +182,8 @@ def networks(draw: Any) -> onnx.ModelProto:
             net.add("Gemm", hidden, (6, 1, 1), transB=1)
             net.add("Relu", [net.at])
         net.add("Gemm", [net.at, net.weights(CLASSES, net.shape[0])], transB=1)
+    if draw(st.booleans()):
+        net.add("Softmax", [net.at], axis=1)
     return tiny_graph.model(
         nodes=net.nodes,
         inputs={"x": ("batch", 3, SIDE, SIDE)},

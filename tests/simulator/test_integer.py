@@ -17,7 +17,7 @@ from tests.simulator.random_network import CHANNELS, CLASSES, SIDE, Network, net
 WIDTHS = [Bits(), Bits(weights=4, activations=4), Bits(weights=3, activations=5, first_last=6, residual=7)]
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(proto=networks(), bits=st.sampled_from(WIDTHS))
 def test_every_integer_of_a_random_network_is_that_of_the_runtime(proto: onnx.ModelProto, bits: Bits) -> None:
     quantized = quantize(proto, bits)
