@@ -1,7 +1,7 @@
 """One float node, computed by ONNX Runtime itself.
 
-Softmax, HardSwish and their like differ between implementations in the last bit, and a last bit moves an integer behind the next
-QuantizeLinear. So the integer simulator leaves what stays float to the runtime's own kernel, node by node.
+Softmax, HardSwish and their like differ between implementations in the last bit, and a last bit moves an integer behind
+the next QuantizeLinear. So the integer simulator leaves what stays float to the runtime's own kernel, node by node.
 """
 
 from __future__ import annotations

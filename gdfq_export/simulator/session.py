@@ -1,4 +1,4 @@
-"""Small graphs handed to ONNX Runtime, as the exported file is when parity is checked: on one thread, at default optimisation."""
+"""Small graphs handed to ONNX Runtime as the file is when parity is checked: one thread, default optimisation."""
 
 from __future__ import annotations
 
