@@ -49,7 +49,6 @@ DEFAULT_RECIPE = "w8a8-ort-cpu"
 BitWidth = Annotated[int, Field(ge=2, le=8)]
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-RangeMethod = Literal["mse", "minmax", "percentile", "entropy"]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -120,7 +119,6 @@ class LargeImages(_Section):
 
     pixels: Count = Field(128 * 128, description="height times width from which this section holds")
     data: Data = Field(Data(method="refined", images=64), description="in place of data with method: gdfq")
-    activations: RangeMethod = Field("mse", description="in place of calibration.activations")
     calibration_images: Count = Field(64, description="at most so many calibration.images")
     agreement_images: Count = Field(32, description="at most so many verify.agreement_images")
 
@@ -128,7 +126,7 @@ class LargeImages(_Section):
 class Calibration(_Section):
     """How the range of each quantized tensor is estimated."""
 
-    activations: RangeMethod = "mse"
+    activations: Literal["mse", "minmax", "percentile", "entropy"] = "mse"
     weights: Literal["mse", "minmax"] = "mse"
     percentile: Annotated[float, Field(gt=50, le=100)] = Field(99.99, description="for activations: percentile")
     images: Count = Field(512, description="images of the draw that are observed")
@@ -179,13 +177,12 @@ class Recipe(_Section):
         large = self.large_images
         if shape[1] * shape[2] < large.pixels:
             return self
-        images = min(self.calibration.images, large.calibration_images)
-        calibration = {"images": images, "activations": large.activations}
+        calibration = min(self.calibration.images, large.calibration_images)
         agreement = min(self.verify.agreement_images, large.agreement_images)
         return self.model_copy(
             update={
                 "data": large.data if self.data.method == "gdfq" else self.data,
-                "calibration": self.calibration.model_copy(update=calibration),
+                "calibration": self.calibration.model_copy(update={"images": calibration}),
                 "verify": self.verify.model_copy(update={"agreement_images": agreement}),
             }
         )

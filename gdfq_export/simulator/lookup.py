@@ -52,4 +52,3 @@ def lookup_table(node: ir.Node, source: Grid, result: Grid, *, opset: int) -> to
     codes = np.arange(source.storage_min, source.storage_max + 1).astype(stored)
     (table,) = session.run(None, {"codes": codes})
     return torch.from_numpy(np.clip(table.astype(np.int32), result.code_min, result.code_max))
-
