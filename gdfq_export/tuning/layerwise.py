@@ -22,6 +22,7 @@ from gdfq_export.tuning.rounding import input_moments, round_weights
 __all__ = ["tune_layers"]
 
 _PIXELS = 2**21
+_LARGEST_ROUNDED = 512 * 9  # inputs to one output; their second moments take the square of it
 
 
 def tune_layers(
@@ -38,7 +39,8 @@ def tune_layers(
     Args:
         simulator: calibrated.
         images: [N, C, H, W] in the network's input range; as many of them are used as fit into memory at once.
-        rounding: compensate rounding errors; the weights end up on their grids.
+        rounding: compensate rounding errors; the weights end up on their grids. Layers with more than 4,608 inputs to
+            an output are rounded to the nearest as they are.
         bias_correction: move each channel's mean onto the float network's.
         seed: of the choice of patches.
         on_layer: called with the layers done and their number.
@@ -108,7 +110,7 @@ class _TuningRun(fx.Interpreter):
     def _run_rounded(self, node: fx.Node, layer: Layer) -> Any:
         arguments, attributes = self.fetch_args_kwargs_from_env(node)
         quantizer = self.simulator.quantizers[layer.weight_point.key]
-        if layer.weight_point.axis == 0:
+        if layer.weight_point.axis == 0 and layer.weight[0].numel() <= _LARGEST_ROUNDED:
             moments = input_moments(arguments[0], layer.weight, dict(attributes), self.random)
             layer.weight.copy_(round_weights(layer.weight, moments, quantizer))
         function: Callable[..., Any] = node.target  # type: ignore[assignment]

@@ -80,3 +80,11 @@ def test_it_reports_every_layer() -> None:
     report = lambda *counts: done.append(counts)  # noqa: E731
     tune_layers(simulator(4), images(8), rounding=True, bias_correction=True, seed=0, on_layer=report)
     assert done == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_layer_with_too_many_inputs_is_left_to_plain_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gdfq_export.tuning.layerwise._LARGEST_ROUNDED", 0)
+    network = simulator(4)
+    before = {name: value.clone() for name, value in network.tuned_parameters().items()}
+    tune_layers(network, images(16), rounding=True, bias_correction=False, seed=0)
+    assert all(torch.equal(value, before[name]) for name, value in network.tuned_parameters().items())
