@@ -53,7 +53,8 @@ class IntegerSimulator:
         self.encodings = encodings
         self.parameters = dict(parameters or {})
         self.opset = folded.opset_imports[""]
-        self.ops: dict[str, Op] = {node.name or "": lower(node) for node in folded.graph}
+        on_codes = {planned.node for planned in plan.nodes if planned.kernel is not None}
+        self.ops: dict[str, Op] = {node.name or "": lower(node) for node in folded.graph if node.name in on_codes}
         self.tables: dict[str, Tensor] = {}
         self.float_nodes: dict[str, RuntimeNode] = {}
 
