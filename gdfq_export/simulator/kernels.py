@@ -97,7 +97,7 @@ def accumulate(function: Callable[..., Tensor], x: Coded, weight: Tensor, bias: 
     operands = [x.centred.to(dtype), weight.to(dtype)]
     if bias is not None:
         operands.append(bias.to(dtype))
-    return function(*operands, **kwargs).to(torch.float64)
+    return function(*operands, **kwargs).to(torch.float64) + 0.0  # an integer zero has no sign
 
 
 def rescale(accumulator: Tensor, multiplier: Tensor, grid: Grid) -> Tensor:

@@ -198,3 +198,11 @@ def test_codes_below_eight_bits_saturate_at_their_own_limit() -> None:
     assert kernels.rescale(torch.tensor([[-500.0], [30.0], [500.0]]), torch.tensor(0.1), narrow).tolist() == [
         [0], [7], [15],
     ]  # fmt: skip
+
+
+def test_an_accumulator_of_nothing_is_positive_zero() -> None:
+    grid = kernels.Grid(scale=np.float32(1.0), zero_point=0, code_min=0, code_max=255, storage_min=0, storage_max=255)
+    x = kernels.Coded(codes=torch.zeros(1, 1, dtype=torch.int32), grid=grid)
+    negative = torch.tensor([[-3]], dtype=torch.int32)
+    total = kernels.accumulate(torch.matmul, x, negative, None)
+    assert not torch.signbit(total).any()
