@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from gdfq_export.progress import Progress
 from gdfq_export.recipe import Recipe, recipe_sha256
 from gdfq_export.simulator import IntegerSimulator, Simulator
 from gdfq_export.targets import find_target
-from gdfq_export.tuning import calibrate, finetune, tune_layers
+from gdfq_export.tuning import tune
 from gdfq_export.verify.accuracy import LabelledImages
 from gdfq_export.verify.machine import this_machine, versions
 from gdfq_export.verify.not_measured import NotMeasured
@@ -81,7 +80,7 @@ def quantize(
     source = ImageSource(model, used, calibration, seed=seed, device=device, progress=progress)
     images, _ = source.draw(_images_needed(used), "make images")
     simulator = Simulator(model.folded, plan, logits=model.logits_name).to(device)
-    _tune(simulator, images, used, seed, device, progress)
+    tune(simulator, images, used, seed=seed, device=device, progress=progress)
     encodings, parameters = simulator.freeze(), simulator.tuned_parameters()
     proto = write_onnx(model.folded, plan, encodings, parameters, _metadata(model, recipe, source, seed))
     file = _serialize(proto)
@@ -145,34 +144,6 @@ def synthesize(
 
 def _images_needed(recipe: Recipe) -> int:
     return max(recipe.calibration.images, recipe.data.images if recipe.tuning.finetune is not None else 0)
-
-
-def _tune(simulator: Simulator, images: Tensor, recipe: Recipe, seed: int, device: str, progress: Progress) -> None:
-    seen = images[: recipe.calibration.images]
-    with progress.phase("calibrate") as phase:
-        calibrate(
-            simulator,
-            _batches(seen, device),
-            recipe.calibration,
-            on_batch=lambda done: phase(done, len(seen), {}),
-        )
-    if recipe.tuning.rounding or recipe.tuning.bias_correction:
-        with progress.phase("tune layers") as phase:
-            tune_layers(
-                simulator,
-                seen.to(device),
-                rounding=recipe.tuning.rounding,
-                bias_correction=recipe.tuning.bias_correction,
-                seed=seed,
-                on_layer=lambda done, total: phase(done, total, {}),
-            )
-    if recipe.tuning.finetune is not None:
-        with progress.phase("fine-tune") as phase:
-            finetune(simulator, images, recipe.tuning.finetune, seed=seed, on_step=phase)
-
-
-def _batches(images: Tensor, device: str) -> Iterator[Tensor]:
-    return (batch.to(device) for batch in images.split(_BATCH))
 
 
 def _metadata(model: FloatModel, recipe: Recipe, source: ImageSource, seed: int) -> dict[str, str]:

@@ -1,0 +1,31 @@
+"""Recipes: everything that decides what comes out, apart from the network and the seed.
+
+The pydantic models in this folder are the format of `recipes/*.yaml` and the only place where a default lives. Unknown
+keys are rejected.
+"""
+
+from __future__ import annotations
+
+from gdfq_export.recipe.bits import Bits
+from gdfq_export.recipe.data import Data, Generator, LargeImages, Refinement
+from gdfq_export.recipe.load import DEFAULT_RECIPE, list_recipes, load_recipe, recipe_sha256, recipe_to_yaml
+from gdfq_export.recipe.recipe import Recipe, Verify
+from gdfq_export.recipe.tuning import Calibration, FineTune, Tuning
+
+__all__ = [
+    "DEFAULT_RECIPE",
+    "Bits",
+    "Calibration",
+    "Data",
+    "FineTune",
+    "Generator",
+    "LargeImages",
+    "Recipe",
+    "Refinement",
+    "Tuning",
+    "Verify",
+    "list_recipes",
+    "load_recipe",
+    "recipe_sha256",
+    "recipe_to_yaml",
+]

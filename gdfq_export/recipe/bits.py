@@ -1,0 +1,19 @@
+"""`bits:` how many bits each kind of tensor gets."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from gdfq_export.recipe.section import BitWidth, Section
+
+__all__ = ["Bits"]
+
+
+class Bits(Section):
+    """Bit widths, by what they apply to."""
+
+    weights: BitWidth = 8
+    activations: BitWidth = 8
+    first_last: BitWidth = Field(8, description="weights and activations of the first and the last layer")
+    residual: BitWidth = Field(8, description="a layer's output that feeds a residual Add")
+    input: BitWidth = Field(8, description="the network's input")

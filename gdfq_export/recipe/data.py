@@ -1,0 +1,72 @@
+"""`data:` and `large_images:` where calibration and tuning images come from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from gdfq_export.recipe.section import Count, Rate, Section, Weight
+
+if TYPE_CHECKING:
+    from calib.gdfq import GeneratorTraining
+    from calib.refinement import Refinement as RefinementSettings
+
+__all__ = ["Data", "Generator", "LargeImages", "Refinement"]
+
+
+class Generator(Section):
+    """The conditional generator G(z | y) and its training (GDFQ: cross-entropy + BatchNorm statistics)."""
+
+    steps: Count = 180
+    batch: Annotated[int, Field(ge=2)] = 32
+    learning_rate: Rate = 1e-2
+    latent: Count = Field(100, description="length of the noise vector z")
+    width: Count = Field(64, description="channels of the generator's coarse grid")
+    bns_weight: Weight = Field(5.0, description="weight of the BatchNorm statistics loss beside the cross-entropy")
+    bns_normalized: bool = Field(True, description="errors in units of the running standard deviation")
+    diversity_weight: Weight = Field(2.0, description="weight of the distance between images of one class")
+    classes: Count = Field(100, description="classes learned and drawn, chosen at random where there are more")
+    crop_fraction: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.75, description="share of steps on crops of large images"
+    )
+
+    def settings(self) -> GeneratorTraining:
+        """The same settings in the words of `calib`."""
+        from calib.gdfq import GeneratorTraining
+
+        return GeneratorTraining(**self.model_dump())
+
+
+class Refinement(Section):
+    """Pixels of dead leaves, refined until the network recognises them (cross-entropy + BatchNorm statistics)."""
+
+    steps: Count = 30
+    batch: Count = Field(32, description="images refined together")
+    learning_rate: Rate = Field(1e-2, description="as a share of the input's range")
+    bns_weight: Weight = Field(10.0, description="weight of the BatchNorm statistics loss beside the cross-entropy")
+    variation_weight: Weight = Field(1.0, description="weight of the total variation")
+
+    def settings(self) -> RefinementSettings:
+        """The same settings in the words of `calib`."""
+        from calib.refinement import Refinement as RefinementSettings
+
+        return RefinementSettings(**self.model_dump())
+
+
+class Data(Section):
+    """Where calibration and tuning images come from: a generator, refined dead leaves, or noise."""
+
+    method: Literal["gdfq", "refined", "noise"] = "gdfq"
+    images: Count = Field(1024, description="images drawn for fine-tuning")
+    generator: Generator = Field(Generator(), description="for method: gdfq")
+    refinement: Refinement = Field(Refinement(), description="for method: refined")
+
+
+class LargeImages(Section):
+    """What holds instead for large inputs, where a generator learns no classes in minutes and every image is dear."""
+
+    pixels: Count = Field(128 * 128, description="height times width from which this section holds")
+    data: Data = Field(Data(method="refined", images=64), description="in place of data with method: gdfq")
+    calibration_images: Count = Field(64, description="at most so many calibration.images")
+    agreement_images: Count = Field(32, description="at most so many verify.agreement_images")

@@ -1,0 +1,76 @@
+"""What is wrong with a recipe, in one clause: the key, what was found, what is accepted."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel
+
+from gdfq_export.recipe.recipe import Recipe
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+__all__ = ["explain", "hint", "keys"]
+
+
+def explain(error: ErrorDetails) -> str:
+    """One clause for one pydantic error: the key, what was found, what is accepted."""
+    path = [str(part) for part in error["loc"]]
+    key, section = path[-1], _section_at(path[:-1])
+    dotted = ".".join(path)
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {dotted}{hint(key, section.model_fields)}; accepted here: {keys(section)}"
+    accepted = _accepted(section, key)
+    if error["type"] == "missing":
+        return f"the key {dotted} is missing; give it {accepted}"
+    return f"{dotted} is {error['input']!r}; give it {accepted}"
+
+
+def _section_at(path: Sequence[str]) -> type[BaseModel]:
+    """The model that holds the keys below `path`."""
+    section: type[BaseModel] = Recipe
+    for part in path:
+        section = _section_of(section.model_fields[part].annotation) or section
+    return section
+
+
+def _section_of(annotation: Any) -> type[BaseModel] | None:
+    """The model in an annotation such as `Generator` or `FineTune | None`."""
+    for candidate in (annotation, *get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None
+
+
+def _accepted(section: type[BaseModel], key: str) -> str:
+    """What a key accepts, in words, read from the model: `an integer from 2 to 8`."""
+    if inner := _section_of(section.model_fields[key].annotation):
+        return f"a mapping with keys among {keys(inner)}"
+    schema = section.model_json_schema()["properties"][key]
+    if "enum" in schema or "const" in schema:
+        return "one of " + ", ".join(schema.get("enum", [schema.get("const")]))
+    kinds = {"integer": "an integer", "number": "a number", "boolean": "true or false", "string": "a text"}
+    bounds = [
+        words.format(schema[name])
+        for name, words in (
+            ("minimum", "from {}"),
+            ("exclusiveMinimum", "above {}"),
+            ("maximum", "to {}" if "minimum" in schema else "up to {}"),
+        )
+        if name in schema
+    ]
+    return " ".join([kinds[schema["type"]], *bounds])
+
+
+def keys(section: type[BaseModel]) -> str:
+    """What a section accepts, as a list."""
+    return ", ".join(section.model_fields)
+
+
+def hint(wrong: str, known: Iterable[str]) -> str:
+    """The known name that is nearest, as a question; nothing where none is near."""
+    close = difflib.get_close_matches(wrong, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -1,0 +1,92 @@
+"""Recipes as files: shipped ones by name, a user's own by path; out again as YAML and as a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+import json
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from gdfq_export.errors import InputError
+from gdfq_export.recipe.explain import explain, hint, keys
+from gdfq_export.recipe.recipe import Recipe
+
+__all__ = ["DEFAULT_RECIPE", "list_recipes", "load_recipe", "recipe_sha256", "recipe_to_yaml"]
+
+DEFAULT_RECIPE = "w8a8-ort-cpu"
+
+
+def load_recipe(name_or_path: str | Path) -> Recipe:
+    """Read a shipped recipe by its name (`w8a8-ort-cpu`, `paper/NAME`), or any recipe by its path.
+
+    Raises:
+        InputError: no such recipe or file, not YAML, an unknown key, or a value that is not accepted.
+    """
+    shipped = _shipped()
+    text = str(name_or_path)
+    if isinstance(name_or_path, str) and text in shipped:
+        return _parse(shipped[text].read_text(encoding="utf-8"), text)
+    path = Path(name_or_path)
+    if isinstance(name_or_path, str) and path.suffix not in {".yaml", ".yml"} and not path.exists():
+        raise InputError(
+            f"no recipe is named {text!r}{hint(text, shipped)}; shipped are {', '.join(shipped)}, "
+            "and a recipe of your own is given by its path, ending in .yaml"
+        )
+    try:
+        content = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot read the recipe {path}: it is not a text file in UTF-8; give a YAML file") from error
+    except OSError as error:
+        names = ", ".join(shipped)
+        raise InputError(f"cannot read the recipe {path}: {error.strerror}; shipped recipes are {names}") from error
+    return _parse(content, str(path))
+
+
+def list_recipes() -> tuple[Recipe, ...]:
+    """All shipped recipes, the default first, then by name."""
+    recipes = [_parse(file.read_text(encoding="utf-8"), name) for name, file in _shipped().items()]
+    return tuple(sorted(recipes, key=lambda recipe: (recipe.name != DEFAULT_RECIPE, recipe.name)))
+
+
+def recipe_sha256(recipe: Recipe) -> str:
+    """Hex SHA-256 of the recipe with every default filled in, as JSON with sorted keys and no spaces."""
+    canonical = json.dumps(recipe.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def recipe_to_yaml(recipe: Recipe) -> str:
+    """The recipe with every default filled in; `load_recipe` reads it back as the same recipe."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+
+
+def _shipped() -> dict[str, Traversable]:
+    """Name -> file of every shipped recipe; one in the folder `paper` is named `paper/NAME`."""
+    root = importlib.resources.files("recipes")
+    found = {}
+    for prefix, folder in (("", root), ("paper/", root / "paper")):
+        if folder.is_dir():
+            files = (file for file in folder.iterdir() if file.name.endswith(".yaml"))
+            found.update({prefix + file.name.removesuffix(".yaml"): file for file in files})
+    return dict(sorted(found.items()))
+
+
+def _parse(text: str, where: str) -> Recipe:
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" at line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "unreadable"
+        raise InputError(f"recipe {where}: not valid YAML{line} ({problem}); mend that line") from error
+    if not isinstance(content, dict):
+        raise InputError(f"recipe {where}: holds no keys; it needs at least a name, and accepts {keys(Recipe)}")
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        first, *others = error.errors()
+        more = f" (and {len(others)} more to mend)" if others else ""
+        raise InputError(f"recipe {where}: {explain(first)}{more}") from error

@@ -1,0 +1,51 @@
+"""One recipe: all its sections, and how it changes with the size of the images."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gdfq_export.recipe.bits import Bits
+from gdfq_export.recipe.data import Data, LargeImages
+from gdfq_export.recipe.section import Count, Section
+from gdfq_export.recipe.tuning import Calibration, Tuning
+
+__all__ = ["Recipe", "Verify"]
+
+
+class Verify(Section):
+    """How much is measured at the end of a run."""
+
+    agreement_images: Count = Field(512, description="fresh synthetic images for the top-1 agreement with float")
+    parity_images: Count = Field(256, description="images on which every integer is compared with ONNX Runtime's")
+    latency_seconds: Annotated[float, Field(ge=0, le=600)] = Field(3.0, description="spent on timing; 0: none")
+
+
+class Recipe(Section):
+    """One recipe file."""
+
+    name: Annotated[str, Field(min_length=1)]
+    description: str = ""
+    target: Literal["ort-cpu"] = "ort-cpu"
+    bits: Bits = Bits()
+    data: Data = Data()
+    calibration: Calibration = Calibration()
+    tuning: Tuning = Tuning()
+    verify: Verify = Verify()
+    large_images: LargeImages = LargeImages()
+
+    def for_input(self, shape: tuple[int, int, int]) -> Recipe:
+        """The recipe as it is used for images of `shape` (C, H, W)."""
+        large = self.large_images
+        if shape[1] * shape[2] < large.pixels:
+            return self
+        calibration = min(self.calibration.images, large.calibration_images)
+        agreement = min(self.verify.agreement_images, large.agreement_images)
+        return self.model_copy(
+            update={
+                "data": large.data if self.data.method == "gdfq" else self.data,
+                "calibration": self.calibration.model_copy(update={"images": calibration}),
+                "verify": self.verify.model_copy(update={"agreement_images": agreement}),
+            }
+        )

@@ -1,0 +1,20 @@
+"""What every section of a recipe shares: unknown keys are rejected, values are frozen, numbers have ranges."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["BitWidth", "Count", "Rate", "Section", "Weight"]
+
+BitWidth = Annotated[int, Field(ge=2, le=8)]
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """Base of the sections."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

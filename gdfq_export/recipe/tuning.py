@@ -1,0 +1,39 @@
+"""`calibration:` and `tuning:` what becomes of ranges, weights and biases."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gdfq_export.recipe.section import Count, Rate, Section, Weight
+
+__all__ = ["Calibration", "FineTune", "Tuning"]
+
+
+class Calibration(Section):
+    """How the range of each quantized tensor is estimated."""
+
+    activations: Literal["mse", "minmax", "percentile", "entropy"] = "mse"
+    weights: Literal["mse", "minmax"] = "mse"
+    percentile: Annotated[float, Field(gt=50, le=100)] = Field(99.99, description="for activations: percentile")
+    images: Count = Field(512, description="images of the draw that are observed")
+
+
+class FineTune(Section):
+    """Distillation of the float network into the simulated low-bit one."""
+
+    steps: Count = 500
+    batch: Annotated[int, Field(ge=2)] = 64
+    learning_rate: Rate = 1e-4
+    scale_learning_rate: Rate = Field(1e-3, description="for the logarithms of the quantizers' scales")
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(4.0, description="of the softened logits")
+    feature_weight: Weight = Field(1.0, description="weight of the feature error beside the logits' divergence")
+
+
+class Tuning(Section):
+    """What is adjusted after calibration."""
+
+    rounding: bool = Field(True, description="compensate the weights' rounding errors, seen from their inputs")
+    bias_correction: bool = Field(True, description="move each channel's mean onto the float network's")
+    finetune: FineTune | None = None
