@@ -9,7 +9,6 @@ from pathlib import Path
 
 import onnx
 import torch
-from torch import Tensor
 
 from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
