@@ -97,7 +97,7 @@ def test_a_run_that_fails_leaves_the_old_output_and_nothing_else(
     monkeypatch.setattr(pipeline, "run_verification", fail)
     for name in ("q.onnx", "r.json"):
         (tmp_path / name).write_bytes(b"old")
-    recipe = RECIPE.model_copy(update={"data": Data(method="noise"), "tuning": Tuning(bias_correction=False)})
+    recipe = RECIPE.model_copy(update={"data": Data(method="noise"), "tuning": Tuning(bias_correction="none")})
     with pytest.raises(RuntimeError, match="the runtime is gone"):
         quantize(demo, tmp_path / "q.onnx", recipe=recipe, report=tmp_path / "r.json")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"q.onnx": b"old", "r.json": b"old"}

@@ -14,9 +14,12 @@ __all__ = ["Calibration", "FineTune", "Tuning"]
 class Calibration(Section):
     """How the range of each quantized tensor is estimated."""
 
-    activations: Literal["mse", "minmax", "percentile", "entropy"] = "mse"
+    activations: Literal["mse", "minmax", "percentile", "entropy", "batchnorm"] = "mse"
     weights: Literal["mse", "minmax"] = "mse"
     percentile: Annotated[float, Field(gt=50, le=100)] = Field(99.99, description="for activations: percentile")
+    sigmas: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        6.0, description="for activations: batchnorm, how many standard deviations a range reaches from the mean"
+    )
     images: Count = Field(512, description="images of the draw that are observed")
 
 
@@ -35,5 +38,9 @@ class Tuning(Section):
     """What is adjusted after calibration."""
 
     rounding: bool = Field(True, description="compensate the weights' rounding errors, seen from their inputs")
-    bias_correction: bool = Field(True, description="move each channel's mean onto the float network's")
+    equalization: bool = Field(False, description="share the weights' ranges out between neighbouring layers")
+    absorption: bool = Field(False, description="move biases that are high for their channel into the next layer")
+    bias_correction: Literal["none", "empirical", "analytic"] = Field(
+        "empirical", description="move each channel's mean onto the float network's: as images or BatchNorm tell it"
+    )
     finetune: FineTune | None = None

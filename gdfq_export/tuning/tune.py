@@ -37,13 +37,14 @@ def tune(simulator: Simulator, images: Tensor, recipe: Recipe, *, seed: int, dev
             recipe.calibration,
             on_batch=lambda done: phase(done, len(seen), {}),
         )
-    if recipe.tuning.rounding or recipe.tuning.bias_correction:
+    empirical = recipe.tuning.bias_correction == "empirical"
+    if recipe.tuning.rounding or empirical:
         with progress.phase("tune layers") as phase:
             tune_layers(
                 simulator,
                 seen.to(device),
                 rounding=recipe.tuning.rounding,
-                bias_correction=recipe.tuning.bias_correction,
+                bias_correction=empirical,
                 seed=seed,
                 on_layer=lambda done, total: phase(done, total, {}),
             )

@@ -102,7 +102,11 @@ def test_hash_changes_with_any_setting_and_only_then(tmp_path: Path) -> None:
             "name: x\ndata: {generator: {learning_rate: -1}}\n",
             "data.generator.learning_rate is -1; give it a number above 0 up to 1",
         ),
-        ("name: x\ntuning: {bias_correction: perhaps}\n", "tuning.bias_correction is 'perhaps'; give it true or false"),
+        (
+            "name: x\ntuning: {bias_correction: perhaps}\n",
+            "tuning.bias_correction is 'perhaps'; give it one of none, empirical, analytic",
+        ),
+        ("name: x\ntuning: {rounding: perhaps}\n", "tuning.rounding is 'perhaps'; give it true or false"),
         ("name: x\ntuning: {finetune: yes}\n", "tuning.finetune is True; give it a mapping with keys among steps"),
         ("name: x\ncalibration: {percentile: .nan}\n", "calibration.percentile is nan; give it a number"),
         ("bits: {weights: 8}\n", "the key name is missing; give it a text"),
