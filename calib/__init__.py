@@ -10,11 +10,14 @@ from calib.errors import DataError
 from calib.gdfq import GdfqSampler, GeneratorTraining, train_gdfq
 from calib.generator import ConditionalGenerator
 from calib.input_spec import InputSpec
+from calib.moving_range import MovingRange
+from calib.published_gdfq import PublishedGdfq, PublishedTraining
 from calib.ranges import Entropy, MinMax, Mse, Percentile, RangeEstimator, make_range_estimator
 from calib.refinement import RefinedSampler, Refinement
 from calib.samplers import NoiseSampler, RealSet, Sampler
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
 from calib.synthetic_set import SyntheticSet
+from calib.zeroq import ZeroQ, ZeroQSampler
 
 __all__ = [
     "BatchNormTap",
@@ -26,15 +29,20 @@ __all__ = [
     "GeneratorTraining",
     "InputSpec",
     "MinMax",
+    "MovingRange",
     "Mse",
     "NoiseSampler",
     "Percentile",
+    "PublishedGdfq",
+    "PublishedTraining",
     "RangeEstimator",
     "RealSet",
     "RefinedSampler",
     "Refinement",
     "Sampler",
     "SyntheticSet",
+    "ZeroQ",
+    "ZeroQSampler",
     "bns_loss",
     "has_batch_norm",
     "make_range_estimator",

@@ -7,10 +7,10 @@ keys are rejected.
 from __future__ import annotations
 
 from gdfq_export.recipe.bits import Bits
-from gdfq_export.recipe.data import Data, Generator, LargeImages, Refinement
+from gdfq_export.recipe.data import Data, Generator, LargeImages, PublishedGenerator, Refinement, ZeroQ
 from gdfq_export.recipe.load import DEFAULT_RECIPE, list_recipes, load_recipe, recipe_sha256, recipe_to_yaml
 from gdfq_export.recipe.recipe import Recipe, Verify
-from gdfq_export.recipe.tuning import Calibration, FineTune, Tuning
+from gdfq_export.recipe.tuning import Calibration, FineTune, PublishedFineTune, Tuning
 
 __all__ = [
     "DEFAULT_RECIPE",
@@ -20,10 +20,13 @@ __all__ = [
     "FineTune",
     "Generator",
     "LargeImages",
+    "PublishedFineTune",
+    "PublishedGenerator",
     "Recipe",
     "Refinement",
     "Tuning",
     "Verify",
+    "ZeroQ",
     "list_recipes",
     "load_recipe",
     "recipe_sha256",

@@ -10,9 +10,11 @@ from gdfq_export.recipe.section import Count, Rate, Section, Weight
 
 if TYPE_CHECKING:
     from calib.gdfq import GeneratorTraining
+    from calib.published_gdfq import PublishedTraining
     from calib.refinement import Refinement as RefinementSettings
+    from calib.zeroq import ZeroQ as ZeroQSettings
 
-__all__ = ["Data", "Generator", "LargeImages", "Refinement"]
+__all__ = ["Data", "Generator", "LargeImages", "PublishedGenerator", "Refinement", "ZeroQ"]
 
 
 class Generator(Section):
@@ -54,13 +56,44 @@ class Refinement(Section):
         return RefinementSettings(**self.model_dump())
 
 
-class Data(Section):
-    """Where calibration and tuning images come from: a generator, refined dead leaves, or noise."""
+class PublishedGenerator(Section):
+    """GDFQ's generator and its training as published; the run's length is that of tuning.published as well."""
 
-    method: Literal["gdfq", "refined", "noise"] = "gdfq"
+    steps: Count = Field(80_000, description="the published 400 epochs of 200; learning rates fall at its quarters")
+    batch: Annotated[int, Field(ge=2)] = Field(200, description="published: 200 for CIFAR, 16 for ImageNet")
+    learning_rate: Rate = 1e-3
+    bns_weight: Weight = Field(0.1, description="weight of the unnormalised BatchNorm statistics loss")
+
+    def settings(self) -> PublishedTraining:
+        """The same settings in the words of `calib`."""
+        from calib.published_gdfq import PublishedTraining
+
+        return PublishedTraining(**self.model_dump())
+
+
+class ZeroQ(Section):
+    """ZeroQ's images, distilled from the BatchNorm statistics one by one."""
+
+    steps: Count = 500
+    batch: Count = Field(64, description="images distilled side by side")
+    learning_rate: Rate = Field(0.5, description="in standard deviations of the input")
+
+    def settings(self) -> ZeroQSettings:
+        """The same settings in the words of `calib`."""
+        from calib.zeroq import ZeroQ as ZeroQSettings
+
+        return ZeroQSettings(**self.model_dump())
+
+
+class Data(Section):
+    """Where calibration and tuning images come from; `real` takes those that the user gives, all others make them."""
+
+    method: Literal["gdfq", "refined", "noise", "zeroq", "published", "real"] = "gdfq"
     images: Count = Field(1024, description="images drawn for fine-tuning")
     generator: Generator = Field(Generator(), description="for method: gdfq")
     refinement: Refinement = Field(Refinement(), description="for method: refined")
+    zeroq: ZeroQ = Field(ZeroQ(), description="for method: zeroq")
+    published: PublishedGenerator = Field(PublishedGenerator(), description="for method: published")
 
 
 class LargeImages(Section):

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gdfq_export.recipe.section import Count, Rate, Section, Weight
+from gdfq_export.recipe.section import Count, Rate, Section, Share, Weight
 
-__all__ = ["Calibration", "FineTune", "Tuning"]
+__all__ = ["Calibration", "FineTune", "PublishedFineTune", "Tuning"]
 
 
 class Calibration(Section):
@@ -34,6 +34,19 @@ class FineTune(Section):
     feature_weight: Weight = Field(1.0, description="weight of the feature error beside the logits' divergence")
 
 
+class PublishedFineTune(Section):
+    """GDFQ's fine-tuning as published, side by side with its generator (data.method: published)."""
+
+    learning_rate: Rate = Field(1e-4, description="published: 1e-4 for CIFAR, 1e-6 for ImageNet")
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(20.0, description="of the softened logits")
+    alpha: Weight = Field(1.0, description="weight of the divergence times temperature^2 beside the cross-entropy")
+    kl_reduction: Literal["mean", "batchmean"] = Field(
+        "mean", description="mean divides the divergence by the classes too, as the authors' code does"
+    )
+    warmup: Share = Field(0.01, description="share of the steps that train the generator only")
+    followed: Share = Field(0.01, description="share of the steps in which activation ranges follow the batches")
+
+
 class Tuning(Section):
     """What is adjusted after calibration."""
 
@@ -44,3 +57,4 @@ class Tuning(Section):
         "empirical", description="move each channel's mean onto the float network's: as images or BatchNorm tell it"
     )
     finetune: FineTune | None = None
+    published: PublishedFineTune | None = Field(None, description="in place of all of the above and of calibration")

@@ -1,0 +1,164 @@
+"""ZeroQ's distilled images (Cai et al. 2020, arXiv 2001.00281, eq. 3; github.com/amirgholami/ZeroQ, distill_data.py).
+
+Every image is moved by Adam until mean and standard deviation of each BatchNorm layer's input, taken over that image
+alone, are the layer's running ones, and those of each colour are 0 and 1:
+
+    sum over layers and the input of  |mean - mu|^2 + |std - sigma|^2  (summed over channels, averaged over images)
+
+Adam starts at 0.5 in units of the standardised input and falls to a tenth when the loss has not improved for 100 steps.
+There is no cross-entropy: the images have no class, their labels mean nothing. As published, pixels are unbounded; a
+quantizer of the network's input clips them.
+
+Mended, against the authors' code: the start is uniform with standard deviation 1 (they divide by the variance of a
+pixel, 5,418.75, where its root 73.6 was meant, and start near zero); statistics are taken at each BatchNorm's own input
+(they take the i-th convolution's output for the i-th BatchNorm, which fails where the order differs). "Standardised" is
+relative to the InputSpec's `centre` and `spread`, so that a network of raw pixels can be distilled too.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from calib.gdfq import StepReport
+from calib.input_spec import InputSpec
+
+__all__ = ["ZeroQ", "ZeroQSampler"]
+
+EPS = 1e-6
+PATIENCE = 100
+LOWEST_RATE = 1e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZeroQ:
+    """How images are distilled.
+
+    Attributes:
+        steps: Adam steps for each batch; 0 leaves uniform noise.
+        batch: images distilled side by side at most; they do not see each other but share the learning rate's falls.
+        learning_rate: Adam's, at the start, in standard deviations of the input.
+    """
+
+    steps: int
+    batch: int
+    learning_rate: float
+
+    def __post_init__(self) -> None:
+        """Reject what cannot be run."""
+        for name, least in (("steps", 0), ("batch", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}; give at least {least}")
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise ValueError(f"learning_rate is {self.learning_rate}; give a finite number above 0")
+
+
+class ZeroQSampler:
+    """Distil images from a teacher's BatchNorm statistics; every draw distils anew.
+
+    `on_step` is called after each step with the steps done and to do in the whole draw and the `loss`; it may be
+    replaced between draws.
+    """
+
+    source = "zeroq"
+
+    def __init__(
+        self,
+        teacher: nn.Module,
+        input_spec: InputSpec,
+        num_classes: int,
+        settings: ZeroQ,
+        seed: int,
+        device: str,
+        on_step: StepReport | None = None,
+    ) -> None:
+        """Keep a frozen copy of `teacher`, which maps images [N, C, H, W] to logits [N, num_classes], on `device`.
+
+        Raises:
+            ValueError: the teacher has no BatchNorm statistics.
+        """
+        self.settings = settings
+        self.on_step = on_step
+        self._teacher = copy.deepcopy(teacher).eval().requires_grad_(False).to(device)
+        self._layers = [
+            layer
+            for layer in self._teacher.modules()
+            if isinstance(layer, nn.BatchNorm2d) and layer.running_mean is not None
+        ]
+        if not self._layers:
+            raise ValueError("ZeroQ needs a teacher with BatchNorm statistics")
+        self._input_spec = input_spec
+        self._num_classes = num_classes
+        self._device = device
+        self._random = torch.Generator().manual_seed(seed)
+
+    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
+        """Distil `count` images float32 [N, C, H, W], on the CPU; their labels int64 [N] mean nothing.
+
+        They are distilled in equal batches of at most `settings.batch`, whatever `batch`.
+
+        Raises:
+            FloatingPointError: the loss became NaN or infinite.
+        """
+        del batch
+        batches = max(1, math.ceil(count / self.settings.batch))
+        sizes = [len(part) for part in torch.arange(count).tensor_split(batches)]
+        total = batches * self.settings.steps
+        images = [self._distil(size, index * self.settings.steps, total) for index, size in enumerate(sizes)]
+        return torch.cat(images), torch.randint(self._num_classes, (count,), generator=self._random)
+
+    @torch.enable_grad()
+    def _distil(self, count: int, done: int, total: int) -> Tensor:
+        centre, spread = (
+            torch.tensor(values, device=self._device).reshape(1, -1, 1, 1)
+            for values in (self._input_spec.centre, self._input_spec.spread)
+        )
+        uniform = torch.rand((count, *self._input_spec.shape), generator=self._random)
+        images = ((uniform - 0.5) * math.sqrt(12.0)).to(self._device).requires_grad_()
+        optimizer = torch.optim.Adam([images], lr=self.settings.learning_rate)
+        schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=PATIENCE, min_lr=LOWEST_RATE)
+        for step in range(self.settings.steps):
+            loss = self._loss(images, centre + spread * images)
+            if not torch.isfinite(loss):
+                raise FloatingPointError(f"distillation diverged at step {done + step + 1}: the loss is not finite")
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            schedule.step(loss.item())
+            if self.on_step is not None:
+                self.on_step(done + step + 1, total, {"loss": loss.item()})
+        with torch.no_grad():
+            return (centre + spread * images).contiguous().cpu()
+
+    def _loss(self, standardized: Tensor, images: Tensor) -> Tensor:
+        """Sum the errors of the input's statistics and of every BatchNorm layer's that runs."""
+        colours = standardized.shape[1]
+        losses = [_statistics_error(standardized, images.new_zeros(colours), images.new_ones(colours))]
+
+        def compare(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            assert isinstance(layer, nn.BatchNorm2d) and layer.running_mean is not None
+            assert layer.running_var is not None
+            losses.append(_statistics_error(inputs[0], layer.running_mean, torch.sqrt(layer.running_var + EPS)))
+
+        handles = [layer.register_forward_pre_hook(compare) for layer in self._layers]
+        try:
+            self._teacher(images)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return torch.stack(losses).sum()
+
+
+def _statistics_error(features: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+    """Squared errors of mean and deviation of each image's channels [N, C], summed over channels, averaged over images.
+
+    The variance is the unbiased one; a single position, which has none, counts with variance 0.
+    """
+    flat = features.flatten(2)
+    variance = flat.var(dim=2, correction=min(1, flat.shape[2] - 1))
+    errors = (flat.mean(dim=2) - mean).square() + (torch.sqrt(variance + EPS) - deviation).square()
+    return errors.sum() / len(features)
