@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-import torch
 
 from calib.samplers import RealSet
+from calib.set_statistics import measure_set
 from calib.synthetic_set import SyntheticSet
 from gdfq_export import __version__
 from gdfq_export.data import ImageSource
@@ -31,8 +31,6 @@ from gdfq_export.verify.verify import Verification, run_verification
 from gdfq_export.writer import write_onnx
 
 __all__ = ["QuantizeResult", "plan_only", "quantize", "synthesize"]
-
-_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,13 +115,11 @@ def plan_only(model: FloatModel, recipe: Recipe) -> QuantPlan:
 def synthesize(
     model: FloatModel, recipe: Recipe, *, count: int, seed: int, device: str, progress: Progress
 ) -> SyntheticSet:
-    """Images for this network, made from the network alone, with the teacher's answers to them."""
+    """Images for this network, made from the network alone, with the teacher's answers and their own measure."""
     used = recipe.for_input(model.input_spec.shape)
     source = ImageSource(model, used, None, seed=seed, device=device, progress=progress)
     images, labels = source.draw(count, "make images")
-    teacher = model.teacher.to(device)
-    with torch.no_grad():
-        logits = torch.cat([teacher(batch.to(device)).cpu() for batch in images.split(_BATCH)])
+    statistics, logits = measure_set(model.teacher.to(device), images, labels, model.input_spec, device)
     return SyntheticSet(
         images=images.numpy(),
         labels=labels.numpy(),
@@ -137,6 +133,7 @@ def synthesize(
             "recipe": recipe.name,
             "recipe_sha256": recipe_sha256(recipe),
             "seed": seed,
+            "statistics": statistics.to_json(),
         },
     )
 

@@ -1,4 +1,4 @@
-"""gdfq-export synthesize: the images alone, for this or any other quantizer."""
+"""gdfq-export synthesize: the images alone, for this or any other quantizer, and a picture of them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ __all__ = ["synthesize"]
 @model_argument
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The .npz file to write.")
 @click.option("--images", type=click.IntRange(min=1), help="How many.  [default: data.images of the recipe]")
+@click.option(
+    "--picture", type=click.Path(path_type=Path), help="The PNG that shows the set.  [default: --out, ending in .png]"
+)
+@click.option("--no-picture", is_flag=True, help="Draw none.")
 @preprocessing_options
 @run_options
 def synthesize(
     model: str | None,
     out: Path,
     images: int | None,
+    picture: Path | None,
+    no_picture: bool,
     scale: float | None,
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
@@ -34,17 +40,27 @@ def synthesize(
 
     The file holds images (float32, preprocessed), labels and the network's logits. gdfq-export quantize --calibration
     reads it, and calib.SyntheticSet.load gives ONNX Runtime's quantize_static its calibration_data_reader.
+    A picture beside it shows samples, and how far they are from what the network was trained on.
     """
+    if picture is not None and no_picture:
+        raise click.UsageError("--picture and --no-picture contradict each other; give one of them")
     from gdfq_export.cli.outputs import require_outputs, sidecar_of
     from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
 
-    require_outputs((out,), (model, sidecar_of(model), recipe))
+    picture = None if no_picture else picture or out.with_suffix(".png")
+    outputs = (out,) if picture is None else (out, picture)
+    require_outputs(outputs, (model, sidecar_of(model), recipe))
     chosen = load_recipe(recipe or DEFAULT_RECIPE)
 
+    from calib.set_statistics import ClassBalance, SetStatistics
     from gdfq_export import pipeline
     from gdfq_export.cli.compute import use_compute
     from gdfq_export.cli.display import progress_display
+    from gdfq_export.cli.tables import print_headline
     from gdfq_export.cli.warned import print_warnings
+    from gdfq_export.files import atomic_output
+    from gdfq_export.set_headline import headline_rows
+    from gdfq_export.set_picture import draw_set_picture
     from gdfq_export.sources import load_model
 
     place = use_compute(device, threads)
@@ -52,5 +68,13 @@ def synthesize(
     print_warnings(network.warnings)
     count = images or chosen.for_input(network.input_spec.shape).data.images
     made = pipeline.synthesize(network, chosen, count=count, seed=seed, device=place, progress=progress_display())
-    made.save(out)
-    click.echo(f"wrote {out}: {len(made.labels):,} images")
+    statistics = SetStatistics.from_json(made.provenance["statistics"])
+    if picture is None:
+        made.save(out)
+    else:
+        drawn = draw_set_picture(made, statistics, network.input_spec, network.name)
+        with atomic_output(picture) as part:
+            part.write_bytes(drawn)
+            made.save(out)
+    print_headline(headline_rows(statistics, ClassBalance.count(made.labels, made.logits)))
+    click.echo(f"wrote {' and '.join(map(str, outputs))}: {len(made.labels):,} images")

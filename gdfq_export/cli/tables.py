@@ -1,4 +1,4 @@
-"""Tables on stdout: what a run measured, what a plan places, which recipes there are."""
+"""Tables on stdout: what a run measured, what a set is worth, what a plan places, which recipes there are."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from rich.table import Table
 if TYPE_CHECKING:
     from gdfq_export.plan import QuantPlan, QuantPoint
     from gdfq_export.recipe import Recipe
+    from gdfq_export.set_headline import Row
     from gdfq_export.verify.report import Report
 
-__all__ = ["print_plan", "print_recipes", "print_report"]
+__all__ = ["print_headline", "print_plan", "print_recipes", "print_report"]
 
 WIDTH_OF_A_FILE = 160
 
@@ -25,6 +26,11 @@ def print_report(report: Report) -> None:
     from gdfq_export.verify.summary import summary_rows
 
     _print(("measured", "value", "on what"), summary_rows(report))
+
+
+def print_headline(rows: Iterable[Row]) -> None:
+    """What a set of images is worth, one row a number."""
+    _print(("measured", "value", "to compare with"), rows)
 
 
 def print_plan(plan: QuantPlan) -> None:

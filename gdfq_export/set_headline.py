@@ -1,0 +1,47 @@
+"""The headline numbers of a set of images in plain words: rows for the terminal's table and for the picture.
+
+Each row carries what the same number is elsewhere, because a distance of 0.04 says nothing by itself. The ranges were
+measured with `calib.set_statistics` on held-out images and on noise: cifar10_resnet20 (1,280 images), the demo (899)
+and imagenet_tinydarknet_224 (64; noise 24).
+"""
+
+from __future__ import annotations
+
+import math
+
+from calib.set_statistics import ClassBalance, SetStatistics
+
+__all__ = ["NOISE_BNS", "REAL_BNS", "Row", "headline_rows"]
+
+REAL_BNS = (0.01, 0.04)
+NOISE_BNS = (0.25, 0.85)
+REAL_DISTANCE = (71, 89)
+
+Row = tuple[str, str, str]
+"""What was measured, its value with unit, and how to read it."""
+
+
+def headline_rows(statistics: SetStatistics, balance: ClassBalance) -> list[Row]:
+    """One row a number."""
+    classes, answered = len(balance.asked), [count for count in balance.answered if count]
+    distance, bns = statistics.within_class_distance, statistics.bns_distance
+    return [
+        (
+            "BNS distance",
+            "none" if bns is None else f"{bns:.3f}",
+            "the network has no BatchNorm to compare with"
+            if bns is None
+            else f"real images {REAL_BNS[0]} to {REAL_BNS[1]}, noise {NOISE_BNS[0]} to {NOISE_BNS[1]}",
+        ),
+        (
+            "distance within a class",
+            "none" if distance is None else f"{distance:.0f} of 255",
+            "no two images share a label"
+            if distance is None
+            else f"real images {REAL_DISTANCE[0]} to {REAL_DISTANCE[1]}; less: images repeat each other",
+        ),
+        ("answers the label", f"{100 * statistics.agreement:.1f} %", f"of the images; by chance {100 / classes:.3g} %"),
+        ("confidence", f"{statistics.confidence:.3f}", "real images 0.97 on CIFAR-10, 0.63 on ImageNet; 1: all easy"),
+        ("entropy", f"{statistics.entropy:.3f} nats", f"0: always sure; {math.log(classes):.2f}: every class alike"),
+        ("classes answered", f"{len(answered)} of {classes:,}", f"with {min(answered)} to {max(answered)} images each"),
+    ]
