@@ -1,4 +1,4 @@
-"""Which images a run works with: made from the network, as the recipe says, or saved by an earlier run."""
+"""Which images a run works with: made from the network, as the recipe says, saved by an earlier run, or real."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from torch import Tensor
 
 from calib.dead_leaves import DeadLeavesSampler
 from calib.gdfq import train_gdfq
+from calib.published_gdfq import PublishedGdfq
 from calib.refinement import RefinedSampler
-from calib.samplers import NoiseSampler, Sampler
+from calib.samplers import NoiseSampler, RealSet, Sampler
+from calib.statistics import has_batch_norm
 from calib.synthetic_set import SyntheticSet
+from calib.zeroq import ZeroQSampler
 from gdfq_export.errors import InputError
 from gdfq_export.float_model import FloatModel
 from gdfq_export.progress import Progress
-from gdfq_export.recipe import Recipe
+from gdfq_export.recipe import Recipe, Tuning
 
 __all__ = ["ImageSource"]
 
 _DRAW_BATCH = 64
+_SECTION_OF = {"gdfq": "generator", "refined": "refinement", "zeroq": "zeroq", "published": "published"}
 
 
 class ImageSource:
@@ -30,32 +34,41 @@ class ImageSource:
     Args:
         model: the float network.
         recipe: as it is used for this network's image size.
-        calibration: a saved set to draw from instead of synthesizing.
+        calibration: a saved set, or real images, to draw from instead of synthesizing.
         seed: of everything random.
         device: torch device for synthesis.
         progress: where phases report themselves.
 
     Raises:
-        InputError: the saved set is not one for this network, or the synthesis diverged.
+        InputError: the saved set is not one for this network, the recipe's data and tuning do not go together or with
+            the network, or the synthesis diverged.
     """
 
     def __init__(
         self,
         model: FloatModel,
         recipe: Recipe,
-        calibration: SyntheticSet | None,
+        calibration: SyntheticSet | RealSet | None,
         *,
         seed: int,
         device: str,
         progress: Progress,
     ) -> None:
+        _require_consistent(model, recipe, given=calibration is not None)
         self.model = model
         self.recipe = recipe
         self.seed = seed
         self.device = device
         self.progress = progress
-        self.provenance: Mapping[str, Any] = {} if calibration is None else calibration.provenance
-        self._sampler = self._make() if calibration is None else _SavedSampler(calibration, model)
+        self.provenance: Mapping[str, Any] = {}
+        if isinstance(calibration, SyntheticSet):
+            self.provenance = calibration.provenance
+            self._sampler: Sampler = _SavedSampler(calibration, model)
+        elif isinstance(calibration, RealSet):
+            self.provenance = {"method": "real", "source": calibration.origin}
+            self._sampler = _RealSampler(calibration, seed)
+        else:
+            self._sampler = self._make()
 
     @property
     def name(self) -> str:
@@ -67,15 +80,21 @@ class ImageSource:
         """The name of what a later draw gives."""
         return f"{self.name} (fresh)"
 
+    @property
+    def trainer(self) -> PublishedGdfq:
+        """The generator training that runs side by side with tuning.published."""
+        assert isinstance(self._sampler, PublishedGdfq), "the recipe was checked when the source was made"
+        return self._sampler
+
     def draw(self, count: int, phase: str) -> tuple[Tensor, Tensor]:
         """Fresh images [count, C, H, W] in the network's input range and their labels [count]."""
         with self.progress.phase(phase) as report:
-            if isinstance(self._sampler, RefinedSampler):
+            if isinstance(self._sampler, RefinedSampler | ZeroQSampler | PublishedGdfq):
                 self._sampler.on_step = report
             try:
                 return self._sampler.draw(count, _DRAW_BATCH)
             except FloatingPointError as error:
-                raise self._diverged("refinement") from error
+                raise self._diverged() from error
 
     def fill(self, images: Tensor, count: int) -> tuple[Tensor, str]:
         """The first `count` fresh images, noise behind them where there are fewer, and what they are.
@@ -96,16 +115,47 @@ class ImageSource:
         if data.method == "refined":
             leaves = DeadLeavesSampler(*common, self.seed)
             return RefinedSampler(leaves, model.teacher, *common, data.refinement.settings(), self.seed, self.device)
+        if data.method == "zeroq":
+            return ZeroQSampler(model.teacher, *common, data.zeroq.settings(), self.seed, self.device)
+        if data.method == "published":
+            return PublishedGdfq(model.teacher, *common, data.published.settings(), self.seed, self.device)
         with self.progress.phase("train the generator") as phase:
             try:
                 return train_gdfq(model.teacher, *common, data.generator.settings(), self.seed, self.device, phase)
             except FloatingPointError as error:
-                raise self._diverged("generator") from error
+                raise self._diverged() from error
 
-    def _diverged(self, section: str) -> InputError:
+    def _diverged(self) -> InputError:
         return InputError(
-            f"making images for {self.model.source} diverged; lower data.{section}.learning_rate "
-            f"in the recipe {self.recipe.name}"
+            f"making images for {self.model.source} diverged; lower "
+            f"data.{_SECTION_OF[self.recipe.data.method]}.learning_rate in the recipe {self.recipe.name}"
+        )
+
+
+def _require_consistent(model: FloatModel, recipe: Recipe, *, given: bool) -> None:
+    """Refuse a recipe whose data and tuning do not go together, or not with this network; `given`: images are given."""
+    method, where = recipe.data.method, f"the recipe {recipe.name}"
+    if method == "real" and not given:
+        raise InputError(
+            f"{where} works with real images: give them to gdfq-export quantize as --calibration, an .npz with images "
+            "and labels or a folder with images and a labels.csv"
+        )
+    if method in ("zeroq", "published") and not given and not has_batch_norm(model.teacher):
+        raise InputError(
+            f"{where} makes images from BatchNormalization statistics alone, and {model.source} has none left; export "
+            "the network again with BatchNormalization kept, or take a recipe with data.method gdfq or noise"
+        )
+    if recipe.tuning.published is None:
+        return
+    if method != "published" or given:
+        raise InputError(
+            f"tuning.published in {where} trains its generator while it tunes: set data.method to published and leave "
+            "out --calibration"
+        )
+    if recipe.tuning.model_copy(update={"published": None}) != Tuning(rounding=False, bias_correction="none"):
+        raise InputError(
+            f"tuning.published in {where} stands in place of all other tuning; set rounding: false and "
+            "bias_correction: none, and leave out the rest"
         )
 
 
@@ -132,3 +182,20 @@ class _SavedSampler:
         order = (self.position + np.arange(count)) % len(self.saved.images)
         self.position += count
         return torch.from_numpy(self.saved.images[order]), torch.from_numpy(self.saved.labels[order])
+
+
+class _RealSampler:
+    """Draws real images in an order of the seed's, each once before any comes again."""
+
+    source = "real images"
+
+    def __init__(self, real: RealSet, seed: int) -> None:
+        self.real = real
+        self.order = torch.randperm(len(real), generator=torch.Generator().manual_seed(seed))
+        self.position = 0
+
+    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
+        del batch
+        chosen = self.order[(self.position + torch.arange(count)) % len(self.order)]
+        self.position += count
+        return self.real.images[chosen], self.real.labels[chosen]
