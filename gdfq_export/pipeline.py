@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from calib.samplers import RealSet
@@ -16,13 +17,14 @@ from gdfq_export import __version__
 from gdfq_export.data import ImageSource
 from gdfq_export.files import atomic_output, require_writable
 from gdfq_export.float_model import FloatModel
+from gdfq_export.graph.fold import ChannelStatistics
 from gdfq_export.placement import build_plan
 from gdfq_export.plan import QuantPlan
 from gdfq_export.progress import Progress
 from gdfq_export.recipe import Recipe, recipe_sha256
 from gdfq_export.simulator import IntegerSimulator, Simulator
 from gdfq_export.targets import find_target
-from gdfq_export.tuning import tune
+from gdfq_export.tuning import published_finetune, tune
 from gdfq_export.verify.accuracy import LabelledImages
 from gdfq_export.verify.machine import this_machine, versions
 from gdfq_export.verify.not_measured import NotMeasured
@@ -48,7 +50,7 @@ def quantize(
     out: Path,
     report: Path | None,
     data: RealSet | None,
-    calibration: SyntheticSet | None,
+    calibration: SyntheticSet | RealSet | None,
     seed: int,
     device: str,
     progress: Progress,
@@ -61,13 +63,14 @@ def quantize(
         out: the ONNX file to write.
         report: the JSON report to write.
         data: labelled images to score with; nothing is tuned on them.
-        calibration: images to use instead of synthesizing.
+        calibration: images to use instead of synthesizing; real ones are drawn in an order of the seed's.
         seed: of everything random.
         device: torch device for synthesis and tuning.
         progress: where phases report themselves.
 
     Raises:
-        InputError: an output cannot be written, or the calibration images do not fit the network.
+        InputError: an output cannot be written, the calibration images do not fit the network, parts of the recipe do
+            not go together, or training diverged.
     """
     for path in (out, report):
         if path is not None:
@@ -75,9 +78,8 @@ def quantize(
     used = recipe.for_input(model.input_spec.shape)
     plan = plan_only(model, used)
     source = ImageSource(model, used, calibration, seed=seed, device=device, progress=progress)
-    images, _ = source.draw(_images_needed(used), "make images")
     simulator = Simulator(model.folded, plan, logits=model.logits_name).to(device)
-    tune(simulator, images, used, seed=seed, device=device, progress=progress)
+    images = _tune(model, simulator, source, used)
     encodings, parameters = simulator.freeze(), simulator.tuned_parameters()
     proto = write_onnx(model.folded, plan, encodings, parameters, _metadata(model, recipe, source, seed))
     file = _serialize(proto)
@@ -96,7 +98,7 @@ def quantize(
         latency_seconds=used.verify.latency_seconds,
         progress=progress,
     )
-    result = _report(model, recipe, source, len(images), seed, file, out, measured, progress)
+    result = _report(model, recipe, source, images, seed, file, out, measured, progress)
     with ExitStack() as outputs:
         outputs.enter_context(atomic_output(out)).write_bytes(file)
         if report is not None:
@@ -136,6 +138,24 @@ def synthesize(
             "statistics": statistics.to_json(),
         },
     )
+
+
+def _tune(model: FloatModel, simulator: Simulator, source: ImageSource, recipe: Recipe) -> int:
+    """Tune on the images that the recipe asks for; how many there were."""
+    seed, device, progress = source.seed, source.device, source.progress
+    if recipe.tuning.published is not None:
+        with progress.phase("train and fine-tune") as phase:
+            published_finetune(simulator, source.trainer, recipe.tuning.published, on_step=phase)
+        return source.trainer.images
+    images, _ = source.draw(_images_needed(recipe), "make images")
+    tune(simulator, images, recipe, statistics=_statistics(model), seed=seed, device=device, progress=progress)
+    return len(images)
+
+
+def _statistics(model: FloatModel) -> dict[str, ChannelStatistics]:
+    """What is known of the network's values: BatchNorm's statistics, and how images are likely spread."""
+    mean, std = (np.asarray(numbers, np.float32) for numbers in (model.input_spec.centre, model.input_spec.spread))
+    return {model.input_name: ChannelStatistics(mean=mean, std=std), **model.statistics}
 
 
 def _images_needed(recipe: Recipe) -> int:

@@ -1,13 +1,13 @@
 """Ranges before anything is tuned: activations are observed, weights are searched.
 
 Activation ranges come from a `calib.ranges` estimator that watches each quantization point while calibration images
-pass through the float network. Weight scales minimise the squared rounding error of each output channel over a grid of
-clipping ratios.
+pass through the float network, or from BatchNorm (`statistics_ranges.py`). Weight scales minimise the squared rounding
+error of each output channel over a grid of clipping ratios.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import onnx_ir as ir
 import torch
@@ -27,6 +27,7 @@ def calibrate(
     simulator: Simulator,
     batches: Iterable[Tensor],
     settings: Calibration,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> None:
     """Set the scale and zero point of every quantizer; leaves the simulator in quantizing mode.
@@ -34,7 +35,8 @@ def calibrate(
     Args:
         simulator: its parameters are the float network's.
         batches: images [N, C, H, W] in the network's input range.
-        settings: which estimators.
+        settings: which estimators; where BatchNorm is asked for and knows nothing, extremes are observed.
+        ranges: (low, high) of activations that need not be observed, by tensor name.
         on_batch: called with the number of images seen after each batch.
     """
     observed: list[Quantizer] = []
@@ -42,9 +44,11 @@ def calibrate(
         point = quantizer.point
         if point.role is Role.INPUT:
             quantizer.set_range(point.low, point.high)
+        elif point.role is Role.ACTIVATION and ranges and point.tensor in ranges:
+            quantizer.set_range(*ranges[point.tensor])
         elif point.role is Role.ACTIVATION:
             quantizer.observer = make_range_estimator(
-                settings.activations,
+                "minmax" if settings.activations == "batchnorm" else settings.activations,
                 bits=point.bits,
                 percentile=settings.percentile,
                 low_is_zero=point.low == 0,

@@ -2,41 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 
 from torch import Tensor
 
+from gdfq_export.graph.fold import ChannelStatistics
 from gdfq_export.progress import Progress
 from gdfq_export.recipe import Recipe
 from gdfq_export.simulator import Simulator
+from gdfq_export.tuning.absorption import absorb
+from gdfq_export.tuning.analytic_bias import correct_biases
 from gdfq_export.tuning.calibration import calibrate
+from gdfq_export.tuning.equalization import equalize
 from gdfq_export.tuning.finetune import finetune
 from gdfq_export.tuning.layerwise import tune_layers
+from gdfq_export.tuning.statistics_ranges import statistics_ranges
 
 __all__ = ["tune"]
+
+log = logging.getLogger(__name__)
 
 _BATCH = 64
 
 
-def tune(simulator: Simulator, images: Tensor, recipe: Recipe, *, seed: int, device: str, progress: Progress) -> None:
+def tune(
+    simulator: Simulator,
+    images: Tensor,
+    recipe: Recipe,
+    *,
+    statistics: Mapping[str, ChannelStatistics],
+    seed: int,
+    device: str,
+    progress: Progress,
+) -> None:
     """Calibrate and tune the simulator in place.
 
     Args:
         simulator: with the float network's parameters, on `device`.
         images: [N, C, H, W] in the network's input range.
         recipe: as it is used for this network's image size.
+        statistics: what is known of the float network's values, its input among them, by name.
         seed: of everything random.
         device: torch device of the simulator.
         progress: where phases report themselves.
     """
+    if recipe.tuning.equalization:
+        statistics = equalize(simulator, statistics)
+    if recipe.tuning.absorption:
+        statistics = absorb(simulator, statistics)
     seen = images[: recipe.calibration.images]
     with progress.phase("calibrate") as phase:
         calibrate(
             simulator,
             _batches(seen, device),
             recipe.calibration,
+            _known_ranges(simulator, recipe, statistics),
             on_batch=lambda done: phase(done, len(seen), {}),
         )
+    float_weights = {layer.name: layer.weight.detach().clone() for layer in simulator.layers()}
     empirical = recipe.tuning.bias_correction == "empirical"
     if recipe.tuning.rounding or empirical:
         with progress.phase("tune layers") as phase:
@@ -48,9 +72,23 @@ def tune(simulator: Simulator, images: Tensor, recipe: Recipe, *, seed: int, dev
                 seed=seed,
                 on_layer=lambda done, total: phase(done, total, {}),
             )
+    if recipe.tuning.bias_correction == "analytic":
+        for layer, reason in correct_biases(simulator, float_weights, statistics).items():
+            log.info("the bias of %s was not corrected: %s", layer, reason)
     if recipe.tuning.finetune is not None:
         with progress.phase("fine-tune") as phase:
             finetune(simulator, images, recipe.tuning.finetune, seed=seed, on_step=phase)
+
+
+def _known_ranges(
+    simulator: Simulator, recipe: Recipe, statistics: Mapping[str, ChannelStatistics]
+) -> dict[str, tuple[float, float]]:
+    if recipe.calibration.activations != "batchnorm":
+        return {}
+    ranges, reasons = statistics_ranges(simulator, statistics, recipe.calibration.sigmas)
+    for tensor, reason in reasons.items():
+        log.info("the range of %s was observed: %s", tensor, reason)
+    return ranges
 
 
 def _batches(images: Tensor, device: str) -> Iterator[Tensor]:
