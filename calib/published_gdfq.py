@@ -113,6 +113,11 @@ class PublishedGdfq:
         self._optimizer = torch.optim.Adam(self._generator.parameters(), lr=settings.learning_rate, betas=BETAS)
         self._schedule = torch.optim.lr_scheduler.MultiStepLR(self._optimizer, milestones(settings.steps), 0.1)
 
+    @property
+    def images(self) -> int:
+        """How many images the steps so far have made."""
+        return self.done * self.settings.batch
+
     @torch.enable_grad()
     def step(self) -> PublishedBatch:
         """Train the generator by one step; gives the images and the teacher's answers from before it.

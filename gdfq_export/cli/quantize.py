@@ -20,7 +20,10 @@ __all__ = ["quantize"]
     help="Labelled images to score with, never to tune with: an .npz (images, labels) or a folder with labels.csv.",
 )
 @click.option(
-    "--calibration", type=click.Path(path_type=Path), help="Images from gdfq-export synthesize, instead of new ones."
+    "--calibration",
+    type=click.Path(path_type=Path),
+    help="Images from gdfq-export synthesize, instead of new ones; for a recipe with data.method real, real images as "
+    "--data takes them.",
 )
 @click.option("--report", type=click.Path(path_type=Path), help="[default: report.json beside --onnx-out]")
 @click.option("--dry-run", is_flag=True, help="Print which tensors would be quantized and how; write nothing.")
@@ -55,8 +58,8 @@ def quantize(
     chosen = load_recipe(recipe or DEFAULT_RECIPE)
 
     from calib.samplers import RealSet
-    from calib.synthetic_set import SyntheticSet
     from gdfq_export import pipeline
+    from gdfq_export.cli.calibration import load_calibration
     from gdfq_export.cli.compute import use_compute
     from gdfq_export.cli.display import progress_display
     from gdfq_export.cli.tables import print_plan, print_report
@@ -79,7 +82,7 @@ def quantize(
         out=onnx_out,
         report=report,
         data=labelled,
-        calibration=None if calibration is None else SyntheticSet.load(calibration),
+        calibration=load_calibration(calibration, chosen, network),
         seed=seed,
         device=place,
         progress=progress_display(),

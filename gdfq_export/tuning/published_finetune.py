@@ -31,6 +31,7 @@ from torch.utils.hooks import RemovableHandle
 
 from calib.moving_range import MovingRange
 from calib.published_gdfq import PublishedGdfq, milestones
+from gdfq_export.errors import InputError
 from gdfq_export.plan import Role
 from gdfq_export.recipe import PublishedFineTune
 from gdfq_export.simulator import Mode, Quantizer, Simulator
@@ -59,7 +60,7 @@ def published_finetune(
         on_step: called with steps done, steps in all, and the figures of the step.
 
     Raises:
-        FloatingPointError: a loss became NaN or infinite.
+        InputError: a loss became NaN or infinite.
     """
     total = trainer.settings.steps
     warm_up, followed = steps_of(settings.warmup, total), steps_of(settings.followed, total)
@@ -68,21 +69,24 @@ def published_finetune(
     optimizer = torch.optim.SGD(
         trained, lr=settings.learning_rate, momentum=_MOMENTUM, weight_decay=_WEIGHT_DECAY, nesterov=True
     )
-    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones(total), 0.1)
     simulator.set_mode(Mode.QUANTIZE)
     with _training(trained), _published_quantizers(simulator), ExitStack() as following:
         following.enter_context(_followed_ranges(simulator))
         for step in range(total):
             if step == followed:
                 following.close()
-            made = trainer.step()
+            try:
+                made = trainer.step()
+            except FloatingPointError as error:
+                raise InputError(f"{error} (data.published.learning_rate in the recipe)") from error
             facts = dict(made.facts)
             if step >= warm_up:
+                drops = sum(step >= milestone for milestone in milestones(total))
+                optimizer.param_groups[0]["lr"] = settings.learning_rate * 0.1**drops
                 facts["loss"] = _train(simulator, optimizer, made.images, made.labels, made.logits, settings)
             elif step < followed:
                 with torch.no_grad():
                     simulator(made.images)
-            schedule.step()
             on_step(step + 1, total, facts)
     _set_weight_scales(simulator)
 
@@ -107,7 +111,7 @@ def _train(
     """Take one step; gives the loss before it."""
     loss = student_loss(simulator(images), target, labels, settings)
     if not torch.isfinite(loss):
-        raise FloatingPointError("fine-tuning diverged: lower the learning rate")
+        raise InputError("fine-tuning diverged: lower tuning.published.learning_rate in the recipe")
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()
@@ -119,8 +123,10 @@ def student_loss(logits: Tensor, target: Tensor, labels: Tensor, settings: Publi
     divergence = functional.kl_div(
         functional.log_softmax(logits / settings.temperature, dim=1),
         functional.softmax(target / settings.temperature, dim=1),
-        reduction=settings.kl_reduction,
+        reduction="batchmean",
     )
+    if settings.kl_reduction == "mean":
+        divergence = divergence / logits.shape[1]
     return functional.cross_entropy(logits, labels) + settings.alpha * settings.temperature**2 * divergence
 
 
