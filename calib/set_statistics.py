@@ -1,4 +1,4 @@
-"""What a set of images is worth, in numbers: a good set and a bad one tell themselves apart before anything is quantized.
+"""What a set of images is worth, in numbers: a good set and a bad one differ before anything is quantized.
 
 Four questions, each answered over the whole set:
 
@@ -36,7 +36,7 @@ ELEMENTS_AT_A_TIME = 1 << 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerDistance:
-    """How far what a BatchNorm layer receives is from what it received in training: 0 is the same mean and deviation."""
+    """How far what a BatchNorm layer receives is from its training: 0 is the same mean and deviation by channel."""
 
     layer: str
     distance: float
@@ -149,9 +149,7 @@ def _answers(
                 mean, variance = (moment.cpu().double() for moment in latest)
                 moments[layer] = _merge(moments[layer], (mean, variance), share) if seen else (mean, variance)
             seen += len(batch)
-    distances = (
-        LayerDistance(layer=names[layer], distance=_distance(layer, *moments[layer])) for layer in moments
-    )
+    distances = (LayerDistance(layer=names[layer], distance=_distance(layer, *moments[layer])) for layer in moments)
     return torch.cat(logits), tuple(distances)
 
 

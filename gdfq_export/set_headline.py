@@ -24,24 +24,30 @@ Row = tuple[str, str, str]
 def headline_rows(statistics: SetStatistics, balance: ClassBalance) -> list[Row]:
     """One row a number."""
     classes, answered = len(balance.asked), [count for count in balance.answered if count]
-    distance, bns = statistics.within_class_distance, statistics.bns_distance
+    each = f"{_from_to(min(answered), max(answered))} images each"
     return [
-        (
-            "BNS distance",
-            "none" if bns is None else f"{bns:.3f}",
-            "the network has no BatchNorm to compare with"
-            if bns is None
-            else f"real images {REAL_BNS[0]} to {REAL_BNS[1]}, noise {NOISE_BNS[0]} to {NOISE_BNS[1]}",
-        ),
-        (
-            "distance within a class",
-            "none" if distance is None else f"{distance:.0f} of 255",
-            "no two images share a label"
-            if distance is None
-            else f"real images {REAL_DISTANCE[0]} to {REAL_DISTANCE[1]}; less: images repeat each other",
-        ),
+        _bns_distance(statistics.bns_distance),
+        _within_class_distance(statistics.within_class_distance),
         ("answers the label", f"{100 * statistics.agreement:.1f} %", f"of the images; by chance {100 / classes:.3g} %"),
-        ("confidence", f"{statistics.confidence:.3f}", "real images 0.97 on CIFAR-10, 0.63 on ImageNet; 1: all easy"),
+        ("confidence", f"{statistics.confidence:.3f}", "real images 0.97 on CIFAR-10, 0.63 on ImageNet"),
         ("entropy", f"{statistics.entropy:.3f} nats", f"0: always sure; {math.log(classes):.2f}: every class alike"),
-        ("classes answered", f"{len(answered)} of {classes:,}", f"with {min(answered)} to {max(answered)} images each"),
+        ("classes answered", f"{len(answered):,} of {classes:,}", each),
     ]
+
+
+def _bns_distance(distance: float | None) -> Row:
+    if distance is None:
+        return "BNS distance", "none", "the network has no BatchNorm to compare with"
+    compared = f"real images {REAL_BNS[0]} to {REAL_BNS[1]}, noise {NOISE_BNS[0]} to {NOISE_BNS[1]}"
+    return "BNS distance", f"{distance:.3f}", compared
+
+
+def _within_class_distance(distance: float | None) -> Row:
+    if distance is None:
+        return "distance within a class", "none", "no two images share a label"
+    compared = f"real images {REAL_DISTANCE[0]} to {REAL_DISTANCE[1]}; less: images repeat each other"
+    return "distance within a class", f"{distance:.0f} of 255", compared
+
+
+def _from_to(low: int, high: int) -> str:
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"

@@ -29,21 +29,18 @@ __all__ = ["draw_set_picture"]
 DPI = 100
 WIDTH, HEIGHT = 1600, 1000  # pixels, as is every position below, counted from the top left corner
 MARGIN = 40
-GRID = (70, 165, 740, 800)  # left, top, width, height
-LAYERS = (920, 165, 520, 250)
-CONFIDENCE = (920, 500, 250, 190)
-BALANCE = (1260, 500, 300, 190)
-HEADLINE = (855, 790)
-HEADLINE_COLUMNS, HEADLINE_PITCH = (0, 185, 300), 29
+GRID = (70, 160, 740, 810)  # left, top, width, height
+LAYERS = (920, 160, 520, 250)
+CONFIDENCE = (920, 530, 260, 185)
+BALANCE = (1280, 530, 280, 185)
+HEADLINE = (855, 830)
+HEADLINE_COLUMNS, HEADLINE_PITCH = (0, 190, 310), 27
+HEADING_ABOVE, HEADING_BEFORE = 28, 65  # from the corner of what it is the heading of
 
 BLUE, ORANGE, GREEN, GREY, INK = "#0072B2", "#E69F00", "#009E73", "#767676", "#222222"
 SMALL, TEXT, HEADING, TITLE = 10.0, 11.0, 12.5, 20.0
 STYLE = {
     "font.size": TEXT,
-    "axes.titlesize": HEADING,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.titlepad": 10.0,
     "axes.labelsize": SMALL,
     "xtick.labelsize": SMALL,
     "ytick.labelsize": SMALL,
@@ -81,9 +78,10 @@ def draw_set_picture(images: SyntheticSet, statistics: SetStatistics, input_spec
         figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI)
         _title(figure, images, network)
         _grid(figure, images, input_spec, len(balance.asked))
-        _layers(_axes(figure, LAYERS), statistics)
-        _confidence(_axes(figure, CONFIDENCE), statistics)
-        _balance(_axes(figure, BALANCE), balance)
+        mean = "none" if statistics.bns_distance is None else f"mean {statistics.bns_distance:.3f} (dashed)"
+        _layers(_panel(figure, LAYERS, f"BNS distance by layer: {mean}"), statistics)
+        _confidence(_panel(figure, CONFIDENCE, f"Confidence: mean {statistics.confidence:.3f}"), statistics)
+        _balance(_panel(figure, BALANCE, "Class balance"), balance)
         _headline(figure, statistics, balance)
         stream = io.BytesIO()
         FigureCanvasAgg(figure).print_png(stream, metadata={"Software": None})
@@ -100,7 +98,7 @@ def _title(figure: Figure, images: SyntheticSet, network: str) -> None:
 def _grid(figure: Figure, images: SyntheticSet, input_spec: InputSpec, classes: int) -> None:
     left, top, width, height = GRID
     grid = lay_grid(images.images, images.labels, input_spec, classes, width, height)
-    _write(figure, MARGIN, top - 27, grid.heading, size=HEADING, weight="bold")
+    _write(figure, MARGIN, top - HEADING_ABOVE, grid.heading, size=HEADING, weight="bold")
     figure.figimage(grid.pixels, left, HEIGHT - top - len(grid.pixels), origin="upper")
     for label in grid.labels:
         _write(figure, left + label.x, top + label.y, label.text, size=SMALL, ha=label.align)
@@ -108,9 +106,10 @@ def _grid(figure: Figure, images: SyntheticSet, input_spec: InputSpec, classes: 
 
 def _layers(axes: Axes, statistics: SetStatistics) -> None:
     """One bar a BatchNorm layer, on a logarithmic scale, with what real images and noise have."""
+    from matplotlib.ticker import MaxNLocator
+
     mean = statistics.bns_distance
     if mean is None:
-        axes.set_title("BNS distance by layer")
         axes.set_axis_off()
         axes.text(0.0, 0.9, "The network has no BatchNorm layer: nothing remembers its training images.")
         return
@@ -127,12 +126,11 @@ def _layers(axes: Axes, statistics: SetStatistics) -> None:
     axes.set_ylim(low, high)
     axes.set_yticks([0.01, 0.1, 1.0], ["0.01", "0.1", "1"])
     axes.set_xlim(0.3, len(distances) + 0.7)
-    axes.xaxis.get_major_locator().set_params(integer=True, steps=[1, 2, 5, 10])
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     farthest = int(distances.argmax())
-    axes.set_title(f"BNS distance by layer: mean {mean:.3f} (dashed)")
     axes.set_ylabel("distance (0: as in training)")
     name = _short(statistics.layers[farthest].layer)
-    axes.set_xlabel(f"BatchNorm layer, from input to output; farthest is {farthest + 1}, {name}", loc="left")
+    axes.set_xlabel(f"BatchNorm layer, from input to output\nfarthest: {farthest + 1}, {name}", loc="left")
 
 
 def _confidence(axes: Axes, statistics: SetStatistics) -> None:
@@ -142,44 +140,45 @@ def _confidence(axes: Axes, statistics: SetStatistics) -> None:
     axes.axvline(statistics.confidence, color=INK, linewidth=1.4, linestyle="--")
     axes.set_xlim(0, 1.02)
     axes.set_ylim(0, 100)
-    axes.set_title(f"Confidence: mean {statistics.confidence:.3f}")
     axes.set_xlabel("probability of the answered class")
     axes.set_ylabel("% of images")
 
 
 def _balance(axes: Axes, balance: ClassBalance) -> None:
     """Few classes: a pair of bars each. Many: both counts in falling order, where level is balanced."""
+    from matplotlib.ticker import MaxNLocator
+
     asked, answered = np.array(balance.asked), np.array(balance.answered)
     classes = len(asked)
     if classes <= CLASSES_WITH_BARS:
         for counts, colour, side, name in ((asked, GREY, -0.2, "asked"), (answered, BLUE, 0.2, "answered")):
             axes.bar(np.arange(classes) + side, counts, 0.4, color=colour, label=name)
         axes.set_xlabel("class")
-        if classes <= CLASSES_WITH_BARS // 2:
-            axes.set_xticks(np.arange(classes))
     else:
-        seen = max(np.count_nonzero(asked), np.count_nonzero(answered))
-        for counts, colour, name in ((asked, GREY, "asked"), (answered, BLUE, "answered")):
-            axes.stairs(np.sort(counts)[::-1][:seen], np.arange(seen + 1), color=colour, linewidth=2, label=name)
+        seen = int(max(np.count_nonzero(asked), np.count_nonzero(answered)))
+        for counts, colour, line, name in ((asked, GREY, 5, "asked"), (answered, BLUE, 2, "answered")):
+            axes.stairs(np.sort(counts)[::-1][:seen], np.arange(seen + 1), color=colour, linewidth=line, label=name)
         axes.set_xlabel(f"classes, most frequent first ({classes:,} in all)")
         axes.set_xlim(0, seen)
     axes.set_ylim(0, 1.3 * max(asked.max(), answered.max()))
-    axes.yaxis.get_major_locator().set_params(integer=True)
-    axes.set_title("Class balance")
+    axes.xaxis.set_major_locator(MaxNLocator(min(classes, 10), integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.set_ylabel("images")
     axes.legend(loc="upper right", ncols=2, borderaxespad=0, handlelength=1.2)
 
 
 def _headline(figure: Figure, statistics: SetStatistics, balance: ClassBalance) -> None:
     left, top = HEADLINE
+    _write(figure, left, top - HEADING_ABOVE, "In numbers", size=HEADING, weight="bold")
     for number, row in enumerate(headline_rows(statistics, balance)):
         for column, text in zip(HEADLINE_COLUMNS, row, strict=True):
             weight = "bold" if column == HEADLINE_COLUMNS[1] else "normal"
             _write(figure, left + column, top + number * HEADLINE_PITCH, text, weight=weight)
 
 
-def _axes(figure: Figure, place: tuple[int, int, int, int]) -> Axes:
+def _panel(figure: Figure, place: tuple[int, int, int, int], heading: str) -> Axes:
     left, top, width, height = place
+    _write(figure, left - HEADING_BEFORE, top - HEADING_ABOVE, heading, size=HEADING, weight="bold")
     return figure.add_axes((left / WIDTH, 1 - (top + height) / HEIGHT, width / WIDTH, height / HEIGHT))
 
 
@@ -188,8 +187,8 @@ def _write(
 ) -> None:
     """Write with the middle of the line at y; what stands between $ signs is text, not mathematics."""
     figure.text(
-        x / WIDTH, 1 - y / HEIGHT, text, fontsize=size, weight=weight, ha=ha, va="center", parse_math=False
-    )  # fmt: skip
+        x / WIDTH, 1 - y / HEIGHT, text, fontsize=size, weight=weight, ha=ha, va="center_baseline", parse_math=False
+    )
 
 
 def _short(name: str) -> str:

@@ -13,7 +13,7 @@ import gdfq_export
 from gdfq_export.cli.main import cli
 
 ROOT = Path(gdfq_export.__file__).parent.parent
-SLOW_TO_IMPORT = ("torch", "onnx", "onnxruntime", "numpy", "pydantic", "rich")
+SLOW_TO_IMPORT = ("torch", "onnx", "onnxruntime", "numpy", "pydantic", "rich", "matplotlib")
 
 
 def python(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
