@@ -64,7 +64,7 @@ def calibrate(
     simulator.set_mode(Mode.OBSERVE)
     seen = 0
     with torch.no_grad():
-        for images in batches:
+        for images in batches if observed else ():
             simulator(images)
             seen += images.shape[0]
             if on_batch is not None:

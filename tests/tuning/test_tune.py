@@ -1,0 +1,67 @@
+"""The steps of a recipe that needs no data, one after the other, in the file that is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gdfq_export import pipeline
+from gdfq_export.backends.onnxruntime import OnnxRuntime
+from gdfq_export.demo.labelled import held_out_set
+from gdfq_export.float_model import FloatModel
+from gdfq_export.progress import SilentProgress
+from gdfq_export.recipe import Recipe, Verify, load_recipe
+from gdfq_export.sources import load_model
+from gdfq_export.verify.parity import ParityResult
+
+VERIFY = Verify(agreement_images=16, parity_images=64, latency_seconds=0)
+
+
+@pytest.fixture(scope="module")
+def demo() -> FloatModel:
+    return load_model(None)
+
+
+def quantized(demo: FloatModel, out: Path, recipe: Recipe, seed: int = 0) -> pipeline.QuantizeResult:
+    return pipeline.quantize(
+        demo,
+        recipe.model_copy(update={"verify": VERIFY}),
+        out=out,
+        report=None,
+        data=None,
+        calibration=None,
+        seed=seed,
+        device="cpu",
+        progress=SilentProgress(),
+    )
+
+
+def test_dfq_answers_as_the_float_network_whatever_the_noise(demo: FloatModel, tmp_path: Path) -> None:
+    recipe, images = load_recipe("paper/dfq"), held_out_set().images.numpy()
+    answers = []
+    for seed in (0, 1):
+        out = tmp_path / f"{seed}.onnx"
+        parity = quantized(demo, out, recipe, seed).report.parity
+        assert isinstance(parity, ParityResult) and parity.exact
+        answers.append(OnnxRuntime().load(out, 1).run(images))
+    wanted = OnnxRuntime().load(demo.original.SerializeToString(), 1).run(images)
+    assert np.mean(answers[0].argmax(1) == wanted.argmax(1)) >= 0.97
+    np.testing.assert_array_equal(answers[0], answers[1], err_msg="no number comes from the noise")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"equalization": False}, {"bias_correction": "none"}, {"rounding": True}],
+    ids=lambda change: next(iter(change)),
+)
+def test_each_step_changes_the_file(demo: FloatModel, tmp_path: Path, change: dict[str, object]) -> None:
+    recipe = load_recipe("paper/dfq")
+    other = recipe.model_copy(update={"tuning": recipe.tuning.model_copy(update=change)})
+    images = held_out_set().images.numpy()
+    answers = []
+    for index, each in enumerate((recipe, other)):
+        quantized(demo, tmp_path / f"{index}.onnx", each)
+        answers.append(OnnxRuntime().load(tmp_path / f"{index}.onnx", 1).run(images))
+    assert not np.array_equal(*answers)
