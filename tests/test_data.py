@@ -6,12 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from calib import SyntheticSet
+from calib import PublishedGdfq, RealSet, SyntheticSet
 from gdfq_export.data import ImageSource
 from gdfq_export.errors import InputError
 from gdfq_export.float_model import FloatModel
 from gdfq_export.progress import SilentProgress
-from gdfq_export.recipe import Data, Generator, Recipe, Refinement
+from gdfq_export.recipe import (
+    Data,
+    Generator,
+    PublishedFineTune,
+    PublishedGenerator,
+    Recipe,
+    Refinement,
+    Tuning,
+    ZeroQ,
+)
 from gdfq_export.sources import load_model
 
 
@@ -21,9 +30,13 @@ def demo() -> FloatModel:
 
 
 def source_of(
-    demo: FloatModel, data: Data, saved: SyntheticSet | None = None, progress: SilentProgress | None = None
+    demo: FloatModel,
+    data: Data,
+    saved: SyntheticSet | RealSet | None = None,
+    progress: SilentProgress | None = None,
+    tuning: Tuning | None = None,
 ) -> ImageSource:
-    recipe = Recipe(name="test", data=data)
+    recipe = Recipe(name="test", data=data, tuning=tuning or Tuning())
     return ImageSource(demo, recipe, saved, seed=0, device="cpu", progress=progress or SilentProgress())
 
 
@@ -44,6 +57,8 @@ def saved_set(count: int = 5, side: int = 8, classes: int = 10) -> SyntheticSet:
         (Data(method="noise"), "noise"),
         (Data(method="gdfq", generator=Generator(steps=2, batch=4)), "gdfq"),
         (Data(method="refined", refinement=Refinement(steps=2, batch=4)), "dead leaves+refinement"),
+        (Data(method="zeroq", zeroq=ZeroQ(steps=2, batch=4)), "zeroq"),
+        (Data(method="published", published=PublishedGenerator(steps=2, batch=4)), "gdfq as published"),
     ],
 )
 def test_every_method_draws_fresh_images_in_a_phase_of_its_own(demo: FloatModel, data: Data, name: str) -> None:
@@ -86,3 +101,53 @@ def test_divergence_names_the_key_to_lower(demo: FloatModel, monkeypatch: pytest
     monkeypatch.setattr("gdfq_export.data.train_gdfq", diverge)
     with pytest.raises(InputError, match=r"data\.generator\.learning_rate"):
         source_of(demo, Data(method="gdfq"))
+
+
+def real_set(count: int = 5) -> RealSet:
+    images = torch.arange(count, dtype=torch.float32)[:, None, None, None].expand(count, 1, 8, 8) / count
+    return RealSet(images=images, labels=torch.arange(count), origin="photos.npz")
+
+
+def test_real_images_are_drawn_in_the_seeds_order_each_once_before_any_comes_again(demo: FloatModel) -> None:
+    source = source_of(demo, Data(method="real"), real_set(50))
+    labels = torch.cat([source.draw(30, "a")[1], source.draw(30, "b")[1]])
+    assert sorted(labels[:50].tolist()) == list(range(50)) and labels[:50].tolist() != list(range(50))
+    assert torch.equal(labels[50:], labels[:10])
+    assert source.name == "real images" and source.provenance == {"method": "real", "source": "photos.npz"}
+
+
+def test_real_images_are_given_never_made(demo: FloatModel) -> None:
+    with pytest.raises(InputError, match="--calibration"):
+        source_of(demo, Data(method="real"))
+
+
+PUBLISHED = Tuning(rounding=False, bias_correction="none", published=PublishedFineTune())
+
+
+def test_the_published_tuning_gets_the_live_training(demo: FloatModel) -> None:
+    source = source_of(demo, Data(method="published"), tuning=PUBLISHED)
+    assert isinstance(source.trainer, PublishedGdfq) and source.trainer.done == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "saved", "tuning", "hint"),
+    [
+        (Data(method="gdfq"), None, PUBLISHED, "set data.method to published"),
+        (Data(method="published"), saved_set(), PUBLISHED, "leave out --calibration"),
+        (Data(method="published"), None, Tuning(published=PublishedFineTune()), "rounding: false"),
+    ],
+)
+def test_what_does_not_go_with_the_published_tuning_is_refused_first(
+    demo: FloatModel, data: Data, saved: SyntheticSet | None, tuning: Tuning, hint: str
+) -> None:
+    with pytest.raises(InputError, match=hint):
+        source_of(demo, data, saved, tuning=tuning)
+
+
+@pytest.mark.parametrize("method", ["zeroq", "published"])
+def test_methods_of_batch_norm_statistics_need_them(
+    demo: FloatModel, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gdfq_export.data.has_batch_norm", lambda teacher: False)
+    with pytest.raises(InputError, match="with BatchNormalization kept"):
+        source_of(demo, Data.model_validate({"method": method}))

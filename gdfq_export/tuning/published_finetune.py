@@ -70,7 +70,7 @@ def published_finetune(
         trained, lr=settings.learning_rate, momentum=_MOMENTUM, weight_decay=_WEIGHT_DECAY, nesterov=True
     )
     simulator.set_mode(Mode.QUANTIZE)
-    with _training(trained), _published_quantizers(simulator), ExitStack() as following:
+    with _training(simulator, trained), _published_quantizers(simulator), ExitStack() as following:
         following.enter_context(_followed_ranges(simulator))
         for step in range(total):
             if step == followed:
@@ -131,15 +131,16 @@ def student_loss(logits: Tensor, target: Tensor, labels: Tensor, settings: Publi
 
 
 @contextmanager
-def _training(parameters: list[nn.Parameter]) -> Iterator[None]:
-    """Let parameters take gradients inside the block."""
-    for parameter in parameters:
+def _training(simulator: Simulator, trained: list[nn.Parameter]) -> Iterator[None]:
+    """Let `trained`, and no other parameter, take gradients inside the block, and none after it."""
+    simulator.network.requires_grad_(False)
+    for parameter in trained:
         parameter.requires_grad_(True)
     try:
         yield
     finally:
-        for parameter in parameters:
-            parameter.requires_grad_(False)
+        simulator.network.requires_grad_(False)
+        for parameter in trained:
             parameter.grad = None
 
 

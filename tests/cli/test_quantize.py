@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 import gdfq_export
 from calib.input_spec import InputSpec
+from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.cli.main import cli
 from gdfq_export.plan import PlannedNode, QuantPlan, QuantPoint, Role
@@ -107,6 +108,13 @@ def test_every_option_reaches_the_pipeline(calls: Calls, tmp_path: Path) -> None
     assert (handed["out"], handed["report"]) == (tmp_path / "q.onnx", tmp_path / "r.json")
     assert (handed["recipe"].name, handed["seed"], handed["device"]) == ("mine", 7, "cpu")
     assert (len(handed["data"]), len(handed["calibration"])) == (3, 5)
+
+
+def test_a_recipe_for_real_images_takes_them_as_its_calibration(calls: Calls, tmp_path: Path) -> None:
+    photos = tmp_path / "photos.npz"
+    np.savez(photos, images=np.zeros((3, 4, 4, 1), np.uint8), labels=np.arange(3))
+    run("net.onnx", "--onnx-out", tmp_path / "q.onnx", "--recipe", "paper/real", "--calibration", photos)
+    assert isinstance(calls.quantize["calibration"], RealSet) and len(calls.quantize["calibration"]) == 3
 
 
 def test_without_a_model_the_demo_is_scored_on_its_digits(calls: Calls, tmp_path: Path) -> None:
