@@ -111,7 +111,7 @@ def _layers(axes: Axes, statistics: SetStatistics) -> None:
     mean = statistics.bns_distance
     if mean is None:
         axes.set_axis_off()
-        axes.text(0.0, 0.9, "The network has no BatchNorm layer: nothing remembers its training images.")
+        axes.text(0.0, 0.9, "The network has no BatchNorm layer that remembers its training images.")
         return
     distances = np.array([layer.distance for layer in statistics.layers])
     low = min(BNS_SHOWN[0], 0.8 * distances[distances > 0].min(initial=1.0))
@@ -154,14 +154,15 @@ def _balance(axes: Axes, balance: ClassBalance) -> None:
         for counts, colour, side, name in ((asked, GREY, -0.2, "asked"), (answered, BLUE, 0.2, "answered")):
             axes.bar(np.arange(classes) + side, counts, 0.4, color=colour, label=name)
         axes.set_xlabel("class")
+        axes.set_xticks(range(0, classes, 1 if classes <= CLASSES_WITH_BARS // 2 else 2))
     else:
         seen = int(max(np.count_nonzero(asked), np.count_nonzero(answered)))
         for counts, colour, line, name in ((asked, GREY, 5, "asked"), (answered, BLUE, 2, "answered")):
             axes.stairs(np.sort(counts)[::-1][:seen], np.arange(seen + 1), color=colour, linewidth=line, label=name)
         axes.set_xlabel(f"classes, most frequent first ({classes:,} in all)")
         axes.set_xlim(0, seen)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_ylim(0, 1.3 * max(asked.max(), answered.max()))
-    axes.xaxis.set_major_locator(MaxNLocator(min(classes, 10), integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.set_ylabel("images")
     axes.legend(loc="upper right", ncols=2, borderaxespad=0, handlelength=1.2)
