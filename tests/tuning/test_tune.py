@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from gdfq_export import pipeline
 from gdfq_export.backends.onnxruntime import OnnxRuntime
@@ -14,7 +16,12 @@ from gdfq_export.float_model import FloatModel
 from gdfq_export.progress import SilentProgress
 from gdfq_export.recipe import Recipe, Verify, load_recipe
 from gdfq_export.sources import load_model
+from gdfq_export.tuning import tune
 from gdfq_export.verify.parity import ParityResult
+from tests.simulator.quantized import images_for
+from tests.tuning.chain_network import simulated
+from tests.tuning.test_absorption import HIGH
+from tests.tuning.test_absorption import network as absorbing_network
 
 VERIFY = Verify(agreement_images=16, parity_images=64, latency_seconds=0)
 
@@ -65,3 +72,20 @@ def test_each_step_changes_the_file(demo: FloatModel, tmp_path: Path, change: di
         quantized(demo, tmp_path / f"{index}.onnx", each)
         answers.append(OnnxRuntime().load(tmp_path / f"{index}.onnx", 1).run(images))
     assert not np.array_equal(*answers)
+
+
+def test_absorption_is_a_step_and_what_is_not_known_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    proto = absorbing_network()
+    simulator, _ = simulated(proto)
+    before = simulator.parameter("b").detach().clone()
+    recipe = load_recipe("paper/dfq")
+    recipe = recipe.model_copy(update={"tuning": recipe.tuning.model_copy(update={"equalization": False})})
+    images = torch.from_numpy(images_for(proto, 4))
+    caplog.set_level(logging.INFO, logger="gdfq_export")
+    tune(simulator, images, recipe, statistics={"c": HIGH}, seed=0, device="cpu", progress=SilentProgress())
+    moved = before - simulator.parameter("b").detach()
+    torch.testing.assert_close(moved, torch.tensor([8.0, 17.0, 0.0, 0.0]))
+    assert "the range of d was observed: nothing is known behind Conv Conv_d" in caplog.messages
+    assert (
+        "the bias of Conv_c was not corrected: the mean of its input is not known behind the input x" in caplog.messages
+    )
