@@ -17,9 +17,9 @@ FOLDER = Path(__file__).parent / "results"
 
 
 def write_results(name: str, body: Mapping[str, Any]) -> Path:
-    """Write `body` beside machine and versions; returns the file."""
-    FOLDER.mkdir(exist_ok=True)
+    """Write `body` beside machine and versions; returns the file. A `/` in `name` is a folder."""
     path = FOLDER / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     whole = {"bench": name, "machine": asdict(this_machine()), "versions": versions(), **body}
     with atomic_output(path) as temporary:
         temporary.write_text(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,176 @@
+"""The cells of the accuracy table: which network, at which bits, by which method, with which seed, in how much time.
+
+Every method of a column fills the same grid: `GRIDS` says the bits of each tensor, and replaces the bits of whatever
+recipe the method has. Nothing here needs torch, so that listing and starting cells is quick and small.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gdfq_export.errors import InputError
+from gdfq_export.recipe import DEFAULT_RECIPE, Bits, Recipe, Verify, list_recipes, load_recipe
+
+__all__ = [
+    "GRIDS",
+    "LIMITS",
+    "METHODS",
+    "NETWORKS",
+    "REAL_IMAGES",
+    "SCORED_IMAGES",
+    "Cell",
+    "Limit",
+    "budget_of",
+    "recipe_of",
+    "reason_against",
+]
+
+NETWORKS = (
+    "demo",
+    "cifar10_resnet20",
+    "cifar10_resnet20_cy",
+    "cifar10_resnet32",
+    "cifar10_resnet8_mlperftiny",
+    "cifar10_resnet18",
+    "cifar10_resnet50",
+    "cifar10_mobilenetv2",
+    "cifar10_shufflenet",
+    "cifar100_resnet20_cy",
+    "imagenet_tinydarknet_224",
+    "imagenet_mobilenetv1_025_224",
+)
+METHODS = {
+    "noise": "noise",
+    "dfq": "DFQ",
+    "zeroq": "ZeroQ",
+    "gdfq": "GDFQ",
+    "ours": "ours",
+    "real": "real images",
+}
+GRIDS = {
+    "w8a8": Bits(),
+    "w6a6": Bits(weights=6, activations=6),
+    "w5a5": Bits(weights=5, activations=5),
+    "w4a8": Bits(weights=4),
+    "w4a4": Bits(weights=4, activations=4),
+    "w4a4-first-last": Bits(weights=4, activations=4, first_last=4),
+    "w4a4-all": Bits(weights=4, activations=4, first_last=4, residual=4, input=4),
+    "w3a3": Bits(weights=3, activations=3),
+}
+SCORED_IMAGES = {
+    "cifar10": "cifar10_test_dev.npz",
+    "cifar100": "cifar100_mixed_dev.npz",
+    "imagenet": "imagenet_val",
+}
+REAL_IMAGES = {"cifar10": "cifar10_train_5000.npz"}  # the demo has the digits it was trained on
+
+_PAPER_RECIPES = {"noise": "paper/noise", "dfq": "paper/dfq", "zeroq": "paper/zeroq", "gdfq": "paper/gdfq"}
+_LARGE = 64  # pixels a side from which GDFQ runs with its settings for ImageNet
+_MINUTES = {
+    "w8a8": 2, "w6a6": 2, "w5a5": 5, "w4a8": 5, "w4a4": 10, "w4a4-first-last": 10, "w4a4-all": 10, "w3a3": 20,
+}  # fmt: skip
+_MORE_FOR_IMAGENET = 3
+_VERIFY = Verify(agreement_images=8, parity_images=32, latency_seconds=0)  # the table is about the labelled images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One run. `network` is a name of `NETWORKS`, or what `load_model` reads, for instance pytorchcv:resnet18."""
+
+    network: str
+    bits: str
+    method: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The name of its file of results."""
+        network = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in self.network)
+        return f"{network}-{self.bits}-{self.method}-seed{self.seed}"
+
+    @property
+    def images_key(self) -> str:
+        """The data set the network is for, as the first word of its name says."""
+        return self.network.partition("_")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """What was promised of ours: time in minutes, and the drop in points that must be, and is aimed to be, kept."""
+
+    network: str
+    bits: str
+    minutes: float
+    must: float
+    aim: float
+
+
+def _limits(network: str, bits: str, minutes: float, must: float, aim: float) -> Limit:
+    return Limit(network=network, bits=bits, minutes=minutes, must=must, aim=aim)
+
+
+def _of_the_paper(network: str, must_at_4: float, aim_at_4: float) -> tuple[Limit, ...]:
+    return (
+        _limits(network, "w8a8", 2, 0.3, 0.1),
+        _limits(network, "w6a6", 5, 1.0, 0.5),
+        _limits(network, "w4a4", 15, must_at_4, aim_at_4),
+    )
+
+
+LIMITS = (
+    _limits("cifar10_resnet20", "w8a8", 2, 0.2, 0.1),
+    _limits("cifar10_resnet20", "w6a6", 2, 0.4, 0.2),
+    _limits("cifar10_resnet20", "w4a8", 5, 0.8, 0.4),
+    _limits("cifar10_resnet20", "w4a4", 10, 2.0, 1.0),
+    _limits("cifar10_resnet20", "w4a4-all", 10, 5.0, 3.0),
+    _limits("cifar10_resnet20", "w3a3", 20, 9.0, 5.0),
+    _limits("cifar10_resnet20_cy", "w4a4", 10, 2.5, 1.3),
+    _limits("cifar10_resnet32", "w4a4", 10, 2.5, 1.3),
+    _limits("cifar10_resnet8_mlperftiny", "w4a4", 10, 2.5, 1.3),
+    *_of_the_paper("cifar10_resnet18", 3.0, 1.5),
+    *_of_the_paper("cifar10_resnet50", 3.0, 1.5),
+    *_of_the_paper("cifar10_mobilenetv2", 5.0, 2.5),
+    *_of_the_paper("cifar10_shufflenet", 5.0, 2.5),
+    _limits("imagenet_tinydarknet_224", "w8a8", 5, 1.0, 0.5),
+    _limits("imagenet_tinydarknet_224", "w4a8", 15, 3.0, 2.0),
+    _limits("imagenet_tinydarknet_224", "w4a4", 30, 8.0, 5.0),
+    _limits("imagenet_mobilenetv1_025_224", "w8a8", 5, 2.0, 1.0),
+    _limits("imagenet_mobilenetv1_025_224", "w4a8", 30, 10.0, 5.0),
+)
+
+
+def budget_of(network: str, bits: str) -> float:
+    """Seconds that a cell may take: what the limits say, the usual minutes for its bits elsewhere."""
+    for limit in LIMITS:
+        if (limit.network, limit.bits) == (network, bits):
+            return 60 * limit.minutes
+    return 60.0 * _MINUTES[bits] * (_MORE_FOR_IMAGENET if network.startswith("imagenet") else 1)
+
+
+def reason_against(cell: Cell) -> str | None:
+    """Why a cell cannot be run with the images there are; None where it can."""
+    if cell.method == "real" and cell.network != "demo" and cell.images_key not in REAL_IMAGES:
+        return "no real images beside those that are scored"
+    return None
+
+
+def recipe_of(cell: Cell, shape: tuple[int, int, int]) -> Recipe:
+    """The method's recipe on the cell's grid, for images of `shape` (C, H, W), measured on labelled images only.
+
+    Raises:
+        InputError: no method or grid has that name.
+    """
+    for kind, known, given in (("method", METHODS, cell.method), ("bits", GRIDS, cell.bits)):
+        if given not in known:
+            raise InputError(f"there is no {kind} {given!r}; give {', '.join(known)}")
+    name = _PAPER_RECIPES.get(cell.method) or _our_recipe(cell.bits)
+    if name == "paper/gdfq" and min(shape[1:]) >= _LARGE:
+        name = "paper/gdfq-imagenet"
+    return load_recipe(name).model_copy(update={"bits": GRIDS[cell.bits], "verify": _VERIFY})
+
+
+def _our_recipe(bits: str) -> str:
+    """Ours for these bits; that of W4A4 serves where only first and last layer differ, the default for the rest."""
+    shipped = {recipe.name for recipe in list_recipes()}
+    wanted = (f"{bits}-ort-cpu", f"{bits.removesuffix('-first-last')}-ort-cpu", DEFAULT_RECIPE)
+    return next(name for name in wanted if name in shipped)

@@ -1,0 +1,225 @@
+"""One cell of the accuracy table, from the network to its file of results.
+
+The score is the one in the pipeline's report: that of the exported file in ONNX Runtime. It is taken on the second half
+of a file of images; whatever was chosen while this project was built was chosen on the first.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor
+
+from bench.accuracy_budget import cut_to_budget
+from bench.accuracy_cells import REAL_IMAGES, SCORED_IMAGES, Cell, recipe_of
+from calib.samplers import RealSet
+from calib.set_statistics import measure_set
+from gdfq_export import pipeline
+from gdfq_export.cli.tables import print_plan
+from gdfq_export.data import ImageSource
+from gdfq_export.demo import held_out_set
+from gdfq_export.demo.digits import training_digits
+from gdfq_export.errors import InputError
+from gdfq_export.float_model import FloatModel
+from gdfq_export.progress import SilentProgress
+from gdfq_export.recipe import recipe_sha256
+from gdfq_export.sources import load_model
+
+__all__ = ["Place", "load_network", "print_dry_run", "run_cell", "scored_images"]
+
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_MEASURED_IMAGES = 512
+_OF_VERIFICATION = ("make fresh images", "agreement", "accuracy", "coverage", "parity", "latency")
+_LEFT_OUT = ("machine", "versions", "agreement", "latency", "reasons")  # stand elsewhere in the file, or say nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where networks and images lie: `folder` is that of the evaluation data, `images` those of another network."""
+
+    folder: Path | None
+    images: Path | None
+
+    def of(self, *parts: str) -> Path:
+        """A path in the folder of the evaluation data."""
+        if self.folder is None:
+            raise InputError("GDFQ_EXPORT_DATA is not set; name the folder with the evaluation networks and images")
+        return self.folder.joinpath(*parts)
+
+
+def run_cell(cell: Cell, place: Place, *, budget: float, threads: int | None, device: str) -> dict[str, Any]:
+    """Quantize and score; everything worth keeping as JSON data.
+
+    Args:
+        cell: what to run.
+        place: where its network and images are.
+        budget: seconds for everything up to the written file; what the methods do with it see `docs/accuracy.md`.
+        threads: for torch; None leaves them.
+        device: torch device.
+
+    Raises:
+        InputError: the cell cannot be run.
+    """
+    started = time.perf_counter()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    model = load_network(cell, place)
+    scored, scored_facts = scored_images(cell, place, model)
+    real = _real_images(cell, place, model) if cell.method == "real" else None
+
+    def left() -> float:
+        return budget - (time.perf_counter() - started)
+
+    recipe, cut = cut_to_budget(recipe_of(cell, model.input_spec.shape), model, left, device)
+    progress = SilentProgress()
+    with tempfile.TemporaryDirectory() as folder, _recorded_images() as recorded:
+        result = pipeline.quantize(
+            model,
+            recipe,
+            out=Path(folder) / f"{cell.name}.onnx",
+            report=None,
+            data=scored,
+            calibration=real,
+            seed=cell.seed,
+            device=device,
+            progress=progress,
+            **_budget(cell, left()),
+        )
+    seconds = time.perf_counter() - started
+    verification = sum(progress.seconds.get(phase, 0.0) for phase in _OF_VERIFICATION)
+    return {
+        "seconds": {"to_the_file": seconds - verification, "with_verification": seconds},
+        "peak_memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "threads": torch.get_num_threads(),
+        "device": device,
+        "scored": scored_facts,
+        "real_images": None if real is None else {"file": real.origin, "images": len(real)},
+        "cut": None if cut is None else asdict(cut),
+        "set": _measure(cell, model, recorded, device),
+        "recipe": recipe.model_dump(mode="json"),
+        "recipe_sha256": recipe_sha256(recipe),
+        "report": _plain_report(result.report.to_json(), place),
+    }
+
+
+def load_network(cell: Cell, place: Place) -> FloatModel:
+    """The network of a cell: the demo, a file of the evaluation data, or whatever else `load_model` reads."""
+    if cell.network == "demo":
+        return load_model(None)
+    if cell.images_key in SCORED_IMAGES:
+        return load_model(place.of("models", f"{cell.network}.onnx"))
+    return load_model(cell.network)
+
+
+def scored_images(cell: Cell, place: Place, model: FloatModel) -> tuple[RealSet, dict[str, Any]]:
+    """The labelled images a cell is scored on, and which of how many they are.
+
+    The second half of the evaluation's images; all of those that a user gives, on which nothing was chosen.
+    """
+    if place.images is not None:
+        whole = RealSet.load(place.images, model.input_spec, model.num_classes)
+        facts = {"file": place.images.name, "half": None, "from": 0, "images": len(whole), "of": len(whole)}
+        return RealSet(images=whole.images, labels=whole.labels, origin=place.images.name), facts
+    if cell.network == "demo":
+        whole, name = held_out_set(), "scikit-learn's digits, held-out half"
+    elif cell.images_key in SCORED_IMAGES:
+        name = SCORED_IMAGES[cell.images_key]
+        whole = RealSet.load(place.of(name), model.input_spec, model.num_classes)
+    else:
+        raise InputError(f"there are no labelled images for {cell.network} here: name them with --images")
+    middle = len(whole) // 2
+    half = RealSet(
+        images=whole.images[middle:].clone(),
+        labels=whole.labels[middle:].clone(),
+        origin=f"{name}, images {middle:,} to {len(whole) - 1:,}",
+    )
+    return half, {"file": name, "half": "second", "from": middle, "images": len(half), "of": len(whole)}
+
+
+def _real_images(cell: Cell, place: Place, model: FloatModel) -> RealSet:
+    if cell.network == "demo":
+        pixels, labels = training_digits()
+        images = torch.from_numpy(model.input_spec.normalize(pixels))
+        return RealSet(images=images, labels=torch.from_numpy(labels), origin="scikit-learn's digits, training half")
+    name = REAL_IMAGES[cell.images_key]
+    real = RealSet.load(place.of(name), model.input_spec, model.num_classes)
+    return RealSet(images=real.images, labels=real.labels, origin=name)
+
+
+def _budget(cell: Cell, seconds: float) -> dict[str, float]:
+    """The seconds for our own recipes, as a keyword where the pipeline takes one."""
+    ours = cell.method in ("ours", "real")
+    return {"budget": seconds} if ours and "budget" in inspect.signature(pipeline.quantize).parameters else {}
+
+
+@contextmanager
+def _recorded_images() -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """Inside the block the first images that a pipeline draws are kept, with their labels: those it tunes on."""
+    kept: list[tuple[Tensor, Tensor]] = []
+
+    class Recorded(ImageSource):
+        def draw(self, count: int, phase: str) -> tuple[Tensor, Tensor]:
+            images, labels = super().draw(count, phase)
+            if not kept:
+                kept.append((images[:_MEASURED_IMAGES].clone(), labels[:_MEASURED_IMAGES].clone()))
+            return images, labels
+
+    with mock.patch.object(pipeline, "ImageSource", Recorded):
+        yield kept
+
+
+def _measure(
+    cell: Cell, model: FloatModel, recorded: list[tuple[Tensor, Tensor]], device: str
+) -> dict[str, Any] | None:
+    """What the images are worth that a network was tuned on, for ours and for real ones."""
+    if cell.method not in ("ours", "real") or not recorded:
+        return None
+    images, labels = recorded[0]
+    statistics, _ = measure_set(model.teacher.to(device), images, labels, model.input_spec, device)
+    values = statistics.to_json()
+    del values["layers"], values["confidence_counts"]
+    return {**values, "bns_distance": statistics.bns_distance}
+
+
+def _plain_report(text: str, place: Place) -> dict[str, Any]:
+    """The report without this machine's folders, and without what stands elsewhere or was not measured well."""
+    if place.folder is not None:
+        text = text.replace(f"{place.folder}{os.sep}", "")
+    body: dict[str, Any] = json.loads(text)
+    if body["parity"] is not None:
+        del body["parity"]["tensors"]
+    return {key: value for key, value in body.items() if key not in _LEFT_OUT}
+
+
+def print_dry_run(cell: Cell, place: Place, *, untrained: bool) -> None:
+    """Print which recipe a run of the cell would take and what it would quantize.
+
+    `untrained`: the cell's network is of pytorchcv, and its weights are drawn, not fetched.
+    """
+    model = _load_untrained(cell.network) if untrained else load_network(cell, place)
+    recipe = recipe_of(cell, model.input_spec.shape)
+    print_plan(pipeline.plan_only(model, recipe))
+    print(f"{cell.network}: {list(model.input_spec.shape)} -> {model.num_classes} classes, recipe {recipe.name}")
+
+
+def _load_untrained(name: str) -> FloatModel:
+    zoo, _, network = name.partition(":")
+    if zoo != "pytorchcv":
+        raise InputError(f"{name} is not of pytorchcv; give pytorchcv:NAME, or leave out --untrained")
+    from pytorchcv.model_provider import get_model
+
+    torch.manual_seed(0)
+    module = get_model(network, pretrained=False).eval()
+    return load_model(module, mean=_IMAGENET_MEAN, std=_IMAGENET_STD, input_shape=(3, *module.in_size))
