@@ -51,6 +51,9 @@ class Tuning(Section):
     """What is adjusted after calibration."""
 
     rounding: bool = Field(True, description="compensate the weights' rounding errors, seen from their inputs")
+    refit: bool = Field(False, description="before rounding, fit each layer to the float one on its quantized inputs")
+    refit_ridge: Weight = Field(0.3, description="how firmly the fit is held to the float weights")
+    activation_scales: bool = Field(False, description="choose activations' scales anew behind the tuned layers")
     equalization: bool = Field(False, description="share the weights' ranges out between neighbouring layers")
     absorption: bool = Field(False, description="move biases that are high for their channel into the next layer")
     bias_correction: Literal["none", "empirical", "analytic"] = Field(

@@ -82,6 +82,12 @@ class Simulator(nn.Module):
         for quantizer in self.quantizers.values():
             quantizer.mode = mode
 
+    def float_copy(self) -> Simulator:
+        """The network as it computes now, in float and with parameters of its own that need no gradient."""
+        copy = Simulator(self.folded, self.plan, logits=self.logits)
+        copy.load_state_dict(self.state_dict())
+        return copy.to(next(self.network.parameters()).device).requires_grad_(False)
+
     @contextmanager
     def in_mode(self, mode: Mode) -> Iterator[None]:
         """Run a block in another mode, then return to the old ones."""

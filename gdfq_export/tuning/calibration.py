@@ -89,14 +89,19 @@ def weight_scale(quantizer: Quantizer, weight: Tensor, *, search: bool) -> Tenso
     axis = quantizer.point.axis
     assert axis is not None
     rows = weight.movedim(axis, 0).flatten(1)
-    full = rows.abs().amax(dim=1) / quantizer.code_max
     if not search:
-        return full
+        return rows.abs().amax(dim=1) / quantizer.code_max
+    return search_scale(quantizer, rows, torch.ones_like(rows))
+
+
+def search_scale(quantizer: Quantizer, rows: Tensor, importance: Tensor) -> Tensor:
+    """Scale of each row, [rows], of least squared rounding error, each error weighted by its `importance` [rows, K]."""
+    full = rows.abs().amax(dim=1) / quantizer.code_max
     best, least = full.clone(), torch.full_like(full, torch.inf)
     for ratio in _RATIOS:
         scale = (full * ratio).clamp_min(1e-12)[:, None]
         codes = torch.clamp(torch.round(rows / scale), quantizer.code_min, quantizer.code_max)
-        error = (codes * scale - rows).square().sum(dim=1)
+        error = ((codes * scale - rows).square() * importance).sum(dim=1)
         better = error < least
         least = torch.where(better, error, least)
         best = torch.where(better, scale[:, 0], best)

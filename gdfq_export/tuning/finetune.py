@@ -24,6 +24,7 @@ _LARGEST_SHIFT = 1 / 16
 
 def finetune(
     simulator: Simulator,
+    reference: Simulator,
     images: Tensor,
     settings: FineTune,
     *,
@@ -34,6 +35,7 @@ def finetune(
 
     Args:
         simulator: calibrated; its weights may already be rounded and its biases corrected.
+        reference: the same network in float, the teacher.
         images: [N, C, H, W] in the network's input range.
         settings: schedule and weights of the loss.
         seed: of the order of the images and of their augmentation.
@@ -41,7 +43,7 @@ def finetune(
     """
     random = torch.Generator().manual_seed(seed)
     student = _with_features(simulator)
-    teacher = _teacher(simulator)
+    teacher = _with_features(reference)
     scales = list(simulator.quantization_parameters())
     known = {id(scale) for scale in scales}
     weights = [parameter for parameter in simulator.network.parameters() if id(parameter) not in known]
@@ -68,13 +70,6 @@ def finetune(
         on_step(step + 1, settings.steps, {"loss": loss.item()})
     for parameter in simulator.network.parameters():
         parameter.requires_grad_(False)
-
-
-def _teacher(simulator: Simulator) -> fx.GraphModule:
-    """The float network as it came, whatever was tuned in the simulator since, returning logits and features."""
-    original = Simulator(simulator.folded, simulator.plan, logits=simulator.logits)
-    device = next(simulator.network.parameters()).device
-    return _with_features(original).to(device).requires_grad_(False)
 
 
 def _with_features(simulator: Simulator) -> fx.GraphModule:

@@ -8,75 +8,51 @@ that the output changes least: Optimal Brain Quantization (Frantar et al., arXiv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from gdfq_export.importer.operators.padding import Pads, spatial_pads
 from gdfq_export.simulator import Quantizer
+from gdfq_export.tuning.calibration import search_scale
+from gdfq_export.tuning.layer_moments import LayerMoments
 
-__all__ = ["input_moments", "round_weights"]
+__all__ = ["round_weights", "weighted_scale"]
 
 _DAMPING = 0.01
-_PATCHES = 2**15
 
 
-def input_moments(x: Tensor, weight: Tensor, attributes: dict[str, object], random: torch.Generator) -> Tensor:
-    """Second moments of what one output of a layer sees: [groups, K, K], K = input channels of a group * kernel area.
+def weighted_scale(weight: Tensor, moments: LayerMoments, quantizer: Quantizer) -> Tensor:
+    """Scale of each output channel, [out], of least rounding error where a weight counts by its input's variance.
 
     Args:
-        x: the layer's input, [N, C, H, W] or [N, C].
-        weight: its weight, [out, C / groups, kh, kw] or [out, C]; a Gemm's has been transposed to that.
-        attributes: keyword arguments of the importer's convolution; none for a Gemm.
-        random: chooses the patches, where there are more than are needed.
+        weight: [out, ...], output channels first.
+        moments: of the layer.
+        quantizer: gives the code range.
     """
-    rows = x[None] if x.dim() == 2 else _patches(x, weight, random, **attributes)  # type: ignore[arg-type]
-    return rows.transpose(1, 2).double() @ rows.double() / rows.shape[1]
+    groups, size = moments.inputs.shape[:2]
+    importance = torch.diagonal(moments.inputs, dim1=1, dim2=2)
+    rows = weight.reshape(groups, -1, size)
+    spread = importance.to(weight.dtype)[:, None, :].expand_as(rows).reshape(-1, size)
+    return search_scale(quantizer, rows.reshape(-1, size), spread)
 
 
-def _patches(
-    x: Tensor,
-    weight: Tensor,
-    random: torch.Generator,
-    *,
-    pads: Pads,
-    stride: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-) -> Tensor:
-    """Patches [groups, count, K] that the convolution multiplies, a random choice of them."""
-    kernel = weight.shape[2:]
-    sides = spatial_pads(pads, x.shape[2:], kernel, stride, dilation)
-    padded = functional.pad(x, [side for pair in reversed(sides) for side in pair])
-    keep = max(1, _PATCHES // len(x))
-    chosen = []
-    for image in padded.split(1):
-        columns = functional.unfold(image, kernel, dilation=tuple(dilation), stride=tuple(stride))
-        if columns.shape[2] > keep:
-            columns = columns[:, :, torch.randint(columns.shape[2], (keep,), generator=random)]
-        chosen.append(columns[0].reshape(groups, -1, columns.shape[2]))
-    return torch.cat(chosen, dim=2).transpose(1, 2)
-
-
-def round_weights(weight: Tensor, moments: Tensor, quantizer: Quantizer) -> Tensor:
+def round_weights(weight: Tensor, moments: LayerMoments, quantizer: Quantizer) -> Tensor:
     """The weight on the quantizer's grid, rounding errors compensated; same shape.
 
     Args:
         weight: [out, ...], output channels first; the quantizer's channel axis is 0.
-        moments: [groups, K, K] from `input_moments`.
+        moments: of the layer.
         quantizer: gives scales and code range.
     """
-    groups, size = moments.shape[:2]
+    inputs = moments.inputs
+    groups, size = inputs.shape[:2]
     rest = weight.reshape(groups, -1, size).double()
     scale = quantizer.scale.detach().reshape(groups, -1, 1).double()
-    order = torch.argsort(torch.diagonal(moments, dim1=1, dim2=2).mean(dim=0), descending=True)
-    rest, moments = rest[:, :, order].clone(), moments[:, order][:, :, order]
-    diagonal = torch.diagonal(moments, dim1=1, dim2=2)
+    order = torch.argsort(torch.diagonal(inputs, dim1=1, dim2=2).mean(dim=0), descending=True)
+    rest, inputs = rest[:, :, order].clone(), inputs[:, order][:, :, order]
+    diagonal = torch.diagonal(inputs, dim1=1, dim2=2)
     damping = _DAMPING * diagonal.mean(dim=1, keepdim=True).clamp_min(1e-12)
     factor = torch.linalg.cholesky(
-        torch.cholesky_inverse(torch.linalg.cholesky(moments + torch.diag_embed(damping.expand_as(diagonal)))),
+        torch.cholesky_inverse(torch.linalg.cholesky(inputs + torch.diag_embed(damping.expand_as(diagonal)))),
         upper=True,
     )
     rounded = torch.empty_like(rest)

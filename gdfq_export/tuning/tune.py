@@ -51,6 +51,7 @@ def tune(
         statistics = equalize(simulator, statistics)
     if recipe.tuning.absorption:
         statistics = absorb(simulator, statistics)
+    reference = simulator.float_copy()
     seen = images[: recipe.calibration.images]
     with progress.phase("calibrate") as phase:
         calibrate(
@@ -61,14 +62,13 @@ def tune(
             on_batch=lambda done: phase(done, len(seen), {}),
         )
     float_weights = {layer.name: layer.weight.detach().clone() for layer in simulator.layers()}
-    empirical = recipe.tuning.bias_correction == "empirical"
-    if recipe.tuning.rounding or empirical:
+    if recipe.tuning.rounding or recipe.tuning.bias_correction == "empirical":
         with progress.phase("tune layers") as phase:
             tune_layers(
                 simulator,
+                reference,
                 seen.to(device),
-                rounding=recipe.tuning.rounding,
-                bias_correction=empirical,
+                recipe.tuning,
                 seed=seed,
                 on_layer=lambda done, total: phase(done, total, {}),
             )
@@ -77,7 +77,7 @@ def tune(
             log.info("the bias of %s was not corrected: %s", layer, reason)
     if recipe.tuning.finetune is not None:
         with progress.phase("fine-tune") as phase:
-            finetune(simulator, images, recipe.tuning.finetune, seed=seed, on_step=phase)
+            finetune(simulator, reference, images, recipe.tuning.finetune, seed=seed, on_step=phase)
 
 
 def _known_ranges(

@@ -1,0 +1,56 @@
+"""A quantized network and its float counterpart, computed side by side.
+
+Both have one graph. Node by node the float network goes first, so that whoever tunes the other knows what a value
+should be before it is computed. A value is dropped behind its last reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+__all__ = ["Lockstep"]
+
+
+class Lockstep:
+    """Runs `network` beside `reference` on images [N, C, H, W].
+
+    Attributes:
+        found: what the quantized network has computed, by the name of its nodes.
+        wanted: what the float network has computed, by the same names.
+    """
+
+    def __init__(self, reference: fx.GraphModule, network: fx.GraphModule, images: Tensor) -> None:
+        self._runs = [fx.Interpreter(reference), fx.Interpreter(network)]
+        for run in self._runs:
+            run.args_iter = iter((images,))
+        self._nodes = list(zip(reference.graph.nodes, network.graph.nodes, strict=True))
+        assert all(one.name == other.name for one, other in self._nodes), "the graphs differ"
+        self.wanted: dict[str, Any] = {}
+        self.found: dict[str, Any] = {}
+
+    def arguments(self, node: fx.Node) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What a node of the quantized network is called with."""
+        return self._runs[1].fetch_args_kwargs_from_env(node)
+
+    def run_node(self, node: fx.Node) -> Any:
+        """Compute a node of the quantized network as it is."""
+        return self._runs[1].run_node(node)
+
+    def run(self, compute: Callable[[fx.Node], Any]) -> None:
+        """Go through the graph; `compute` gives the value of each node of the quantized network."""
+        last: dict[str, str] = {}
+        for node, _ in reversed(self._nodes):
+            for read in node.all_input_nodes:
+                last.setdefault(read.name, node.name)
+        with torch.no_grad():
+            for reference, node in self._nodes:
+                self.wanted[node.name] = self._runs[0].env[reference] = self._runs[0].run_node(reference)
+                self.found[node.name] = self._runs[1].env[node] = compute(node)
+                for read, other in zip(node.all_input_nodes, reference.all_input_nodes, strict=True):
+                    if last[read.name] == node.name and read in self._runs[1].env:
+                        del self._runs[0].env[other], self._runs[1].env[read]
+                        del self.wanted[read.name], self.found[read.name]
