@@ -71,7 +71,7 @@ class RefinedSampler:
     Every draw starts from fresh images and takes `steps` steps a batch: exactly what is asked for is made. On one
     machine and one number of threads the same seed and the same draws give the same bytes. `on_step` is called after
     each step with the steps done and to do in the whole draw and the figures `loss`, `cross_entropy`, `bns` (with
-    BatchNorm), `variation`, `agreement`; it may be replaced between draws.
+    BatchNorm), `variation`, `agreement`; it may be replaced between draws. `start` is the other sampler.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class RefinedSampler:
         """Keep a frozen copy of `teacher`, which maps images [N, C, H, W] to logits [N, num_classes], on `device`."""
         self.source = "refined noise" if sampler is None else f"{sampler.source}+refinement"
         self.on_step = on_step
-        self._sampler = sampler
+        self.start = sampler
         self._teacher = copy.deepcopy(teacher).eval().requires_grad_(False).to(device)
         self._has_batch_norm = has_batch_norm(self._teacher)
         self._input_spec = input_spec
@@ -105,11 +105,11 @@ class RefinedSampler:
         Raises:
             FloatingPointError: the loss became NaN or infinite.
         """
-        if self._sampler is None:
+        if self.start is None:
             images = _smooth_noise(count, self._input_spec, self._random)
             labels = balanced_labels(count, torch.arange(self._num_classes), self._random)
         else:
-            images, labels = self._sampler.draw(count, batch)
+            images, labels = self.start.draw(count, batch)
         batches = max(1, math.ceil(count / self._settings.batch))
         parts = zip(images.tensor_split(batches), labels.tensor_split(batches), strict=True)
         total = batches * self._settings.steps

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from calib.dead_leaves import DeadLeavesSampler
-from calib.gdfq import train_gdfq
+from calib.gdfq import GdfqSampler, train_gdfq
 from calib.published_gdfq import PublishedGdfq
 from calib.refinement import RefinedSampler
 from calib.samplers import NoiseSampler, RealSet, Sampler
@@ -25,7 +25,13 @@ from gdfq_export.recipe import Recipe, Tuning
 __all__ = ["ImageSource"]
 
 _DRAW_BATCH = 64
-_SECTION_OF = {"gdfq": "generator", "refined": "refinement", "zeroq": "zeroq", "published": "published"}
+_SECTION_OF = {
+    "gdfq": "generator",
+    "gdfq-refined": "refinement",
+    "refined": "refinement",
+    "zeroq": "zeroq",
+    "published": "published",
+}
 
 
 class ImageSource:
@@ -69,6 +75,9 @@ class ImageSource:
             self._sampler = _RealSampler(calibration, seed)
         else:
             self._sampler = self._make()
+        self._fresh = self._sampler
+        if isinstance(self._sampler, RefinedSampler) and isinstance(self._sampler.start, GdfqSampler):
+            self._fresh = self._sampler.start
 
     @property
     def name(self) -> str:
@@ -77,8 +86,8 @@ class ImageSource:
 
     @property
     def name_fresh(self) -> str:
-        """The name of what a later draw gives."""
-        return f"{self.name} (fresh)"
+        """The name of what `draw_fresh` gives."""
+        return f"{self._fresh.source} (fresh)"
 
     @property
     def trainer(self) -> PublishedGdfq:
@@ -87,14 +96,12 @@ class ImageSource:
         return self._sampler
 
     def draw(self, count: int, phase: str) -> tuple[Tensor, Tensor]:
-        """Fresh images [count, C, H, W] in the network's input range and their labels [count]."""
-        with self.progress.phase(phase) as report:
-            if isinstance(self._sampler, RefinedSampler | ZeroQSampler | PublishedGdfq):
-                self._sampler.on_step = report
-            try:
-                return self._sampler.draw(count, _DRAW_BATCH)
-            except FloatingPointError as error:
-                raise self._diverged() from error
+        """New images [count, C, H, W] in the network's input range and their labels [count]."""
+        return self._draw(self._sampler, count, phase)
+
+    def draw_fresh(self, count: int, phase: str) -> tuple[Tensor, Tensor]:
+        """The same, for judging what was tuned on the others: without refinement, where a generator made its start."""
+        return self._draw(self._fresh, count, phase)
 
     def fill(self, images: Tensor, count: int) -> tuple[Tensor, str]:
         """The first `count` fresh images, noise behind them where there are fewer, and what they are.
@@ -107,28 +114,42 @@ class ImageSource:
         noise, _ = NoiseSampler(self.model.input_spec, self.model.num_classes, self.seed).draw(missing, _DRAW_BATCH)
         return torch.cat([images, noise]), f"{self.name_fresh}: {len(images)}, noise: {missing}"
 
+    def _draw(self, sampler: Sampler, count: int, phase: str) -> tuple[Tensor, Tensor]:
+        with self.progress.phase(phase) as report:
+            if isinstance(sampler, RefinedSampler | ZeroQSampler | PublishedGdfq):
+                sampler.on_step = report
+            try:
+                return sampler.draw(count, _DRAW_BATCH)
+            except FloatingPointError as error:
+                raise self._diverged(self.recipe.data.method) from error
+
     def _make(self) -> Sampler:
         model, data = self.model, self.recipe.data
         common = (model.input_spec, model.num_classes)
         if data.method == "noise":
             return NoiseSampler(*common, self.seed)
-        if data.method == "refined":
-            leaves = DeadLeavesSampler(*common, self.seed)
-            return RefinedSampler(leaves, model.teacher, *common, data.refinement.settings(), self.seed, self.device)
+        if data.method in ("refined", "gdfq-refined"):
+            start = DeadLeavesSampler(*common, self.seed) if data.method == "refined" else self._train_generator()
+            return RefinedSampler(start, model.teacher, *common, data.refinement.settings(), self.seed, self.device)
         if data.method == "zeroq":
             return ZeroQSampler(model.teacher, *common, data.zeroq.settings(), self.seed, self.device)
         if data.method == "published":
             return PublishedGdfq(model.teacher, *common, data.published.settings(), self.seed, self.device)
+        return self._train_generator()
+
+    def _train_generator(self) -> GdfqSampler:
+        model, settings = self.model, self.recipe.data.generator.settings()
+        common = (model.input_spec, model.num_classes)
         with self.progress.phase("train the generator") as phase:
             try:
-                return train_gdfq(model.teacher, *common, data.generator.settings(), self.seed, self.device, phase)
+                return train_gdfq(model.teacher, *common, settings, self.seed, self.device, phase)
             except FloatingPointError as error:
-                raise self._diverged() from error
+                raise self._diverged("gdfq") from error
 
-    def _diverged(self) -> InputError:
+    def _diverged(self, method: str) -> InputError:
         return InputError(
             f"making images for {self.model.source} diverged; lower "
-            f"data.{_SECTION_OF[self.recipe.data.method]}.learning_rate in the recipe {self.recipe.name}"
+            f"data.{_SECTION_OF[method]}.learning_rate in the recipe {self.recipe.name}"
         )
 
 

@@ -84,7 +84,7 @@ def quantize(
     proto = write_onnx(model.folded, plan, encodings, parameters, _metadata(model, recipe, source, seed))
     file = _serialize(proto)
     exact = IntegerSimulator(model.folded, plan, encodings, parameters)
-    fresh, _ = source.draw(used.verify.agreement_images, "make fresh images")
+    fresh, _ = source.draw_fresh(used.verify.agreement_images, "make fresh images")
     parity_images, parity_source = source.fill(fresh, used.verify.parity_images)
     measured = run_verification(
         _serialize(model.original),

@@ -41,7 +41,7 @@ class Generator(Section):
 
 
 class Refinement(Section):
-    """Pixels of dead leaves, refined until the network recognises them (cross-entropy + BatchNorm statistics)."""
+    """Pixels, refined until the network recognises the image (cross-entropy + BatchNorm statistics)."""
 
     steps: Count = 30
     batch: Count = Field(32, description="images refined together")
@@ -88,10 +88,10 @@ class ZeroQ(Section):
 class Data(Section):
     """Where calibration and tuning images come from; `real` takes those that the user gives, all others make them."""
 
-    method: Literal["gdfq", "refined", "noise", "zeroq", "published", "real"] = "gdfq"
+    method: Literal["gdfq", "gdfq-refined", "refined", "noise", "zeroq", "published", "real"] = "gdfq"
     images: Count = Field(1024, description="images drawn for fine-tuning")
-    generator: Generator = Field(Generator(), description="for method: gdfq")
-    refinement: Refinement = Field(Refinement(), description="for method: refined")
+    generator: Generator = Field(Generator(), description="for methods gdfq and gdfq-refined")
+    refinement: Refinement = Field(Refinement(), description="for methods gdfq-refined and refined")
     zeroq: ZeroQ = Field(ZeroQ(), description="for method: zeroq")
     published: PublishedGenerator = Field(PublishedGenerator(), description="for method: published")
 
@@ -100,6 +100,6 @@ class LargeImages(Section):
     """What holds instead for large inputs, where a generator learns no classes in minutes and every image is dear."""
 
     pixels: Count = Field(128 * 128, description="height times width from which this section holds")
-    data: Data = Field(Data(method="refined", images=64), description="in place of data with method: gdfq")
+    data: Data = Field(Data(method="refined", images=64), description="in place of methods gdfq and gdfq-refined")
     calibration_images: Count = Field(64, description="at most so many calibration.images")
     agreement_images: Count = Field(32, description="at most so many verify.agreement_images")

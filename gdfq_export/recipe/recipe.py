@@ -44,7 +44,7 @@ class Recipe(Section):
         agreement = min(self.verify.agreement_images, large.agreement_images)
         return self.model_copy(
             update={
-                "data": large.data if self.data.method == "gdfq" else self.data,
+                "data": large.data if self.data.method in ("gdfq", "gdfq-refined") else self.data,
                 "calibration": self.calibration.model_copy(update={"images": calibration}),
                 "verify": self.verify.model_copy(update={"agreement_images": agreement}),
             }
