@@ -4,10 +4,10 @@
     GDFQ_EXPORT_DATA=FOLDER python -m bench.accuracy all --networks cifar10_resnet20 --bits w4a4 --seeds 0,1,2
     python -m bench.accuracy page
 
-`run` writes bench/results/accuracy/NETWORK-BITS-METHOD-seedN.json, `all` starts a process for each cell, so that seconds
-and memory are the cell's own, and `page` makes docs/accuracy.md of whatever was run. FOLDER holds models/NAME.onnx
-with their sidecars, cifar10_test_dev.npz, cifar10_train_5000.npz, cifar100_mixed_dev.npz, and imagenet_val/ with
-labels.csv.
+`run` writes bench/results/accuracy/NETWORK-BITS-METHOD-seedN.json, `all` starts a process for each cell, so that
+seconds and memory are the cell's own, and `page` makes docs/accuracy.md of whatever was run. FOLDER holds
+models/NAME.onnx with their sidecars, cifar10_test_dev.npz, cifar10_train_5000.npz, cifar100_mixed_dev.npz, and
+imagenet_val/ with labels.csv.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import click
 
-from bench.accuracy_cells import GRIDS, METHODS, NETWORKS, Cell, budget_of, reason_against
+from bench.accuracy_cells import GRIDS, METHODS, NETWORKS, TABLE_BITS, Cell, budget_of, reason_against
 from bench.results_file import FOLDER, write_results
 from gdfq_export.errors import GdfqExportError, InputError
 
@@ -85,7 +85,7 @@ def run(
 
 @main.command("all")
 @click.option("--networks", default=",".join(NETWORKS), help="Names, comma-separated.  [default: all]")
-@click.option("--bits", default=",".join(name for name in GRIDS if name != "w4a4-first-last"), show_default=True)
+@click.option("--bits", default=",".join(TABLE_BITS), show_default=True)
 @click.option("--methods", default=",".join(METHODS), show_default=True)
 @click.option("--seeds", default="0", show_default=True)
 @click.option("--budget", type=float, help="Seconds for each cell.  [default: those of the table]")
@@ -119,7 +119,7 @@ def run_all(
         seconds = budget_of(cell.network, cell.bits) if budget is None else budget
         click.echo(f"[{position}/{len(cells)}] {cell.name}, budget {seconds:.0f} s ... ", nl=False)
         command = shlex.split(_command(cell, seconds, threads, device, None))
-        done = subprocess.run([sys.executable, *command[1:]], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, *command[1:]], cwd=PAGE.parent.parent, capture_output=True, text=True)
         if done.returncode == 0:
             click.echo(_outcome(RESULTS / f"{cell.name}.json"))
         else:
@@ -144,6 +144,8 @@ def page(results: Path, out: Path) -> None:
         raise click.ClickException(str(error)) from error
     chart = out.with_suffix(".png")
     drawn = draw_chart(entries, chart)
+    if not drawn:
+        chart.unlink(missing_ok=True)
     out.write_text(build_page(entries, chart=chart.name if drawn else None), encoding="utf-8")
     click.echo(f"wrote {out}: {len(entries)} cells")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gdfq_export.errors import InputError
-from gdfq_export.recipe import DEFAULT_RECIPE, Bits, Recipe, Verify, list_recipes, load_recipe
+from gdfq_export.recipe import Bits, Recipe, Verify, load_recipe
 
 __all__ = [
     "GRIDS",
@@ -18,11 +18,13 @@ __all__ = [
     "NETWORKS",
     "REAL_IMAGES",
     "SCORED_IMAGES",
+    "TABLE_BITS",
     "Cell",
     "Limit",
     "budget_of",
-    "recipe_of",
     "reason_against",
+    "recipe_of",
+    "words_for",
 ]
 
 NETWORKS = (
@@ -47,16 +49,19 @@ METHODS = {
     "ours": "ours",
     "real": "real images",
 }
+_AS_PUBLISHED = "-first-last"  # first and last layer have the bits of all others, as in the papers' own figures
 GRIDS = {
     "w8a8": Bits(),
     "w6a6": Bits(weights=6, activations=6),
+    "w6a6-first-last": Bits(weights=6, activations=6, first_last=6),
     "w5a5": Bits(weights=5, activations=5),
     "w4a8": Bits(weights=4),
     "w4a4": Bits(weights=4, activations=4),
     "w4a4-first-last": Bits(weights=4, activations=4, first_last=4),
-    "w4a4-all": Bits(weights=4, activations=4, first_last=4, residual=4, input=4),
+    "w4a4-everywhere": Bits(weights=4, activations=4, first_last=4, residual=4, input=4),
     "w3a3": Bits(weights=3, activations=3),
 }
+TABLE_BITS = tuple(name for name in GRIDS if not name.endswith(_AS_PUBLISHED))
 SCORED_IMAGES = {
     "cifar10": "cifar10_test_dev.npz",
     "cifar100": "cifar100_mixed_dev.npz",
@@ -66,10 +71,8 @@ REAL_IMAGES = {"cifar10": "cifar10_train_5000.npz"}  # the demo has the digits i
 
 _PAPER_RECIPES = {"noise": "paper/noise", "dfq": "paper/dfq", "zeroq": "paper/zeroq", "gdfq": "paper/gdfq"}
 _LARGE = 64  # pixels a side from which GDFQ runs with its settings for ImageNet
-_MINUTES = {
-    "w8a8": 2, "w6a6": 2, "w5a5": 5, "w4a8": 5, "w4a4": 10, "w4a4-first-last": 10, "w4a4-all": 10, "w3a3": 20,
-}  # fmt: skip
-_MORE_FOR_IMAGENET = 3
+_MINUTES = {"w8a8": 2, "w6a6": 2, "w5a5": 5, "w4a8": 5, "w4a4": 10, "w4a4-everywhere": 10, "w3a3": 20}
+_MORE_FOR_LARGE = 3  # times the minutes, for networks that take 224 x 224
 _VERIFY = Verify(agreement_images=8, parity_images=32, latency_seconds=0)  # the table is about the labelled images
 
 
@@ -122,7 +125,7 @@ LIMITS = (
     _limits("cifar10_resnet20", "w6a6", 2, 0.4, 0.2),
     _limits("cifar10_resnet20", "w4a8", 5, 0.8, 0.4),
     _limits("cifar10_resnet20", "w4a4", 10, 2.0, 1.0),
-    _limits("cifar10_resnet20", "w4a4-all", 10, 5.0, 3.0),
+    _limits("cifar10_resnet20", "w4a4-everywhere", 10, 5.0, 3.0),
     _limits("cifar10_resnet20", "w3a3", 20, 9.0, 5.0),
     _limits("cifar10_resnet20_cy", "w4a4", 10, 2.5, 1.3),
     _limits("cifar10_resnet32", "w4a4", 10, 2.5, 1.3),
@@ -144,7 +147,8 @@ def budget_of(network: str, bits: str) -> float:
     for limit in LIMITS:
         if (limit.network, limit.bits) == (network, bits):
             return 60 * limit.minutes
-    return 60.0 * _MINUTES[bits] * (_MORE_FOR_IMAGENET if network.startswith("imagenet") else 1)
+    small = network in NETWORKS and not network.startswith("imagenet")
+    return 60.0 * _MINUTES[bits.removesuffix(_AS_PUBLISHED)] * (1 if small else _MORE_FOR_LARGE)
 
 
 def reason_against(cell: Cell) -> str | None:
@@ -152,6 +156,12 @@ def reason_against(cell: Cell) -> str | None:
     if cell.method == "real" and cell.network != "demo" and cell.images_key not in REAL_IMAGES:
         return "no real images beside those that are scored"
     return None
+
+
+def words_for(bits: str) -> str:
+    """A grid's key as people write it: w4a4-everywhere -> W4A4 everywhere."""
+    width, _, where = bits.partition("-")
+    return f"{width.upper()} {where.replace('-', ' and ')}".rstrip()
 
 
 def recipe_of(cell: Cell, shape: tuple[int, int, int]) -> Recipe:
@@ -163,14 +173,7 @@ def recipe_of(cell: Cell, shape: tuple[int, int, int]) -> Recipe:
     for kind, known, given in (("method", METHODS, cell.method), ("bits", GRIDS, cell.bits)):
         if given not in known:
             raise InputError(f"there is no {kind} {given!r}; give {', '.join(known)}")
-    name = _PAPER_RECIPES.get(cell.method) or _our_recipe(cell.bits)
+    name = _PAPER_RECIPES.get(cell.method, f"{cell.bits.removesuffix(_AS_PUBLISHED)}-ort-cpu")
     if name == "paper/gdfq" and min(shape[1:]) >= _LARGE:
         name = "paper/gdfq-imagenet"
     return load_recipe(name).model_copy(update={"bits": GRIDS[cell.bits], "verify": _VERIFY})
-
-
-def _our_recipe(bits: str) -> str:
-    """Ours for these bits; that of W4A4 serves where only first and last layer differ, the default for the rest."""
-    shipped = {recipe.name for recipe in list_recipes()}
-    wanted = (f"{bits}-ort-cpu", f"{bits.removesuffix('-first-last')}-ort-cpu", DEFAULT_RECIPE)
-    return next(name for name in wanted if name in shipped)
