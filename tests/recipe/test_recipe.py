@@ -92,7 +92,10 @@ def test_hash_changes_with_any_setting_and_only_then(tmp_path: Path) -> None:
         ("name: x\nbits: {weights: 16}\n", "bits.weights is 16; give it an integer from 2 to 8"),
         ("name: x\nbits: {weights: eight}\n", "bits.weights is 'eight'; give it an integer from 2 to 8"),
         ("name: x\nbits: 8\n", "bits is 8; give it a mapping with keys among weights, activations"),
-        ("name: x\ndata: {method: photos}\n", "data.method is 'photos'; give it one of gdfq, gdfq-refined, refined, noise"),
+        (
+            "name: x\ndata: {method: photos}\n",
+            "data.method is 'photos'; give it one of gdfq, gdfq-refined, ",
+        ),
         (
             "name: x\nlarge_images: {data: {refinement: {step: 1}}}\n",
             "unknown key large_images.data.refinement.step (did you mean steps?)",
