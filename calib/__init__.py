@@ -11,15 +11,17 @@ from calib.gdfq import GdfqSampler, GeneratorTraining, train_gdfq
 from calib.generator import ConditionalGenerator
 from calib.input_spec import InputSpec
 from calib.moving_range import MovingRange
+from calib.pink_noise import PinkNoiseSampler
 from calib.published_gdfq import PublishedGdfq, PublishedTraining
 from calib.ranges import Entropy, MinMax, Mse, Percentile, RangeEstimator, make_range_estimator
 from calib.refinement import RefinedSampler, Refinement
-from calib.samplers import NoiseSampler, RealSet, Sampler
+from calib.samplers import AlternatingSampler, NoiseSampler, RealSet, Sampler
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
 from calib.synthetic_set import SyntheticSet
 from calib.zeroq import ZeroQ, ZeroQSampler
 
 __all__ = [
+    "AlternatingSampler",
     "BatchNormTap",
     "ConditionalGenerator",
     "DataError",
@@ -33,6 +35,7 @@ __all__ = [
     "Mse",
     "NoiseSampler",
     "Percentile",
+    "PinkNoiseSampler",
     "PublishedGdfq",
     "PublishedTraining",
     "RangeEstimator",

@@ -25,6 +25,7 @@ from torch.nn import functional
 
 from calib.gdfq import StepReport, balanced_labels
 from calib.input_spec import InputSpec
+from calib.precision import mixed_precision
 from calib.samplers import Sampler
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
 
@@ -143,7 +144,8 @@ class RefinedSampler:
     def _loss(self, images: Tensor, shares: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         facts = {"variation": total_variation(shares)}
         with BatchNormTap(self._teacher) as tap:
-            logits = self._teacher(images)
+            with mixed_precision(self._device, min(self._input_spec.shape[1:])):
+                logits = self._teacher(images).float()
             if self._has_batch_norm:
                 facts["bns"] = bns_loss(tap)
         cross_entropy = functional.cross_entropy(logits, labels)

@@ -17,7 +17,7 @@ from calib.image_folder import read_image_folder
 from calib.input_spec import InputSpec
 from calib.npz_images import read_npz_images
 
-__all__ = ["NoiseSampler", "RealSet", "Sampler"]
+__all__ = ["AlternatingSampler", "NoiseSampler", "RealSet", "Sampler"]
 
 
 class Sampler(Protocol):
@@ -62,6 +62,21 @@ class NoiseSampler:
         for chunk in images.split(batch):
             chunk.copy_(torch.clamp(centre + spread * torch.randn(chunk.shape, generator=self._random), low, high))
         return images, torch.randint(self._num_classes, (count,), generator=self._random)
+
+
+class AlternatingSampler:
+    """Draw from several samplers in turn, so that every stretch of a draw holds images of each."""
+
+    def __init__(self, *samplers: Sampler) -> None:
+        self._samplers = samplers
+        self.source = " and ".join(sampler.source for sampler in samplers)
+
+    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
+        """Draw images float32 [count, C, H, W] and labels int64 [count]; image i is of sampler i modulo their number."""
+        share = -(-count // len(self._samplers))
+        drawn = [sampler.draw(share, batch) for sampler in self._samplers]
+        images, labels = (torch.stack(parts, dim=1).flatten(0, 1)[:count] for parts in zip(*drawn, strict=True))
+        return images, labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -63,7 +63,8 @@ class BatchNormTap:
         return [(layer, *self._captured[layer]) for layer in self._layers if layer in self._captured]
 
     def _capture(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3), correction=0)
+        values = inputs[0].to(torch.promote_types(inputs[0].dtype, torch.float32))
+        variance, mean = torch.var_mean(values, dim=(0, 2, 3), correction=0)
         self._captured[layer] = (mean, variance)
 
 

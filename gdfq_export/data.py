@@ -11,9 +11,10 @@ from torch import Tensor
 
 from calib.dead_leaves import DeadLeavesSampler
 from calib.gdfq import GdfqSampler, train_gdfq
+from calib.pink_noise import PinkNoiseSampler
 from calib.published_gdfq import PublishedGdfq
 from calib.refinement import RefinedSampler
-from calib.samplers import NoiseSampler, RealSet, Sampler
+from calib.samplers import AlternatingSampler, NoiseSampler, RealSet, Sampler
 from calib.statistics import has_batch_norm
 from calib.synthetic_set import SyntheticSet
 from calib.zeroq import ZeroQSampler
@@ -129,13 +130,17 @@ class ImageSource:
         if data.method == "noise":
             return NoiseSampler(*common, self.seed)
         if data.method in ("refined", "gdfq-refined"):
-            start = DeadLeavesSampler(*common, self.seed) if data.method == "refined" else self._train_generator()
+            start = self._train_generator() if data.method == "gdfq-refined" else self._without_generator()
             return RefinedSampler(start, model.teacher, *common, data.refinement.settings(), self.seed, self.device)
         if data.method == "zeroq":
             return ZeroQSampler(model.teacher, *common, data.zeroq.settings(), self.seed, self.device)
         if data.method == "published":
             return PublishedGdfq(model.teacher, *common, data.published.settings(), self.seed, self.device)
         return self._train_generator()
+
+    def _without_generator(self) -> Sampler:
+        common = (self.model.input_spec, self.model.num_classes, self.seed)
+        return AlternatingSampler(DeadLeavesSampler(*common), PinkNoiseSampler(*common))
 
     def _train_generator(self) -> GdfqSampler:
         model, settings = self.model, self.recipe.data.generator.settings()

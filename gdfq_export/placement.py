@@ -5,8 +5,9 @@
 2. A Relu or Clip that alone consumes a kernel's output is absorbed: its output is the tensor that is quantized.
 3. Every activation input and every output of a kernel is a quantization point; outputs with the scale of the input
    share its group.
-4. Bit widths: what the recipe says for the kind of tensor, raised at the first and last layer, at residual edges, and
-   to the widest of a group.
+4. Bit widths: what the recipe says for the kind of tensor, raised at the first and last layer, where a layer's output
+   is not yet what a layer reads (in front of an Add, a Mul or an activation function's table), and to the widest of a
+   group.
 """
 
 from __future__ import annotations
@@ -134,6 +135,10 @@ class _Planner:
     def _is_layer(self, node: ir.Node) -> bool:
         return self.nodes[name_of(node)].kernel is not None and self.target.rules[node.op_type].weight is not None
 
+    def _is_arithmetic(self, node: ir.Node) -> bool:
+        """Whether the kernel computes new numbers, one by one; no multiplications are saved by giving it fewer bits."""
+        return self.nodes[name_of(node)].kernel in (Kernel.ADD, Kernel.MUL, Kernel.LOOKUP)
+
     def _place_points(self, node: ir.Node, rule: Rule, at_an_end: bool) -> None:
         for index in range(len(node.inputs)) if rule.activations is None else rule.activations:
             self._read(_required(node, index), node, at_an_end)
@@ -162,7 +167,7 @@ class _Planner:
         if at_an_end:
             self._raise_bits(name, self.bits.first_last)
         producer = self.coded.get(name)
-        if reader.op_type == "Add" and producer is not None and self._is_layer(producer):
+        if self._is_arithmetic(reader) and producer is not None and self._is_layer(producer):
             self._raise_bits(name, self.bits.residual)
 
     def _raise_bits(self, name: str, bits: int) -> None:

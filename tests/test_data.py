@@ -56,7 +56,7 @@ def saved_set(count: int = 5, side: int = 8, classes: int = 10) -> SyntheticSet:
     [
         (Data(method="noise"), "noise"),
         (Data(method="gdfq", generator=Generator(steps=2, batch=4)), "gdfq"),
-        (Data(method="refined", refinement=Refinement(steps=2, batch=4)), "dead leaves+refinement"),
+        (Data(method="refined", refinement=Refinement(steps=2, batch=4)), "dead leaves and pink noise+refinement"),
         (Data(method="zeroq", zeroq=ZeroQ(steps=2, batch=4)), "zeroq"),
         (Data(method="published", published=PublishedGenerator(steps=2, batch=4)), "gdfq as published"),
     ],

@@ -269,6 +269,15 @@ def test_residual_edges_have_their_own_bits() -> None:
     assert bits_of("a") == 3
 
 
+def test_what_an_activation_functions_table_reads_has_the_bits_of_a_residual_edge() -> None:
+    silu: Nodes = [("Sigmoid", ["d"], ["s"]), ("Mul", ["d", "s"], ["m"])]
+    nodes = [conv("x", "w", "c"), ("LeakyRelu", ["c"], ["l"]), conv("l", "v", "d"), *silu, conv("m", "u", "e")]
+    kernels_ = {name: weights(4, 4, 3, 3) for name in "wvu"}
+    plan = planned([*nodes, *head("e")], output="y", bits=LOW, g=weights(5, 4), **kernels_)
+    bits = {name: plan.by_tensor[name].bits for name in "cldsm"}
+    assert bits == {"c": 5, "l": 3, "d": 5, "s": 3, "m": 3}
+
+
 def test_the_input_has_at_least_the_inputs_bits() -> None:
     nodes: Nodes = [("Sigmoid", ["x"], ["s"]), conv("s", "w", "c"), *head("c")]
     plan = planned(nodes, output="y", bits=LOW, w=weights(4, 4, 3, 3), g=weights(5, 4))

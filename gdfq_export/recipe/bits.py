@@ -15,5 +15,5 @@ class Bits(Section):
     weights: BitWidth = 8
     activations: BitWidth = 8
     first_last: BitWidth = Field(8, description="weights and activations of the first and the last layer")
-    residual: BitWidth = Field(8, description="a layer's output that feeds a residual Add")
+    residual: BitWidth = Field(8, description="a layer's output that feeds an Add, a Mul or a table, as of LeakyRelu")
     input: BitWidth = Field(8, description="the network's input")

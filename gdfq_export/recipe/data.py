@@ -96,10 +96,15 @@ class Data(Section):
     published: PublishedGenerator = Field(PublishedGenerator(), description="for method: published")
 
 
+_LARGE_DATA = Data(
+    method="refined", images=64, refinement=Refinement(steps=40, batch=64, learning_rate=7e-3, bns_weight=250.0)
+)
+
+
 class LargeImages(Section):
     """What holds instead for large inputs, where a generator learns no classes in minutes and every image is dear."""
 
     pixels: Count = Field(128 * 128, description="height times width from which this section holds")
-    data: Data = Field(Data(method="refined", images=64), description="in place of methods gdfq and gdfq-refined")
+    data: Data = Field(_LARGE_DATA, description="in place of methods gdfq and gdfq-refined")
     calibration_images: Count = Field(64, description="at most so many calibration.images")
     agreement_images: Count = Field(32, description="at most so many verify.agreement_images")

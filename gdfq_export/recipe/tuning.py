@@ -26,12 +26,11 @@ class Calibration(Section):
 class FineTune(Section):
     """Distillation of the float network into the simulated low-bit one."""
 
-    steps: Count = 500
+    steps: Count = 150
     batch: Annotated[int, Field(ge=2)] = 64
-    learning_rate: Rate = 1e-4
-    scale_learning_rate: Rate = Field(1e-3, description="for the logarithms of the quantizers' scales")
-    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(4.0, description="of the softened logits")
-    feature_weight: Weight = Field(1.0, description="weight of the feature error beside the logits' divergence")
+    learning_rate: Rate = 1e-3
+    scale_learning_rate: Rate = Field(3e-3, description="for the logarithms of the quantizers' scales")
+    feature_weight: Weight = Field(1.0, description="weight of the features' relative error beside the logits'")
 
 
 class PublishedFineTune(Section):

@@ -24,13 +24,14 @@ from gdfq_export.plan import Role
 from gdfq_export.recipe import Tuning
 from gdfq_export.simulator import Layer, Quantizer, Simulator
 from gdfq_export.tuning.layer_moments import observe_layer
-from gdfq_export.tuning.lockstep import Lockstep
+from gdfq_export.tuning.lockstep import Lockstep, most_numbers
 from gdfq_export.tuning.refit import refit_weights
 from gdfq_export.tuning.rounding import round_weights, weighted_scale
 
 __all__ = ["tune_layers"]
 
-_PIXELS = 2**21
+_MOST_NUMBERS = 2**30  # of both networks' values at once: 4 GiB, and about as much again while a layer is computed
+_FEWEST_IMAGES = 16
 _SCALE_NUMBERS = 2**22  # of a tensor, to choose its scale with
 _SCALE_FACTORS = (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2)
 _LARGEST_ROUNDED = 512 * 9  # inputs to one output; their second moments take the square of it
@@ -56,7 +57,7 @@ def tune_layers(
         seed: of the choice of patches.
         on_layer: called with the layers done and their number.
     """
-    count = max(16, _PIXELS // (images.shape[2] * images.shape[3]))
+    count = max(_FEWEST_IMAGES, _MOST_NUMBERS // (2 * most_numbers(reference.network, images[:1])))
     run = _TuningRun(simulator, reference, images[:count], settings, seed, on_layer)
     run.values.run(run.compute)
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-__all__ = ["Lockstep"]
+__all__ = ["Lockstep", "most_numbers"]
 
 
 class Lockstep:
@@ -42,10 +42,7 @@ class Lockstep:
 
     def run(self, compute: Callable[[fx.Node], Any]) -> None:
         """Go through the graph; `compute` gives the value of each node of the quantized network."""
-        last: dict[str, str] = {}
-        for node, _ in reversed(self._nodes):
-            for read in node.all_input_nodes:
-                last.setdefault(read.name, node.name)
+        last = _last_readers(self._nodes[0][0].graph)
         with torch.no_grad():
             for reference, node in self._nodes:
                 self.wanted[node.name] = self._runs[0].env[reference] = self._runs[0].run_node(reference)
@@ -54,3 +51,32 @@ class Lockstep:
                     if last[read.name] == node.name and read in self._runs[1].env:
                         del self._runs[0].env[other], self._runs[1].env[read]
                         del self.wanted[read.name], self.found[read.name]
+
+
+def most_numbers(network: fx.GraphModule, image: Tensor) -> int:
+    """How many numbers of one network are alive at once, at most, for one image [1, C, H, W]."""
+    last = _last_readers(network.graph)
+    run = fx.Interpreter(network)
+    run.args_iter = iter((image,))
+    sizes: dict[str, int] = {}
+    most = 0
+    with torch.no_grad():
+        for node in network.graph.nodes:
+            value = run.env[node] = run.run_node(node)
+            if isinstance(value, Tensor) and node.op != "get_attr":
+                sizes[node.name] = value.numel()
+            most = max(most, sum(sizes.values()))
+            for read in node.all_input_nodes:
+                if last[read.name] == node.name and read in run.env:
+                    del run.env[read]
+                    sizes.pop(read.name, None)
+    return most
+
+
+def _last_readers(graph: fx.Graph) -> dict[str, str]:
+    """The last node that reads a node, by their names."""
+    last: dict[str, str] = {}
+    for node in reversed(graph.nodes):
+        for read in node.all_input_nodes:
+            last.setdefault(read.name, node.name)
+    return last
