@@ -72,7 +72,7 @@ class AlternatingSampler:
         self.source = " and ".join(sampler.source for sampler in samplers)
 
     def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
-        """Draw images float32 [count, C, H, W] and labels int64 [count]; image i is of sampler i modulo their number."""
+        """Draw images float32 [count, C, H, W] and labels int64 [count], image i from sampler i modulo their number."""
         share = -(-count // len(self._samplers))
         drawn = [sampler.draw(share, batch) for sampler in self._samplers]
         images, labels = (torch.stack(parts, dim=1).flatten(0, 1)[:count] for parts in zip(*drawn, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from calib.samplers import RealSet
 from calib.set_statistics import measure_set
 from calib.synthetic_set import SyntheticSet
 from gdfq_export import __version__
+from gdfq_export.budget import Budget
 from gdfq_export.data import ImageSource
 from gdfq_export.files import atomic_output, require_writable
 from gdfq_export.float_model import FloatModel
@@ -21,14 +23,14 @@ from gdfq_export.graph.fold import ChannelStatistics
 from gdfq_export.placement import build_plan
 from gdfq_export.plan import QuantPlan
 from gdfq_export.progress import Progress
-from gdfq_export.recipe import Recipe, recipe_sha256
+from gdfq_export.recipe import FineTune, Recipe, recipe_sha256
 from gdfq_export.simulator import IntegerSimulator, Simulator
 from gdfq_export.targets import find_target
 from gdfq_export.tuning import published_finetune, tune
 from gdfq_export.verify.accuracy import LabelledImages
 from gdfq_export.verify.machine import this_machine, versions
 from gdfq_export.verify.not_measured import NotMeasured
-from gdfq_export.verify.report import CalibrationFacts, FileFacts, Files, RecipeFacts, Report
+from gdfq_export.verify.report import BudgetFacts, CalibrationFacts, FileFacts, Files, RecipeFacts, Report
 from gdfq_export.verify.verify import Verification, run_verification
 from gdfq_export.writer import write_onnx
 
@@ -54,6 +56,7 @@ def quantize(
     seed: int,
     device: str,
     progress: Progress,
+    budget: float | None = None,
 ) -> QuantizeResult:
     """Quantize `model`, write it to `out`, and measure what was written.
 
@@ -67,6 +70,7 @@ def quantize(
         seed: of everything random.
         device: torch device for synthesis and tuning.
         progress: where phases report themselves.
+        budget: seconds to spend where they pay; None runs the recipe's own numbers of images and steps.
 
     Raises:
         InputError: an output cannot be written, the calibration images do not fit the network, parts of the recipe do
@@ -77,9 +81,15 @@ def quantize(
             require_writable(path)
     used = recipe.for_input(model.input_spec.shape)
     plan = plan_only(model, used)
+    clock = None if budget is None else Budget(budget)
+    if clock is not None:
+        progress.budget_left = lambda: clock.left
+        if calibration is None:
+            with progress.phase("time a few steps"):
+                used = clock.fit_images(used, model, device)
     source = ImageSource(model, used, calibration, seed=seed, device=device, progress=progress)
     simulator = Simulator(model.folded, plan, logits=model.logits_name).to(device)
-    images = _tune(model, simulator, source, used)
+    images, finetune = _tune(model, simulator, source, used, clock)
     encodings, parameters = simulator.freeze(), simulator.tuned_parameters()
     proto = write_onnx(model.folded, plan, encodings, parameters, _metadata(model, recipe, source, seed))
     file = _serialize(proto)
@@ -99,6 +109,8 @@ def quantize(
         progress=progress,
     )
     result = _report(model, recipe, source, images, seed, file, out, measured, progress)
+    if clock is not None:
+        result = dataclasses.replace(result, budget=BudgetFacts(seconds=clock.seconds, chosen=_chosen(used, finetune)))
     with ExitStack() as outputs:
         outputs.enter_context(atomic_output(out)).write_bytes(file)
         if report is not None:
@@ -140,16 +152,37 @@ def synthesize(
     )
 
 
-def _tune(model: FloatModel, simulator: Simulator, source: ImageSource, recipe: Recipe) -> int:
-    """Tune on the images that the recipe asks for; how many there were."""
+def _tune(
+    model: FloatModel, simulator: Simulator, source: ImageSource, recipe: Recipe, clock: Budget | None
+) -> tuple[int, FineTune | None]:
+    """Tune on the images that the recipe asks for; how many there were, and the fine-tuning at the end."""
     seed, device, progress = source.seed, source.device, source.progress
     if recipe.tuning.published is not None:
         with progress.phase("train and fine-tune") as phase:
             published_finetune(simulator, source.trainer, recipe.tuning.published, on_step=phase)
-        return source.trainer.images
+        return source.trainer.images, None
     images, _ = source.draw(_images_needed(recipe), "make images")
-    tune(simulator, images, recipe, statistics=_statistics(model), seed=seed, device=device, progress=progress)
-    return len(images)
+    finetune = tune(
+        simulator,
+        images,
+        recipe,
+        statistics=_statistics(model),
+        seed=seed,
+        device=device,
+        progress=progress,
+        choose_finetune=None if clock is None else clock.fit_finetune,
+    )
+    return len(images), finetune
+
+
+def _chosen(recipe: Recipe, finetune: FineTune | None) -> dict[str, int]:
+    """The numbers that a budget chose, by their keys in a recipe."""
+    chosen = {"calibration.images": recipe.calibration.images}
+    if recipe.data.method in ("gdfq", "gdfq-refined"):
+        chosen["data.generator.steps"] = recipe.data.generator.steps
+    if finetune is not None:
+        chosen |= {"data.images": recipe.data.images, "tuning.finetune.steps": finetune.steps}
+    return chosen
 
 
 def _statistics(model: FloatModel) -> dict[str, ChannelStatistics]:

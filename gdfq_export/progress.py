@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -21,11 +21,13 @@ class Phase(Protocol):
 class Progress:
     """Base of every progress display; keeps the seconds each phase took.
 
-    A display overrides `show` to draw; timing works the same for all.
+    A display overrides `show` to draw; timing works the same for all. `budget_left` gives the seconds that a run with a
+    budget has left.
     """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.budget_left: Callable[[], float] | None = None
 
     @contextmanager
     def phase(self, name: str) -> Iterator[Phase]:

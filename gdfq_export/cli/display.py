@@ -43,13 +43,20 @@ class BarProgress(Progress):
         )
         self._open = 0
 
+    def _budget(self) -> str:
+        """What is left of the budget, minutes and seconds."""
+        if self.budget_left is None:
+            return ""
+        minutes, seconds = divmod(max(0, round(self.budget_left())), 60)
+        return f"  budget {minutes}:{seconds:02d} left"
+
     @contextmanager
     def show(self, name: str) -> Iterator[Phase]:
         """Draw one phase; phases may nest."""
         task = self._bars.add_task(name, total=None, facts="")
 
         def report(done: int, total: int, facts: Mapping[str, float] | None = None) -> None:
-            self._bars.update(task, completed=done, total=total, facts=_facts(facts))
+            self._bars.update(task, completed=done, total=total, facts=_facts(facts) + self._budget())
 
         started = time.perf_counter()
         if not self._open:

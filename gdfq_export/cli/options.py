@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -9,7 +10,7 @@ import click
 
 from gdfq_export.cli.logs import LEVELS, set_up_logging
 
-__all__ = ["NUMBERS", "SHAPE", "log_level_option", "model_argument", "preprocessing_options", "run_options"]
+__all__ = ["DURATION", "NUMBERS", "SHAPE", "log_level_option", "model_argument", "preprocessing_options", "run_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -28,6 +29,24 @@ class _Numbers(click.ParamType):
             self.fail(f"{value!r} is not a list of numbers; give one for each channel, for instance 0.485,0.456,0.406")
 
 
+class _Duration(click.ParamType):
+    """Seconds: 90s, 10m, 1h, or a preset."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        text = PRESETS.get(value, value)
+        try:
+            seconds = float(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1:]]
+        except (ValueError, KeyError):
+            seconds = math.nan
+        if not 0 < seconds < math.inf:
+            self.fail(f"{value!r} is not a time; give for instance 90s, 10m or 1h, or one of {', '.join(PRESETS)}")
+        return seconds
+
+
 class _Shape(click.ParamType):
     """C,H,W as positive integers."""
 
@@ -43,7 +62,8 @@ class _Shape(click.ParamType):
         return channels, height, width
 
 
-NUMBERS, SHAPE = _Numbers(), _Shape()
+PRESETS = {"fast": "2m", "balanced": "10m", "best": "1h"}
+NUMBERS, SHAPE, DURATION = _Numbers(), _Shape(), _Duration()
 
 model_argument = click.argument("model", required=False)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gdfq_export.cli.options import model_argument, preprocessing_options, run_options
+from gdfq_export.cli.options import DURATION, model_argument, preprocessing_options, run_options
 
 __all__ = ["quantize"]
 
@@ -26,6 +26,12 @@ __all__ = ["quantize"]
     "--data takes them.",
 )
 @click.option("--report", type=click.Path(path_type=Path), help="[default: report.json beside --onnx-out]")
+@click.option(
+    "--budget",
+    type=DURATION,
+    help="Time to spend, as 90s, 10m or 1h, or fast (2m), balanced (10m), best (1h): images and steps follow from what "
+    "this machine manages.  [default: the recipe's own numbers]",
+)
 @click.option("--dry-run", is_flag=True, help="Print which tensors would be quantized and how; write nothing.")
 @preprocessing_options
 @run_options
@@ -35,6 +41,7 @@ def quantize(
     data: Path | None,
     calibration: Path | None,
     report: Path | None,
+    budget: float | None,
     dry_run: bool,
     scale: float | None,
     mean: tuple[float, ...] | None,
@@ -86,6 +93,7 @@ def quantize(
         seed=seed,
         device=place,
         progress=progress_display(),
+        budget=budget,
     )
     print_warnings(warning for warning in result.report.warnings if warning not in network.warnings)
     print_report(result.report)

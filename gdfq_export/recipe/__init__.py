@@ -7,6 +7,7 @@ keys are rejected.
 from __future__ import annotations
 
 from gdfq_export.recipe.bits import Bits
+from gdfq_export.recipe.budget import Budget
 from gdfq_export.recipe.data import Data, Generator, LargeImages, PublishedGenerator, Refinement, ZeroQ
 from gdfq_export.recipe.load import DEFAULT_RECIPE, list_recipes, load_recipe, recipe_sha256, recipe_to_yaml
 from gdfq_export.recipe.recipe import Recipe, Verify
@@ -15,6 +16,7 @@ from gdfq_export.recipe.tuning import Calibration, FineTune, PublishedFineTune, 
 __all__ = [
     "DEFAULT_RECIPE",
     "Bits",
+    "Budget",
     "Calibration",
     "Data",
     "FineTune",

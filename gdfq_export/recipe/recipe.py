@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gdfq_export.recipe.bits import Bits
+from gdfq_export.recipe.budget import Budget
 from gdfq_export.recipe.data import Data, LargeImages
 from gdfq_export.recipe.section import Count, Section
 from gdfq_export.recipe.tuning import Calibration, Tuning
@@ -33,6 +34,7 @@ class Recipe(Section):
     calibration: Calibration = Calibration()
     tuning: Tuning = Tuning()
     verify: Verify = Verify()
+    budget: Budget = Budget()
     large_images: LargeImages = LargeImages()
 
     def for_input(self, shape: tuple[int, int, int]) -> Recipe:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from torch import Tensor
 
 from gdfq_export.graph.fold import ChannelStatistics
 from gdfq_export.progress import Progress
-from gdfq_export.recipe import Recipe
+from gdfq_export.recipe import FineTune, Recipe
 from gdfq_export.simulator import Simulator
 from gdfq_export.tuning.absorption import absorb
 from gdfq_export.tuning.analytic_bias import correct_biases
@@ -19,11 +19,14 @@ from gdfq_export.tuning.finetune import finetune
 from gdfq_export.tuning.layerwise import tune_layers
 from gdfq_export.tuning.statistics_ranges import statistics_ranges
 
-__all__ = ["tune"]
+__all__ = ["ChooseFineTune", "tune"]
 
 log = logging.getLogger(__name__)
 
 _BATCH = 64
+
+ChooseFineTune = Callable[[Recipe, Simulator, Simulator, Tensor], FineTune | None]
+"""Takes the recipe, the simulator, the same network in float, and the images."""
 
 
 def tune(
@@ -35,8 +38,9 @@ def tune(
     seed: int,
     device: str,
     progress: Progress,
-) -> None:
-    """Calibrate and tune the simulator in place.
+    choose_finetune: ChooseFineTune | None = None,
+) -> FineTune | None:
+    """Calibrate and tune the simulator in place; the fine-tuning that was done.
 
     Args:
         simulator: with the float network's parameters, on `device`.
@@ -46,6 +50,7 @@ def tune(
         seed: of everything random.
         device: torch device of the simulator.
         progress: where phases report themselves.
+        choose_finetune: gives the fine-tuning to do, when all else is done, in place of the recipe's.
     """
     if recipe.tuning.equalization:
         statistics = equalize(simulator, statistics)
@@ -75,9 +80,13 @@ def tune(
     if recipe.tuning.bias_correction == "analytic":
         for layer, reason in correct_biases(simulator, float_weights, statistics).items():
             log.info("the bias of %s was not corrected: %s", layer, reason)
-    if recipe.tuning.finetune is not None:
+    chosen = recipe.tuning.finetune
+    if choose_finetune is not None:
+        chosen = choose_finetune(recipe, simulator, reference, images)
+    if chosen is not None:
         with progress.phase("fine-tune") as phase:
-            finetune(simulator, reference, images, recipe.tuning.finetune, seed=seed, on_step=phase)
+            finetune(simulator, reference, images, chosen, seed=seed, on_step=phase)
+    return chosen
 
 
 def _known_ranges(

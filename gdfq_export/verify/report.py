@@ -23,7 +23,7 @@ from gdfq_export.verify.machine import Machine
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.parity import ParityResult
 
-__all__ = ["SCHEMA_VERSION", "CalibrationFacts", "FileFacts", "Files", "RecipeFacts", "Report"]
+__all__ = ["SCHEMA_VERSION", "BudgetFacts", "CalibrationFacts", "FileFacts", "Files", "RecipeFacts", "Report"]
 
 SCHEMA_VERSION = 1
 
@@ -65,6 +65,14 @@ class CalibrationFacts:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetFacts:
+    """A run with a budget in seconds: the recipe's keys whose values the budget chose, by their dotted names."""
+
+    seconds: float
+    chosen: Mapping[str, int]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything one run measured, and what it takes to run it again."""
 
@@ -83,6 +91,7 @@ class Report:
     warnings: tuple[str, ...]
     machine: Machine
     versions: Mapping[str, str]
+    budget: BudgetFacts | None = None
 
     def to_json(self) -> str:
         """Indented JSON with a stable key order, ending in a newline.

@@ -16,7 +16,7 @@ Row = tuple[str, str, str]
 
 def summary_rows(report: Report) -> list[Row]:
     """A few rows a section; a section that was not measured is one row with its reason."""
-    sections = (_accuracy, _agreement, _parity, _coverage, _latency, _files)
+    sections = (_accuracy, _agreement, _parity, _coverage, _latency, _files, _budget)
     return [row for section in sections for row in section(report)]
 
 
@@ -97,3 +97,9 @@ def _interval(proportion: Proportion) -> str:
 
 def _missing(what: str, section: NotMeasured) -> Row:
     return what, "not measured", section.reason
+
+
+def _budget(report: Report) -> Iterator[Row]:
+    if (budget := report.budget) is not None:
+        chosen = ", ".join(f"{key} {value:,}" for key, value in budget.chosen.items())
+        yield "budget", f"{budget.seconds:,.0f} s", f"chosen for it: {chosen}"

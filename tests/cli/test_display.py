@@ -38,6 +38,16 @@ def test_a_terminal_sees_the_figures_of_the_step() -> None:
     assert "loss 0.512" in stream.getvalue()
 
 
+def test_a_terminal_sees_what_is_left_of_the_budget() -> None:
+    stream = io.StringIO()
+    progress = BarProgress(Console(file=stream, force_terminal=True, width=120))
+    progress.budget_left = lambda: 65.2
+    with progress.phase("generator") as report:
+        report(1, 2)
+        time.sleep(0.25)
+    assert "budget 1:05 left" in stream.getvalue()
+
+
 def test_elsewhere_a_phase_is_one_line_when_it_ends(caplog: pytest.LogCaptureFixture) -> None:
     progress = LoggedProgress()
     with caplog.at_level(logging.INFO, logger="gdfq_export"):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gdfq_export.cli.options import NUMBERS, SHAPE
+from gdfq_export.cli.options import DURATION, NUMBERS, SHAPE
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -32,3 +32,17 @@ def test_what_is_no_numbers_is_refused(text: str) -> None:
 def test_what_is_no_shape_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter, match="for instance 3,32,32"):
         SHAPE.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("2m", 120), ("1.5h", 5400), ("fast", 120), ("balanced", 600), ("best", 3600)],
+)
+def test_times_are_read_in_their_unit(text: str, seconds: float) -> None:
+    assert DURATION.convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "-1m", "0s", "nanm", "infh", "10 minutes", "slow"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="for instance 90s, 10m or 1h, or one of fast, balanced, best"):
+        DURATION.convert(text, None, None)

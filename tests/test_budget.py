@@ -1,0 +1,157 @@
+"""A budget chooses images and steps from timed steps: never more than the time pays for or the recipe allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from gdfq_export import budget as module
+from gdfq_export import pipeline
+from gdfq_export.budget import Budget
+from gdfq_export.float_model import FloatModel
+from gdfq_export.progress import SilentProgress
+from gdfq_export.recipe import Budget as Limits
+from gdfq_export.recipe import (
+    Calibration,
+    Data,
+    FineTune,
+    Generator,
+    Recipe,
+    Refinement,
+    Tuning,
+    Verify,
+    recipe_sha256,
+)
+from gdfq_export.simulator import Simulator
+from gdfq_export.sources import load_model
+from gdfq_export.tuning.finetune import time_step
+from tests.tuning.residual_network import images, simulator
+
+REFINED = Recipe(
+    name="refined",
+    data=Data(method="gdfq-refined", generator=Generator(steps=100), refinement=Refinement(steps=10, batch=32)),
+    budget=Limits(images=256, finetune_steps=200),
+)
+
+
+@pytest.fixture(scope="module")
+def demo() -> FloatModel:
+    return load_model(None)
+
+
+class Clock:
+    """Moves only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A generator step takes 0.1 s, a refinement step of a batch 0.5 s, a fine-tuning step 0.2 s."""
+    for name, seconds in (("_time_generator", 0.1), ("_time_refinement", 0.5), ("time_step", 0.2)):
+        monkeypatch.setattr(module, name, lambda *_, seconds=seconds: seconds)
+    yield
+
+
+@pytest.mark.parametrize(
+    ("seconds", "generator", "count"),
+    [
+        (60, 100, 128),  # half of it is 30 s: 10 s of generator and four batches of 5 s
+        (1000, 100, 256),  # the recipe's limit
+        (28, 70, 64),  # a quarter is 7 s of generator; the fewest images, two batches, are over the half
+        (2, 60, 64),  # the least of both
+    ],
+)
+def test_half_of_the_time_goes_into_images(
+    demo: FloatModel, steps: None, seconds: float, generator: int, count: int
+) -> None:
+    fitted = Budget(seconds, Clock()).fit_images(REFINED, demo, "cpu")
+    assert fitted.data.generator.steps == generator
+    assert fitted.calibration.images == fitted.data.images == count
+    assert fitted.model_copy(update={"data": REFINED.data, "calibration": REFINED.calibration}) == REFINED
+
+
+def test_images_that_nothing_refines_keep_their_number(demo: FloatModel, steps: None) -> None:
+    plain = REFINED.model_copy(update={"data": Data(method="gdfq"), "calibration": Calibration(images=96)})
+    assert Budget(1000, Clock()).fit_images(plain, demo, "cpu").calibration.images == 96
+    noise = REFINED.model_copy(update={"data": Data(method="noise")})
+    assert Budget(1000, Clock()).fit_images(noise, demo, "cpu") is noise
+
+
+@pytest.mark.parametrize(("left", "expected"), [(100, 200), (20, 90), (5, None), (-3, None)])
+def test_fine_tuning_takes_what_is_left(steps: None, left: float, expected: int | None) -> None:
+    clock = Clock()
+    budget = Budget(200, clock)
+    clock.now += 200 - left
+    network = simulator(3)
+    chosen = budget.fit_finetune(REFINED, network, network, images(4))
+    assert (chosen.steps if chosen else None) == expected
+
+
+def test_a_recipes_own_fine_tuning_is_the_limit_and_keeps_its_settings(steps: None) -> None:
+    network, own = simulator(3), FineTune(steps=50, learning_rate=1e-5)
+    recipe = REFINED.model_copy(update={"tuning": Tuning(finetune=own)})
+    assert Budget(1000, Clock()).fit_finetune(recipe, network, network, images(4)) == own
+
+
+def test_timing_a_step_changes_nothing() -> None:
+    network, before = simulator(3), simulator(3)
+    assert time_step(network, network.float_copy(), images(8), FineTune(batch=4)) > 0
+    assert not any(parameter.requires_grad for parameter in network.network.parameters())
+    state = before.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
+    assert isinstance(network, Simulator)
+
+
+def test_a_run_with_a_budget_says_what_it_chose_and_the_recipe_repeats_it(demo: FloatModel, tmp_path: Path) -> None:
+    recipe = Recipe(
+        name="small",
+        data=Data(method="gdfq-refined", generator=Generator(steps=70), refinement=Refinement(steps=2, batch=64)),
+        calibration=Calibration(images=32),
+        budget=Limits(images=96, finetune_steps=40),
+        verify=Verify(agreement_images=8, parity_images=8, latency_seconds=0),
+    )
+
+    def run(name: str, chosen: Recipe, seconds: float | None) -> pipeline.QuantizeResult:
+        return pipeline.quantize(
+            demo,
+            chosen,
+            out=tmp_path / name,
+            report=None,
+            data=None,
+            calibration=None,
+            seed=0,
+            device="cpu",
+            progress=SilentProgress(),
+            budget=seconds,
+        )
+
+    facts = run("a.onnx", recipe, 600).report.budget
+    assert facts is not None and facts.seconds == 600
+    assert facts.chosen == {
+        "calibration.images": 96,
+        "data.generator.steps": 70,
+        "data.images": 96,
+        "tuning.finetune.steps": 40,
+    }
+    assert run("b.onnx", recipe, None).report.budget is None
+    again = recipe.model_copy(
+        update={
+            "data": recipe.data.model_copy(update={"images": 96}),
+            "calibration": Calibration(images=96),
+            "tuning": recipe.tuning.model_copy(update={"finetune": FineTune(steps=40)}),
+        }
+    )
+    run("c.onnx", again, None)
+    files = [
+        (tmp_path / name).read_bytes().replace(recipe_sha256(used).encode(), b"")
+        for name, used in (("a.onnx", recipe), ("c.onnx", again))
+    ]
+    assert files[0] == files[1]
