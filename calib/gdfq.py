@@ -33,6 +33,7 @@ from torch.nn import functional
 
 from calib.generator import ConditionalGenerator
 from calib.input_spec import InputSpec
+from calib.settings import require_at_least, require_finite
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
 
 __all__ = ["GdfqSampler", "GeneratorTraining", "StepReport", "train_gdfq"]
@@ -75,12 +76,8 @@ class GeneratorTraining:
 
     def __post_init__(self) -> None:
         """Reject what cannot be trained."""
-        for name, least in (("steps", 0), ("batch", 2), ("latent", 1), ("width", 1), ("classes", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}; give at least {least}")
-        for name in ("learning_rate", "bns_weight", "diversity_weight"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise ValueError(f"{name} is {getattr(self, name)}; give a finite number, at least 0")
+        require_at_least(self, steps=0, batch=2, latent=1, width=1, classes=1)
+        require_finite(self, "learning_rate", "bns_weight", "diversity_weight")
         if not 0 <= self.crop_fraction <= 1:
             raise ValueError(f"crop_fraction is {self.crop_fraction}; give 0 to 1")
 

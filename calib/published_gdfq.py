@@ -27,6 +27,7 @@ from torch.nn import functional
 from calib.gdfq import StepReport
 from calib.input_spec import InputSpec
 from calib.published_generator import LATENT, make_published_generator
+from calib.settings import require_at_least, require_finite
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
 
 __all__ = ["DROPS", "PublishedBatch", "PublishedGdfq", "PublishedTraining", "milestones"]
@@ -53,12 +54,8 @@ class PublishedTraining:
 
     def __post_init__(self) -> None:
         """Reject what cannot be trained."""
-        for name, least in (("steps", 1), ("batch", 2)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}; give at least {least}")
-        for name in ("learning_rate", "bns_weight"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise ValueError(f"{name} is {getattr(self, name)}; give a finite number, at least 0")
+        require_at_least(self, steps=1, batch=2)
+        require_finite(self, "learning_rate", "bns_weight")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -27,6 +27,7 @@ from calib.gdfq import StepReport, balanced_labels
 from calib.input_spec import InputSpec
 from calib.precision import mixed_precision
 from calib.samplers import Sampler
+from calib.settings import require_at_least, require_finite
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
 
 __all__ = ["RefinedSampler", "Refinement"]
@@ -58,12 +59,8 @@ class Refinement:
 
     def __post_init__(self) -> None:
         """Reject what cannot be run."""
-        for name, least in (("steps", 0), ("batch", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}; give at least {least}")
-        for name in ("learning_rate", "bns_weight", "variation_weight"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise ValueError(f"{name} is {getattr(self, name)}; give a finite number, at least 0")
+        require_at_least(self, steps=0, batch=1)
+        require_finite(self, "learning_rate", "bns_weight", "variation_weight")
 
 
 class RefinedSampler:

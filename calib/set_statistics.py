@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from calib.input_spec import InputSpec
-from calib.statistics import BatchNormTap
+from calib.statistics import BatchNormTap, normalized_distance
 
 __all__ = ["ClassBalance", "LayerDistance", "SetStatistics", "measure_set"]
 
@@ -149,7 +149,10 @@ def _answers(
                 mean, variance = (moment.cpu().double() for moment in latest)
                 moments[layer] = _merge(moments[layer], (mean, variance), share) if seen else (mean, variance)
             seen += len(batch)
-    distances = (LayerDistance(layer=names[layer], distance=_distance(layer, *moments[layer])) for layer in moments)
+    distances = (
+        LayerDistance(layer=names[layer], distance=normalized_distance(layer, *moments[layer]).item())
+        for layer in moments
+    )
     return torch.cat(logits), tuple(distances)
 
 
@@ -159,15 +162,6 @@ def _merge(old: tuple[Tensor, Tensor], new: tuple[Tensor, Tensor], share: float)
     shift = new_mean - old_mean
     variance = (1 - share) * old_variance + share * new_variance + share * (1 - share) * shift.square()
     return old_mean + share * shift, variance
-
-
-def _distance(layer: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> float:
-    """One layer's term of `bns_loss(normalized=True)`, from moments [C] in float64."""
-    assert layer.running_mean is not None and layer.running_var is not None
-    trained = (layer.running_var.cpu().double() + layer.eps).sqrt()
-    shift = (mean - layer.running_mean.cpu().double()) / trained
-    stretch = (variance + layer.eps).sqrt() / trained - 1
-    return (shift.square() + stretch.square()).mean().item()
 
 
 def _within_class_distance(images: Tensor, labels: Tensor, input_spec: InputSpec) -> float | None:

@@ -16,7 +16,7 @@ from types import TracebackType
 import torch
 from torch import Tensor, nn
 
-__all__ = ["BatchNormTap", "bns_loss", "has_batch_norm"]
+__all__ = ["BatchNormTap", "bns_loss", "has_batch_norm", "normalized_distance"]
 
 
 def _batch_norms(teacher: nn.Module) -> list[nn.BatchNorm2d]:
@@ -28,6 +28,18 @@ def _batch_norms(teacher: nn.Module) -> list[nn.BatchNorm2d]:
 def has_batch_norm(teacher: nn.Module) -> bool:
     """Tell whether the teacher still carries BatchNorm statistics (a folded network does not)."""
     return bool(_batch_norms(teacher))
+
+
+def normalized_distance(layer: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> Tensor:
+    """Squared errors of mean [C] and deviation in units of the running deviation: a scalar, the mean over channels.
+
+    Computed in the type and on the device of `mean`.
+    """
+    assert layer.running_mean is not None and layer.running_var is not None
+    trained = (layer.running_var.to(variance) + layer.eps).sqrt()
+    shift = (mean - layer.running_mean.to(mean)) / trained
+    stretch = (variance + layer.eps).sqrt() / trained - 1
+    return (shift.square() + stretch.square()).mean()
 
 
 class BatchNormTap:
@@ -83,10 +95,7 @@ def bns_loss(tap: BatchNormTap, normalized: bool = True) -> Tensor:
     for layer, mean, variance in tap.moments():
         assert layer.running_mean is not None and layer.running_var is not None
         if normalized:
-            scale = layer.running_var + layer.eps
-            shift = (mean - layer.running_mean).square() / scale
-            stretch = (torch.sqrt(variance + layer.eps) - torch.sqrt(scale)).square() / scale
-            losses.append((shift + stretch).mean())
+            losses.append(normalized_distance(layer, mean, variance))
         else:
             losses.append((mean - layer.running_mean).square().mean() + (variance - layer.running_var).square().mean())
     if not losses:

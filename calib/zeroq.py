@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from calib.gdfq import StepReport
 from calib.input_spec import InputSpec
+from calib.settings import require_at_least
 
 __all__ = ["ZeroQ", "ZeroQSampler"]
 
@@ -50,9 +51,7 @@ class ZeroQ:
 
     def __post_init__(self) -> None:
         """Reject what cannot be run."""
-        for name, least in (("steps", 0), ("batch", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}; give at least {least}")
+        require_at_least(self, steps=0, batch=1)
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(f"learning_rate is {self.learning_rate}; give a finite number above 0")
 
