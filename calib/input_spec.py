@@ -10,7 +10,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 __all__ = ["InputSpec"]
 
@@ -77,6 +79,13 @@ class InputSpec:
         """Turn network input float [N, C, H, W] into pixels uint8 [N, H, W, C], rounded and clipped to 0..255."""
         planes = (images * self._per_channel(self.std) + self._per_channel(self.mean)) * np.float32(self.scale)
         return np.ascontiguousarray(np.clip(np.rint(planes), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1))
+
+    def channel_limits(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Give `low`, `high`, `centre` and `spread` as tensors float32 [1, C, 1, 1], to compute with images."""
+        low, high, centre, spread = (
+            torch.tensor(values).reshape(1, -1, 1, 1) for values in (self.low, self.high, self.centre, self.spread)
+        )
+        return low, high, centre, spread
 
     @staticmethod
     def _per_channel(values: tuple[float, ...]) -> NDArray[np.float32]:

@@ -36,15 +36,7 @@ class PinkNoiseSampler:
         return images, torch.randint(self._num_classes, (count,), generator=self._random)
 
     def _draw(self, count: int) -> Tensor:
-        low, high, centre, spread = (
-            torch.tensor(values).reshape(1, -1, 1, 1)
-            for values in (
-                self._input_spec.low,
-                self._input_spec.high,
-                self._input_spec.centre,
-                self._input_spec.spread,
-            )
-        )
+        low, high, centre, spread = self._input_spec.channel_limits()
         channels, height, width = self._input_spec.shape
         vertical, horizontal = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
         frequency = torch.sqrt(vertical**2 + horizontal**2).clamp_min(1 / max(height, width))

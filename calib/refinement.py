@@ -117,7 +117,7 @@ class RefinedSampler:
     @torch.enable_grad()
     def _refine(self, images: Tensor, labels: Tensor, done: int, total: int) -> Tensor:
         """Refine one batch; what is optimised is the share of the range, 0 at `low` and 1 at `high`."""
-        low, high = (_per_channel(values).to(self._device) for values in (self._input_spec.low, self._input_spec.high))
+        low, high = (limit.to(self._device) for limit in self._input_spec.channel_limits()[:2])
         labels = labels.to(self._device)
         shares = ((images.to(self._device) - low) / (high - low)).clamp_(0, 1).requires_grad_()
         optimizer = torch.optim.Adam([shares], lr=self._settings.learning_rate, betas=BETAS)
@@ -172,11 +172,5 @@ def _smooth_noise(count: int, input_spec: InputSpec, random: torch.Generator) ->
     coarse = torch.randn((count, channels, *grid), generator=random)
     smooth = functional.interpolate(coarse, (height, width), mode="bilinear")
     noise = smooth + FINE_NOISE * torch.randn(smooth.shape, generator=random)
-    low, high, centre, spread = (
-        _per_channel(values) for values in (input_spec.low, input_spec.high, input_spec.centre, input_spec.spread)
-    )
+    low, high, centre, spread = input_spec.channel_limits()
     return torch.clamp(centre + spread * noise, low, high)
-
-
-def _per_channel(values: tuple[float, ...]) -> Tensor:
-    return torch.tensor(values).reshape(1, -1, 1, 1)

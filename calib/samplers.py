@@ -49,15 +49,7 @@ class NoiseSampler:
 
     def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
         """Draw noise float32 [count, C, H, W] and labels int64 [count]; `batch` bounds the working memory."""
-        low, high, centre, spread = (
-            torch.tensor(values).reshape(1, -1, 1, 1)
-            for values in (
-                self._input_spec.low,
-                self._input_spec.high,
-                self._input_spec.centre,
-                self._input_spec.spread,
-            )
-        )
+        low, high, centre, spread = self._input_spec.channel_limits()
         images = torch.empty((count, *self._input_spec.shape))
         for chunk in images.split(batch):
             chunk.copy_(torch.clamp(centre + spread * torch.randn(chunk.shape, generator=self._random), low, high))

@@ -24,6 +24,7 @@ from gdfq_export.graph.global_average_pool import GlobalAveragePoolPass
 from gdfq_export.graph.measured_shapes import annotate_shapes, measure_shapes, run_model
 from gdfq_export.graph.opset import to_canonical_opset
 from gdfq_export.graph.pooled_classifier import PooledClassifierPass
+from gdfq_export.graph.relu_before_concat import ReluBeforeConcatPass
 from gdfq_export.graph.simplify import simplify
 from gdfq_export.graph.slice import SlicePass
 from gdfq_export.graph.stable_names import StableNamesPass
@@ -75,6 +76,7 @@ def _rewrite(model: ir.Model, where: str) -> None:
     ConstantArithmeticPass()(model)
     SlicePass()(model)
     PooledClassifierPass()(model)
+    ReluBeforeConcatPass()(model)
     DefaultAttributesPass()(model)
 
 

@@ -13,6 +13,7 @@ from gdfq_export.graph.flatten import FlattenPass
 from gdfq_export.graph.fold_pad import FoldPadPass
 from gdfq_export.graph.gemm import GemmPass
 from gdfq_export.graph.global_average_pool import GlobalAveragePoolPass
+from gdfq_export.graph.relu_before_concat import ReluBeforeConcatPass
 from gdfq_export.graph.slice import SlicePass
 from gdfq_export.graph.stable_names import StableNamesPass
 from tests import tiny_graph
@@ -219,3 +220,41 @@ def test_made_up_names_are_replaced() -> None:
     StableNamesPass({"x", "y"})(model)
     assert list(model.graph.initializers) == ["y_constant"]
     assert model.graph[0].name == "Add_y"
+
+
+def _joined(**branches: tiny_graph.Node) -> list[tiny_graph.Node]:
+    """Two branches of x that a Concat joins, with a Relu and another operator behind it."""
+    first = branches.get("first", ("Conv", ["x", "w"], ["a"]))
+    second = branches.get("second", ("AveragePool", ["x"], ["b"], {"kernel_shape": [1, 1]}))
+    joint: list[tiny_graph.Node] = [("Concat", ["a", "b"], ["c"], {"axis": 1}), ("Relu", ["c"], ["r"])]
+    return [first, second, *joint, ("GlobalAveragePool", ["r"], ["y"])]
+
+
+def test_a_relu_behind_a_concat_is_one_in_each_branch() -> None:
+    proto = tiny_graph.model(
+        nodes=_joined(), inputs={"x": IMAGE}, outputs=["y"], initializers={"w": _weights(4, 3, 1, 1)}
+    )
+    model = ir.from_proto(proto)
+    ReluBeforeConcatPass()(model)
+    assert_same_outputs(proto, model, tolerance=0)
+    assert operators(model) == ["Conv", "AveragePool", "Relu", "Relu", "Concat", "GlobalAveragePool"]
+    assert [node.outputs[0].name for node in model.graph if node.op_type == "Concat"] == ["r"], "the user's name stays"
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        _joined(second=("MaxPool", ["x"], ["b"], {"kernel_shape": [1, 1]})),
+        [*_joined(second=("Add", ["a", "a"], ["b"]))],
+        [*_joined()[:3], ("Relu", ["c"], ["y"])],
+        [*_joined()[:4], ("Add", ["r", "c"], ["y"])],
+    ],
+    ids=[
+        "nothing computes a branch",
+        "a branch is read elsewhere",
+        "the Relu is the output",
+        "the Concat is read twice",
+    ],
+)
+def test_a_relu_that_could_not_be_fused_stays_behind_the_concat(nodes: list[tiny_graph.Node]) -> None:
+    assert _apply(ReluBeforeConcatPass(), nodes, w=_weights(4, 3, 1, 1)) == [node[0] for node in nodes]
