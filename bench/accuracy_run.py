@@ -6,7 +6,6 @@ of a file of images; whatever was chosen while this project was built was chosen
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import resource
@@ -59,13 +58,16 @@ class Place:
         return self.folder.joinpath(*parts)
 
 
-def run_cell(cell: Cell, place: Place, *, budget: float, threads: int | None, device: str) -> dict[str, Any]:
+def run_cell(
+    cell: Cell, place: Place, *, budget: float, spend: bool, threads: int | None, device: str
+) -> dict[str, Any]:
     """Quantize and score; everything worth keeping as JSON data.
 
     Args:
         cell: what to run.
         place: where its network and images are.
-        budget: seconds for everything up to the written file; what the methods do with it see `docs/accuracy.md`.
+        budget: seconds for everything up to the written file; GDFQ and ZeroQ take as many steps as fit.
+        spend: whether ours and real images spend it too; without it they have the recipe's own numbers.
         threads: for torch; None leaves them.
         device: torch device.
 
@@ -95,7 +97,7 @@ def run_cell(cell: Cell, place: Place, *, budget: float, threads: int | None, de
             seed=cell.seed,
             device=device,
             progress=progress,
-            **_budget(cell, left()),
+            budget=left() if spend and cell.method in ("ours", "real") else None,
         )
     seconds = time.perf_counter() - started
     verification = sum(progress.seconds.get(phase, 0.0) for phase in _OF_VERIFICATION)
@@ -156,12 +158,6 @@ def _real_images(cell: Cell, place: Place, model: FloatModel) -> RealSet:
     name = REAL_IMAGES[cell.images_key]
     real = RealSet.load(place.of(name), model.input_spec, model.num_classes)
     return RealSet(images=real.images, labels=real.labels, origin=name)
-
-
-def _budget(cell: Cell, seconds: float) -> dict[str, float]:
-    """The seconds for our own recipes, as a keyword where the pipeline takes one."""
-    ours = cell.method in ("ours", "real")
-    return {"budget": seconds} if ours and "budget" in inspect.signature(pipeline.quantize).parameters else {}
 
 
 @contextmanager
