@@ -78,7 +78,9 @@ class Budget:
         self, recipe: Recipe, simulator: Simulator, reference: Simulator, images: Tensor
     ) -> FineTune | None:
         """Fine-tuning with as many steps as the rest of the time pays for, none where they would be too few."""
-        settings = recipe.tuning.finetune or FineTune(steps=max(1, recipe.budget.finetune_steps))
+        limits = recipe.budget
+        own = FineTune(steps=max(1, limits.finetune_steps), batch=limits.finetune_batch)
+        settings = recipe.tuning.finetune or own
         steps = 0
         if settings.steps >= FEWEST_FINETUNE_STEPS and self.left > 0:
             fit = int(_SPARE * self.left / time_step(simulator, reference, images, settings))

@@ -16,3 +16,4 @@ class Budget(Section):
 
     images: Count = Field(1024, description="images refined at most")
     finetune_steps: Annotated[int, Field(ge=0)] = Field(0, description="steps of fine-tuning at most, at the end")
+    finetune_batch: Annotated[int, Field(ge=2)] = Field(64, description="images of a step of it")

@@ -107,4 +107,7 @@ class LargeImages(Section):
     pixels: Count = Field(128 * 128, description="height times width from which this section holds")
     data: Data = Field(_LARGE_DATA, description="in place of methods gdfq and gdfq-refined")
     calibration_images: Count = Field(64, description="at most so many calibration.images")
+    finetune_batch: Annotated[int, Field(ge=2)] = Field(
+        16, description="at most so many images of a step of fine-tuning"
+    )
     agreement_images: Count = Field(32, description="at most so many verify.agreement_images")

@@ -44,9 +44,15 @@ class Recipe(Section):
             return self
         calibration = min(self.calibration.images, large.calibration_images)
         agreement = min(self.verify.agreement_images, large.agreement_images)
+        batch = min(self.budget.finetune_batch, large.finetune_batch)
+        finetune = self.tuning.finetune
+        if finetune is not None:
+            finetune = finetune.model_copy(update={"batch": min(finetune.batch, large.finetune_batch)})
         return self.model_copy(
             update={
                 "data": large.data if self.data.method in ("gdfq", "gdfq-refined") else self.data,
+                "tuning": self.tuning.model_copy(update={"finetune": finetune}),
+                "budget": self.budget.model_copy(update={"finetune_batch": batch}),
                 "calibration": self.calibration.model_copy(update={"images": calibration}),
                 "verify": self.verify.model_copy(update={"agreement_images": agreement}),
             }

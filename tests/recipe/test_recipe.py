@@ -10,10 +10,12 @@ import pytest
 from gdfq_export.errors import InputError
 from gdfq_export.recipe import (
     DEFAULT_RECIPE,
+    FineTune,
     Generator,
     LargeImages,
     Recipe,
     Refinement,
+    Tuning,
     list_recipes,
     load_recipe,
     recipe_sha256,
@@ -174,6 +176,13 @@ def test_what_a_recipe_says_about_large_images_is_followed(tmp_path: Path) -> No
 def test_the_recipe_that_is_used_can_be_saved_and_used_again(tmp_path: Path) -> None:
     large = Recipe(name="x").for_input((3, 224, 224))
     assert load_recipe(write(tmp_path, recipe_to_yaml(large))).for_input((3, 224, 224)) == large
+
+
+def test_large_images_are_fine_tuned_in_smaller_batches() -> None:
+    recipe = Recipe(name="x", tuning=Tuning(finetune=FineTune(batch=48)))
+    small, large = recipe.for_input((3, 32, 32)), recipe.for_input((3, 224, 224))
+    assert small.tuning.finetune == FineTune(batch=48) and small.budget.finetune_batch == 64
+    assert large.tuning.finetune == FineTune(batch=16) and large.budget.finetune_batch == 16
 
 
 def test_large_images_are_printed_in_full() -> None:
