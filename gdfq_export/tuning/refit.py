@@ -28,5 +28,6 @@ def refit_weights(weight: Tensor, moments: LayerMoments, ridge: float) -> Tensor
     rows = weight.reshape(groups, -1, size).double()
     penalty = ridge * torch.diagonal(moments.inputs, dim1=1, dim2=2).mean(dim=1).clamp_min(_SMALLEST)[:, None, None]
     matrix = moments.inputs + penalty * torch.eye(size, dtype=torch.float64, device=weight.device)
-    fitted = torch.linalg.solve(matrix, moments.products + penalty * rows.transpose(1, 2))
+    wanted = moments.products + penalty * rows.transpose(1, 2)
+    fitted = torch.cholesky_solve(wanted, torch.linalg.cholesky(matrix))
     return fitted.transpose(1, 2).reshape(weight.shape).to(weight.dtype)
