@@ -112,10 +112,7 @@ class ZeroQSampler:
 
     @torch.enable_grad()
     def _distil(self, count: int, done: int, total: int) -> Tensor:
-        centre, spread = (
-            torch.tensor(values, device=self._device).reshape(1, -1, 1, 1)
-            for values in (self._input_spec.centre, self._input_spec.spread)
-        )
+        centre, spread = (limit.to(self._device) for limit in self._input_spec.channel_limits()[2:])
         uniform = torch.rand((count, *self._input_spec.shape), generator=self._random)
         images = ((uniform - 0.5) * math.sqrt(12.0)).to(self._device).requires_grad_()
         optimizer = torch.optim.Adam([images], lr=self.settings.learning_rate)

@@ -64,8 +64,7 @@ def finetune(
     ]
     optimizer = torch.optim.Adam(groups)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
-    for parameter in simulator.network.parameters():
-        parameter.requires_grad_(True)
+    simulator.network.requires_grad_(True)
     device = scales[0].device
     images, unseen = _split(images, settings.batch)
     before = {name: value.detach().clone() for name, value in simulator.network.state_dict().items()}
@@ -79,8 +78,7 @@ def finetune(
         optimizer.step()
         schedule.step()
         on_step(step + 1, settings.steps, {"loss": loss.item()})
-    for parameter in simulator.network.parameters():
-        parameter.requires_grad_(False)
+    simulator.network.requires_grad_(False)
     end = _held_out_loss(student, teacher, unseen.to(device), settings.feature_weight)
     if not end < start:
         simulator.network.load_state_dict(before)
@@ -109,15 +107,13 @@ def time_step(simulator: Simulator, reference: Simulator, images: Tensor, settin
     student, teacher = _with_features(simulator), _with_features(reference)
     batch = images[: settings.batch].to(next(simulator.network.parameters()).device)
     seconds = []
-    for parameter in simulator.network.parameters():
-        parameter.requires_grad_(True)
+    simulator.network.requires_grad_(True)
     for _ in range(2):
         started = time.perf_counter()
         loss = _loss(student, teacher, batch, settings.feature_weight)
         torch.autograd.grad(loss, list(simulator.network.parameters()), allow_unused=True)
         seconds.append(time.perf_counter() - started)
-    for parameter in simulator.network.parameters():
-        parameter.requires_grad_(False)
+    simulator.network.requires_grad_(False)
     return min(seconds) * settings.batch / len(batch)
 
 
