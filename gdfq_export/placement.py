@@ -5,9 +5,9 @@
 2. A Relu or Clip that alone consumes a kernel's output is absorbed: its output is the tensor that is quantized.
 3. Every activation input and every output of a kernel is a quantization point; outputs with the scale of the input
    share its group.
-4. Bit widths: what the recipe says for the kind of tensor, raised at the first and last layer, where a layer's output
-   is not yet what a layer reads (in front of an Add, a Mul or an activation function's table), and to the widest of a
-   group.
+4. Bit widths: what the recipe says for the kind of tensor, raised at the first and last layer and behind the last,
+   where a layer's output is not yet what a layer reads (in front of an Add, a Mul or an activation function's table),
+   and to the widest of a group.
 """
 
 from __future__ import annotations
@@ -128,9 +128,11 @@ class _Planner:
         return [
             node
             for node in layers
-            if not any(map(self._is_layer, _reach(node, _predecessors)))
-            or not any(map(self._is_layer, _reach(node, _successors)))
+            if not any(map(self._is_layer, _reach(node, _predecessors))) or not self._precedes_a_layer(node)
         ]
+
+    def _precedes_a_layer(self, node: ir.Node) -> bool:
+        return any(map(self._is_layer, _reach(node, _successors)))
 
     def _is_layer(self, node: ir.Node) -> bool:
         return self.nodes[name_of(node)].kernel is not None and self.target.rules[node.op_type].weight is not None
@@ -150,9 +152,12 @@ class _Planner:
         written = node if activation is None else next(user for user, _ in node.outputs[0].uses())
         low, high = (-math.inf, math.inf) if activation is None else activation_bounds(written)
         group = self.points[name_of(_required(node, 0))].group if rule.output is Output.INPUT_SCALE else None
+        bits = self.bits.activations
+        if not self._precedes_a_layer(node):
+            bits = max(bits, self.bits.first_last)
         for value in written.outputs:
             if value.name in self.coded:
-                self._add(value, Role.ACTIVATION, self.bits.activations, group=group, low=low, high=high)
+                self._add(value, Role.ACTIVATION, bits, group=group, low=low, high=high)
 
     def _read(self, value: ir.Value, reader: ir.Node, at_an_end: bool) -> None:
         """A kernel reads `value` as codes: it is a point, with the bits the reader asks for."""

@@ -311,3 +311,20 @@ def test_the_ends_and_residual_edges_are_never_narrower_than_the_rest() -> None:
     arrays = {"w": weights(4, 4, 3, 3), "v": weights(4, 4, 3, 3), "g": weights(5, 4)}
     plan = planned(nodes, output="y", bits=Bits(first_last=2, residual=3), **arrays)
     assert {point.bits for point in plan.points if point.role is not Role.BIAS} == {8}
+
+
+def test_what_lies_behind_the_last_layer_keeps_its_bits() -> None:
+    nodes: Nodes = [
+        conv("x", "w", "c"),
+        ("Relu", ["c"], ["r"]),
+        conv("r", "v", "d"),
+        ("LeakyRelu", ["d"], ["e"]),
+        conv("e", "u", "h"),
+        ("LeakyRelu", ["h"], ["l"]),
+        ("GlobalAveragePool", ["l"], ["p"]),
+        ("Flatten", ["p"], ["y"]),
+    ]
+    arrays = {name: weights(4, 4, 3, 3) for name in "wvu"}
+    plan = planned(nodes, output="y", bits=Bits(weights=4, activations=4), **arrays)
+    found = {name: plan.by_tensor[name].bits for name in ("r", "d", "e", "h", "l", "p")}
+    assert found == {"r": 4, "d": 8, "e": 8, "h": 8, "l": 8, "p": 8}, "d is read by a table, e by the last layer"

@@ -53,7 +53,11 @@ class Tuning(Section):
     refit: bool = Field(False, description="before rounding, fit each layer to the float one on its quantized inputs")
     refit_ridge: Weight = Field(0.3, description="how firmly the fit is held to the float weights")
     activation_scales: bool = Field(False, description="choose activations' scales anew behind the tuned layers")
-    equalization: bool = Field(False, description="share the weights' ranges out between neighbouring layers")
+    equalization: Literal["none", "weights", "activations"] = Field(
+        "none",
+        description="scale channels between neighbouring layers: to equal ranges of the weights on both sides, or for "
+        "activations that share a scale",
+    )
     absorption: bool = Field(False, description="move biases that are high for their channel into the next layer")
     bias_correction: Literal["none", "empirical", "analytic"] = Field(
         "empirical", description="move each channel's mean onto the float network's: as images or BatchNorm tell it"

@@ -9,6 +9,16 @@ gives both sides the same range, r being the largest magnitude among the weights
 (r2). Pairs overlap in a chain (a depthwise convolution is the second of one and the first of the next), so all are
 gone through until no factor moves.
 
+With a scale for each output channel, though, the range of the weights that write a channel costs nothing; what channels
+share is the scale of the activation between the two layers. So `ranges: activations` takes for r1 how far a channel's
+values reach, as BatchNorm tells it (mean + 6 standard deviations, not less than a tenth of the furthest channel's), and
+lets it count twice, because rounding of weights is compensated by other weights and rounding of activations by nothing:
+
+    s_i = (r1_i^2 / r2_i)^(1/3)
+
+up to a factor common to all channels: one that leaves alone those that cannot be scaled. A pair without BatchNorm is
+left as it is.
+
 Where a ReLU6 stands between, the paper replaces it by a ReLU. A Clip cannot be changed channel by channel and stays:
 a channel that hardly ever reaches the bound is scaled, and never so large that it would; the others keep their scale,
 and so do all of a pair without statistics. Such a pair computes nearly the same, every other one the same but for float
@@ -19,6 +29,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -33,29 +44,40 @@ __all__ = ["equalize"]
 _ROUNDS = 200
 _SETTLED = 1e-4  # mean |log s| of the pair that moves most
 _LARGEST_FACTOR = 1e8
+_LEAST_REACH = 0.1  # of the furthest channel's
 
 
-def equalize(simulator: Simulator, statistics: Mapping[str, ChannelStatistics]) -> dict[str, ChannelStatistics]:
+def equalize(
+    simulator: Simulator,
+    statistics: Mapping[str, ChannelStatistics],
+    ranges: Literal["weights", "activations"] = "weights",
+) -> dict[str, ChannelStatistics]:
     """Scale the channels between all pairs of layers, in place.
 
     Args:
         simulator: with the float network's parameters, not calibrated yet.
         statistics: of the float network's values, by name.
+        ranges: what shares its range with the weights that read it: the weights that write it, or its values.
 
     Returns:
         The statistics of the scaled network.
     """
-    pairs = [pair for pair in find_pairs(simulator) if math.isinf(pair.upper) or pair.output in statistics]
+    pairs = [pair for pair in find_pairs(simulator) if pair.output in statistics or _needs_none(pair, ranges)]
     weights = {layer.name: layer.weight.detach().double() for pair in pairs for layer in (pair.first, pair.second)}
     smallest = [_smallest(pair, statistics) for pair in pairs]
+    reaches = [_reach(pair, statistics) for pair in pairs] if ranges == "activations" else []
     totals = [torch.ones_like(bound) for bound in smallest]
     for _ in range(_ROUNDS):
         moved = 0.0
         for index, pair in enumerate(pairs):
-            factors = _factors(pair, weights)
+            first, second = weights[pair.first.name], weights[pair.second.name]
+            if ranges == "weights":
+                factors = _factors(pair, first.flatten(1).abs().amax(dim=1), second, 1 / 2)
+            else:
+                factors = _factors(pair, reaches[index] / totals[index], second, 2 / 3)
+                factors = _relative(factors, smallest[index] > 1)
             factors = torch.maximum(factors * totals[index], smallest[index]) / totals[index]
             factors = torch.where(smallest[index] > 1, 1.0, factors)
-            first, second = weights[pair.first.name], weights[pair.second.name]
             weights[pair.first.name] = first / factors.reshape(-1, *[1] * (first.dim() - 1))
             weights[pair.second.name] = scale_inputs(second, pair.groups, factors[pair.channels])
             totals[index] = totals[index] * factors
@@ -74,13 +96,31 @@ def equalize(simulator: Simulator, statistics: Mapping[str, ChannelStatistics]) 
     return scaled
 
 
-def _factors(pair: LayerPair, weights: Mapping[str, Tensor]) -> Tensor:
-    """Equation 11 for every channel, float64 [channels]; 1 where no weight writes or reads the channel."""
-    written = weights[pair.first.name].flatten(1).abs().amax(dim=1)
-    by_input = largest_by_input(weights[pair.second.name], pair.groups)
+def _needs_none(pair: LayerPair, ranges: str) -> bool:
+    """Whether a pair can be scaled without statistics."""
+    return ranges == "weights" and math.isinf(pair.upper)
+
+
+def _factors(pair: LayerPair, written: Tensor, weight: Tensor, share: float) -> Tensor:
+    """r1^share / r2^(1 - share) for every channel, float64 [channels], of r1 = `written`; 1 where it or r2 is 0.
+
+    `weight` is the second layer's; a share of 1 / 2 is equation 11.
+    """
+    by_input = largest_by_input(weight, pair.groups)
     read = torch.zeros_like(written).scatter_reduce(0, pair.channels.to(written.device), by_input, "amax")
-    factors = (written / read).sqrt().clamp(1 / _LARGEST_FACTOR, _LARGEST_FACTOR)
+    factors = (written**share / read ** (1 - share)).clamp(1 / _LARGEST_FACTOR, _LARGEST_FACTOR)
     return torch.where((written > 0) & (read > 0), factors, 1.0)
+
+
+def _reach(pair: LayerPair, statistics: Mapping[str, ChannelStatistics]) -> Tensor:
+    """How far each channel's values reach, float64 [channels]."""
+    reach = pair.reach(statistics[pair.output]).to(pair.first.weight.device)
+    return reach.clamp_min(_LEAST_REACH * float(reach.max()))
+
+
+def _relative(factors: Tensor, fixed: Tensor) -> Tensor:
+    """The factors over the geometric mean of those that are fixed, of all where none is."""
+    return factors / factors[fixed if bool(fixed.any()) else slice(None)].log().mean().exp()
 
 
 def _smallest(pair: LayerPair, statistics: Mapping[str, ChannelStatistics]) -> Tensor:

@@ -29,7 +29,7 @@ __all__ = ["LayerPair", "find_pairs"]
 
 _POOLS = frozenset({"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"})
 _MOVES = frozenset({"Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice"})
-_BOUND_SIGMAS = 6.0
+_SIGMAS = 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,7 @@ class LayerPair:
         channels: int64 [input channels of the second], the first one's channel that each of them carries.
         groups: groups of the second one.
         upper: smallest upper bound of a Clip between them, infinite where there is none.
+        slope: what becomes of negative values on the way: 0 behind a Relu, alpha behind a LeakyRelu, 1 if all pass.
         shifts: a constant passes too: what stands between subtracts it from its output where it is subtracted from its
             input, as long as that input is positive.
     """
@@ -53,12 +54,18 @@ class LayerPair:
     channels: Tensor
     groups: int
     upper: float
+    slope: float
     shifts: bool
 
     def bound_filled(self, known: ChannelStatistics) -> Tensor:
         """Share of `upper` that mean + 6 standard deviations of the first one's output reach, float64 [channels]."""
-        reach = torch.from_numpy(known.mean).double() + _BOUND_SIGMAS * torch.from_numpy(known.std).double()
-        return reach / self.upper
+        mean, spread = _normal(known)
+        return (mean + spread) / self.upper
+
+    def reach(self, known: ChannelStatistics) -> Tensor:
+        """How far from zero mean +- 6 standard deviations of what the second one reads lie, float64 [channels]."""
+        mean, spread = _normal(known)
+        return torch.maximum(mean + spread, self.slope * (spread - mean)).clamp(0.0, self.upper)
 
 
 def find_pairs(simulator: Simulator) -> list[LayerPair]:
@@ -73,10 +80,15 @@ def find_pairs(simulator: Simulator) -> list[LayerPair]:
     return found
 
 
+def _normal(known: ChannelStatistics) -> tuple[Tensor, Tensor]:
+    """Means and 6 standard deviations, float64 [channels]."""
+    return torch.from_numpy(known.mean).double(), _SIGMAS * torch.from_numpy(known.std).double()
+
+
 def _follow(first: Layer, output: ir.Value, layers: dict[str, Layer]) -> LayerPair | None:
     """Walk from `output` to the one layer that reads it; None where the way forks, ends or lets no factor pass."""
     labels = _spread(torch.arange(first.weight.shape[0], dtype=torch.float32)[None], output)
-    value, upper, shifts = output, math.inf, True
+    value, upper, slope, shifts = output, math.inf, 1.0, True
     while len(value.uses()) == 1 and not value.is_graph_output():
         ((node, index),) = value.uses()
         if index != 0 or len(node.outputs) != 1:
@@ -92,6 +104,7 @@ def _follow(first: Layer, output: ir.Value, layers: dict[str, Layer]) -> LayerPa
                 channels=channels,
                 groups=node.attributes.get_int("group", 1),
                 upper=upper,
+                slope=slope,
                 shifts=shifts,
             )
         value = node.outputs[0]
@@ -100,7 +113,9 @@ def _follow(first: Layer, output: ir.Value, layers: dict[str, Layer]) -> LayerPa
             if low not in (0.0, -math.inf) or not high > 0:
                 return None
             upper = min(upper, high)
+            slope = slope if low < 0 else 0.0
         elif node.op_type == "LeakyRelu":
+            slope *= node.attributes.get_float("alpha", 0.01)
             shifts = False
         elif node.op_type in _POOLS:
             shifts = shifts and not node.attributes.get_int("count_include_pad", 0)

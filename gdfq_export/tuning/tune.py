@@ -52,8 +52,8 @@ def tune(
         progress: where phases report themselves.
         choose_finetune: gives the fine-tuning to do, when all else is done, in place of the recipe's.
     """
-    if recipe.tuning.equalization:
-        statistics = equalize(simulator, statistics)
+    if recipe.tuning.equalization != "none":
+        statistics = equalize(simulator, statistics, recipe.tuning.equalization)
     if recipe.tuning.absorption:
         statistics = absorb(simulator, statistics)
     reference = simulator.float_copy()

@@ -9,6 +9,7 @@ import onnx
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gdfq_export.graph.fold import ChannelStatistics
 from gdfq_export.simulator import Simulator
@@ -18,7 +19,7 @@ from gdfq_export.tuning.layer_pairs import find_pairs
 from tests import tiny_graph
 from tests.simulator.quantized import images_for
 from tests.simulator.random_network import networks
-from tests.tuning.chain_network import chains, computed, normal, simulated
+from tests.tuning.chain_network import CHANNELS, chains, computed, normal, simulated
 
 RANDOM = np.random.default_rng(0)
 
@@ -50,6 +51,42 @@ def test_a_chain_computes_what_it_did_and_its_ranges_are_shared_out(proto: onnx.
 @given(proto=networks())
 def test_any_network_computes_what_it_did(proto: onnx.ModelProto) -> None:
     require_the_same_function(proto)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(proto=chains(), seed=st.integers(0, 2**16))
+def test_how_far_values_reach_is_settled_with_the_weights_that_read_them(proto: onnx.ModelProto, seed: int) -> None:
+    simulator, _ = simulated(proto)
+    random = np.random.default_rng(seed)
+    known = {
+        pair.output: normal(random.uniform(0.0, 1.0, CHANNELS), random.uniform(0.5, 2.0, CHANNELS))
+        for pair in find_pairs(simulator)
+    }
+    images = torch.from_numpy(images_for(proto, 4))
+    wanted = computed(simulator, images)
+    scaled = equalize(simulator, known, "activations")
+    found = computed(simulator, images)
+    assert float((found - wanted).abs().max()) <= 1e-4 * max(1.0, float(wanted.abs().max()))
+    for pair in find_pairs(simulator):
+        reach = pair.reach(scaled[pair.output])
+        read = torch.zeros(CHANNELS)
+        read.scatter_reduce_(0, pair.channels, largest_by_input(pair.second.weight, pair.groups), "amax")
+        ratio = reach**2 / read
+        torch.testing.assert_close(ratio, ratio[:1].expand_as(ratio), rtol=2e-2, atol=0)
+
+
+def test_channels_that_cannot_be_scaled_set_the_measure_of_the_others() -> None:
+    simulator, _ = simulated(relu6_network())
+    (pair,) = find_pairs(simulator)
+    with torch.no_grad():
+        pair.second.weight.copy_(torch.tensor([1.0, 0.5, 0.6, 0.3]).expand(5, 4))
+    known = {"c": normal([6.0, 3.0, 3.0, 3.0], [1.0, 0.1, 0.1, 0.1])}
+    before = simulator.parameter("w").detach().clone()
+    scaled = equalize(simulator, known, "activations")
+    assert torch.equal(simulator.parameter("w")[0], before[0]), "its bound is reached"
+    ratios = pair.reach(scaled["c"]) ** 2 / largest_by_input(pair.second.weight, 1)
+    others = [1, 2]  # channel 3 has no weights
+    torch.testing.assert_close(ratios[others], ratios[[0]].expand(2), rtol=1e-4, atol=0)
 
 
 def weights(*shape: int) -> np.ndarray:

@@ -60,7 +60,7 @@ def test_dfq_answers_as_the_float_network_whatever_the_noise(demo: FloatModel, t
 
 @pytest.mark.parametrize(
     "change",
-    [{"equalization": False}, {"bias_correction": "none"}, {"rounding": True}],
+    [{"equalization": "none"}, {"bias_correction": "none"}, {"rounding": True}],
     ids=lambda change: next(iter(change)),
 )
 def test_each_step_changes_the_file(demo: FloatModel, tmp_path: Path, change: dict[str, object]) -> None:
@@ -79,7 +79,7 @@ def test_absorption_is_a_step_and_what_is_not_known_is_told(caplog: pytest.LogCa
     simulator, _ = simulated(proto)
     before = simulator.parameter("b").detach().clone()
     recipe = load_recipe("paper/dfq")
-    recipe = recipe.model_copy(update={"tuning": recipe.tuning.model_copy(update={"equalization": False})})
+    recipe = recipe.model_copy(update={"tuning": recipe.tuning.model_copy(update={"equalization": "none"})})
     images = torch.from_numpy(images_for(proto, 4))
     caplog.set_level(logging.INFO, logger="gdfq_export")
     tune(simulator, images, recipe, statistics={"c": HIGH}, seed=0, device="cpu", progress=SilentProgress())
