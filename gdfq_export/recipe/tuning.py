@@ -28,7 +28,7 @@ class FineTune(Section):
 
     steps: Count = 150
     batch: Annotated[int, Field(ge=2)] = 64
-    learning_rate: Rate = 1e-3
+    learning_rate: Rate = Field(1e-2, description="as a share of each weight's or bias's root mean square")
     scale_learning_rate: Rate = Field(3e-3, description="for the logarithms of the quantizers' scales")
     feature_weight: Weight = Field(1.0, description="weight of the features' relative error beside the logits'")
 

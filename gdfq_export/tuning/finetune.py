@@ -4,7 +4,9 @@ The loss is the squared error of the logits, relative to their variance, plus th
 behind every residual addition (every activation function, where there is none). The divergence of softened answers
 (Hinton et al., arXiv 1503.02531) says less here: the float network is sure of images that were made for it to
 recognise, and its logits still differ. Weights, biases and the logarithms of all scales are trained by Adam under a
-cosine schedule; images are flipped and shifted.
+cosine schedule; images are flipped and shifted. Adam's steps have the size of the learning rate whatever the size of
+what is trained, so that of weights and biases is a share of each tensor's root mean square (as in Adafactor, Shazeer &
+Stern, arXiv 1804.04235, section 8): equalization and folding leave tensors of any size.
 
 An eighth of the images is never trained on: where the loss on them is not lower at the end than it was at the start,
 the network is put back as it was.
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 
 _LARGEST_SHIFT = 1 / 16
 _SMALLEST = 1e-12
+_SMALLEST_SIZE = 1e-3
 _JUDGES = 8  # one image of so many is kept from training
 _FUNCTIONS = ("Relu", "Clip", "LeakyRelu")
 
@@ -58,10 +61,8 @@ def finetune(
     scales = list(simulator.quantization_parameters())
     known = {id(scale) for scale in scales}
     weights = [parameter for parameter in simulator.network.parameters() if id(parameter) not in known]
-    groups = [
-        {"params": weights, "lr": settings.learning_rate},
-        {"params": scales, "lr": settings.scale_learning_rate},
-    ]
+    groups = [{"params": [weight], "lr": settings.learning_rate * _size(weight)} for weight in weights]
+    groups.append({"params": scales, "lr": settings.scale_learning_rate})
     optimizer = torch.optim.Adam(groups)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
     simulator.network.requires_grad_(True)
@@ -89,6 +90,11 @@ def finetune(
             start,
             end,
         )
+
+
+def _size(tensor: Tensor) -> float:
+    """Root mean square, not less than what lets a tensor of zeros be trained."""
+    return max(_SMALLEST_SIZE, float(tensor.detach().square().mean().sqrt()))
 
 
 def _split(images: Tensor, most: int) -> tuple[Tensor, Tensor]:

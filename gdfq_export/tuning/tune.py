@@ -17,6 +17,7 @@ from gdfq_export.tuning.calibration import calibrate
 from gdfq_export.tuning.equalization import equalize
 from gdfq_export.tuning.finetune import finetune
 from gdfq_export.tuning.layerwise import tune_layers
+from gdfq_export.tuning.outliers import without_outliers
 from gdfq_export.tuning.statistics_ranges import statistics_ranges
 
 __all__ = ["ChooseFineTune", "tune"]
@@ -44,7 +45,7 @@ def tune(
 
     Args:
         simulator: with the float network's parameters, on `device`.
-        images: [N, C, H, W] in the network's input range.
+        images: [N, C, H, W] in the network's input range; outliers among them are left out.
         recipe: as it is used for this network's image size.
         statistics: what is known of the float network's values, its input among them, by name.
         seed: of everything random.
@@ -52,6 +53,7 @@ def tune(
         progress: where phases report themselves.
         choose_finetune: gives the fine-tuning to do, when all else is done, in place of the recipe's.
     """
+    images = without_outliers(simulator, images)
     if recipe.tuning.equalization != "none":
         statistics = equalize(simulator, statistics, recipe.tuning.equalization)
     if recipe.tuning.absorption:

@@ -12,7 +12,7 @@ from gdfq_export.simulator import Mode, Simulator
 from gdfq_export.tuning import finetune
 from tests.tuning.residual_network import images, simulator
 
-SETTINGS = FineTune(steps=60, batch=16, learning_rate=2e-3, scale_learning_rate=5e-3)
+SETTINGS = FineTune(steps=60, batch=16, learning_rate=1e-2, scale_learning_rate=5e-3)
 
 
 def tuned(seed: int = 0, steps: int = 60) -> tuple[Simulator, list[float]]:
@@ -55,6 +55,14 @@ def test_weights_biases_and_scales_move_and_none_trains_afterwards() -> None:
         not torch.equal(new, old)
         for new, old in zip(network.quantization_parameters(), before.quantization_parameters(), strict=True)
     )
+
+
+def test_a_step_is_a_share_of_what_it_moves() -> None:
+    network, before = tuned(steps=1)[0], simulator(3)
+    for tensor in ("w", "v", "a", "g", "b", "h"):
+        old = before.parameter(tensor).detach()
+        moved = (network.parameter(tensor).detach() - old).abs().max()
+        torch.testing.assert_close(moved, SETTINGS.learning_rate * old.square().mean().sqrt(), rtol=1e-2, atol=0)
 
 
 def test_a_training_that_harms_is_taken_back_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
