@@ -67,7 +67,7 @@ SCORED_IMAGES = {
     "cifar100": "cifar100_mixed_dev.npz",
     "imagenet": "imagenet_val",
 }
-REAL_IMAGES = {"cifar10": "cifar10_train_5000.npz"}  # the demo has the digits it was trained on
+REAL_IMAGES = {"cifar10": "cifar10_train_5000.npz"}  # the demo has its training digits, others the half not scored
 
 _PAPER_RECIPES = {"noise": "paper/noise", "dfq": "paper/dfq", "zeroq": "paper/zeroq", "gdfq": "paper/gdfq"}
 _LARGE = 64  # pixels a side from which GDFQ runs with its settings for ImageNet
@@ -153,7 +153,7 @@ def budget_of(network: str, bits: str) -> float:
 
 def reason_against(cell: Cell) -> str | None:
     """Why a cell cannot be run with the images there are; None where it can."""
-    if cell.method == "real" and cell.network != "demo" and cell.images_key not in REAL_IMAGES:
+    if cell.method == "real" and cell.network != "demo" and cell.images_key not in SCORED_IMAGES:
         return "no real images beside those that are scored"
     return None
 

@@ -36,7 +36,7 @@ from gdfq_export.progress import SilentProgress
 from gdfq_export.recipe import recipe_sha256
 from gdfq_export.sources import load_model
 
-__all__ = ["Place", "load_network", "print_dry_run", "run_cell", "scored_images"]
+__all__ = ["Place", "load_network", "print_dry_run", "real_images", "run_cell", "scored_images", "unscored_images"]
 
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _MEASURED_IMAGES = 512
@@ -79,7 +79,7 @@ def run_cell(
         torch.set_num_threads(threads)
     model = load_network(cell, place)
     scored, scored_facts = scored_images(cell, place, model)
-    real = _real_images(cell, place, model) if cell.method == "real" else None
+    real = real_images(cell, place, model) if cell.method == "real" else None
 
     def left() -> float:
         return budget - (time.perf_counter() - started)
@@ -134,30 +134,44 @@ def scored_images(cell: Cell, place: Place, model: FloatModel) -> tuple[RealSet,
         whole = RealSet.load(place.images, model.input_spec, model.num_classes)
         facts = {"file": place.images.name, "half": None, "from": 0, "images": len(whole), "of": len(whole)}
         return RealSet(images=whole.images, labels=whole.labels, origin=place.images.name), facts
-    if cell.network == "demo":
-        whole, name = held_out_set(), "scikit-learn's digits, held-out half"
-    elif cell.images_key in SCORED_IMAGES:
-        name = SCORED_IMAGES[cell.images_key]
-        whole = RealSet.load(place.of(name), model.input_spec, model.num_classes)
-    else:
-        raise InputError(f"there are no labelled images for {cell.network} here: name them with --images")
+    whole, name = _labelled_images(cell, place, model)
     middle = len(whole) // 2
-    half = RealSet(
-        images=whole.images[middle:].clone(),
-        labels=whole.labels[middle:].clone(),
-        origin=f"{name}, images {middle:,} to {len(whole) - 1:,}",
-    )
+    half = _part(whole, name, middle, len(whole))
     return half, {"file": name, "half": "second", "from": middle, "images": len(half), "of": len(whole)}
 
 
-def _real_images(cell: Cell, place: Place, model: FloatModel) -> RealSet:
+def real_images(cell: Cell, place: Place, model: FloatModel) -> RealSet:
+    """The images that `real` tunes on: training images where there are any, else the half that is not scored."""
     if cell.network == "demo":
         pixels, labels = training_digits()
         images = torch.from_numpy(model.input_spec.normalize(pixels))
         return RealSet(images=images, labels=torch.from_numpy(labels), origin="scikit-learn's digits, training half")
-    name = REAL_IMAGES[cell.images_key]
-    real = RealSet.load(place.of(name), model.input_spec, model.num_classes)
-    return RealSet(images=real.images, labels=real.labels, origin=name)
+    if cell.images_key in REAL_IMAGES:
+        name = REAL_IMAGES[cell.images_key]
+        real = RealSet.load(place.of(name), model.input_spec, model.num_classes)
+        return RealSet(images=real.images, labels=real.labels, origin=name)
+    return unscored_images(cell, place, model)
+
+
+def unscored_images(cell: Cell, place: Place, model: FloatModel) -> RealSet:
+    """The first half of a table's labelled images: what choices are made on."""
+    whole, name = _labelled_images(cell, place, model)
+    return _part(whole, name, 0, len(whole) // 2)
+
+
+def _labelled_images(cell: Cell, place: Place, model: FloatModel) -> tuple[RealSet, str]:
+    """All labelled images of a network of the table, and their name."""
+    if cell.network == "demo":
+        return held_out_set(), "scikit-learn's digits, held-out half"
+    if cell.images_key in SCORED_IMAGES:
+        name = SCORED_IMAGES[cell.images_key]
+        return RealSet.load(place.of(name), model.input_spec, model.num_classes), name
+    raise InputError(f"there are no labelled images for {cell.network} here: name them with --images")
+
+
+def _part(whole: RealSet, name: str, start: int, stop: int) -> RealSet:
+    images, labels = whole.images[start:stop].clone(), whole.labels[start:stop].clone()
+    return RealSet(images=images, labels=labels, origin=f"{name}, images {start:,} to {stop - 1:,}")
 
 
 @contextmanager

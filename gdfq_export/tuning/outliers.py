@@ -19,7 +19,7 @@ __all__ = ["without_outliers"]
 
 log = logging.getLogger(__name__)
 
-_LIMIT = 10.0  # times the usual strength
+LIMIT = 10.0  # times the usual strength
 _MOST = 20  # one image in so many; where there are more, strong answers are what the network gives
 _NAMED = 5
 _BATCH = 64
@@ -38,7 +38,7 @@ def without_outliers(simulator: Simulator, images: Tensor) -> Tensor:
     names, strengths = _strengths(simulator, images)
     usual = strengths.median(dim=1, keepdim=True).values.clamp_min(_SMALLEST)
     times, layers = (strengths / usual).max(dim=0)
-    far = torch.nonzero(times > _LIMIT).flatten()
+    far = torch.nonzero(times > LIMIT).flatten()
     if len(far) == 0 or len(far) > len(images) // _MOST:
         return images
     ordered = far[torch.argsort(times[far], descending=True)]

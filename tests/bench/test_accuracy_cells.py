@@ -54,7 +54,8 @@ def test_limits_set_the_budget() -> None:
 def test_real_images_are_not_those_that_are_scored() -> None:
     assert reason_against(cell(method="real")) is None
     assert reason_against(cell("demo", method="real")) is None
-    assert reason_against(cell("imagenet_tinydarknet_224", method="real")) is not None
+    assert reason_against(cell("imagenet_tinydarknet_224", method="real")) is None, "the half that is not scored"
+    assert reason_against(cell("pytorchcv:resnet18", method="real")) is not None
     assert reason_against(cell("imagenet_tinydarknet_224")) is None
 
 

@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from bench import results_file
 from bench.accuracy import main
 from bench.accuracy_cells import Cell
-from bench.accuracy_run import Place, load_network, scored_images
+from bench.accuracy_run import Place, load_network, real_images, scored_images
 from gdfq_export.demo import held_out_set
 
 NOWHERE = Place(folder=None, images=None)
@@ -21,6 +22,19 @@ def test_the_second_half_is_scored() -> None:
     whole = held_out_set()
     assert (facts["from"], facts["images"], facts["of"]) == (449, 450, 899)
     assert (scored.images == whole.images[449:]).all() and (scored.labels == whole.labels[449:]).all()
+
+
+def test_without_training_images_the_other_half_is_real(tmp_path: Path) -> None:
+    cell = Cell(network="cifar100_resnet20_cy", bits="w4a4", method="real", seed=0)
+    model = load_network(Cell(network="demo", bits="w4a4", method="real", seed=0), NOWHERE)
+    channels, height, width = model.input_spec.shape
+    pixels = np.random.default_rng(0).integers(0, 256, (10, height, width, channels), dtype=np.uint8)
+    np.savez(tmp_path / "cifar100_mixed_dev.npz", images=pixels, labels=np.arange(10))
+    place = Place(folder=tmp_path, images=None)
+    scored, _ = scored_images(cell, place, model)
+    real = real_images(cell, place, model)
+    assert (real.labels.tolist(), scored.labels.tolist()) == ([0, 1, 2, 3, 4], [5, 6, 7, 8, 9])
+    assert real.origin == "cifar100_mixed_dev.npz, images 0 to 4"
 
 
 @pytest.mark.parametrize("method", ["dfq", "real"])
@@ -40,7 +54,7 @@ def test_a_cell_writes_what_the_page_reads(method: str, tmp_path: Path, monkeypa
 
 def test_a_cell_without_images_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GDFQ_EXPORT_DATA", raising=False)
-    ran = CliRunner().invoke(main, ["run", "cifar100_resnet20_cy", "w4a4", "real"])
+    ran = CliRunner().invoke(main, ["run", "pytorchcv:resnet18", "w4a4", "real"])
     assert ran.exit_code == 2 and "no real images" in ran.output
 
 
