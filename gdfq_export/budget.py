@@ -78,13 +78,11 @@ class Budget:
         self, recipe: Recipe, simulator: Simulator, reference: Simulator, images: Tensor
     ) -> FineTune | None:
         """Fine-tuning with as many steps as the rest of the time pays for, none where they would be too few."""
-        limits = recipe.budget
-        own = FineTune(steps=max(1, limits.finetune_steps), batch=limits.finetune_batch)
-        settings = recipe.tuning.finetune or own
+        settings = recipe.tuning.finetune or FineTune(steps=1, batch=recipe.budget.finetune_batch)
+        most = max(settings.steps, recipe.budget.finetune_steps)
         steps = 0
-        if settings.steps >= FEWEST_FINETUNE_STEPS and self.left > 0:
-            fit = int(_SPARE * self.left / time_step(simulator, reference, images, settings))
-            steps = min(settings.steps, fit)
+        if most >= FEWEST_FINETUNE_STEPS and self.left > 0:
+            steps = min(most, int(_SPARE * self.left / time_step(simulator, reference, images, settings)))
         return settings.model_copy(update={"steps": steps}) if steps >= FEWEST_FINETUNE_STEPS else None
 
 

@@ -95,10 +95,14 @@ def test_fine_tuning_takes_what_is_left(steps: None, left: float, expected: int 
     assert (chosen.steps if chosen else None) == expected
 
 
-def test_a_recipes_own_fine_tuning_is_the_limit_and_keeps_its_settings(steps: None) -> None:
+@pytest.mark.parametrize(("most", "expected"), [(0, 50), (40, 50), (120, 120)])
+def test_a_recipes_own_fine_tuning_keeps_its_settings_and_grows_with_the_limit(
+    steps: None, most: int, expected: int
+) -> None:
     network, own = simulator(3), FineTune(steps=50, learning_rate=1e-5)
-    recipe = REFINED.model_copy(update={"tuning": Tuning(finetune=own)})
-    assert Budget(1000, Clock()).fit_finetune(recipe, network, network, images(4)) == own
+    update = {"tuning": Tuning(finetune=own), "budget": Limits(finetune_steps=most)}
+    chosen = Budget(1000, Clock()).fit_finetune(REFINED.model_copy(update=update), network, network, images(4))
+    assert chosen == own.model_copy(update={"steps": expected})
 
 
 def test_timing_a_step_changes_nothing() -> None:
