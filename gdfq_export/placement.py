@@ -7,19 +7,21 @@
    share its group.
 4. Bit widths: what the recipe says for the kind of tensor, raised at the first and last layer and behind the last,
    where a layer's output is not yet what a layer reads (in front of an Add, a Mul or an activation function's table),
-   and to the widest of a group.
+   for layers that the recipe names, and to the widest of a group.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import math
 from collections.abc import Callable, Iterable
 
 import onnx_ir as ir
 
+from gdfq_export.errors import InputError
 from gdfq_export.plan import PlannedNode, QuantPlan, QuantPoint, Role
-from gdfq_export.recipe import Bits
+from gdfq_export.recipe import Bits, LayerBits
 from gdfq_export.targets import Kernel, Output, Rule, Target
 
 __all__ = ["activation_bounds", "build_plan"]
@@ -36,6 +38,9 @@ def build_plan(
         bits: bit widths by what they apply to.
         logits: name of the logits' value.
         input_range: smallest and largest value the network's input can have.
+
+    Raises:
+        InputError: a name among the recipe's exceptions is no layer's.
     """
     return _Planner(model, target, bits, logits, input_range).plan()
 
@@ -58,6 +63,7 @@ class _Planner:
         for node in self.graph:
             if name_of(node) not in self.nodes:
                 self._choose_kernel(node)
+        self._require_named_layers()
         ends = self._first_and_last_layers()
         for node in self.graph:
             if self.nodes[name_of(node)].kernel is not None:
@@ -134,6 +140,22 @@ class _Planner:
     def _precedes_a_layer(self, node: ir.Node) -> bool:
         return any(map(self._is_layer, _reach(node, _successors)))
 
+    def _require_named_layers(self) -> None:
+        layers = [name_of(node) for node in self.graph if self._is_layer(node)]
+        for pattern in self.bits.layers:
+            if not any(fnmatch.fnmatchcase(layer, pattern) for layer in layers):
+                raise InputError(
+                    f"bits.layers names {pattern!r}, and no quantized layer is called so; they are {', '.join(layers)}"
+                )
+
+    def _exception(self, node: ir.Node) -> LayerBits:
+        """What the recipe says for this layer alone."""
+        found = LayerBits()
+        for pattern, widths in self.bits.layers.items():
+            if fnmatch.fnmatchcase(name_of(node), pattern):
+                found = widths
+        return found
+
     def _is_layer(self, node: ir.Node) -> bool:
         return self.nodes[name_of(node)].kernel is not None and self.target.rules[node.op_type].weight is not None
 
@@ -171,6 +193,7 @@ class _Planner:
             self._add(value, Role.ACTIVATION, self.bits.activations)  # no-op unless a float node writes it
         if at_an_end:
             self._raise_bits(name, self.bits.first_last)
+        self._raise_bits(name, self._exception(reader).activations or 0)
         producer = self.coded.get(name)
         if self._is_arithmetic(reader) and producer is not None and self._is_layer(producer):
             self._raise_bits(name, self.bits.residual)
@@ -183,6 +206,7 @@ class _Planner:
         assert rule.weight is not None
         transposed = node.op_type == "Gemm" and not _int_attribute(node, "transB")
         bits = max(self.bits.weights, self.bits.first_last) if at_an_end else self.bits.weights
+        bits = self._exception(node).weights or bits
         self._add(_required(node, rule.weight), Role.WEIGHT, bits, axis=1 if transposed else rule.weight_axis)
 
     def _bias(self, node: ir.Node, value: ir.Value) -> None:

@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from gdfq_export.errors import InputError
 from gdfq_export.placement import build_plan
 from gdfq_export.plan import QuantPlan, Role
-from gdfq_export.recipe import Bits
+from gdfq_export.recipe import Bits, LayerBits
 from gdfq_export.targets import Kernel, find_target
 from tests import tiny_graph
 
@@ -328,3 +329,27 @@ def test_what_lies_behind_the_last_layer_keeps_its_bits() -> None:
     plan = planned(nodes, output="y", bits=Bits(weights=4, activations=4), **arrays)
     found = {name: plan.by_tensor[name].bits for name in ("r", "d", "e", "h", "l", "p")}
     assert found == {"r": 4, "d": 8, "e": 8, "h": 8, "l": 8, "p": 8}, "d is read by a table, e by the last layer"
+
+
+def test_layers_that_the_recipe_names_have_bits_of_their_own() -> None:
+    nodes: Nodes = [
+        conv("x", "w", "c"),
+        ("Relu", ["c"], ["r"]),
+        conv("r", "v", "d"),
+        ("Relu", ["d"], ["e"]),
+        conv("e", "u", "h"),
+        ("Relu", ["h"], ["l"]),
+        *head("l"),
+    ]
+    arrays = {**{name: weights(4, 4, 3, 3) for name in "wvu"}, "g": weights(5, 4)}
+    layers = {"Conv_?": LayerBits(weights=6), "Conv_h": LayerBits(weights=3, activations=5)}
+    plan = planned(nodes, output="y", bits=Bits(weights=4, activations=4, layers=layers), **arrays)
+    assert {name: plan.by_tensor[name].bits for name in "wvug"} == {"w": 6, "v": 6, "u": 3, "g": 8}
+    assert {name: plan.by_tensor[name].bits for name in "rel"} == {"r": 4, "e": 5, "l": 4}
+
+
+def test_a_name_that_is_no_layers_is_refused_with_those_there_are() -> None:
+    nodes = [conv("x", "w", "c"), ("Relu", ["c"], ["r"]), *head("r")]
+    bits = Bits(layers={"conv*": LayerBits(weights=4)})
+    with pytest.raises(InputError, match=r"bits.layers names 'conv\*', .* they are Conv_c, Gemm_y"):
+        planned(nodes, output="y", bits=bits, w=weights(4, 4, 3, 3), g=weights(5, 4))

@@ -6,7 +6,14 @@ from pydantic import Field
 
 from gdfq_export.recipe.section import BitWidth, Section
 
-__all__ = ["Bits"]
+__all__ = ["Bits", "LayerBits"]
+
+
+class LayerBits(Section):
+    """Bit widths of some layers, in place of those of all."""
+
+    weights: BitWidth | None = None
+    activations: BitWidth | None = Field(None, description="at least, of what the layer reads")
 
 
 class Bits(Section):
@@ -17,3 +24,6 @@ class Bits(Section):
     first_last: BitWidth = Field(8, description="weights and activations of the first and the last layer")
     residual: BitWidth = Field(8, description="a layer's output that feeds an Add, a Mul or a table, as of LeakyRelu")
     input: BitWidth = Field(8, description="the network's input")
+    layers: dict[str, LayerBits] = Field(
+        {}, description="exceptions, by a layer's name or a pattern with * and ?; the last that matches holds"
+    )
