@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from torch import Tensor
 
 from calib.samplers import RealSet
 from calib.set_statistics import measure_set
@@ -17,6 +18,7 @@ from calib.synthetic_set import SyntheticSet
 from gdfq_export import __version__
 from gdfq_export.budget import Budget
 from gdfq_export.data import ImageSource
+from gdfq_export.errors import InputError
 from gdfq_export.files import atomic_output, require_writable
 from gdfq_export.float_model import FloatModel
 from gdfq_export.graph.fold import ChannelStatistics
@@ -27,14 +29,25 @@ from gdfq_export.recipe import FineTune, Recipe, recipe_sha256
 from gdfq_export.simulator import IntegerSimulator, Simulator
 from gdfq_export.targets import find_target
 from gdfq_export.tuning import published_finetune, tune
+from gdfq_export.tuning.mixed_bits import layers_to_raise, weight_sensitivity, with_raised_layers
 from gdfq_export.verify.accuracy import LabelledImages
 from gdfq_export.verify.machine import this_machine, versions
 from gdfq_export.verify.not_measured import NotMeasured
-from gdfq_export.verify.report import BudgetFacts, CalibrationFacts, FileFacts, Files, RecipeFacts, Report
+from gdfq_export.verify.report import (
+    BudgetFacts,
+    CalibrationFacts,
+    FileFacts,
+    Files,
+    MixedBitsFacts,
+    RecipeFacts,
+    Report,
+)
 from gdfq_export.verify.verify import Verification, run_verification
 from gdfq_export.writer import write_onnx
 
 __all__ = ["QuantizeResult", "plan_only", "quantize", "synthesize"]
+
+_JUDGES = 64  # images that layers are measured on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +101,13 @@ def quantize(
             with progress.phase("time a few steps"):
                 used = clock.fit_images(used, model, device)
     source = ImageSource(model, used, calibration, seed=seed, device=device, progress=progress)
+    images = None if used.tuning.published else source.draw(_images_needed(used), "make images")[0]
+    mixed = None
+    if used.bits.mixed is not None:
+        used, mixed = _mix_bits(model, used, images, device, progress)
+        plan = plan_only(model, used)
     simulator = Simulator(model.folded, plan, logits=model.logits_name).to(device)
-    images, finetune = _tune(model, simulator, source, used, clock)
+    seen, finetune = _tune(model, simulator, source, images, used, clock)
     encodings, parameters = simulator.freeze(), simulator.tuned_parameters()
     proto = write_onnx(model.folded, plan, encodings, parameters, _metadata(model, recipe, source, seed))
     file = _serialize(proto)
@@ -108,7 +126,8 @@ def quantize(
         latency_seconds=used.verify.latency_seconds,
         progress=progress,
     )
-    result = _report(model, recipe, source, images, seed, file, out, measured, progress)
+    result = _report(model, recipe, source, seen, seed, file, out, measured, progress)
+    result = dataclasses.replace(result, mixed_bits=mixed)
     if clock is not None:
         result = dataclasses.replace(result, budget=BudgetFacts(seconds=clock.seconds, chosen=_chosen(used, finetune)))
     with ExitStack() as outputs:
@@ -152,16 +171,41 @@ def synthesize(
     )
 
 
+def _mix_bits(
+    model: FloatModel, recipe: Recipe, images: Tensor | None, device: str, progress: Progress
+) -> tuple[Recipe, MixedBitsFacts]:
+    """The recipe with layers raised as its `bits.mixed` says, and why."""
+    mixed = recipe.bits.mixed
+    if images is None or mixed is None:
+        raise InputError(
+            f"bits.mixed in the recipe {recipe.name} measures layers on images, and tuning.published makes them only "
+            "while it tunes; leave one of them out"
+        )
+    simulator = Simulator(model.folded, plan_only(model, recipe), logits=model.logits_name).to(device)
+    with progress.phase("measure layers") as phase:
+        sensitivity = weight_sensitivity(
+            simulator, images[:_JUDGES], on_layer=lambda done, total: phase(done, total, {})
+        )
+    raised = layers_to_raise(simulator.layers(), sensitivity, mixed)
+    facts = MixedBitsFacts(sensitivity=sensitivity, raised=dict.fromkeys(raised, mixed.weights))
+    return recipe.model_copy(update={"bits": with_raised_layers(recipe.bits, raised)}), facts
+
+
 def _tune(
-    model: FloatModel, simulator: Simulator, source: ImageSource, recipe: Recipe, clock: Budget | None
+    model: FloatModel,
+    simulator: Simulator,
+    source: ImageSource,
+    images: Tensor | None,
+    recipe: Recipe,
+    clock: Budget | None,
 ) -> tuple[int, FineTune | None]:
-    """Tune on the images that the recipe asks for; how many there were, and the fine-tuning at the end."""
+    """Tune on the images, or on none where training makes them; how many were seen, and the fine-tuning at the end."""
     seed, device, progress = source.seed, source.device, source.progress
-    if recipe.tuning.published is not None:
+    if images is None:
+        assert recipe.tuning.published is not None
         with progress.phase("train and fine-tune") as phase:
             published_finetune(simulator, source.trainer, recipe.tuning.published, on_step=phase)
         return source.trainer.images, None
-    images, _ = source.draw(_images_needed(recipe), "make images")
     finetune = tune(
         simulator,
         images,

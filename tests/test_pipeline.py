@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from gdfq_export import pipeline
@@ -14,7 +15,18 @@ from gdfq_export.demo.labelled import held_out_set
 from gdfq_export.errors import InputError
 from gdfq_export.float_model import FloatModel
 from gdfq_export.progress import SilentProgress
-from gdfq_export.recipe import Calibration, Data, Generator, Recipe, Tuning, Verify
+from gdfq_export.recipe import (
+    Bits,
+    Calibration,
+    Data,
+    Generator,
+    LayerBits,
+    MixedBits,
+    Recipe,
+    Tuning,
+    Verify,
+    load_recipe,
+)
 from gdfq_export.sources import load_model
 from gdfq_export.verify.accuracy import Accuracy
 from gdfq_export.verify.agreement import Agreement
@@ -133,3 +145,22 @@ def test_a_generator_that_diverges_is_told_with_the_key_to_change(
     with pytest.raises(InputError, match=r"lower data\.generator\.learning_rate in the recipe quick"):
         quantize(demo, tmp_path / "q.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_mixed_bits_are_told_and_as_exceptions_repeat_the_run(demo: FloatModel, tmp_path: Path) -> None:
+    few = RECIPE.model_copy(update={"data": Data(method="noise"), "verify": RECIPE.verify})
+    asked = Bits(weights=3, mixed=MixedBits(growth=0.2))
+    result = quantize(demo, tmp_path / "mixed.onnx", recipe=few.model_copy(update={"bits": asked}))
+    facts = result.report.mixed_bits
+    assert facts is not None and 0 < len(facts.raised) < len(facts.sensitivity)
+    told = Bits(weights=3, layers={name: LayerBits(weights=bits) for name, bits in facts.raised.items()})
+    quantize(demo, tmp_path / "told.onnx", recipe=few.model_copy(update={"bits": told}))
+    graphs = [onnx.load(tmp_path / name).graph.SerializeToString() for name in ("mixed.onnx", "told.onnx")]
+    assert graphs[0] == graphs[1]
+    assert isinstance(result.report.parity, ParityResult) and result.report.parity.exact
+
+
+def test_mixed_bits_have_no_images_while_a_generator_is_trained_beside(demo: FloatModel, tmp_path: Path) -> None:
+    published = load_recipe("paper/gdfq").model_copy(update={"bits": Bits(mixed=MixedBits())})
+    with pytest.raises(InputError, match=r"bits\.mixed in the recipe paper/gdfq measures layers on images"):
+        quantize(demo, tmp_path / "q.onnx", recipe=published)

@@ -6,7 +6,7 @@ keys are rejected.
 
 from __future__ import annotations
 
-from gdfq_export.recipe.bits import Bits, LayerBits
+from gdfq_export.recipe.bits import Bits, LayerBits, MixedBits
 from gdfq_export.recipe.budget import Budget
 from gdfq_export.recipe.data import Data, Generator, LargeImages, PublishedGenerator, Refinement, ZeroQ
 from gdfq_export.recipe.load import DEFAULT_RECIPE, list_recipes, load_recipe, recipe_sha256, recipe_to_yaml
@@ -23,6 +23,7 @@ __all__ = [
     "Generator",
     "LargeImages",
     "LayerBits",
+    "MixedBits",
     "PublishedFineTune",
     "PublishedGenerator",
     "Recipe",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from gdfq_export.recipe.section import BitWidth, Section
+from gdfq_export.recipe.section import BitWidth, Section, Share
 
-__all__ = ["Bits", "LayerBits"]
+__all__ = ["Bits", "LayerBits", "MixedBits"]
 
 
 class LayerBits(Section):
@@ -14,6 +14,13 @@ class LayerBits(Section):
 
     weights: BitWidth | None = None
     activations: BitWidth | None = Field(None, description="at least, of what the layer reads")
+
+
+class MixedBits(Section):
+    """More bits for the weights that need them most, as a sensitivity measured on the run's images says."""
+
+    weights: BitWidth = 8
+    growth: Share = Field(0.05, description="of the bytes of all weights, at most")
 
 
 class Bits(Section):
@@ -27,3 +34,4 @@ class Bits(Section):
     layers: dict[str, LayerBits] = Field(
         {}, description="exceptions, by a layer's name or a pattern with * and ?; the last that matches holds"
     )
+    mixed: MixedBits | None = None

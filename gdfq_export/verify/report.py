@@ -23,7 +23,16 @@ from gdfq_export.verify.machine import Machine
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.parity import ParityResult
 
-__all__ = ["SCHEMA_VERSION", "BudgetFacts", "CalibrationFacts", "FileFacts", "Files", "RecipeFacts", "Report"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "BudgetFacts",
+    "CalibrationFacts",
+    "FileFacts",
+    "Files",
+    "MixedBitsFacts",
+    "RecipeFacts",
+    "Report",
+]
 
 SCHEMA_VERSION = 1
 
@@ -73,6 +82,17 @@ class BudgetFacts:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MixedBitsFacts:
+    """A run with mixed bits: error of the logits by the layer whose weights alone were rounded; bits of those raised.
+
+    The raised layers, as `bits.layers` of a recipe, repeat the run.
+    """
+
+    sensitivity: Mapping[str, float]
+    raised: Mapping[str, int]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything one run measured, and what it takes to run it again."""
 
@@ -92,6 +112,7 @@ class Report:
     machine: Machine
     versions: Mapping[str, str]
     budget: BudgetFacts | None = None
+    mixed_bits: MixedBitsFacts | None = None
 
     def to_json(self) -> str:
         """Indented JSON with a stable key order, ending in a newline.

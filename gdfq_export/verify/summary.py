@@ -16,7 +16,7 @@ Row = tuple[str, str, str]
 
 def summary_rows(report: Report) -> list[Row]:
     """A few rows a section; a section that was not measured is one row with its reason."""
-    sections = (_accuracy, _agreement, _parity, _coverage, _latency, _files, _budget)
+    sections = (_accuracy, _agreement, _parity, _coverage, _latency, _files, _budget, _mixed_bits)
     return [row for section in sections for row in section(report)]
 
 
@@ -103,3 +103,14 @@ def _budget(report: Report) -> Iterator[Row]:
     if (budget := report.budget) is not None:
         chosen = ", ".join(f"{key} {value:,}" for key, value in budget.chosen.items())
         yield "budget", f"{budget.seconds:,.0f} s", f"chosen for it: {chosen}"
+
+
+def _mixed_bits(report: Report) -> Iterator[Row]:
+    if (mixed := report.mixed_bits) is not None:
+        total = len(mixed.sensitivity)
+        names = list(mixed.raised)
+        yield (
+            "mixed bits",
+            f"{len(names)} of {total}",
+            "layers raised: " + (", ".join(names[:5]) or "none") + (", ..." if len(names) > 5 else ""),
+        )
