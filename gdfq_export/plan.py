@@ -1,7 +1,7 @@
 """QuantPlan: which tensors carry Q/DQ, in which numbers, and which kernel computes each node.
 
 The plan is the single truth of placement: the simulator, the writer and the inspector read it and decide nothing
-themselves. `placement.py` builds it.
+themselves. `placement/` builds it.
 """
 
 from __future__ import annotations

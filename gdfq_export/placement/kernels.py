@@ -1,0 +1,146 @@
+"""First walk: which node runs as which integer kernel, and which activation it absorbs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from gdfq_export.placement.nodes import activation_bounds, float_attribute, int_attribute, name_of, required
+from gdfq_export.plan import PlannedNode
+from gdfq_export.targets import Kernel, Output, Rule, Target
+
+__all__ = ["Kernels", "choose_kernels"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernels:
+    """What every node of a graph runs as."""
+
+    graph: ir.Graph
+    target: Target
+    nodes: dict[str, PlannedNode]
+    coded: dict[str, ir.Node]  # value name -> the kernel node that writes its codes
+
+    def rule(self, node: ir.Node) -> Rule | None:
+        """How the target runs the node; None: in float."""
+        return None if self.nodes[name_of(node)].kernel is None else self.target.rules[node.op_type]
+
+    def layers(self) -> list[ir.Node]:
+        """Kernels with weights."""
+        return [node for node in self.graph if self.is_layer(node)]
+
+    def is_layer(self, node: ir.Node) -> bool:
+        """Whether the node is a kernel with a weight."""
+        rule = self.rule(node)
+        return rule is not None and rule.weight is not None
+
+    def is_arithmetic(self, node: ir.Node) -> bool:
+        """Whether the kernel computes new numbers, one by one; no multiplications are saved by giving it fewer bits."""
+        return self.nodes[name_of(node)].kernel in (Kernel.ADD, Kernel.MUL, Kernel.LOOKUP)
+
+    def writer(self, node: ir.Node) -> ir.Node:
+        """The node whose outputs are the kernel's: the absorbed activation, or the node itself."""
+        absorbed = self.nodes[name_of(node)].absorbed
+        return node if absorbed is None else next(user for user, _ in node.outputs[0].uses())
+
+
+def choose_kernels(graph: ir.Graph, target: Target, logits: str) -> Kernels:
+    """Every node's kernel, or why it stays float."""
+    walk = _Walk(graph, target, logits)
+    for node in graph:
+        if name_of(node) not in walk.nodes:
+            walk.choose(node)
+    return Kernels(graph=graph, target=target, nodes=walk.nodes, coded=walk.coded)
+
+
+class _Walk:
+    def __init__(self, graph: ir.Graph, target: Target, logits: str) -> None:
+        self.graph = graph
+        self.target = target
+        self.logits = logits
+        self.nodes: dict[str, PlannedNode] = {}
+        self.coded: dict[str, ir.Node] = {}
+
+    def choose(self, node: ir.Node) -> None:
+        name = name_of(node)
+        rule = self.target.rules.get(node.op_type)
+        missing = f"{node.op_type} has no integer kernel on {self.target.name}"
+        reason = missing if rule is None else _unsuitable(node, rule)
+        if not reason and rule is not None and rule.kernel is Kernel.MOVE and not self._carries_codes(node.inputs[0]):
+            reason = "its input is float"
+        if reason or rule is None:
+            self.nodes[name] = PlannedNode(node=name, op_type=node.op_type, kernel=None, reason=reason)
+            return
+        activation = self._absorbable(node, rule)
+        written = activation.outputs if activation else node.outputs
+        if rule.output is not Output.OWN_SCALE_OR_FLOAT or any(self._is_read_as_codes(value) for value in written):
+            self.coded.update((name_of(value), node) for value in written)
+        else:
+            activation = None
+        self.nodes[name] = PlannedNode(
+            node=name,
+            op_type=node.op_type,
+            kernel=rule.kernel,
+            absorbed=name_of(activation) if activation else None,
+            integer_form=rule.integer_form,
+        )
+        if activation is not None:
+            absorbed = name_of(activation)
+            self.nodes[absorbed] = PlannedNode(
+                node=absorbed, op_type=activation.op_type, kernel=None, reason=f"absorbed by {name}"
+            )
+
+    def _absorbable(self, node: ir.Node, rule: Rule) -> ir.Node | None:
+        """The Relu or Clip that alone consumes the node's output and whose bounds contain zero."""
+        value = node.outputs[0]
+        users = [user for user, _ in value.uses()]
+        if rule.output is Output.INPUT_SCALE or len(users) != 1 or value.is_graph_output() or value.name == self.logits:
+            return None
+        low, high = activation_bounds(users[0]) if users[0].op_type in self.target.absorbed else (math.nan, math.nan)
+        return users[0] if low <= 0 < high else None
+
+    def _carries_codes(self, value: ir.Value | None) -> bool:
+        return value is not None and (value.name in self.coded or self._is_read_as_codes(value))
+
+    def _is_read_as_codes(self, value: ir.Value) -> bool:
+        """Whether a kernel that computes reads the value, directly or behind nodes that move codes."""
+        for user, index in value.uses():
+            rule = self.target.rules.get(user.op_type)
+            if rule is None or _unsuitable(user, rule):
+                continue
+            if rule.kernel is Kernel.MOVE and index == 0:
+                if any(self._is_read_as_codes(output) for output in user.outputs):
+                    return True
+            elif rule.activations is None or index in rule.activations:
+                return True
+        return False
+
+
+def _unsuitable(node: ir.Node, rule: Rule) -> str:
+    """Why the rule's kernel cannot compute this node, or nothing."""
+    for index in (rule.weight, rule.bias):
+        value = node.inputs[index] if index is not None and len(node.inputs) > index else None
+        if value is not None and value.const_value is None:
+            return f"input {index} is computed in the graph"
+    factors = (float_attribute(node, "alpha"), float_attribute(node, "beta"))
+    if node.op_type == "Gemm" and (factors != (1.0, 1.0) or int_attribute(node, "transA")):
+        return "Gemm scales or transposes its inputs"
+    if node.op_type == "MatMul" and len(required(node, 1).shape or ()) != 2:
+        return "the weight of MatMul is not a matrix"
+    if node.op_type == "Pad" and not _pads_with_zero(node):
+        return "Pad does not pad with zeros"
+    if node.op_type == "MaxPool" and len(node.outputs) > 1:
+        return "MaxPool also returns indices"
+    if rule.activations is None and all(value is None or value.const_value is not None for value in node.inputs):
+        return "all inputs are constants"
+    return ""
+
+
+def _pads_with_zero(node: ir.Node) -> bool:
+    mode = node.attributes.get("mode")
+    if mode is not None and mode.as_string() != "constant":
+        return False
+    value = node.inputs[2] if len(node.inputs) > 2 else None
+    return value is None or (value.const_value is not None and not value.const_value.numpy().any())

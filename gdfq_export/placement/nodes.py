@@ -1,0 +1,79 @@
+"""Questions about single nodes of a canonical graph, and walks along it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import onnx_ir as ir
+
+__all__ = [
+    "activation_bounds",
+    "float_attribute",
+    "int_attribute",
+    "name_of",
+    "predecessors",
+    "reach",
+    "required",
+    "successors",
+]
+
+
+def activation_bounds(node: ir.Node) -> tuple[float, float]:
+    """Bounds that a Relu or Clip puts on its output; NaN where they are computed in the graph."""
+    if node.op_type == "Relu":
+        return 0.0, math.inf
+    limits = [-math.inf, math.inf]
+    for position in (0, 1):
+        value = node.inputs[position + 1] if len(node.inputs) > position + 1 else None
+        if value is not None:
+            limits[position] = float(value.const_value.numpy()) if value.const_value is not None else math.nan
+    return limits[0], limits[1]
+
+
+def name_of(item: ir.Node | ir.Value) -> str:
+    """The item's name; canonical graphs name everything."""
+    assert item.name is not None
+    return item.name
+
+
+def reach(node: ir.Node, step: Callable[[ir.Node], Iterable[ir.Node]]) -> Iterable[ir.Node]:
+    """Every node that repeated steps from `node` lead to."""
+    seen: dict[ir.Node, None] = {}
+    stack = list(step(node))
+    while stack:
+        current = stack.pop()
+        if current not in seen:
+            seen[current] = None
+            stack.extend(step(current))
+    return seen
+
+
+def predecessors(node: ir.Node) -> list[ir.Node]:
+    """Nodes whose outputs the node reads."""
+    producers = [value.producer() for value in node.inputs if value is not None]
+    return [producer for producer in producers if producer is not None]
+
+
+def successors(node: ir.Node) -> list[ir.Node]:
+    """Nodes that read an output of the node."""
+    return [user for value in node.outputs for user, _ in value.uses()]
+
+
+def required(node: ir.Node, index: int) -> ir.Value:
+    """An input that the operator cannot be without."""
+    value = node.inputs[index]
+    assert value is not None, f"{node.op_type} {node.name} has no input {index}"
+    return value
+
+
+def int_attribute(node: ir.Node, name: str) -> int:
+    """The attribute, 0 where it is left out."""
+    attribute = node.attributes.get(name)
+    return 0 if attribute is None else attribute.as_int()
+
+
+def float_attribute(node: ir.Node, name: str) -> float:
+    """The attribute, 1.0 where it is left out."""
+    attribute = node.attributes.get(name)
+    return 1.0 if attribute is None else attribute.as_float()

@@ -1,0 +1,125 @@
+"""Second walk: which tensors carry Q/DQ, with which numbers, and which share a scale."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+
+import onnx_ir as ir
+
+from gdfq_export.placement.kernels import Kernels
+from gdfq_export.placement.nodes import activation_bounds, int_attribute, name_of, required
+from gdfq_export.placement.widths import Widths
+from gdfq_export.plan import QuantPoint, Role
+from gdfq_export.targets import Output, Rule
+
+__all__ = ["place_points"]
+
+
+def place_points(kernels: Kernels, widths: Widths, input_range: tuple[float, float]) -> tuple[QuantPoint, ...]:
+    """A point for everything that a kernel reads, and for what it writes as codes."""
+    walk = _Walk(kernels, widths, input_range)
+    for node in kernels.graph:
+        rule = kernels.rule(node)
+        if rule is not None:
+            walk.place(node, rule)
+    return tuple(walk.with_shared_bits())
+
+
+class _Walk:
+    def __init__(self, kernels: Kernels, widths: Widths, input_range: tuple[float, float]) -> None:
+        self.kernels = kernels
+        self.widths = widths
+        self.input_range = input_range
+        self.points: dict[str, QuantPoint] = {}
+        values = (value for node in kernels.graph for value in (*node.inputs, *node.outputs))
+        self.taken = {value.name for value in values if value is not None}
+
+    def place(self, node: ir.Node, rule: Rule) -> None:
+        for index in range(len(node.inputs)) if rule.activations is None else rule.activations:
+            self._read(required(node, index), node)
+        if rule.weight is not None:
+            transposed = node.op_type == "Gemm" and not int_attribute(node, "transB")
+            axis = 1 if transposed else rule.weight_axis
+            self._add(required(node, rule.weight), Role.WEIGHT, self.widths.of_weight(node), axis=axis)
+        if rule.bias is not None and len(node.inputs) > rule.bias and node.inputs[rule.bias] is not None:
+            self._bias(node, required(node, rule.bias))
+        self._write(node, rule)
+
+    def _read(self, value: ir.Value, reader: ir.Node) -> None:
+        """A kernel reads `value` as codes: it is a point, with at least the bits the reader asks for."""
+        name, bits = name_of(value), self.widths.of_read(value, reader)
+        if value.const_value is not None:
+            self._add(value, Role.CONSTANT, bits)
+        elif value.is_graph_input():
+            low, high = self.input_range
+            self._add(value, Role.INPUT, bits, low=low, high=high)
+        else:
+            self._add(value, Role.ACTIVATION, bits)  # no-op unless a float node writes it
+        point = self.points[name]
+        self.points[name] = dataclasses.replace(point, bits=max(point.bits, bits))
+
+    def _write(self, node: ir.Node, rule: Rule) -> None:
+        writer, bits = self.kernels.writer(node), self.widths.of_output(node)
+        low, high = (-math.inf, math.inf) if writer is node else activation_bounds(writer)
+        group = self.points[name_of(required(node, 0))].group if rule.output is Output.INPUT_SCALE else None
+        for value in writer.outputs:
+            if value.name in self.kernels.coded:
+                self._add(value, Role.ACTIVATION, bits, group=group, low=low, high=high)
+
+    def _bias(self, node: ir.Node, value: ir.Value) -> None:
+        shared = len(list(value.uses())) > 1
+        key = f"{value.name}@{name_of(node)}" if shared else name_of(value)
+        self.points[f"bias of {name_of(node)}"] = QuantPoint(
+            key=key,
+            tensor=name_of(value),
+            consumers=(name_of(node),),
+            role=Role.BIAS,
+            bits=32,
+            signed=True,
+            symmetric=True,
+            axis=0,
+            group=key,
+        )
+
+    def _add(
+        self,
+        value: ir.Value,
+        role: Role,
+        bits: int,
+        *,
+        axis: int | None = None,
+        group: str | None = None,
+        low: float = -math.inf,
+        high: float = math.inf,
+    ) -> None:
+        name = name_of(value)
+        if name in self.points:
+            return
+        key = self._key(name)
+        number = self.kernels.target.weight if role is Role.WEIGHT else self.kernels.target.activation
+        self.points[name] = QuantPoint(
+            key=key,
+            tensor=name,
+            consumers=tuple(dict.fromkeys(name_of(user) for user, _ in value.uses())),
+            role=role,
+            bits=bits,
+            signed=number.signed,
+            symmetric=number.symmetric,
+            axis=axis,
+            group=group or key,
+            low=low,
+            high=high,
+        )
+
+    def _key(self, name: str) -> str:
+        """The value's name without the exporter's suffix, where that is still unique."""
+        short = name.removesuffix("_output_0")
+        return name if short in self.taken else short
+
+    def with_shared_bits(self) -> Iterable[QuantPoint]:
+        widest: dict[str, int] = {}
+        for point in self.points.values():
+            widest[point.group] = max(widest.get(point.group, 0), point.bits)
+        return (dataclasses.replace(point, bits=widest[point.group]) for point in self.points.values())
