@@ -4,8 +4,9 @@
     python -m bench.ablation page
 
 `run` scores exported files in ONNX Runtime on the first half of the labelled images, the half that choices are made on,
-and writes bench/results/ablation/NETWORK-BITS.json, also when it is stopped half-way; `page` makes docs/ablation.md of
-all such files. Rows that differ in tuning alone share the images of a seed.
+and writes bench/results/ablation/NETWORK-BITS.json, also when it is stopped half-way; what the file has of other
+changes and seeds stays. `page` makes docs/ablation.md of all such files. Rows that differ in tuning alone share the
+images of a seed.
 """
 
 from __future__ import annotations
@@ -15,11 +16,9 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from statistics import mean
 from typing import Any
-from unittest import mock
 
 import click
 import torch
@@ -34,7 +33,6 @@ from gdfq_export.backends.onnxruntime import OnnxRuntime
 from gdfq_export.float_model import FloatModel
 from gdfq_export.progress import SilentProgress
 from gdfq_export.recipe import Recipe, recipe_sha256
-from gdfq_export.tuning import outliers
 
 RESULTS = FOLDER / "ablation"
 PAGE = FOLDER.parent.parent / "docs" / "ablation.md"
@@ -50,12 +48,24 @@ def _data(**update: Any) -> Change:
     return lambda recipe: recipe.model_copy(update={"data": recipe.data.model_copy(update=update)})
 
 
+def _calibration(**update: Any) -> Change:
+    return lambda recipe: recipe.model_copy(update={"calibration": recipe.calibration.model_copy(update=update)})
+
+
+def _not_refined(recipe: Recipe) -> Recipe:
+    """The same images before any pixel is refined."""
+    if recipe.data.method == "refined":
+        refinement = recipe.data.refinement.model_copy(update={"steps": 0})
+        return _data(refinement=refinement)(recipe)
+    return _data(method="gdfq")(recipe)
+
+
 WHOLE = "the recipe"
 CHANGES: dict[str, Change] = {
     WHOLE: lambda recipe: recipe,
-    "images not refined": _data(method="gdfq"),
+    "images not refined": _not_refined,
     "noise for images": _data(method="noise"),
-    "outliers kept": lambda recipe: recipe,
+    "outliers kept": _calibration(outliers=None),
     "not equalized": _tuning(equalization="none"),
     "equalized by weights (DFQ)": _tuning(equalization="weights"),
     "layers not fitted": _tuning(refit=False),
@@ -65,7 +75,6 @@ CHANGES: dict[str, Change] = {
     "not fine-tuned": _tuning(finetune=None),
 }
 _NEW_IMAGES = ("images not refined", "noise for images")
-_KEEPS_OUTLIERS = "outliers kept"
 
 
 @click.group()
@@ -77,36 +86,43 @@ def main() -> None:
 @click.argument("network", type=click.Choice(NETWORKS))
 @click.argument("bits", type=click.Choice(tuple(GRIDS)))
 @click.option("--seeds", default="0,1,2", show_default=True)
-@click.option("--changes", help="Names, comma-separated.  [default: all]")
+@click.option("--changes", help="Names, comma-separated; the recipe itself is always run.  [default: all]")
 @click.option("--threads", type=click.IntRange(min=1), help="For torch.  [default: all cores]")
 def run(network: str, bits: str, seeds: str, changes: str | None, threads: int | None) -> None:
     """Run every change for every seed on one network at one grid."""
-    names = list(CHANGES) if changes is None else changes.split(",")
-    for name in names:
+    asked = list(CHANGES) if changes is None else changes.split(",")
+    for name in asked:
         if name not in CHANGES:
             raise click.UsageError(f"{name!r} is none of {', '.join(CHANGES)}")
+    names = [name for name in CHANGES if name in (WHOLE, *asked)]
     if threads is not None:
         torch.set_num_threads(threads)
     folder = os.environ.get("GDFQ_EXPORT_DATA")
     place = Place(folder=Path(folder) if folder else None, images=None)
-    runs: list[dict[str, Any]] = []
+    runs = _runs_before(RESULTS / f"{network}-{bits}.json")
     for seed in map(int, seeds.split(",")):
         cell = Cell(network=network, bits=bits, method="ours", seed=seed)
         model = load_network(cell, place)
         judges = unscored_images(cell, place, model)
-        recipe = recipe_of(cell, model.input_spec.shape)
+        recipe = recipe_of(cell, model.input_spec.shape).for_input(model.input_spec.shape)
         made = _images(model, recipe, seed)
         for name in names:
             facts = _run_one(model, CHANGES[name](recipe), name, made, judges, seed)
-            runs.append({"change": name, "seed": seed, **facts})
+            runs[name, seed] = {"change": name, "seed": seed, **facts}
             click.echo(f"{network} {bits} seed {seed}, {name}: {facts['drop_pp']:+.2f}, error {facts['error']:.4f}")
             body = {"network": network, "bits": bits, "images": len(judges), "threads": torch.get_num_threads()}
-            write_results(f"ablation/{network}-{bits}", {**body, "runs": runs})
+            write_results(f"ablation/{network}-{bits}", {**body, "runs": list(runs.values())})
+
+
+def _runs_before(path: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    """What the file holds, by change and seed."""
+    if not path.exists():
+        return {}
+    return {(run["change"], run["seed"]): run for run in json.loads(path.read_text(encoding="utf-8"))["runs"]}
 
 
 def _images(model: FloatModel, recipe: Recipe, seed: int) -> SyntheticSet:
-    used = recipe.for_input(model.input_spec.shape)
-    count = max(used.calibration.images, used.data.images if used.tuning.finetune is not None else 0)
+    count = recipe.images_drawn
     return pipeline.synthesize(model, recipe, count=count, seed=seed, device="cpu", progress=SilentProgress())
 
 
@@ -114,7 +130,7 @@ def _run_one(
     model: FloatModel, recipe: Recipe, name: str, made: SyntheticSet, judges: RealSet, seed: int
 ) -> dict[str, Any]:
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder, _outliers(kept=name == _KEEPS_OUTLIERS):
+    with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "quantized.onnx"
         report = pipeline.quantize(
             model,
@@ -136,10 +152,6 @@ def _run_one(
         "seconds": time.perf_counter() - started,
         "recipe_sha256": recipe_sha256(recipe),
     }
-
-
-def _outliers(*, kept: bool) -> AbstractContextManager[object]:
-    return mock.patch.object(outliers, "LIMIT", float("inf")) if kept else nullcontext()
 
 
 def _error_of_logits(model: FloatModel, file: Path, judges: RealSet) -> float:
@@ -173,18 +185,24 @@ makes this page.
 def _section(body: dict[str, Any]) -> str:
     lines = [f"## {body['network']}, {words_for(body['bits'])}", ""]
     lines += ["| changed | error of the logits | against the recipe | drop, points |", "| --- | --- | --- | --- |"]
-    whole = mean(_values(body, WHOLE, "error"))
+    whole = _by_seed(body, WHOLE, "error")
     for name in CHANGES:
-        errors, drops = _values(body, name, "error"), _values(body, name, "drop_pp")
+        errors, drops = _by_seed(body, name, "error"), _by_seed(body, name, "drop_pp")
         if errors:
-            each = (", ".join(f"{value:.4f}" for value in errors), ", ".join(f"{value:+.2f}" for value in drops))
-            against = "" if name == WHOLE else f"x {mean(errors) / whole:.2f}"
-            lines.append(f"| {name} | {mean(errors):.4f} ({each[0]}) | {against} | {mean(drops):+.2f} ({each[1]}) |")
+            ratio = mean(errors[seed] / whole[seed] for seed in errors)
+            against = "" if name == WHOLE else f"x {ratio:.2f}"
+            lines.append(f"| {name} | {_mean_and_each(errors, '.4f')} | {against} | {_mean_and_each(drops, '+.2f')} |")
     return "\n".join([*lines, ""])
 
 
-def _values(body: dict[str, Any], change: str, key: str) -> list[float]:
-    return [run[key] for run in body["runs"] if run["change"] == change]
+def _mean_and_each(values: dict[int, float], form: str) -> str:
+    return f"{mean(values.values()):{form}} ({', '.join(f'{value:{form}}' for value in values.values())})"
+
+
+def _by_seed(body: dict[str, Any], change: str, key: str) -> dict[int, float]:
+    """A change's values on the seeds that the recipe itself was run on."""
+    seeds = {run["seed"] for run in body["runs"] if run["change"] == WHOLE}
+    return {run["seed"]: run[key] for run in body["runs"] if run["change"] == change and run["seed"] in seeds}
 
 
 if __name__ == "__main__":

@@ -80,12 +80,15 @@ class InputSpec:
         planes = (images * self._per_channel(self.std) + self._per_channel(self.mean)) * np.float32(self.scale)
         return np.ascontiguousarray(np.clip(np.rint(planes), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1))
 
-    def channel_limits(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Give `low`, `high`, `centre` and `spread` as tensors float32 [1, C, 1, 1], to compute with images."""
-        low, high, centre, spread = (
-            torch.tensor(values).reshape(1, -1, 1, 1) for values in (self.low, self.high, self.centre, self.spread)
-        )
-        return low, high, centre, spread
+    def from_noise(self, noise: Tensor) -> Tensor:
+        """Images [N, C, H, W] spread as likely ones are, from noise of mean 0 and deviation 1, clipped to the range."""
+        images = self.plane(self.centre) + self.plane(self.spread) * noise
+        return torch.clamp(images, self.plane(self.low), self.plane(self.high))
+
+    @staticmethod
+    def plane(values: tuple[float, ...]) -> Tensor:
+        """One number a channel, such as `low` or `spread`, as float32 [1, C, 1, 1], to compute with images."""
+        return torch.tensor(values).reshape(1, -1, 1, 1)
 
     @staticmethod
     def _per_channel(values: tuple[float, ...]) -> NDArray[np.float32]:

@@ -36,12 +36,10 @@ class PinkNoiseSampler:
         return images, torch.randint(self._num_classes, (count,), generator=self._random)
 
     def _draw(self, count: int) -> Tensor:
-        low, high, centre, spread = self._input_spec.channel_limits()
         channels, height, width = self._input_spec.shape
         vertical, horizontal = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
         frequency = torch.sqrt(vertical**2 + horizontal**2).clamp_min(1 / max(height, width))
         white = torch.randn((count, channels + 1, height, width), generator=self._random)
         noise = torch.fft.irfft2(torch.fft.rfft2(white) / frequency, s=(height, width))
         noise = noise / noise.std(dim=(2, 3), keepdim=True, correction=0).clamp_min(1e-6)
-        shares = BRIGHTNESS * noise[:, :1] + COLOUR * noise[:, 1:]
-        return torch.clamp(centre + spread * shares, low, high)
+        return self._input_spec.from_noise(BRIGHTNESS * noise[:, :1] + COLOUR * noise[:, 1:])

@@ -117,7 +117,8 @@ class RefinedSampler:
     @torch.enable_grad()
     def _refine(self, images: Tensor, labels: Tensor, done: int, total: int) -> Tensor:
         """Refine one batch; what is optimised is the share of the range, 0 at `low` and 1 at `high`."""
-        low, high = (limit.to(self._device) for limit in self._input_spec.channel_limits()[:2])
+        spec = self._input_spec
+        low, high = spec.plane(spec.low).to(self._device), spec.plane(spec.high).to(self._device)
         labels = labels.to(self._device)
         shares = ((images.to(self._device) - low) / (high - low)).clamp_(0, 1).requires_grad_()
         optimizer = torch.optim.Adam([shares], lr=self._settings.learning_rate, betas=BETAS)
@@ -171,6 +172,4 @@ def _smooth_noise(count: int, input_spec: InputSpec, random: torch.Generator) ->
     grid = (min(SMOOTH_GRID, height), min(SMOOTH_GRID, width))
     coarse = torch.randn((count, channels, *grid), generator=random)
     smooth = functional.interpolate(coarse, (height, width), mode="bilinear")
-    noise = smooth + FINE_NOISE * torch.randn(smooth.shape, generator=random)
-    low, high, centre, spread = input_spec.channel_limits()
-    return torch.clamp(centre + spread * noise, low, high)
+    return input_spec.from_noise(smooth + FINE_NOISE * torch.randn(smooth.shape, generator=random))

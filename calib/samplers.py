@@ -49,10 +49,9 @@ class NoiseSampler:
 
     def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
         """Draw noise float32 [count, C, H, W] and labels int64 [count]; `batch` bounds the working memory."""
-        low, high, centre, spread = self._input_spec.channel_limits()
         images = torch.empty((count, *self._input_spec.shape))
         for chunk in images.split(batch):
-            chunk.copy_(torch.clamp(centre + spread * torch.randn(chunk.shape, generator=self._random), low, high))
+            chunk.copy_(self._input_spec.from_noise(torch.randn(chunk.shape, generator=self._random)))
         return images, torch.randint(self._num_classes, (count,), generator=self._random)
 
 

@@ -112,7 +112,8 @@ class ZeroQSampler:
 
     @torch.enable_grad()
     def _distil(self, count: int, done: int, total: int) -> Tensor:
-        centre, spread = (limit.to(self._device) for limit in self._input_spec.channel_limits()[2:])
+        spec = self._input_spec
+        centre, spread = spec.plane(spec.centre).to(self._device), spec.plane(spec.spread).to(self._device)
         uniform = torch.rand((count, *self._input_spec.shape), generator=self._random)
         images = ((uniform - 0.5) * math.sqrt(12.0)).to(self._device).requires_grad_()
         optimizer = torch.optim.Adam([images], lr=self.settings.learning_rate)

@@ -70,9 +70,14 @@ class Budget:
             batches = int((_FOR_IMAGES * self.seconds - spent) / a_batch)
             most = max(recipe.budget.images, FEWEST_IMAGES)
             images = min(most, max(FEWEST_IMAGES, batches * data.refinement.batch))
-        calibration = recipe.calibration.model_copy(update={"images": images})
-        update = {"data": data.model_copy(update={"images": images}), "calibration": calibration}
-        return recipe.model_copy(update=update)
+        large = recipe.large_images
+        return recipe.model_copy(
+            update={
+                "data": data.model_copy(update={"images": images}),
+                "calibration": recipe.calibration.model_copy(update={"images": images}),
+                "large_images": large.model_copy(update={"calibration_images": max(images, large.calibration_images)}),
+            }
+        )
 
     def fit_finetune(
         self, recipe: Recipe, simulator: Simulator, reference: Simulator, images: Tensor

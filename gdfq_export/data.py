@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,10 +69,10 @@ class ImageSource:
         self.provenance: Mapping[str, Any] = {}
         if isinstance(calibration, SyntheticSet):
             self.provenance = calibration.provenance
-            self._sampler: Sampler = _SavedSampler(calibration, model)
+            self._sampler: Sampler = _saved_sampler(calibration, model)
         elif isinstance(calibration, RealSet):
             self.provenance = {"method": "real", "source": calibration.origin}
-            self._sampler = _RealSampler(calibration, seed)
+            self._sampler = _real_sampler(calibration, seed)
         else:
             self._sampler = self._make()
         self._fresh = self._sampler
@@ -87,8 +86,19 @@ class ImageSource:
 
     @property
     def name_fresh(self) -> str:
-        """The name of what `draw_fresh` gives."""
-        return f"{self._fresh.source} (fresh)"
+        """The name of what `draw_fresh` gave."""
+        return f"{self._fresh.source} ({'again' if self.warnings else 'fresh'})"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know of the images that were drawn."""
+        given = self._sampler
+        if not isinstance(given, _GivenSampler) or not given.repeated:
+            return ()
+        return (
+            f"the calibration images were drawn more than once: there are {len(given.order):,}, and tuning and "
+            f"measuring took {given.position:,}; what is measured on them was tuned on them too",
+        )
 
     @property
     def trainer(self) -> PublishedGdfq:
@@ -173,6 +183,11 @@ def _require_consistent(model: FloatModel, recipe: Recipe, *, given: bool) -> No
         )
     if recipe.tuning.published is None:
         return
+    if recipe.bits.mixed is not None:
+        raise InputError(
+            f"bits.mixed in {where} measures layers on images, and tuning.published makes them only while it tunes; "
+            "leave one of them out"
+        )
     if method != "published" or given:
         raise InputError(
             f"tuning.published in {where} trains its generator while it tunes: set data.method to published and leave "
@@ -185,43 +200,46 @@ def _require_consistent(model: FloatModel, recipe: Recipe, *, given: bool) -> No
         )
 
 
-class _SavedSampler:
-    """Draws from a saved set, in order and from the start again when it is used up."""
+class _GivenSampler:
+    """Draws images that are there, in an order, and from the start again when they are used up."""
 
-    def __init__(self, saved: SyntheticSet, model: FloatModel) -> None:
-        if saved.images.shape[1:] != model.input_spec.shape:
-            raise InputError(
-                f"the calibration images are {list(saved.images.shape[1:])} but {model.source} takes "
-                f"{list(model.input_spec.shape)}; make them for this network with gdfq-export synthesize"
-            )
-        if saved.logits.shape[1] != model.num_classes:
-            raise InputError(
-                f"the calibration images carry logits of {saved.logits.shape[1]} classes but {model.source} has "
-                f"{model.num_classes}; make them for this network with gdfq-export synthesize"
-            )
-        self.saved = saved
+    def __init__(self, images: Tensor, labels: Tensor, order: Tensor, source: str) -> None:
+        self.images = images
+        self.labels = labels
+        self.order = order
+        self.source = source
         self.position = 0
-        self.source = f"a saved set ({saved.provenance.get('method', 'unknown origin')})"
 
-    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
-        del batch
-        order = (self.position + np.arange(count)) % len(self.saved.images)
-        self.position += count
-        return torch.from_numpy(self.saved.images[order]), torch.from_numpy(self.saved.labels[order])
-
-
-class _RealSampler:
-    """Draws real images in an order of the seed's, each once before any comes again."""
-
-    source = "real images"
-
-    def __init__(self, real: RealSet, seed: int) -> None:
-        self.real = real
-        self.order = torch.randperm(len(real), generator=torch.Generator().manual_seed(seed))
-        self.position = 0
+    @property
+    def repeated(self) -> bool:
+        """Whether images have been drawn more than once."""
+        return self.position > len(self.order)
 
     def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
         del batch
         chosen = self.order[(self.position + torch.arange(count)) % len(self.order)]
         self.position += count
-        return self.real.images[chosen], self.real.labels[chosen]
+        return self.images[chosen], self.labels[chosen]
+
+
+def _saved_sampler(saved: SyntheticSet, model: FloatModel) -> _GivenSampler:
+    """The images of a saved set, in its order."""
+    if saved.images.shape[1:] != model.input_spec.shape:
+        raise InputError(
+            f"the calibration images are {list(saved.images.shape[1:])} but {model.source} takes "
+            f"{list(model.input_spec.shape)}; make them for this network with gdfq-export synthesize"
+        )
+    if saved.logits.shape[1] != model.num_classes:
+        raise InputError(
+            f"the calibration images carry logits of {saved.logits.shape[1]} classes but {model.source} has "
+            f"{model.num_classes}; make them for this network with gdfq-export synthesize"
+        )
+    images, labels = torch.from_numpy(saved.images), torch.from_numpy(saved.labels)
+    name = f"a saved set ({saved.provenance.get('method', 'unknown origin')})"
+    return _GivenSampler(images, labels, torch.arange(len(images)), name)
+
+
+def _real_sampler(real: RealSet, seed: int) -> _GivenSampler:
+    """Real images in an order of the seed's."""
+    order = torch.randperm(len(real), generator=torch.Generator().manual_seed(seed))
+    return _GivenSampler(real.images, real.labels, order, "real images")

@@ -56,6 +56,13 @@ class QuantPoint:
         return 0, 2**self.bits - 1
 
     @property
+    def stored_bits(self) -> int:
+        """Bits of the type that holds one code in the file: weights up to 4 bits are INT4, all others whole bytes."""
+        if self.role is Role.BIAS:
+            return 32
+        return 4 if self.role is Role.WEIGHT and self.bits <= 4 else 8
+
+    @property
     def storage_range(self) -> tuple[int, int]:
         """Smallest and largest code the stored type (int8, uint8, int32) can hold."""
         if self.role is Role.BIAS:

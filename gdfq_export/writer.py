@@ -195,7 +195,7 @@ class _Writer:
         return scale
 
     def _stored(self, point: QuantPoint, codes: np.ndarray) -> ir.Value:
-        if point.role is not Role.WEIGHT or point.bits > 4:
+        if point.stored_bits > 4:
             return self._constant(quantized_name(point.key), codes)
         packed = self._constant(f"{point.key}_int4", codes.astype(ml_dtypes.int4))
         return self._node("Cast", [packed], quantized_name(point.key), {"to": ir.DataType.INT8})

@@ -116,6 +116,16 @@ def test_real_images_are_drawn_in_the_seeds_order_each_once_before_any_comes_aga
     assert source.name == "real images" and source.provenance == {"method": "real", "source": "photos.npz"}
 
 
+def test_images_that_come_again_are_named_so(demo: FloatModel) -> None:
+    source = source_of(demo, Data(), saved_set(5))
+    source.draw(3, "a")
+    source.draw_fresh(2, "b")
+    assert source.warnings == () and source.name_fresh == "a saved set (gdfq) (fresh)"
+    source.draw_fresh(1, "c")
+    assert source.name_fresh == "a saved set (gdfq) (again)"
+    assert "there are 5, and tuning and measuring took 6" in source.warnings[0]
+
+
 def test_real_images_are_given_never_made(demo: FloatModel) -> None:
     with pytest.raises(InputError, match="--calibration"):
         source_of(demo, Data(method="real"))

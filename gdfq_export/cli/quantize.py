@@ -79,6 +79,8 @@ def quantize(
     print_warnings(network.warnings)
     if dry_run:
         print_plan(pipeline.plan_only(network, chosen))
+        if (mixed := chosen.bits.mixed) is not None:
+            click.echo(f"bits.mixed: when layers have been measured, some of these weights get {mixed.weights} bits")
         return
     labelled = held_out_set() if model is None else None
     if data is not None:

@@ -66,7 +66,8 @@ def synthesize(
     place = use_compute(device, threads)
     network = load_model(model, scale=scale, mean=mean, std=std, input_shape=input_shape)
     print_warnings(network.warnings)
-    count = images or chosen.for_input(network.input_spec.shape).data.images
+    used = chosen.for_input(network.input_spec.shape)
+    count = images or used.images_drawn + used.verify.agreement_images
     made = pipeline.synthesize(network, chosen, count=count, seed=seed, device=place, progress=progress_display())
     statistics = SetStatistics.from_json(made.provenance["statistics"])
     if picture is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from gdfq_export.placement.nodes import activation_bounds, float_attribute, int_attribute, name_of, required
+from gdfq_export.placement.nodes import activation_bounds, name_of, required
 from gdfq_export.plan import PlannedNode
 from gdfq_export.targets import Kernel, Output, Rule, Target
 
@@ -124,8 +124,8 @@ def _unsuitable(node: ir.Node, rule: Rule) -> str:
         value = node.inputs[index] if index is not None and len(node.inputs) > index else None
         if value is not None and value.const_value is None:
             return f"input {index} is computed in the graph"
-    factors = (float_attribute(node, "alpha"), float_attribute(node, "beta"))
-    if node.op_type == "Gemm" and (factors != (1.0, 1.0) or int_attribute(node, "transA")):
+    factors = (node.attributes.get_float("alpha", 1.0), node.attributes.get_float("beta", 1.0))
+    if node.op_type == "Gemm" and (factors != (1.0, 1.0) or node.attributes.get_int("transA", 0) != 0):
         return "Gemm scales or transposes its inputs"
     if node.op_type == "MatMul" and len(required(node, 1).shape or ()) != 2:
         return "the weight of MatMul is not a matrix"

@@ -1,4 +1,4 @@
-"""Questions about single nodes of a canonical graph, and walks along it."""
+"""Questions about single nodes of a canonical graph, and a walk along it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,7 @@ from collections.abc import Callable, Iterable
 
 import onnx_ir as ir
 
-__all__ = [
-    "activation_bounds",
-    "float_attribute",
-    "int_attribute",
-    "name_of",
-    "predecessors",
-    "reach",
-    "required",
-    "successors",
-]
+__all__ = ["activation_bounds", "name_of", "reach", "required"]
 
 
 def activation_bounds(node: ir.Node) -> tuple[float, float]:
@@ -49,31 +40,8 @@ def reach(node: ir.Node, step: Callable[[ir.Node], Iterable[ir.Node]]) -> Iterab
     return seen
 
 
-def predecessors(node: ir.Node) -> list[ir.Node]:
-    """Nodes whose outputs the node reads."""
-    producers = [value.producer() for value in node.inputs if value is not None]
-    return [producer for producer in producers if producer is not None]
-
-
-def successors(node: ir.Node) -> list[ir.Node]:
-    """Nodes that read an output of the node."""
-    return [user for value in node.outputs for user, _ in value.uses()]
-
-
 def required(node: ir.Node, index: int) -> ir.Value:
     """An input that the operator cannot be without."""
     value = node.inputs[index]
     assert value is not None, f"{node.op_type} {node.name} has no input {index}"
     return value
-
-
-def int_attribute(node: ir.Node, name: str) -> int:
-    """The attribute, 0 where it is left out."""
-    attribute = node.attributes.get(name)
-    return 0 if attribute is None else attribute.as_int()
-
-
-def float_attribute(node: ir.Node, name: str) -> float:
-    """The attribute, 1.0 where it is left out."""
-    attribute = node.attributes.get(name)
-    return 1.0 if attribute is None else attribute.as_float()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import onnx_ir as ir
 
 from gdfq_export.placement.kernels import Kernels
-from gdfq_export.placement.nodes import activation_bounds, int_attribute, name_of, required
+from gdfq_export.placement.nodes import activation_bounds, name_of, required
 from gdfq_export.placement.widths import Widths
 from gdfq_export.plan import QuantPoint, Role
 from gdfq_export.targets import Output, Rule
@@ -40,7 +40,7 @@ class _Walk:
         for index in range(len(node.inputs)) if rule.activations is None else rule.activations:
             self._read(required(node, index), node)
         if rule.weight is not None:
-            transposed = node.op_type == "Gemm" and not int_attribute(node, "transB")
+            transposed = node.op_type == "Gemm" and not node.attributes.get_int("transB", 0)
             axis = 1 if transposed else rule.weight_axis
             self._add(required(node, rule.weight), Role.WEIGHT, self.widths.of_weight(node), axis=axis)
         if rule.bias is not None and len(node.inputs) > rule.bias and node.inputs[rule.bias] is not None:

@@ -8,8 +8,9 @@ import onnx_ir as ir
 
 from gdfq_export.errors import InputError
 from gdfq_export.placement.kernels import Kernels
-from gdfq_export.placement.nodes import name_of, predecessors, reach, successors
+from gdfq_export.placement.nodes import name_of, reach, required
 from gdfq_export.recipe import Bits, LayerBits
+from gdfq_export.recipe.explain import hint
 
 __all__ = ["Widths"]
 
@@ -30,7 +31,9 @@ class Widths:
         _require_layers(bits, kernels)
         self._kernels = kernels
         self._bits = bits
-        self._ends = {layer for layer in kernels.layers() if not self._follows(layer) or not self._precedes(layer)}
+        self._ends = {
+            layer for layer in kernels.layers() if not self._follows_a_layer(layer) or not self._precedes_a_layer(layer)
+        }
 
     def of_weight(self, layer: ir.Node) -> int:
         """Of a layer's weight."""
@@ -40,7 +43,7 @@ class Widths:
     def of_output(self, node: ir.Node) -> int:
         """At least this many for what a kernel writes."""
         bits = self._bits
-        return bits.activations if self._precedes(node) else max(bits.activations, bits.first_last)
+        return bits.activations if self._precedes_a_layer(node) else max(bits.activations, bits.first_last)
 
     def of_read(self, value: ir.Value, reader: ir.Node) -> int:
         """At least this many for a value that a kernel reads."""
@@ -52,25 +55,38 @@ class Widths:
             wanted.append(self._bits.residual)
         return max(*wanted, self._exception(reader).activations or 0)
 
-    def _follows(self, node: ir.Node) -> bool:
-        return any(map(self._kernels.is_layer, reach(node, predecessors)))
+    def _follows_a_layer(self, node: ir.Node) -> bool:
+        return any(map(self._kernels.is_layer, reach(node, ir.Node.predecessors)))
 
-    def _precedes(self, node: ir.Node) -> bool:
-        return any(map(self._kernels.is_layer, reach(node, successors)))
+    def _precedes_a_layer(self, node: ir.Node) -> bool:
+        return any(map(self._kernels.is_layer, reach(node, ir.Node.successors)))
 
     def _exception(self, node: ir.Node) -> LayerBits:
-        """What the recipe says for this layer alone; of several patterns the last holds."""
-        found = LayerBits()
+        """What the recipe says for this layer alone; of several patterns the last that says it holds."""
+        found: dict[str, int] = {}
         for pattern, widths in self._bits.layers.items():
-            if fnmatch.fnmatchcase(name_of(node), pattern):
-                found = widths
-        return found
+            if self._kernels.is_layer(node) and names_layer(pattern, node, self._kernels):
+                found |= widths.model_dump(exclude_none=True)
+        return LayerBits(**found)
+
+
+def names_layer(pattern: str, layer: ir.Node, kernels: Kernels) -> bool:
+    """Whether a key of `bits.layers` is, or matches, the name of the layer or of its weight."""
+    return any(name == pattern or fnmatch.fnmatchcase(name, pattern) for name in _names(layer, kernels))
 
 
 def _require_layers(bits: Bits, kernels: Kernels) -> None:
-    layers = [name_of(layer) for layer in kernels.layers()]
+    layers = kernels.layers()
     for pattern in bits.layers:
-        if not any(fnmatch.fnmatchcase(layer, pattern) for layer in layers):
+        if not any(names_layer(pattern, layer, kernels) for layer in layers):
+            names = [name for layer in layers for name in _names(layer, kernels)]
             raise InputError(
-                f"bits.layers names {pattern!r}, and no quantized layer is called so; they are {', '.join(layers)}"
+                f"bits.layers in the recipe: no quantized layer or weight is called {pattern!r}{hint(pattern, names)}; "
+                "gdfq-export quantize --dry-run lists them"
             )
+
+
+def _names(layer: ir.Node, kernels: Kernels) -> tuple[str, str]:
+    rule = kernels.rule(layer)
+    assert rule is not None and rule.weight is not None
+    return name_of(layer), name_of(required(layer, rule.weight))

@@ -20,7 +20,7 @@ class MixedBits(Section):
     """More bits for the weights that need them most, as a sensitivity measured on the run's images says."""
 
     weights: BitWidth = 8
-    growth: Share = Field(0.05, description="of the bytes of all weights, at most")
+    growth: Share = Field(0.05, description="of the bytes that all weights take in the file, at most")
 
 
 class Bits(Section):
@@ -32,6 +32,7 @@ class Bits(Section):
     residual: BitWidth = Field(8, description="a layer's output that feeds an Add, a Mul or a table, as of LeakyRelu")
     input: BitWidth = Field(8, description="the network's input")
     layers: dict[str, LayerBits] = Field(
-        {}, description="exceptions, by a layer's name or a pattern with * and ?; the last that matches holds"
+        {},
+        description="exceptions by the name of a layer or its weight, * and ? allowed; the last to match holds",
     )
     mixed: MixedBits | None = None

@@ -15,5 +15,7 @@ class Budget(Section):
     """Limits beyond which time buys nothing; without `--budget` none of it is used."""
 
     images: Count = Field(1024, description="images refined at most")
-    finetune_steps: Annotated[int, Field(ge=0)] = Field(0, description="steps of fine-tuning at most, at the end")
+    finetune_steps: Annotated[int, Field(ge=0)] = Field(
+        0, description="steps of fine-tuning at most, where the recipe itself has fewer"
+    )
     finetune_batch: Annotated[int, Field(ge=2)] = Field(64, description="images of a step of it")

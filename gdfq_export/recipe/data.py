@@ -43,7 +43,7 @@ class Generator(Section):
 class Refinement(Section):
     """Pixels, refined until the network recognises the image (cross-entropy + BatchNorm statistics)."""
 
-    steps: Count = 30
+    steps: Annotated[int, Field(ge=0)] = 30
     batch: Count = Field(32, description="images refined together")
     learning_rate: Rate = Field(1e-2, description="as a share of the input's range")
     bns_weight: Weight = Field(10.0, description="weight of the BatchNorm statistics loss beside the cross-entropy")
@@ -89,7 +89,7 @@ class Data(Section):
     """Where calibration and tuning images come from; `real` takes those that the user gives, all others make them."""
 
     method: Literal["gdfq", "gdfq-refined", "refined", "noise", "zeroq", "published", "real"] = "gdfq"
-    images: Count = Field(1024, description="images drawn for fine-tuning")
+    images: Count = Field(1024, description="images drawn where there is fine-tuning")
     generator: Generator = Field(Generator(), description="for methods gdfq and gdfq-refined")
     refinement: Refinement = Field(Refinement(), description="for methods gdfq-refined and refined")
     zeroq: ZeroQ = Field(ZeroQ(), description="for method: zeroq")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -18,9 +18,11 @@ __all__ = ["explain", "hint", "keys"]
 
 def explain(error: ErrorDetails) -> str:
     """One clause for one pydantic error: the key, what was found, what is accepted."""
-    path = [str(part) for part in error["loc"]]
-    key, section = path[-1], _section_at(path[:-1])
+    path = [str(part) for part in error["loc"] if part != "[key]"]
     dotted = ".".join(path)
+    if len(path) < len(error["loc"]):
+        return f"the name {dotted} is not a text; put it in quotes"
+    key, section = path[-1], _section_at(path[:-1])
     if error["type"] == "extra_forbidden":
         return f"unknown key {dotted}{hint(key, section.model_fields)}; accepted here: {keys(section)}"
     accepted = _accepted(section, key)
@@ -33,12 +35,13 @@ def _section_at(path: Sequence[str]) -> type[BaseModel]:
     """The model that holds the keys below `path`."""
     section: type[BaseModel] = Recipe
     for part in path:
-        section = _section_of(section.model_fields[part].annotation) or section
+        if part in section.model_fields:  # another part is a name of the user's own, as below bits.layers
+            section = _section_of(section.model_fields[part].annotation) or section
     return section
 
 
 def _section_of(annotation: Any) -> type[BaseModel] | None:
-    """The model in an annotation such as `Generator` or `FineTune | None`."""
+    """The model in an annotation such as `Generator`, `FineTune | None` or `dict[str, LayerBits]`."""
     for candidate in (annotation, *get_args(annotation)):
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
             return candidate
@@ -47,9 +50,14 @@ def _section_of(annotation: Any) -> type[BaseModel] | None:
 
 def _accepted(section: type[BaseModel], key: str) -> str:
     """What a key accepts, in words, read from the model: `an integer from 2 to 8`."""
-    if inner := _section_of(section.model_fields[key].annotation):
-        return f"a mapping with keys among {keys(inner)}"
+    field = section.model_fields.get(key)
+    if field is None:
+        return f"a mapping with keys among {keys(section)}"
+    if inner := _section_of(field.annotation):
+        names = "from names to mappings " if get_origin(field.annotation) is dict else ""
+        return f"a mapping {names}with keys among {keys(inner)}"
     schema = section.model_json_schema()["properties"][key]
+    schema = next((each for each in schema.get("anyOf", ()) if each["type"] != "null"), schema)
     if "enum" in schema or "const" in schema:
         return "one of " + ", ".join(schema.get("enum", [schema.get("const")]))
     kinds = {"integer": "an integer", "number": "a number", "boolean": "true or false", "string": "a text"}

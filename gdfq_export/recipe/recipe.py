@@ -37,6 +37,11 @@ class Recipe(Section):
     budget: Budget = Budget()
     large_images: LargeImages = LargeImages()
 
+    @property
+    def images_drawn(self) -> int:
+        """How many images a run draws to calibrate and fine-tune with."""
+        return max(self.calibration.images, self.data.images if self.tuning.finetune is not None else 0)
+
     def for_input(self, shape: tuple[int, int, int]) -> Recipe:
         """The recipe as it is used for images of `shape` (C, H, W)."""
         large = self.large_images

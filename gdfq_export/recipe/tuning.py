@@ -21,6 +21,9 @@ class Calibration(Section):
         6.0, description="for activations: batchnorm, how many standard deviations a range reaches from the mean"
     )
     images: Count = Field(512, description="images of the draw that are observed")
+    outliers: Annotated[float, Field(gt=1, allow_inf_nan=False)] | None = Field(
+        10.0, description="images that drive a layer to more than so many times its usual strength are left out"
+    )
 
 
 class FineTune(Section):

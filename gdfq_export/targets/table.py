@@ -1,6 +1,6 @@
 """What a target is: a frozen table of the integer kernels one runtime has, and the edges each of them wants quantized.
 
-No logic lives here or in any table: `plan.py` walks a graph once with it. A rule speaks of one ONNX operator:
+No logic lives here or in any table: `placement/` walks a graph once with it. A rule speaks of one ONNX operator:
 
 * `activations`  the inputs that must carry Q/DQ for the kernel to be chosen (`None`: every input)
 * `weight`       the input that holds the weights, quantized per channel along `weight_axis`

@@ -6,6 +6,6 @@ from gdfq_export.tuning.calibration import calibrate
 from gdfq_export.tuning.finetune import finetune
 from gdfq_export.tuning.layerwise import tune_layers
 from gdfq_export.tuning.published_finetune import published_finetune
-from gdfq_export.tuning.tune import tune
+from gdfq_export.tuning.tune import Tuned, tune
 
-__all__ = ["calibrate", "finetune", "published_finetune", "tune", "tune_layers"]
+__all__ = ["Tuned", "calibrate", "finetune", "published_finetune", "tune", "tune_layers"]

@@ -28,7 +28,7 @@ rounding.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -50,7 +50,7 @@ _LEAST_REACH = 0.1  # of the furthest channel's
 def equalize(
     simulator: Simulator,
     statistics: Mapping[str, ChannelStatistics],
-    ranges: Literal["weights", "activations"] = "weights",
+    ranges: Literal["weights", "activations"],
 ) -> dict[str, ChannelStatistics]:
     """Scale the channels between all pairs of layers, in place.
 
@@ -62,22 +62,22 @@ def equalize(
     Returns:
         The statistics of the scaled network.
     """
-    pairs = [pair for pair in find_pairs(simulator) if pair.output in statistics or _needs_none(pair, ranges)]
+    pairs = [
+        pair
+        for pair in find_pairs(simulator)
+        if pair.output in statistics or (ranges == "weights" and math.isinf(pair.upper))
+    ]
     weights = {layer.name: layer.weight.detach().double() for pair in pairs for layer in (pair.first, pair.second)}
     smallest = [_smallest(pair, statistics) for pair in pairs]
-    reaches = [_reach(pair, statistics) for pair in pairs] if ranges == "activations" else []
     totals = [torch.ones_like(bound) for bound in smallest]
+    share = _for_weights if ranges == "weights" else _for_activations(pairs, statistics)
     for _ in range(_ROUNDS):
         moved = 0.0
         for index, pair in enumerate(pairs):
-            first, second = weights[pair.first.name], weights[pair.second.name]
-            if ranges == "weights":
-                factors = _factors(pair, first.flatten(1).abs().amax(dim=1), second, 1 / 2)
-            else:
-                factors = _factors(pair, reaches[index] / totals[index], second, 2 / 3)
-                factors = _relative(factors, smallest[index] > 1)
+            first, second, fixed = weights[pair.first.name], weights[pair.second.name], smallest[index] > 1
+            factors = share(pair, first, second, totals[index], fixed)
             factors = torch.maximum(factors * totals[index], smallest[index]) / totals[index]
-            factors = torch.where(smallest[index] > 1, 1.0, factors)
+            factors = torch.where(fixed, 1.0, factors)
             weights[pair.first.name] = first / factors.reshape(-1, *[1] * (first.dim() - 1))
             weights[pair.second.name] = scale_inputs(second, pair.groups, factors[pair.channels])
             totals[index] = totals[index] * factors
@@ -96,9 +96,26 @@ def equalize(
     return scaled
 
 
-def _needs_none(pair: LayerPair, ranges: str) -> bool:
-    """Whether a pair can be scaled without statistics."""
-    return ranges == "weights" and math.isinf(pair.upper)
+_Share = Callable[[LayerPair, Tensor, Tensor, Tensor, Tensor], Tensor]
+"""Takes a pair, both weights, the factors so far and which channels are fixed; gives the factors of a round."""
+
+
+def _for_weights(pair: LayerPair, first: Tensor, second: Tensor, total: Tensor, fixed: Tensor) -> Tensor:
+    """Equation 11."""
+    del total, fixed
+    return _factors(pair, first.flatten(1).abs().amax(dim=1), second, 1 / 2)
+
+
+def _for_activations(pairs: Sequence[LayerPair], statistics: Mapping[str, ChannelStatistics]) -> _Share:
+    """(r1^2 / r2)^(1/3), relative to the geometric mean of the channels that are fixed, of all where none is."""
+    reaches = {pair.first.name: _reach(pair, statistics) for pair in pairs}
+
+    def share(pair: LayerPair, first: Tensor, second: Tensor, total: Tensor, fixed: Tensor) -> Tensor:
+        del first
+        factors = _factors(pair, reaches[pair.first.name] / total, second, 2 / 3)
+        return factors / factors[fixed if bool(fixed.any()) else slice(None)].log().mean().exp()
+
+    return share
 
 
 def _factors(pair: LayerPair, written: Tensor, weight: Tensor, share: float) -> Tensor:
@@ -116,11 +133,6 @@ def _reach(pair: LayerPair, statistics: Mapping[str, ChannelStatistics]) -> Tens
     """How far each channel's values reach, float64 [channels]."""
     reach = pair.reach(statistics[pair.output]).to(pair.first.weight.device)
     return reach.clamp_min(_LEAST_REACH * float(reach.max()))
-
-
-def _relative(factors: Tensor, fixed: Tensor) -> Tensor:
-    """The factors over the geometric mean of those that are fixed, of all where none is."""
-    return factors / factors[fixed if bool(fixed.any()) else slice(None)].log().mean().exp()
 
 
 def _smallest(pair: LayerPair, statistics: Mapping[str, ChannelStatistics]) -> Tensor:

@@ -65,7 +65,8 @@ class LayerPair:
     def reach(self, known: ChannelStatistics) -> Tensor:
         """How far from zero mean +- 6 standard deviations of what the second one reads lie, float64 [channels]."""
         mean, spread = _normal(known)
-        return torch.maximum(mean + spread, self.slope * (spread - mean)).clamp(0.0, self.upper)
+        above, below = (mean + spread).clamp_max(self.upper), self.slope * (spread - mean)
+        return torch.maximum(above, below).clamp_min(0.0)
 
 
 def find_pairs(simulator: Simulator) -> list[LayerPair]:

@@ -9,19 +9,85 @@ imagenet_mobilenetv1_025_224 at W4A8, 1.6 % more bytes take the drop from 8.0 to
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from gdfq_export.errors import InputError
+from gdfq_export.plan import QuantPlan
 from gdfq_export.recipe import Bits, LayerBits, MixedBits
-from gdfq_export.simulator import Layer, Mode, Simulator
+from gdfq_export.simulator import Mode, Simulator
 from gdfq_export.tuning.calibration import weight_scale
 
-__all__ = ["layers_to_raise", "weight_sensitivity", "with_raised_layers"]
+__all__ = ["Mix", "layers_to_raise", "mix_bits", "weight_sensitivity"]
 
-_SMALLEST = 1e-12
+_IMAGES = 64  # that layers are measured on
 _BATCH = 64
+_SMALLEST = 1e-12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix:
+    """What `bits.mixed` came to.
+
+    Attributes:
+        bits: with exceptions for the raised layers in the place of `mixed`.
+        sensitivity: error of the logits by the layer whose weights alone were rounded.
+        raised: the raised layers, those first that give most for a byte.
+        growth: of the bytes of all weights.
+    """
+
+    bits: Bits
+    sensitivity: dict[str, float]
+    raised: list[str]
+    growth: float
+
+
+def mix_bits(
+    simulator: Simulator,
+    images: Tensor,
+    bits: Bits,
+    mixed: MixedBits,
+    *,
+    plan_with: Callable[[Bits], QuantPlan],
+    on_layer: Callable[[int, int], None] | None = None,
+) -> Mix:
+    """Raise the layers that gain most from it.
+
+    Args:
+        simulator: with the float network's parameters, not calibrated; its weight scales are set here.
+        images: [N, C, H, W] in the network's input range; the first 64 are used.
+        bits: the recipe's; what it says of a layer by name holds.
+        mixed: bits of a raised layer, and the growth allowed.
+        plan_with: the network's plan for any bits.
+        on_layer: called with the layers measured and their number.
+
+    Raises:
+        InputError: no layer would grow.
+    """
+    layers = simulator.layers()
+    points = plan_with(_raised(bits, mixed, [layer.name for layer in layers])).by_tensor
+    sizes, costs = {}, {}
+    for layer in layers:
+        own, raised = layer.weight_point, points[layer.weight_point.tensor]
+        sizes[layer.name] = layer.weight.numel() * own.stored_bits // 8
+        if raised.bits > own.bits:
+            costs[layer.name] = layer.weight.numel() * (raised.stored_bits - own.stored_bits) // 8
+    if not costs:
+        raise InputError(
+            f"bits.mixed in the recipe raises weights to {mixed.weights} bits, and no layer has fewer that it may "
+            "raise; lower bits.weights, or leave bits.mixed out"
+        )
+    sensitivity = weight_sensitivity(simulator, images[:_IMAGES], on_layer=on_layer)
+    names = layers_to_raise(costs, sensitivity, int(mixed.growth * sum(sizes.values())))
+    return Mix(
+        bits=_raised(bits, mixed, names),
+        sensitivity=sensitivity,
+        raised=names,
+        growth=sum(costs[name] for name in names) / sum(sizes.values()),
+    )
 
 
 @torch.no_grad()
@@ -54,26 +120,28 @@ def weight_sensitivity(
     return found
 
 
-def layers_to_raise(layers: Sequence[Layer], sensitivity: Mapping[str, float], mixed: MixedBits) -> list[str]:
-    """Names of the layers to raise, those first that give most for a byte, while the weights' growth stays in bounds.
+def layers_to_raise(costs: Mapping[str, int], sensitivity: Mapping[str, float], left: int) -> list[str]:
+    """Names of layers, those first that give most for a byte, that together cost no more than `left`.
 
     Args:
-        layers: with the bits their weights have.
+        costs: bytes that a layer grows by, of those that may be raised.
         sensitivity: as `weight_sensitivity` gives it.
-        mixed: bits of a raised layer, and the growth allowed.
+        left: bytes.
     """
-    left = mixed.growth * sum(layer.weight.numel() * layer.weight_point.bits for layer in layers)
-    costs = {layer.name: layer.weight.numel() * (mixed.weights - layer.weight_point.bits) for layer in layers}
     raised = []
-    for name in sorted(costs, key=lambda name: sensitivity[name] / max(1, costs[name]), reverse=True):
-        if 0 < costs[name] <= left:
+    for name in sorted(costs, key=lambda name: _per_byte(sensitivity[name], costs[name]), reverse=True):
+        if costs[name] <= left:
             left -= costs[name]
             raised.append(name)
     return raised
 
 
-def with_raised_layers(bits: Bits, names: Sequence[str]) -> Bits:
-    """The bits with `mixed` replaced by what it came to; what the recipe says of a layer by name still holds."""
-    assert bits.mixed is not None
-    raised = {glob.escape(name): LayerBits(weights=bits.mixed.weights) for name in names}
+def _per_byte(error: float, cost: int) -> tuple[bool, float]:
+    """To sort by: what costs nothing comes first."""
+    return (False, error / cost) if cost else (True, error)
+
+
+def _raised(bits: Bits, mixed: MixedBits, names: Iterable[str]) -> Bits:
+    """The bits with some layers raised; what the recipe says of a layer by name still holds."""
+    raised = {glob.escape(name): LayerBits(weights=mixed.weights) for name in names}
     return bits.model_copy(update={"mixed": None, "layers": {**raised, **bits.layers}})

@@ -7,7 +7,7 @@ Ranges of least squared error and least squares fits count an image by the squar
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,57 +17,54 @@ from gdfq_export.simulator import Mode, Simulator
 
 __all__ = ["without_outliers"]
 
-log = logging.getLogger(__name__)
-
-LIMIT = 10.0  # times the usual strength
 _MOST = 20  # one image in so many; where there are more, strong answers are what the network gives
 _NAMED = 5
 _BATCH = 64
 _SMALLEST = 1e-12
 
 
-def without_outliers(simulator: Simulator, images: Tensor) -> Tensor:
-    """The images [N, C, H, W] less those that drive a layer of the float network beyond 10 times the usual strength.
+def without_outliers(
+    simulator: Simulator, images: Tensor, limit: float, *, on_batch: Callable[[int], None] = lambda done: None
+) -> tuple[Tensor, str | None]:
+    """The images less those that drive a layer of the float network too far, and a sentence about those left out.
 
-    Those that are left out are named in a warning. All are kept where more than one in 20 would go.
+    All are kept where more than one in 20 would go.
 
     Args:
         simulator: with the float network's parameters.
-        images: in the network's input range.
+        images: [N, C, H, W] in the network's input range.
+        limit: how strongly an image may drive a layer, in times the layer's usual strength.
+        on_batch: called with the images looked at so far.
     """
-    names, strengths = _strengths(simulator, images)
+    names, strengths = _strengths(simulator, images, on_batch)
     usual = strengths.median(dim=1, keepdim=True).values.clamp_min(_SMALLEST)
     times, layers = (strengths / usual).max(dim=0)
-    far = torch.nonzero(times > LIMIT).flatten()
+    far = torch.nonzero(times > limit).flatten()
     if len(far) == 0 or len(far) > len(images) // _MOST:
-        return images
+        return images, None
     ordered = far[torch.argsort(times[far], descending=True)]
     worst = int(ordered[0])
-    log.warning(
-        "%d of %d images are left out: image %d drives layer %s to %.0f times its usual strength, and ranges would be "
-        "its alone (numbers %s%s)",
-        len(far),
-        len(images),
-        worst,
-        names[int(layers[worst])],
-        float(times[worst]),
-        ", ".join(str(int(index)) for index in ordered[:_NAMED]),
-        ", ..." if len(far) > _NAMED else "",
-    )
+    numbers = ", ".join(str(int(index)) for index in ordered[:_NAMED]) + (", ..." if len(far) > _NAMED else "")
     kept = torch.ones(len(images), dtype=torch.bool)
     kept[far] = False
-    return images[kept]
+    return images[kept], (
+        f"{len(far)} of {len(images)} images are left out (numbers {numbers}): image {worst} drives layer "
+        f"{names[int(layers[worst])]} to {float(times[worst]):.0f} times its usual strength, and ranges would be its "
+        "alone; calibration.outliers in the recipe says how far an image may go"
+    )
 
 
-def _strengths(simulator: Simulator, images: Tensor) -> tuple[list[str], Tensor]:
+def _strengths(simulator: Simulator, images: Tensor, on_batch: Callable[[int], None]) -> tuple[list[str], Tensor]:
     """Names of the layers, and the root mean square of their outputs, [layers, N]."""
     layers = simulator.layers()
     found: dict[str, list[Tensor]] = {layer.name: [] for layer in layers}
     run = _Recorder(simulator.network, {layer.node: found[layer.name] for layer in layers})
-    device = next(simulator.network.parameters()).device
+    device, done = next(simulator.network.parameters()).device, 0
     with torch.no_grad(), simulator.in_mode(Mode.FLOAT):
         for batch in images.split(_BATCH):
             run.run(batch.to(device))
+            done += len(batch)
+            on_batch(done)
     return list(found), torch.stack([torch.cat(parts) for parts in found.values()])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -17,10 +18,9 @@ from gdfq_export.tuning.calibration import calibrate
 from gdfq_export.tuning.equalization import equalize
 from gdfq_export.tuning.finetune import finetune
 from gdfq_export.tuning.layerwise import tune_layers
-from gdfq_export.tuning.outliers import without_outliers
 from gdfq_export.tuning.statistics_ranges import statistics_ranges
 
-__all__ = ["ChooseFineTune", "tune"]
+__all__ = ["ChooseFineTune", "Tuned", "tune"]
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,14 @@ _BATCH = 64
 
 ChooseFineTune = Callable[[Recipe, Simulator, Simulator, Tensor], FineTune | None]
 """Takes the recipe, the simulator, the same network in float, and the images."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """What was done, besides what the recipe says, and what the user should know of it."""
+
+    finetune: FineTune | None
+    warnings: tuple[str, ...] = ()
 
 
 def tune(
@@ -40,12 +48,12 @@ def tune(
     device: str,
     progress: Progress,
     choose_finetune: ChooseFineTune | None = None,
-) -> FineTune | None:
-    """Calibrate and tune the simulator in place; the fine-tuning that was done.
+) -> Tuned:
+    """Calibrate and tune the simulator in place.
 
     Args:
         simulator: with the float network's parameters, on `device`.
-        images: [N, C, H, W] in the network's input range; outliers among them are left out.
+        images: [N, C, H, W] in the network's input range.
         recipe: as it is used for this network's image size.
         statistics: what is known of the float network's values, its input among them, by name.
         seed: of everything random.
@@ -53,7 +61,6 @@ def tune(
         progress: where phases report themselves.
         choose_finetune: gives the fine-tuning to do, when all else is done, in place of the recipe's.
     """
-    images = without_outliers(simulator, images)
     if recipe.tuning.equalization != "none":
         statistics = equalize(simulator, statistics, recipe.tuning.equalization)
     if recipe.tuning.absorption:
@@ -85,10 +92,11 @@ def tune(
     chosen = recipe.tuning.finetune
     if choose_finetune is not None:
         chosen = choose_finetune(recipe, simulator, reference, images)
-    if chosen is not None:
-        with progress.phase("fine-tune") as phase:
-            finetune(simulator, reference, images, chosen, seed=seed, on_step=phase)
-    return chosen
+    if chosen is None:
+        return Tuned(finetune=None)
+    with progress.phase("fine-tune") as phase:
+        taken_back = finetune(simulator, reference, images, chosen, seed=seed, on_step=phase)
+    return Tuned(finetune=chosen, warnings=() if taken_back is None else (taken_back,))
 
 
 def _known_ranges(

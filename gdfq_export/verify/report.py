@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +57,15 @@ class Files:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeFacts:
-    """The recipe as it was used, overrides included: its name, its target, the SHA-256 of its canonical form."""
+    """The recipe as it was given, overrides included, by the SHA-256 of its canonical form, and as it was run.
+
+    `used` holds what the images' size, a budget and `bits.mixed` made of it; as a recipe it repeats the run.
+    """
 
     name: str
     target: str
     sha256: str
+    used: Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,21 +79,22 @@ class CalibrationFacts:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetFacts:
-    """A run with a budget in seconds: the recipe's keys whose values the budget chose, by their dotted names."""
+    """A run with a budget in seconds, and the seconds that went by until all was measured."""
 
     seconds: float
-    chosen: Mapping[str, int]
+    spent: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MixedBitsFacts:
-    """A run with mixed bits: error of the logits by the layer whose weights alone were rounded; bits of those raised.
+    """A run with mixed bits: error of the logits by the layer whose weights alone were rounded, and the raised layers.
 
-    The raised layers, as `bits.layers` of a recipe, repeat the run.
+    `growth` is the share by which the bytes of the weights grew.
     """
 
     sensitivity: Mapping[str, float]
-    raised: Mapping[str, int]
+    raised: Sequence[str]
+    growth: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

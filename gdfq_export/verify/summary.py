@@ -101,16 +101,18 @@ def _missing(what: str, section: NotMeasured) -> Row:
 
 def _budget(report: Report) -> Iterator[Row]:
     if (budget := report.budget) is not None:
-        chosen = ", ".join(f"{key} {value:,}" for key, value in budget.chosen.items())
-        yield "budget", f"{budget.seconds:,.0f} s", f"chosen for it: {chosen}"
+        used = report.recipe.used
+        chosen = [f"{report.calibration.images:,} images"]
+        if used["data"]["method"].startswith("gdfq"):
+            chosen.append(f"{used['data']['generator']['steps']:,} steps of the generator")
+        finetune = used["tuning"]["finetune"]
+        chosen.append(f"{0 if finetune is None else finetune['steps']:,} steps of fine-tuning")
+        limits = "the recipe's section budget says what more time may buy"
+        yield "budget", f"{budget.spent:,.0f} of {budget.seconds:,.0f} s", f"{', '.join(chosen)}; {limits}"
 
 
 def _mixed_bits(report: Report) -> Iterator[Row]:
     if (mixed := report.mixed_bits) is not None:
-        total = len(mixed.sensitivity)
-        names = list(mixed.raised)
-        yield (
-            "mixed bits",
-            f"{len(names)} of {total}",
-            "layers raised: " + (", ".join(names[:5]) or "none") + (", ..." if len(names) > 5 else ""),
-        )
+        names = ", ".join(mixed.raised[:5]) + (", ..." if len(mixed.raised) > 5 else "")
+        value = f"{len(mixed.raised)} of {len(mixed.sensitivity)} layers"
+        yield "mixed bits", value, f"raised, weights +{100 * mixed.growth:.1f} %: {names or 'none fits'}"

@@ -222,10 +222,12 @@ def test_made_up_names_are_replaced() -> None:
     assert model.graph[0].name == "Add_y"
 
 
-def _joined(**branches: tiny_graph.Node) -> list[tiny_graph.Node]:
-    """Two branches of x that a Concat joins, with a Relu and another operator behind it."""
-    first = branches.get("first", ("Conv", ["x", "w"], ["a"]))
-    second = branches.get("second", ("AveragePool", ["x"], ["b"], {"kernel_shape": [1, 1]}))
+_POOL: tiny_graph.Node = ("AveragePool", ["x"], ["b"], {"kernel_shape": [1, 1]})
+
+
+def _joined(second: tiny_graph.Node = _POOL) -> list[tiny_graph.Node]:
+    """A Conv and a second branch that a Concat joins, with a Relu and another operator behind it."""
+    first: tiny_graph.Node = ("Conv", ["x", "w"], ["a"])
     joint: list[tiny_graph.Node] = [("Concat", ["a", "b"], ["c"], {"axis": 1}), ("Relu", ["c"], ["r"])]
     return [first, second, *joint, ("GlobalAveragePool", ["r"], ["y"])]
 
@@ -245,7 +247,7 @@ def test_a_relu_behind_a_concat_is_one_in_each_branch() -> None:
     "nodes",
     [
         _joined(second=("MaxPool", ["x"], ["b"], {"kernel_shape": [1, 1]})),
-        [*_joined(second=("Add", ["a", "a"], ["b"]))],
+        _joined(second=("Add", ["a", "a"], ["b"])),
         [*_joined()[:3], ("Relu", ["c"], ["y"])],
         [*_joined()[:4], ("Add", ["r", "c"], ["y"])],
     ],

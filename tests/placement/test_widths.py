@@ -89,8 +89,24 @@ def test_layers_that_the_recipe_names_have_bits_of_their_own() -> None:
     assert {name: plan.by_tensor[name].bits for name in "rel"} == {"r": 4, "e": 5, "l": 4}
 
 
-def test_a_name_that_is_no_layers_is_refused_with_those_there_are() -> None:
+def test_of_several_patterns_the_last_that_says_it_holds_and_a_weights_name_will_do() -> None:
+    nodes = [*three_layers("Relu"), *head("l")]
+    arrays = {**{name: weights(4, 4, 3, 3) for name in "wvu"}, "g": weights(5, 4)}
+    layers = {"Conv_d": LayerBits(weights=6), "*": LayerBits(activations=8), "u": LayerBits(weights=3)}
+    plan = planned(nodes, output="y", bits=Bits(weights=4, activations=4, layers=layers), **arrays)
+    assert {name: plan.by_tensor[name].bits for name in "vu"} == {"v": 6, "u": 3}
+    assert {name: plan.by_tensor[name].bits for name in "re"} == {"r": 8, "e": 8}
+
+
+def test_a_name_is_taken_as_it_is_before_it_is_a_pattern() -> None:
+    nodes = [conv("x", "w", "c[0]"), *head("c[0]")]
+    bits = Bits(layers={"Conv_c[0]": LayerBits(weights=3)})
+    plan = planned(nodes, output="y", bits=bits, w=weights(4, 4, 3, 3), g=weights(5, 4))
+    assert plan.by_tensor["w"].bits == 3
+
+
+def test_a_name_that_is_no_layers_is_refused_with_the_nearest() -> None:
     nodes = [conv("x", "w", "c"), ("Relu", ["c"], ["r"]), *head("r")]
-    bits = Bits(layers={"conv*": LayerBits(weights=4)})
-    with pytest.raises(InputError, match=r"bits.layers names 'conv\*', .* they are Conv_c, Gemm_y"):
+    bits = Bits(layers={"Conv_d": LayerBits(weights=4)})
+    with pytest.raises(InputError, match=r"no quantized layer or weight is called 'Conv_d' \(did you mean Conv_c\?\)"):
         planned(nodes, output="y", bits=bits, w=weights(4, 4, 3, 3), g=weights(5, 4))

@@ -114,6 +114,25 @@ def test_hash_changes_with_any_setting_and_only_then(tmp_path: Path) -> None:
         ("name: x\ntuning: {rounding: perhaps}\n", "tuning.rounding is 'perhaps'; give it true or false"),
         ("name: x\ntuning: {finetune: yes}\n", "tuning.finetune is True; give it a mapping with keys among steps"),
         ("name: x\ncalibration: {percentile: .nan}\n", "calibration.percentile is nan; give it a number"),
+        (
+            "name: x\nbits: {layers: {conv1: 8}}\n",
+            "bits.layers.conv1 is 8; give it a mapping with keys among weights, activations",
+        ),
+        (
+            "name: x\nbits: {layers: {conv1: {weight: 8}}}\n",
+            "unknown key bits.layers.conv1.weight (did you mean weights?); accepted here: weights, activations",
+        ),
+        (
+            "name: x\nbits: {layers: {conv1: {weights: 9}}}\n",
+            "bits.layers.conv1.weights is 9; give it an integer from 2 to 8",
+        ),
+        ("name: x\nbits: {layers: {'*': }}\n", "bits.layers.* is None; give it a mapping with keys among weights"),
+        (
+            "name: x\nbits: {layers: [conv1]}\n",
+            "bits.layers is ['conv1']; give it a mapping from names to mappings with keys among weights, activations",
+        ),
+        ("name: x\nbits: {layers: {1: {weights: 8}}}\n", "the name bits.layers.1 is not a text; put it in quotes"),
+        ("name: x\ncalibration: {outliers: 1}\n", "calibration.outliers is 1; give it a number above 1"),
         ("bits: {weights: 8}\n", "the key name is missing; give it a text"),
         ("name: x\nbits: {weights: 1, activations: 1}\n", "(and 1 more to mend)"),
         ("", "holds no keys"),

@@ -46,5 +46,9 @@ def images(count: int, seed: int = 0) -> Tensor:
 
 def simulator(bits: int = 4) -> Simulator:
     """The network simulated with `bits` everywhere, calibrated by min-max on eight images."""
-    widths = Bits(weights=bits, activations=bits, first_last=bits, residual=bits, input=8)
-    return quantize(proto(), widths).simulator
+    return simulator_with(Bits(weights=bits, activations=bits, first_last=bits, residual=bits, input=8))
+
+
+def simulator_with(bits: Bits) -> Simulator:
+    """The same with the bits of a recipe."""
+    return quantize(proto(), bits).simulator

@@ -28,7 +28,7 @@ def require_the_same_function(proto: onnx.ModelProto) -> Simulator:
     simulator, statistics = simulated(proto)
     images = torch.from_numpy(images_for(proto, 4))
     wanted = computed(simulator, images)
-    equalize(simulator, statistics)
+    equalize(simulator, statistics, "weights")
     found = computed(simulator, images)
     assert float((found - wanted).abs().max()) <= 1e-4 * max(1.0, float(wanted.abs().max()))
     return simulator
@@ -113,7 +113,7 @@ def test_statistics_are_scaled_with_their_channel() -> None:
     simulator, _ = simulated(relu6_network())
     known = {"c": normal([0.0, 1.0, -1.0, 0.0], [0.1, 1.0, 1.0, 0.0]), "other": normal([1.0], [2.0])}
     before = simulator.parameter("b").detach().clone()
-    scaled = equalize(simulator, known)
+    scaled = equalize(simulator, known, "weights")
     factors = before / simulator.parameter("b").detach()
     assert float(factors[0]) < 0.5, "a channel of small weights grows"
     np.testing.assert_allclose(scaled["c"].mean, known["c"].mean / factors.numpy(), rtol=1e-5)
@@ -124,7 +124,7 @@ def test_statistics_are_scaled_with_their_channel() -> None:
 def test_a_channel_without_weights_is_left() -> None:
     simulator, _ = simulated(relu6_network())
     before = simulator.parameter("b")[3].item()
-    equalize(simulator, {"c": normal([0.0] * 4, [0.1] * 4)})
+    equalize(simulator, {"c": normal([0.0] * 4, [0.1] * 4)}, "weights")
     assert simulator.parameter("b")[3].item() == before
 
 
@@ -140,7 +140,7 @@ def test_a_channel_without_weights_is_left() -> None:
 def test_channels_pass_a_relu6_only_out_of_its_reach(statistics: dict[str, ChannelStatistics], moves: bool) -> None:
     simulator, _ = simulated(relu6_network())
     before = simulator.parameter("w").detach().clone()
-    scaled = equalize(simulator, statistics)
+    scaled = equalize(simulator, statistics, "weights")
     after = simulator.parameter("w").detach()
     assert torch.equal(before, after) is not moves
     for known in scaled.values():

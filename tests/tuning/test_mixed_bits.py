@@ -2,45 +2,74 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any, cast
-
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gdfq_export.errors import InputError
 from gdfq_export.recipe import Bits, LayerBits, MixedBits
-from gdfq_export.simulator import Layer, Mode
-from gdfq_export.tuning.mixed_bits import layers_to_raise, weight_sensitivity, with_raised_layers
-from tests.tuning.residual_network import images, simulator
+from gdfq_export.simulator import Mode
+from gdfq_export.tuning.mixed_bits import Mix, layers_to_raise, mix_bits, weight_sensitivity
+from tests.tuning.residual_network import images, simulator, simulator_with
+
+candidates = st.lists(st.tuples(st.integers(0, 1000), st.floats(0, 10)), min_size=1, max_size=12)
 
 
-def layer(name: str, size: int, bits: int) -> Layer:
-    return cast(Layer, SimpleNamespace(name=name, weight=torch.empty(size), weight_point=SimpleNamespace(bits=bits)))
-
-
-sizes = st.lists(st.tuples(st.integers(1, 1000), st.integers(2, 8), st.floats(0, 10)), min_size=1, max_size=12)
-
-
-@given(rows=sizes, growth=st.floats(0, 1), bits=st.integers(2, 8))
-def test_weights_grow_by_no_more_than_allowed_and_no_layer_that_fits_is_left(
-    rows: list[tuple[int, int, float]], growth: float, bits: int
+@given(rows=candidates, left=st.integers(0, 5000))
+def test_no_more_is_spent_than_there_is_and_no_layer_that_fits_is_left(
+    rows: list[tuple[int, float]], left: int
 ) -> None:
-    layers = [layer(f"layer{index}", size, width) for index, (size, width, _) in enumerate(rows)]
-    sensitivity = {f"layer{index}": error for index, (_, _, error) in enumerate(rows)}
-    raised = layers_to_raise(layers, sensitivity, MixedBits(weights=bits, growth=growth))
-    costs = {each.name: each.weight.numel() * (bits - each.weight_point.bits) for each in layers}
-    left = growth * sum(size * width for size, width, _ in rows) - sum(costs[name] for name in raised)
-    assert left >= 0
-    assert all(costs[name] > 0 for name in raised)
-    assert all(cost > left for name, cost in costs.items() if cost > 0 and name not in raised)
+    costs = {f"layer{index}": cost for index, (cost, _) in enumerate(rows)}
+    sensitivity = {f"layer{index}": error for index, (_, error) in enumerate(rows)}
+    raised = layers_to_raise(costs, sensitivity, left)
+    rest = left - sum(costs[name] for name in raised)
+    assert rest >= 0
+    assert all(cost > rest for name, cost in costs.items() if name not in raised)
 
 
-def test_what_gives_most_for_a_byte_comes_first() -> None:
-    layers = [layer("large", 1000, 4), layer("small", 10, 4), layer("idle", 10, 4)]
-    sensitivity = {"large": 0.5, "small": 0.1, "idle": 0.0}
-    assert layers_to_raise(layers, sensitivity, MixedBits(growth=0.0101)) == ["small"]
+def test_what_gives_most_for_a_byte_comes_first_and_what_costs_nothing_before() -> None:
+    costs = {"large": 500, "small": 5, "free": 0}
+    sensitivity = {"large": 0.5, "small": 0.1, "free": 0.0}
+    assert layers_to_raise(costs, sensitivity, 6) == ["free", "small"]
+
+
+def mix(bits: Bits, mixed: MixedBits) -> Mix:
+    return mix_bits(simulator_with(bits), images(32), bits, mixed, plan_with=lambda each: simulator_with(each).plan)
+
+
+def test_raised_layers_have_the_bits_asked_for_and_the_weights_grow_as_said() -> None:
+    bits = Bits(weights=4, first_last=4)
+    made = mix(bits, MixedBits(weights=8, growth=0.4))
+    before, after = (simulator_with(each).plan.by_tensor for each in (bits, made.bits))
+    raised = [name for name, point in after.items() if point.bits != before[name].bits]
+    assert len(raised) == len(made.raised) > 0
+    assert {after[name].bits for name in raised} == {8}
+    sizes = {layer.weight_point.tensor: layer.weight.numel() for layer in simulator_with(bits).layers()}
+    grown = sum(sizes[name] for name in raised) / sum(sizes.values())
+    assert made.growth == pytest.approx(grown, rel=1e-6)
+    assert 0 < made.growth <= 0.4
+    assert made.bits.mixed is None
+
+
+def test_bits_that_need_no_more_room_in_the_file_cost_nothing() -> None:
+    made = mix(Bits(weights=5, first_last=5), MixedBits(weights=8, growth=0))
+    assert set(made.raised) == set(made.sensitivity)
+    assert made.growth == 0
+
+
+def test_what_a_recipe_says_of_a_layers_weight_still_holds_and_costs_nothing() -> None:
+    names = [layer.name for layer in simulator_with(Bits()).layers()]
+    own = {"*": LayerBits(activations=8), names[0]: LayerBits(weights=3)}
+    made = mix(Bits(weights=4, first_last=4, layers=own), MixedBits(growth=1))
+    assert made.raised and names[0] not in made.raised
+    layers = simulator_with(made.bits).layers()
+    assert {layer.name: layer.weight_point.bits for layer in layers} == {names[0]: 3, **dict.fromkeys(names[1:], 8)}
+
+
+def test_where_nothing_may_be_raised_it_is_said() -> None:
+    with pytest.raises(InputError, match=r"bits\.mixed in the recipe raises weights to 4 bits, and no layer has fewer"):
+        mix(Bits(weights=8), MixedBits(weights=4))
 
 
 def test_each_layer_is_rounded_alone_and_more_bits_disturb_less() -> None:
@@ -57,14 +86,3 @@ def test_each_layer_is_rounded_alone_and_more_bits_disturb_less() -> None:
         coarse.quantizers[first.weight_point.key].mode = Mode.QUANTIZE
         moved = coarse(images(32)) - wanted
     assert few[first.name] == pytest.approx(float(moved.square().mean() / wanted.var()), rel=1e-4)
-
-
-def test_what_a_recipe_says_of_a_layer_still_holds() -> None:
-    own: dict[str, Any] = {"*stem*": LayerBits(weights=6)}
-    bits = with_raised_layers(Bits(weights=4, layers=own, mixed=MixedBits(weights=7)), ["a[0]", "stem"])
-    assert bits.mixed is None
-    assert list(bits.layers.items()) == [
-        ("a[[]0]", LayerBits(weights=7)),
-        ("stem", LayerBits(weights=7)),
-        ("*stem*", LayerBits(weights=6)),
-    ]

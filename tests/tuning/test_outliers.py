@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from gdfq_export.simulator import Mode
@@ -12,29 +11,37 @@ from tests.tuning.residual_network import images, simulator
 
 def test_images_of_usual_strength_are_all_kept() -> None:
     usual = images(64)
-    assert without_outliers(simulator(8), usual) is usual
+    kept, left_out = without_outliers(simulator(8), usual, 10.0)
+    assert kept is usual
+    assert left_out is None
 
 
-def test_an_image_of_many_times_the_strength_is_left_out_and_named(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_image_of_many_times_the_strength_is_left_out_and_named() -> None:
     mixed = images(64)
     mixed[7] *= 1000
     mixed[40] *= 5000
-    kept = without_outliers(simulator(8), mixed)
+    kept, left_out = without_outliers(simulator(8), mixed, 10.0)
     expected = torch.cat([mixed[:7], mixed[8:40], mixed[41:]])
     assert torch.equal(kept, expected)
-    assert "2 of 64 images are left out: image 40 drives layer" in caplog.text
-    assert "(numbers 40, 7)" in caplog.text
+    assert left_out is not None
+    assert "2 of 64 images are left out (numbers 40, 7): image 40 drives layer" in left_out
+
+
+def test_the_limit_says_how_far_an_image_may_go() -> None:
+    mixed = images(64)
+    mixed[7] *= 1000
+    assert without_outliers(simulator(8), mixed, 1e6)[0] is mixed
 
 
 def test_where_many_are_strong_all_are_kept() -> None:
     mixed = images(64)
     mixed[::8] *= 1000
-    assert without_outliers(simulator(8), mixed) is mixed
+    assert without_outliers(simulator(8), mixed, 10.0)[0] is mixed
 
 
 def test_the_simulator_is_left_in_its_mode() -> None:
     network = simulator(8)
     modes = {quantizer.mode for quantizer in network.quantizers.values()}
-    without_outliers(network, images(4))
+    without_outliers(network, images(4), 10.0)
     assert {quantizer.mode for quantizer in network.quantizers.values()} == modes
     assert Mode.FLOAT not in modes

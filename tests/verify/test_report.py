@@ -7,13 +7,24 @@ from pathlib import Path
 import pytest
 
 from gdfq_export.errors import InputError, InternalError
+from gdfq_export.recipe import FineTune, Recipe, Tuning
 from gdfq_export.verify.accuracy import Accuracy, LabelledImages
 from gdfq_export.verify.machine import Machine
 from gdfq_export.verify.not_measured import NotMeasured
-from gdfq_export.verify.report import CalibrationFacts, FileFacts, Files, RecipeFacts, Report
+from gdfq_export.verify.report import (
+    BudgetFacts,
+    CalibrationFacts,
+    FileFacts,
+    Files,
+    MixedBitsFacts,
+    RecipeFacts,
+    Report,
+)
 from gdfq_export.verify.summary import summary_rows
 from gdfq_export.verify.verify import run_verification
 from tests.verify.quantized_classifier import classifier, images
+
+USED = Recipe(name="w8a8-ort-cpu").model_dump(mode="json")
 
 
 def make_report(*, labelled: bool) -> Report:
@@ -36,7 +47,7 @@ def make_report(*, labelled: bool) -> Report:
             quantized=FileFacts(name="q.onnx", bytes=100, sha256="cd"),
             size_ratio=0.25,
         ),
-        recipe=RecipeFacts(name="w8a8-ort-cpu", target="ort-cpu", sha256="ef"),
+        recipe=RecipeFacts(name="w8a8-ort-cpu", target="ort-cpu", sha256="ef", used=USED),
         seed=3,
         calibration=CalibrationFacts(source="gdfq", images=1024, provenance={"steps": 5}),
         accuracy=measured.accuracy,
@@ -97,6 +108,22 @@ def test_rows_show_values_with_units_and_samples() -> None:
     assert rows["integer compute"] == ("2 of 2", "in ONNX Runtime; float: none")
     assert rows["file size"] == ("100 bytes", "float 400 bytes; quantized / float = 0.250")
     assert "top-5 float" not in rows
+
+
+def test_rows_say_what_a_budget_and_mixed_bits_came_to() -> None:
+    report = make_report(labelled=False)
+    tuned = Recipe(name="x", tuning=Tuning(finetune=FineTune(steps=90))).model_dump(mode="json")
+    report = dataclasses.replace(
+        report,
+        recipe=dataclasses.replace(report.recipe, used=tuned),
+        budget=BudgetFacts(seconds=3600, spent=41.2),
+        mixed_bits=MixedBitsFacts(sensitivity={"a": 0.5, "b": 0.1}, raised=["b"], growth=0.048),
+    )
+    rows = {what: (value, note) for what, value, note in summary_rows(report)}
+    value, note = rows["budget"]
+    assert value == "41 of 3,600 s"
+    assert note.startswith("1,024 images, 180 steps of the generator, 90 steps of fine-tuning; ")
+    assert rows["mixed bits"] == ("1 of 2 layers", "raised, weights +4.8 %: b")
 
 
 def test_rows_say_why_there_is_no_figure() -> None:

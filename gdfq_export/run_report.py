@@ -1,0 +1,118 @@
+"""What the report says of a run: its files, its recipe as it was run, its images, and what was measured."""
+
+from __future__ import annotations
+
+import hashlib
+
+from gdfq_export import __version__
+from gdfq_export.budget import Budget
+from gdfq_export.data import ImageSource
+from gdfq_export.float_model import FloatModel
+from gdfq_export.progress import Progress
+from gdfq_export.recipe import Recipe, recipe_sha256
+from gdfq_export.tuned_network import TunedNetwork
+from gdfq_export.verify.machine import this_machine, versions
+from gdfq_export.verify.not_measured import NotMeasured
+from gdfq_export.verify.report import (
+    BudgetFacts,
+    CalibrationFacts,
+    FileFacts,
+    Files,
+    MixedBitsFacts,
+    RecipeFacts,
+    Report,
+)
+from gdfq_export.verify.verify import Verification
+
+__all__ = ["file_metadata", "report_run"]
+
+
+def file_metadata(model: FloatModel, recipe: Recipe, source: ImageSource) -> dict[str, str]:
+    """What the ONNX file says of its origin."""
+    return {
+        "version": __version__,
+        "target": recipe.target,
+        "recipe": recipe.name,
+        "recipe_sha256": recipe_sha256(recipe),
+        "seed": str(source.seed),
+        "source_sha256": model.sha256,
+        "calibration_source": source.name,
+    }
+
+
+def report_run(
+    model: FloatModel,
+    recipe: Recipe,
+    source: ImageSource,
+    tuned: TunedNetwork,
+    measured: Verification,
+    *,
+    name: str,
+    float_file: bytes,
+    file: bytes,
+    clock: Budget | None,
+    progress: Progress,
+) -> Report:
+    """Put the report together.
+
+    Args:
+        model: the float network.
+        recipe: as the user gave it.
+        source: of the images.
+        tuned: what was written.
+        measured: on the file.
+        name: of the file, without its folder.
+        float_file: the float network, serialized.
+        file: the quantized one.
+        clock: of a run with a budget.
+        progress: that counted the seconds.
+    """
+    return Report(
+        tool_version=__version__,
+        source=model.source,
+        files=Files(
+            float_network=_facts(model.name, float_file),
+            quantized=_facts(name, file),
+            size_ratio=len(file) / len(float_file),
+        ),
+        recipe=RecipeFacts(
+            name=recipe.name,
+            target=recipe.target,
+            sha256=recipe_sha256(recipe),
+            used=tuned.recipe.model_dump(mode="json"),
+        ),
+        seed=source.seed,
+        calibration=CalibrationFacts(source=source.name, images=tuned.images, provenance=source.provenance),
+        accuracy=measured.accuracy,
+        agreement=measured.agreement,
+        parity=measured.parity,
+        coverage=measured.coverage,
+        latency=measured.latency,
+        seconds_by_phase=dict(progress.seconds),
+        warnings=(*model.warnings, *source.warnings, *tuned.warnings, *_warnings(measured)),
+        machine=this_machine(),
+        versions=versions(),
+        budget=None if clock is None else BudgetFacts(seconds=clock.seconds, spent=clock.seconds - clock.left),
+        mixed_bits=_mixed_bits(tuned),
+    )
+
+
+def _mixed_bits(tuned: TunedNetwork) -> MixedBitsFacts | None:
+    mix = tuned.mix
+    if mix is None:
+        return None
+    return MixedBitsFacts(sensitivity=mix.sensitivity, raised=mix.raised, growth=mix.growth)
+
+
+def _warnings(measured: Verification) -> list[str]:
+    parity = measured.parity
+    if isinstance(parity, NotMeasured) or parity.exact:
+        return []
+    return [
+        f"ONNX Runtime on this machine computes {parity.differing:,} of {parity.elements:,} integers otherwise than "
+        f"simulated, first in {parity.first_differing}; trust the figures measured on the file"
+    ]
+
+
+def _facts(name: str, data: bytes) -> FileFacts:
+    return FileFacts(name=name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())

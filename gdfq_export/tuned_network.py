@@ -1,0 +1,141 @@
+"""From a float network and images to a tuned low-bit network: outliers, mixed bits, tuning, frozen integers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from gdfq_export.budget import Budget
+from gdfq_export.data import ImageSource
+from gdfq_export.float_model import FloatModel
+from gdfq_export.graph.fold import ChannelStatistics
+from gdfq_export.placement import build_plan
+from gdfq_export.plan import QuantPlan
+from gdfq_export.recipe import Bits, Recipe
+from gdfq_export.simulator import Encoding, Simulator
+from gdfq_export.targets import find_target
+from gdfq_export.tuning import published_finetune, tune
+from gdfq_export.tuning.mixed_bits import Mix, mix_bits
+from gdfq_export.tuning.outliers import without_outliers
+
+__all__ = ["TunedNetwork", "plan_of", "tune_network"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunedNetwork:
+    """All that is written, and how it came to be.
+
+    Attributes:
+        plan: which tensors are quantized.
+        encodings: scales, zero points and codes by the points' keys.
+        parameters: tuned weights and biases by tensor name.
+        recipe: as it was run; a run with it, on as many images, has no more to choose.
+        images: how many it was tuned on.
+        mix: what `bits.mixed` came to.
+        warnings: what the user should know.
+    """
+
+    plan: QuantPlan
+    encodings: Mapping[str, Encoding]
+    parameters: Mapping[str, Tensor]
+    recipe: Recipe
+    images: int
+    mix: Mix | None
+    warnings: tuple[str, ...]
+
+
+def plan_of(model: FloatModel, target: str, bits: Bits) -> QuantPlan:
+    """Which tensors are quantized, and how."""
+    low, high = min(model.input_spec.low), max(model.input_spec.high)
+    return build_plan(model.folded, find_target(target), bits, logits=model.logits_name, input_range=(low, high))
+
+
+def tune_network(model: FloatModel, recipe: Recipe, source: ImageSource, clock: Budget | None) -> TunedNetwork:
+    """Draw images, tune on them, freeze.
+
+    Args:
+        model: the float network.
+        recipe: as it is used for this network's image size.
+        source: of the images.
+        clock: chooses the fine-tuning for the time that is left, in place of the recipe.
+    """
+    simulator = _simulator(model, recipe, source)
+    if recipe.tuning.published is not None:
+        with source.progress.phase("train and fine-tune") as phase:
+            published_finetune(simulator, source.trainer, recipe.tuning.published, on_step=phase)
+        return _frozen(simulator, recipe, source.trainer.images)
+    drawn, _ = source.draw(recipe.images_drawn, "make images")
+    images, left_out = _without_outliers(simulator, drawn, recipe, source)
+    mix = _mix(model, simulator, images, recipe, source)
+    if mix is not None:
+        recipe = recipe.model_copy(update={"bits": mix.bits})
+        simulator = _simulator(model, recipe, source)
+    tuned = tune(
+        simulator,
+        images,
+        recipe,
+        statistics=_statistics(model),
+        seed=source.seed,
+        device=source.device,
+        progress=source.progress,
+        choose_finetune=None if clock is None else clock.fit_finetune,
+    )
+    if tuned.finetune is not None:
+        data = recipe.data.model_copy(update={"images": len(drawn)})
+        tuning = recipe.tuning.model_copy(update={"finetune": tuned.finetune})
+        recipe = recipe.model_copy(update={"data": data, "tuning": tuning})
+    return _frozen(simulator, recipe, len(images), mix, (*left_out, *tuned.warnings))
+
+
+def _simulator(model: FloatModel, recipe: Recipe, source: ImageSource) -> Simulator:
+    plan = plan_of(model, recipe.target, recipe.bits)
+    return Simulator(model.folded, plan, logits=model.logits_name).to(source.device)
+
+
+def _without_outliers(
+    simulator: Simulator, images: Tensor, recipe: Recipe, source: ImageSource
+) -> tuple[Tensor, tuple[str, ...]]:
+    limit = recipe.calibration.outliers
+    if limit is None:
+        return images, ()
+    with source.progress.phase("look for outliers") as phase:
+        kept, left_out = without_outliers(simulator, images, limit, on_batch=lambda done: phase(done, len(images), {}))
+    return kept, () if left_out is None else (left_out,)
+
+
+def _mix(model: FloatModel, simulator: Simulator, images: Tensor, recipe: Recipe, source: ImageSource) -> Mix | None:
+    mixed = recipe.bits.mixed
+    if mixed is None:
+        return None
+    with source.progress.phase("measure layers") as phase:
+        return mix_bits(
+            simulator,
+            images,
+            recipe.bits,
+            mixed,
+            plan_with=lambda bits: plan_of(model, recipe.target, bits),
+            on_layer=lambda done, total: phase(done, total, {}),
+        )
+
+
+def _frozen(
+    simulator: Simulator, recipe: Recipe, images: int, mix: Mix | None = None, warnings: tuple[str, ...] = ()
+) -> TunedNetwork:
+    return TunedNetwork(
+        plan=simulator.plan,
+        encodings=simulator.freeze(),
+        parameters=simulator.tuned_parameters(),
+        recipe=recipe,
+        images=images,
+        mix=mix,
+        warnings=warnings,
+    )
+
+
+def _statistics(model: FloatModel) -> dict[str, ChannelStatistics]:
+    """What is known of the network's values: BatchNorm's statistics, and how images are likely spread."""
+    mean, std = (np.asarray(numbers, np.float32) for numbers in (model.input_spec.centre, model.input_spec.spread))
+    return {model.input_name: ChannelStatistics(mean=mean, std=std), **model.statistics}
