@@ -12,6 +12,7 @@ from calib.samplers import RealSet
 from calib.set_statistics import measure_set
 from calib.synthetic_set import SyntheticSet
 from gdfq_export import __version__
+from gdfq_export.backends import find_backend
 from gdfq_export.budget import Budget
 from gdfq_export.data import ImageSource
 from gdfq_export.files import atomic_output, require_writable
@@ -21,6 +22,7 @@ from gdfq_export.progress import Progress
 from gdfq_export.recipe import Recipe, recipe_sha256
 from gdfq_export.run_report import file_metadata, report_run
 from gdfq_export.simulator import IntegerSimulator
+from gdfq_export.targets import find_target
 from gdfq_export.tuned_network import plan_of, tune_network
 from gdfq_export.verify.accuracy import LabelledImages
 from gdfq_export.verify.report import Report
@@ -68,12 +70,16 @@ def quantize(
     Raises:
         InputError: an output cannot be written, the calibration images do not fit the network, parts of the recipe do
             not go together, or training diverged.
+        BackendUnavailable: the target's runtime is not installed.
     """
     for path in (out, report):
         if path is not None:
             require_writable(path)
     used = recipe.for_input(model.input_spec.shape)
     plan_only(model, used)  # refuses what the recipe says of layers before any time is spent
+    target = find_target(used.target)
+    backend = find_backend(target.backend)
+    backend.require()
     clock = None if budget is None else Budget(budget)
     if clock is not None:
         progress.budget_left = lambda: clock.left
@@ -86,7 +92,6 @@ def quantize(
         model.folded, tuned.plan, tuned.encodings, tuned.parameters, file_metadata(model, recipe, source)
     )
     float_file, file = _serialize(model.original), _serialize(proto)
-    exact = IntegerSimulator(model.folded, tuned.plan, tuned.encodings, tuned.parameters)
     fresh, _ = source.draw_fresh(used.verify.agreement_images, "make fresh images")
     parity_images, parity_source = source.fill(fresh, used.verify.parity_images)
     measured = run_verification(
@@ -94,12 +99,14 @@ def quantize(
         file,
         images=fresh.numpy(),
         source=source.name_fresh,
-        expected=exact.run,
+        expected=IntegerSimulator(model.folded, tuned.plan, tuned.encodings, tuned.parameters).run,
+        exact=target.exact,
         parity_images=parity_images.numpy(),
         parity_source=parity_source,
         labelled=_labelled(data),
         latency_seconds=used.verify.latency_seconds,
         progress=progress,
+        backend=backend,
     )
     result = report_run(
         model,

@@ -86,6 +86,7 @@ def report_run(
         accuracy=measured.accuracy,
         agreement=measured.agreement,
         parity=measured.parity,
+        simulation=measured.simulation,
         coverage=measured.coverage,
         latency=measured.latency,
         seconds_by_phase=dict(progress.seconds),

@@ -147,6 +147,18 @@ def test_a_generator_that_diverges_is_told_with_the_key_to_change(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_for_openvino_is_verified_in_openvino(demo: FloatModel, tmp_path: Path) -> None:
+    pytest.importorskip("openvino", reason="OpenVINO is not installed (pip install 'gdfq-export[openvino]')")
+    recipe = RECIPE.model_copy(update={"target": "openvino", "data": Data(method="noise")})
+    report = quantize(demo, tmp_path / "q.onnx", recipe=recipe, data=held_out_set()).report
+    assert isinstance(report.simulation, Agreement) and report.simulation.top1.value == 1.0
+    assert isinstance(report.parity, NotMeasured) and isinstance(report.accuracy, Accuracy)
+    assert isinstance(report.coverage, Coverage) and report.coverage.runtime == "OpenVINO"
+    assert report.coverage.ratio == 1.0 and not report.coverage.dequantize
+    proto = onnx.load(tmp_path / "q.onnx")
+    assert {entry.value for entry in proto.metadata_props if entry.key == "gdfq_export.target"} == {"openvino"}
+
+
 def test_mixed_bits_are_told_and_as_exceptions_repeat_the_run(demo: FloatModel, tmp_path: Path) -> None:
     few = RECIPE.model_copy(update={"data": Data(method="noise")})
     asked = Bits(weights=3, mixed=MixedBits(growth=0.2))

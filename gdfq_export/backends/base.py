@@ -81,6 +81,14 @@ class Backend(Protocol):
 
     name: str
 
+    def require(self) -> None:
+        """Do nothing where the runtime can be used.
+
+        Raises:
+            BackendUnavailable: the runtime is not installed, or its device is missing.
+        """
+        ...
+
     def load(self, model: Path | bytes, threads: int, *, taps: Sequence[str] = ()) -> Session:
         """Load a file; `taps` are inner tensors that `run_tensors` can return as well.
 

@@ -12,6 +12,7 @@ import onnxruntime
 
 from gdfq_export.backends.base import Array, ExecutedGraph, ExecutedNode, Images, Logits
 from gdfq_export.backends.onnxruntime_operators import INTEGER_KERNELS, KINDS
+from gdfq_export.backends.pieces import first_line, pieces, where
 from gdfq_export.errors import InputError
 
 __all__ = ["OnnxRuntime", "OrtSession", "optimized_graph"]
@@ -24,6 +25,9 @@ class OnnxRuntime:
     """The `onnxruntime` package with its CPU execution provider."""
 
     name = "onnxruntime"
+
+    def require(self) -> None:
+        """Do nothing: the package depends on it."""
 
     def load(self, model: Path | bytes, threads: int, *, taps: Sequence[str] = (), batch: int = _BATCH) -> OrtSession:
         """Load a file; at most `batch` images go through the runtime at a time.
@@ -45,7 +49,7 @@ class OrtSession:
         self._model = model
         served = _with_outputs(model, taps) if taps else model
         self._session = _inference_session(served, threads)
-        self._input = _image_input(self._session, _where(model))
+        self._input = _image_input(self._session, where(model))
         fixed = self._input.shape[0]
         self._batch = fixed if isinstance(fixed, int) else batch
         self._padded = isinstance(fixed, int)
@@ -76,7 +80,7 @@ class OrtSession:
             InputError: a name is neither, or the file does not take images of this shape.
         """
         if missing := [name for name in names if name not in self._outputs]:
-            raise InputError(f"{_where(self._model)} does not return {', '.join(missing)}; it returns {self._outputs}")
+            raise InputError(f"{where(self._model)} does not return {', '.join(missing)}; it returns {self._outputs}")
         rows: list[list[Array]] = [list(part) for part in self._parts(images, list(names))]
         return {name: np.concatenate([row[index] for row in rows]) for index, name in enumerate(names)}
 
@@ -102,19 +106,13 @@ class OrtSession:
         )
 
     def _parts(self, images: Images, names: list[str]) -> Iterator[list[Array]]:
-        if len(images) == 0:
-            raise InputError(f"{_where(self._model)} was given no images; give at least one")
-        for start in range(0, len(images), self._batch):
-            part = np.ascontiguousarray(images[start : start + self._batch], dtype=np.float32)
-            count = len(part)
-            if self._padded and count < self._batch:
-                part = np.concatenate([part, np.repeat(part[-1:], self._batch - count, axis=0)])
+        for part, count in pieces(images, self._batch, padded=self._padded, source=self._model):
             try:
                 outputs = self._session.run(names, {self._input.name: part})
             except Exception as error:  # the binding raises a dozen types of its own
                 raise InputError(
-                    f"{_where(self._model)} cannot run images of shape {list(part.shape)} (its input "
-                    f"{self._input.name!r} is {self._input.shape}): {_first_line(error)}"
+                    f"{where(self._model)} cannot run images of shape {list(part.shape)} (its input "
+                    f"{self._input.name!r} is {self._input.shape}): {first_line(error)}"
                 ) from error
             yield [output[:count] for output in outputs]
 
@@ -144,7 +142,7 @@ def _inference_session(model: Path | bytes, threads: int, save_to: Path | None =
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the binding raises a dozen types of its own
         raise InputError(
-            f"{_where(model)}: ONNX Runtime {onnxruntime.__version__} does not load it: {_first_line(error)}"
+            f"{where(model)}: ONNX Runtime {onnxruntime.__version__} does not load it: {first_line(error)}"
         ) from error
 
 
@@ -154,22 +152,14 @@ def _with_outputs(model: Path | bytes, names: Sequence[str]) -> bytes:
     there = {output.name for output in proto.graph.output}
     computed = {name for node in proto.graph.node for name in node.output}
     if missing := [name for name in names if name not in computed]:
-        raise InputError(f"{_where(model)} computes no tensor named {', '.join(missing)}; name outputs of its nodes")
+        raise InputError(f"{where(model)} computes no tensor named {', '.join(missing)}; name outputs of its nodes")
     proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in there)
     return bytes(proto.SerializeToString())
 
 
-def _image_input(session: onnxruntime.InferenceSession, where: str) -> onnxruntime.NodeArg:
+def _image_input(session: onnxruntime.InferenceSession, name: str) -> onnxruntime.NodeArg:
     inputs = session.get_inputs()
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
         found = ", ".join(f"{value.name}: {value.type}{value.shape}" for value in inputs)
-        raise InputError(f"{where} takes {found}; give a classifier with one float input of shape [N, C, H, W]")
+        raise InputError(f"{name} takes {found}; give a classifier with one float input of shape [N, C, H, W]")
     return inputs[0]
-
-
-def _where(model: Path | bytes) -> str:
-    return "the model in memory" if isinstance(model, bytes) else str(model)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -25,6 +25,7 @@ __all__ = ["quantize"]
     help="Images from gdfq-export synthesize, instead of new ones; for a recipe with data.method real, real images as "
     "--data takes them.",
 )
+@click.option("--target", metavar="NAME", help="Runtime the file is for: ort-cpu or openvino.  [default: the recipe's]")
 @click.option("--report", type=click.Path(path_type=Path), help="[default: report.json beside --onnx-out]")
 @click.option(
     "--budget",
@@ -40,6 +41,7 @@ def quantize(
     onnx_out: Path,
     data: Path | None,
     calibration: Path | None,
+    target: str | None,
     report: Path | None,
     budget: float | None,
     dry_run: bool,
@@ -59,10 +61,13 @@ def quantize(
     """
     from gdfq_export.cli.outputs import require_outputs, sidecar_of
     from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
+    from gdfq_export.targets import find_target
 
     report = report or onnx_out.parent / "report.json"
     require_outputs((onnx_out, report), (model, sidecar_of(model), data, calibration, recipe))
     chosen = load_recipe(recipe or DEFAULT_RECIPE)
+    if target is not None:
+        chosen = chosen.model_copy(update={"target": find_target(target).name})
 
     from calib.samplers import RealSet
     from gdfq_export import pipeline

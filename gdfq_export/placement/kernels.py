@@ -22,6 +22,7 @@ class Kernels:
     target: Target
     nodes: dict[str, PlannedNode]
     coded: dict[str, ir.Node]  # value name -> the kernel node that writes its codes
+    accumulated: frozenset[str]  # values that a kernel takes from a layer before they are quantized
 
     def rule(self, node: ir.Node) -> Rule | None:
         """How the target runs the node; None: in float."""
@@ -52,7 +53,8 @@ def choose_kernels(graph: ir.Graph, target: Target, logits: str) -> Kernels:
     for node in graph:
         if name_of(node) not in walk.nodes:
             walk.choose(node)
-    return Kernels(graph=graph, target=target, nodes=walk.nodes, coded=walk.coded)
+    accumulated = frozenset(walk.accumulated)
+    return Kernels(graph=graph, target=target, nodes=walk.nodes, coded=walk.coded, accumulated=accumulated)
 
 
 class _Walk:
@@ -62,6 +64,7 @@ class _Walk:
         self.logits = logits
         self.nodes: dict[str, PlannedNode] = {}
         self.coded: dict[str, ir.Node] = {}
+        self.accumulated: dict[str, str] = {}  # value name -> the node that takes it
 
     def choose(self, node: ir.Node) -> None:
         name = name_of(node)
@@ -75,7 +78,10 @@ class _Walk:
             return
         activation = self._absorbable(node, rule)
         written = activation.outputs if activation else node.outputs
-        if rule.output is not Output.OWN_SCALE_OR_FLOAT or any(self._is_read_as_codes(value) for value in written):
+        taker = None if activation else self._accumulator(node)
+        if taker is not None:
+            self.accumulated[name_of(node.outputs[0])] = taker
+        elif rule.output is not Output.OWN_SCALE_OR_FLOAT or any(self._is_read_as_codes(value) for value in written):
             self.coded.update((name_of(value), node) for value in written)
         else:
             activation = None
@@ -91,6 +97,20 @@ class _Walk:
             self.nodes[absorbed] = PlannedNode(
                 node=absorbed, op_type=activation.op_type, kernel=None, reason=f"absorbed by {name}"
             )
+
+    def _accumulator(self, node: ir.Node) -> str | None:
+        """The kernel that alone reads the node's output and takes it before it is quantized; one value for each."""
+        value = node.outputs[0]
+        users = [user for user, _ in value.uses()]
+        if len(users) != 1 or value.is_graph_output() or value.name == self.logits:
+            return None
+        rule = self.target.rules.get(users[0].op_type)
+        if rule is None or node.op_type not in rule.accumulates or _unsuitable(users[0], rule):
+            return None
+        if any(read is None or read.const_value is not None for read in users[0].inputs):
+            return None
+        taker = name_of(users[0])
+        return None if taker in self.accumulated.values() else taker
 
     def _absorbable(self, node: ir.Node, rule: Rule) -> ir.Node | None:
         """The Relu or Clip that alone consumes the node's output and whose bounds contain zero."""

@@ -38,7 +38,9 @@ class _Walk:
 
     def place(self, node: ir.Node, rule: Rule) -> None:
         for index in range(len(node.inputs)) if rule.activations is None else rule.activations:
-            self._read(required(node, index), node)
+            value = required(node, index)
+            if value.name not in self.kernels.accumulated:
+                self._read(value, node)
         if rule.weight is not None:
             transposed = node.op_type == "Gemm" and not node.attributes.get_int("transB", 0)
             axis = 1 if transposed else rule.weight_axis

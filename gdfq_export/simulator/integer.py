@@ -180,6 +180,9 @@ class _Run:
         match kernel:
             case Kernel.CONV | Kernel.GEMM | Kernel.MATMUL:
                 return self._layer(node, grid)
+            case Kernel.ADD if any(value is not None and value.name in self.floats for value in node.inputs):
+                first, second = (self._float(value) for value in node.inputs if value is not None)
+                return kernels.quantize(first + second, grid)
             case Kernel.ADD:
                 return kernels.add(self._coded(node.inputs[0]), self._coded(node.inputs[1]), grid)
             case Kernel.MUL:

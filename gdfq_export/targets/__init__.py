@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from gdfq_export.errors import InputError
+from gdfq_export.targets.openvino import OPENVINO
 from gdfq_export.targets.ort_cpu import ORT_CPU
 from gdfq_export.targets.table import Kernel, NumberFormat, Output, Rule, Target
 
 __all__ = ["TARGETS", "Kernel", "NumberFormat", "Output", "Rule", "Target", "find_target"]
 
-TARGETS: dict[str, Target] = {target.name: target for target in (ORT_CPU,)}
+TARGETS: dict[str, Target] = {target.name: target for target in (ORT_CPU, OPENVINO)}
 
 
 def find_target(name: str) -> Target:

@@ -48,4 +48,5 @@ ORT_CPU = Target(
         }
     ),
     absorbed=frozenset({"Relu", "Clip"}),
+    exact=True,
 )

@@ -5,6 +5,8 @@ No logic lives here or in any table: `placement/` walks a graph once with it. A 
 * `activations`  the inputs that must carry Q/DQ for the kernel to be chosen (`None`: every input)
 * `weight`       the input that holds the weights, quantized per channel along `weight_axis`
 * `bias`         the input that holds the bias, stored as int32 with scale `s_activation * s_weight`
+* `accumulates`  operators whose result the kernel takes before it is quantized, for one of its inputs: the runtime adds
+                 what it reads there inside that operator's own kernel
 * `output`       whether the kernel writes codes of its own scale, of its input's scale, or may leave floats
 """
 
@@ -63,6 +65,7 @@ class Rule:
     weight_axis: int | None = None
     bias: int | None = None
     output: Output = Output.OWN_SCALE
+    accumulates: frozenset[str] = frozenset()
     integer_form: bool = False
     """Written on the codes themselves, between Q and DQ, because the runtime does not fuse DQ -> operator -> Q."""
 
@@ -72,7 +75,7 @@ class Target:
     """One runtime's table.
 
     `absorbed` names the operators that vanish into the QuantizeLinear after them when its code range lies inside their
-    bounds.
+    bounds. `exact` says that the integer simulator computes what this runtime's kernels do, to the bit.
     """
 
     name: str
@@ -83,3 +86,4 @@ class Target:
     weight: NumberFormat
     rules: Mapping[str, Rule]
     absorbed: frozenset[str]
+    exact: bool

@@ -110,6 +110,7 @@ class Report:
     accuracy: Accuracy | NotMeasured
     agreement: Agreement | NotMeasured
     parity: ParityResult | NotMeasured
+    simulation: Agreement | NotMeasured
     coverage: Coverage | NotMeasured
     latency: Latency | NotMeasured
     seconds_by_phase: Mapping[str, float]

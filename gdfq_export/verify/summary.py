@@ -16,7 +16,7 @@ Row = tuple[str, str, str]
 
 def summary_rows(report: Report) -> list[Row]:
     """A few rows a section; a section that was not measured is one row with its reason."""
-    sections = (_accuracy, _agreement, _parity, _coverage, _latency, _files, _budget, _mixed_bits)
+    sections = (_accuracy, _agreement, _parity, _simulation, _coverage, _latency, _files, _budget, _mixed_bits)
     return [row for section in sections for row in section(report)]
 
 
@@ -55,6 +55,13 @@ def _parity(report: Report) -> Iterator[Row]:
     if parity.logits_changed_by_tapping:
         on += f"; {parity.logits_changed_by_tapping} logits change when inner tensors are read"
     yield "parity with the simulation", "exact" if parity.exact else "not exact", f"{parity.differing:,} differ {on}"
+
+
+def _simulation(report: Report) -> Iterator[Row]:
+    if isinstance(simulation := report.simulation, NotMeasured):
+        return
+    on = f"{simulation.images:,} images of {simulation.source}; logits differ by {simulation.rms_logit_error:.2g} (rms)"
+    yield "agreement with the simulation", _percent(simulation.top1), on
 
 
 def _coverage(report: Report) -> Iterator[Row]:

@@ -140,6 +140,17 @@ def test_the_table_goes_to_stdout_and_each_warning_once_to_stderr(calls: Calls, 
     assert result.stderr == "Warning: folded before it came here\nWarning: a late one\n"
 
 
+def test_the_target_takes_the_place_of_the_recipes(calls: Calls, tmp_path: Path) -> None:
+    run("net.onnx", "--onnx-out", tmp_path / "q.onnx", "--target", "openvino")
+    assert calls.quantize["recipe"].target == "openvino"
+
+
+def test_an_unknown_target_is_refused(calls: Calls, tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["quantize", "--onnx-out", str(tmp_path / "q.onnx"), "--target", "tpu"])
+    assert result.exit_code == 2
+    assert "unknown target 'tpu'; choose one of: openvino, ort-cpu" in result.stderr
+
+
 def test_a_dry_run_prints_the_plan_and_writes_nothing(calls: Calls, tmp_path: Path) -> None:
     result = run("net.onnx", "--onnx-out", tmp_path / "q.onnx", "--dry-run")
     rows = [" ".join(line.split()) for line in result.stdout.splitlines()]

@@ -19,12 +19,17 @@ def weights(*shape: int) -> np.ndarray:
 
 
 def planned(
-    nodes: Nodes, *, output: str, logits: str | None = None, bits: Bits | None = None, **arrays: np.ndarray
+    nodes: Nodes,
+    *,
+    output: str,
+    logits: str | None = None,
+    bits: Bits | None = None,
+    target: str = "ort-cpu",
+    **arrays: np.ndarray,
 ) -> QuantPlan:
     """The plan of a graph x [batch, 4, 6, 6] -> output."""
     graph = tiny_graph.graph(nodes=nodes, inputs={"x": ("batch", 4, 6, 6)}, outputs=[output], initializers=arrays)
-    target = find_target("ort-cpu")
-    return build_plan(graph, target, bits or Bits(), logits=logits or output, input_range=(-1.0, 3.0))
+    return build_plan(graph, find_target(target), bits or Bits(), logits=logits or output, input_range=(-1.0, 3.0))
 
 
 def conv(source: str, weight: str, output: str, *bias: str) -> tiny_graph.Node:

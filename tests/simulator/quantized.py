@@ -37,11 +37,11 @@ def images_for(proto: onnx.ModelProto, count: int, seed: int = 0) -> np.ndarray:
     return np.clip(random.normal(size=(count, *shape)), *RANGE).astype(np.float32)
 
 
-def quantize(proto: onnx.ModelProto, bits: Bits | None = None) -> Quantized:
+def quantize(proto: onnx.ModelProto, bits: Bits | None = None, target: str = "ort-cpu") -> Quantized:
     """Canonical graph, plan, min-max calibration on random images, and the file."""
     folded = fold_batch_norm(canonicalize(proto, "test")).model
     logits = str(folded.graph.outputs[0].name)
-    plan = build_plan(folded, find_target("ort-cpu"), bits or Bits(), logits=logits, input_range=RANGE)
+    plan = build_plan(folded, find_target(target), bits or Bits(), logits=logits, input_range=RANGE)
     simulator = Simulator(folded, plan, logits=logits)
     batches = [torch.from_numpy(images_for(proto, 8))]
     calibrate(simulator, batches, Calibration(activations="minmax", weights="minmax"))

@@ -53,6 +53,7 @@ def make_report(*, labelled: bool) -> Report:
         accuracy=measured.accuracy,
         agreement=measured.agreement,
         parity=measured.parity,
+        simulation=measured.simulation,
         coverage=measured.coverage,
         latency=measured.latency,
         seconds_by_phase={"calibration": 1.5},
@@ -74,14 +75,17 @@ def test_json_holds_every_section_with_its_sample(tmp_path: Path) -> None:
     assert body["parity"]["exact"] is True
     assert body["latency"]["quantized"]["p50_ms"] > 0
     assert body["calibration"]["provenance"] == {"steps": 5}
-    assert body["reasons"] == {"accuracy.top5": "with 4 classes every answer is among the first five"}
+    assert body["reasons"] == {
+        "accuracy.top5": "with 4 classes every answer is among the first five",
+        "simulation": "every integer is compared",
+    }
     assert report.to_json() == report.to_json()
 
 
 def test_what_was_not_measured_is_null_with_its_reason() -> None:
     body = json.loads(make_report(labelled=False).to_json())
     assert body["accuracy"] is None
-    assert body["reasons"] == {"accuracy": "no labelled images were given"}
+    assert body["reasons"] == {"accuracy": "no labelled images were given", "simulation": "every integer is compared"}
 
 
 def test_nan_never_reaches_a_report(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from gdfq_export.errors import InputError
 from gdfq_export.progress import SilentProgress
 from gdfq_export.verify.accuracy import Accuracy, LabelledImages
+from gdfq_export.verify.agreement import Agreement
 from gdfq_export.verify.latency import Latency
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.parity import ParityResult
@@ -54,6 +55,22 @@ def test_what_was_not_asked_for_says_why() -> None:
     assert result.accuracy == NotMeasured(reason="no labelled images were given")
     assert result.parity == NotMeasured(reason="this file has no simulation to compare with")
     assert result.latency == NotMeasured(reason="the latency budget is 0 seconds")
+
+
+def test_where_integers_are_not_known_to_the_bit_answers_are_compared() -> None:
+    network = classifier()
+    result = run_verification(
+        network.float_network().SerializeToString(),
+        network.quantized().SerializeToString(),
+        images=images(40),
+        source="noise",
+        expected=network.integers,
+        exact=False,
+        latency_seconds=0,
+    )
+    assert isinstance(result.parity, NotMeasured) and "answers are compared instead" in result.parity.reason
+    assert isinstance(result.simulation, Agreement)
+    assert (result.simulation.top1.value, result.simulation.max_abs_logit_error) == (1.0, 0.0)
 
 
 def test_softmax_outputs_are_compared_as_probabilities() -> None:

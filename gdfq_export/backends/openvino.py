@@ -1,0 +1,181 @@
+"""OpenVINO on the CPU, in float32 where it is not integer: its default on newer CPUs is bfloat16.
+
+Every batch size is compiled for itself, with a static shape, as a device would run it. `describe` reads OpenVINO's
+execution graph (`CompiledModel.get_runtime_model`), which names the precision that each layer really runs in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdfq_export.backends.base import Array, ExecutedGraph, ExecutedNode, Images, Kind, Logits
+from gdfq_export.backends.pieces import first_line, pieces, where
+from gdfq_export.errors import BackendUnavailable, InputError
+
+if TYPE_CHECKING:
+    import openvino
+
+__all__ = ["OpenVino", "OpenVinoSession"]
+
+_BATCH = 64
+_INTEGERS = ("u8", "i8")
+_COMPUTE = frozenset({"Convolution", "BinaryConvolution", "Deconvolution", "FullyConnected", "MatMul"})
+_LAYOUT = frozenset({"Reorder", "Reshape", "Transpose"})
+_NOT_EXECUTED = frozenset({"Const", "Input", "Output"})
+
+
+class OpenVino:
+    """The `openvino` package with its CPU plugin."""
+
+    name = "openvino"
+
+    def require(self) -> None:
+        """Do nothing where OpenVINO is installed.
+
+        Raises:
+            BackendUnavailable: it is not.
+        """
+        _core()
+
+    def load(
+        self, model: Path | bytes, threads: int, *, taps: Sequence[str] = (), batch: int = _BATCH
+    ) -> OpenVinoSession:
+        """Load a file; at most `batch` images go through the runtime at a time.
+
+        Raises:
+            InputError: OpenVINO does not accept the file, or it is not one image input `[N, C, H, W]`.
+            BackendUnavailable: OpenVINO is not installed.
+        """
+        return OpenVinoSession(model, threads, taps=taps, batch=batch)
+
+
+class OpenVinoSession:
+    """One file in OpenVINO; any number of images works, also where the file has a fixed batch."""
+
+    def __init__(self, model: Path | bytes, threads: int, *, taps: Sequence[str] = (), batch: int = _BATCH) -> None:
+        self._source = model
+        self._core = _core()
+        self._settings = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+        }
+        try:
+            self._model = self._core.read_model(model if isinstance(model, bytes) else str(model))
+            self._outputs = [output.get_any_name() for output in self._model.outputs]
+            inner = [name for name in taps if name not in self._outputs]
+            self._model.add_outputs(inner)
+            self._outputs += inner
+        except Exception as error:  # the binding raises RuntimeError for everything
+            raise InputError(f"{where(model)}: OpenVINO does not load it: {first_line(error)}") from error
+        shape = _image_shape(self._model, where(model))
+        self._fixed = shape[0].is_static
+        self._batch = shape[0].get_length() if self._fixed else batch
+        self._compiled: dict[tuple[int, ...], openvino.CompiledModel] = {}
+
+    @property
+    def output_name(self) -> str:
+        """Name of the first graph output, the logits."""
+        return str(self._outputs[0])
+
+    def run(self, images: Images) -> Logits:
+        """Logits `[N, classes]` of images `[N, C, H, W]`, any N.
+
+        Raises:
+            InputError: the file does not take images of this shape.
+        """
+        return self.run_tensors(images, [self.output_name])[self.output_name]
+
+    def run_tensors(self, images: Images, names: Sequence[str]) -> Mapping[str, Array]:
+        """Graph outputs and taps by name, each with N rows.
+
+        Raises:
+            InputError: a name is neither, or the file does not take images of this shape.
+        """
+        if missing := [name for name in names if name not in self._outputs]:
+            raise InputError(f"{where(self._source)} does not return {', '.join(missing)}; it returns {self._outputs}")
+        rows: list[list[Array]] = []
+        for part, count in pieces(images, self._batch, padded=self._fixed, source=self._source):
+            results = self._compile(part.shape)(part)
+            rows.append([np.array(results[self._outputs.index(name)][:count]) for name in names])
+        return {name: np.concatenate([row[index] for row in rows]) for index, name in enumerate(names)}
+
+    def describe(self) -> ExecutedGraph:
+        """The execution graph for one image, taps included."""
+        shape = self._model.inputs[0].partial_shape
+        runtime = self._compile((1, *(dimension.get_length() for dimension in list(shape)[1:]))).get_runtime_model()
+        operations = [(operation, _fact(operation, "layerType")) for operation in runtime.get_ordered_ops()]
+        return ExecutedGraph(
+            runtime="OpenVINO",
+            nodes=tuple(
+                _executed(operation, kind_of) for operation, kind_of in operations if kind_of not in _NOT_EXECUTED
+            ),
+            inputs=tuple(operation.get_friendly_name() for operation, kind in operations if kind == "Input"),
+            outputs=tuple(_sources(operation)[0] for operation, kind in operations if kind == "Output"),
+            constants=frozenset(operation.get_friendly_name() for operation, kind in operations if kind == "Const"),
+            integer_kernels=frozenset(),
+        )
+
+    def _compile(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
+        if shape not in self._compiled:
+            try:
+                model = self._model.clone()
+                model.reshape(list(shape))
+                self._compiled[shape] = self._core.compile_model(model, "CPU", self._settings)
+            except Exception as error:
+                raise InputError(
+                    f"{where(self._source)} cannot run images of shape {list(shape)} in OpenVINO (its input is "
+                    f"{self._model.inputs[0].partial_shape}): {first_line(error)}"
+                ) from error
+        return self._compiled[shape]
+
+
+def _core() -> openvino.Core:
+    try:
+        import openvino
+    except ImportError as error:
+        raise BackendUnavailable(
+            "the target openvino is verified in OpenVINO, which is not installed; pip install 'gdfq-export[openvino]', "
+            "or choose another --target"
+        ) from error
+    return openvino.Core()
+
+
+def _image_shape(model: openvino.Model, name: str) -> Any:
+    inputs = model.inputs
+    if len(inputs) != 1 or len(inputs[0].partial_shape) != 4 or inputs[0].element_type.to_string() != "f32":
+        found = ", ".join(f"{each.element_type} {each.partial_shape}" for each in inputs)
+        raise InputError(f"{name} takes {found}; give a classifier with one float input of shape [N, C, H, W]")
+    return inputs[0].partial_shape
+
+
+def _executed(operation: Any, layer_type: str) -> ExecutedNode:
+    names = _fact(operation, "originalLayersNames").split(",")
+    return ExecutedNode(
+        name=names[0] or operation.get_friendly_name(),
+        op_type=layer_type,
+        kind=_kind(layer_type, _fact(operation, "runtimePrecision")),
+        inputs=_sources(operation),
+        outputs=(operation.get_friendly_name(),),
+    )
+
+
+def _kind(layer_type: str, precision: str) -> Kind:
+    if layer_type in _COMPUTE:
+        return "integer compute" if precision in _INTEGERS else "float compute"
+    if layer_type == "FakeQuantize":
+        return "quantize"
+    return "layout" if layer_type in _LAYOUT else "other"
+
+
+def _sources(operation: Any) -> tuple[str, ...]:
+    return tuple(each.get_source_output().get_node().get_friendly_name() for each in operation.inputs())
+
+
+def _fact(operation: Any, key: str) -> str:
+    return str(operation.get_rt_info()[key].astype(str))

@@ -1,0 +1,26 @@
+"""Tables are what recipes and runtimes can name."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from gdfq_export.backends import find_backend
+from gdfq_export.errors import InputError
+from gdfq_export.recipe import Recipe
+from gdfq_export.targets import TARGETS, find_target
+
+
+def test_recipes_can_name_every_target_and_no_other() -> None:
+    assert set(get_args(Recipe.model_fields["target"].annotation)) == set(TARGETS)
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=str)
+def test_every_target_has_a_runtime(target) -> None:
+    assert find_backend(target.backend).name == target.backend
+
+
+def test_an_unknown_target_is_refused_with_those_there_are() -> None:
+    with pytest.raises(InputError, match="unknown target 'tpu'; choose one of: openvino, ort-cpu"):
+        find_target("tpu")
