@@ -25,7 +25,11 @@ __all__ = ["quantize"]
     help="Images from gdfq-export synthesize, instead of new ones; for a recipe with data.method real, real images as "
     "--data takes them.",
 )
-@click.option("--target", metavar="NAME", help="Runtime the file is for: ort-cpu or openvino.  [default: the recipe's]")
+@click.option(
+    "--target",
+    metavar="NAME",
+    help="Runtime the file is for: ort-cpu, ort-cpu-avx2 (no VNNI) or openvino.  [default: the recipe's]",
+)
 @click.option("--report", type=click.Path(path_type=Path), help="[default: report.json beside --onnx-out]")
 @click.option(
     "--budget",

@@ -22,6 +22,7 @@ class Widths:
     2. Where a layer's output is not yet what a layer reads (in front of an Add, a Mul or an activation function's
        table), it has at least `residual`.
     3. Layers that the recipe names have what it says of them.
+    4. No weight has more than the target can use.
 
     Raises:
         InputError: a name among the recipe's exceptions is no layer's.
@@ -38,7 +39,7 @@ class Widths:
     def of_weight(self, layer: ir.Node) -> int:
         """Of a layer's weight."""
         own = max(self._bits.weights, self._bits.first_last) if layer in self._ends else self._bits.weights
-        return self._exception(layer).weights or own
+        return min(self._exception(layer).weights or own, self._kernels.target.weight.most_bits)
 
     def of_output(self, node: ir.Node) -> int:
         """At least this many for what a kernel writes."""

@@ -28,7 +28,7 @@ class Recipe(Section):
 
     name: Annotated[str, Field(min_length=1)]
     description: str = ""
-    target: Literal["ort-cpu", "openvino"] = "ort-cpu"
+    target: Literal["ort-cpu", "ort-cpu-avx2", "openvino"] = "ort-cpu"
     bits: Bits = Bits()
     data: Data = Data()
     calibration: Calibration = Calibration()

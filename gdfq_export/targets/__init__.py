@@ -5,11 +5,12 @@ from __future__ import annotations
 from gdfq_export.errors import InputError
 from gdfq_export.targets.openvino import OPENVINO
 from gdfq_export.targets.ort_cpu import ORT_CPU
+from gdfq_export.targets.ort_cpu_avx2 import ORT_CPU_AVX2
 from gdfq_export.targets.table import Kernel, NumberFormat, Output, Rule, Target
 
 __all__ = ["TARGETS", "Kernel", "NumberFormat", "Output", "Rule", "Target", "find_target"]
 
-TARGETS: dict[str, Target] = {target.name: target for target in (ORT_CPU, OPENVINO)}
+TARGETS: dict[str, Target] = {target.name: target for target in (ORT_CPU, ORT_CPU_AVX2, OPENVINO)}
 
 
 def find_target(name: str) -> Target:

@@ -48,11 +48,13 @@ class Output(StrEnum):
 class NumberFormat:
     """Storage of one kind of tensor.
 
-    `signed` chooses int8 over uint8; `symmetric` pins the zero point to 0.
+    `signed` chooses int8 over uint8; `symmetric` pins the zero point to 0; `most_bits` are used of the eight, however
+    many a recipe asks for.
     """
 
     signed: bool
     symmetric: bool
+    most_bits: int = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,7 +148,7 @@ def test_the_target_takes_the_place_of_the_recipes(calls: Calls, tmp_path: Path)
 def test_an_unknown_target_is_refused(calls: Calls, tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["quantize", "--onnx-out", str(tmp_path / "q.onnx"), "--target", "tpu"])
     assert result.exit_code == 2
-    assert "unknown target 'tpu'; choose one of: openvino, ort-cpu" in result.stderr
+    assert "unknown target 'tpu'; choose one of: openvino, ort-cpu, ort-cpu-avx2" in result.stderr
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(calls: Calls, tmp_path: Path) -> None:

@@ -98,6 +98,15 @@ def test_of_several_patterns_the_last_that_says_it_holds_and_a_weights_name_will
     assert {name: plan.by_tensor[name].bits for name in "re"} == {"r": 8, "e": 8}
 
 
+def test_no_weight_has_more_bits_than_the_target_uses() -> None:
+    nodes = [*three_layers("Relu"), *head("l")]
+    arrays = {**{name: weights(4, 4, 3, 3) for name in "wvu"}, "g": weights(5, 4)}
+    layers = {"u": LayerBits(weights=8), "v": LayerBits(weights=4)}
+    plan = planned(nodes, output="y", target="ort-cpu-avx2", bits=Bits(layers=layers), **arrays)
+    assert {name: plan.by_tensor[name].bits for name in "wvug"} == {"w": 7, "v": 4, "u": 7, "g": 7}
+    assert {name: plan.by_tensor[name].bits for name in "xrel"} == {"x": 8, "r": 8, "e": 8, "l": 8}
+
+
 def test_a_name_is_taken_as_it_is_before_it_is_a_pattern() -> None:
     nodes = [conv("x", "w", "c[0]"), *head("c[0]")]
     bits = Bits(layers={"Conv_c[0]": LayerBits(weights=3)})

@@ -18,9 +18,11 @@ WIDTHS = [Bits(), Bits(weights=4, activations=4), Bits(weights=3, activations=5,
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(proto=networks(), bits=st.sampled_from(WIDTHS))
-def test_every_integer_of_a_random_network_is_that_of_the_runtime(proto: onnx.ModelProto, bits: Bits) -> None:
-    quantized = quantize(proto, bits)
+@given(proto=networks(), bits=st.sampled_from(WIDTHS), target=st.sampled_from(["ort-cpu", "ort-cpu-avx2"]))
+def test_every_integer_of_a_random_network_is_that_of_the_runtime(
+    proto: onnx.ModelProto, bits: Bits, target: str
+) -> None:
+    quantized = quantize(proto, bits, target)
     result = parity(quantized.file, quantized.exact.run, images_for(proto, 6, seed=1), 6)
     assert result.exact, f"{result.first_differing}: {result.differing} integers differ, unchecked {result.unchecked}"
 

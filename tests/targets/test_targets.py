@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+import numpy as np
 import pytest
 
 from gdfq_export.backends import find_backend
@@ -21,6 +22,14 @@ def test_every_target_has_a_runtime(target) -> None:
     assert find_backend(target.backend).name == target.backend
 
 
+def test_without_vnni_two_products_fit_into_16_bits() -> None:
+    target = find_target("ort-cpu-avx2")
+    assert not target.activation.signed and target.weight.signed
+    largest = 2 * (2**8 - 1) * 2 ** (target.weight.most_bits - 1)
+    assert largest <= np.iinfo(np.int16).max
+    assert 2 * largest > np.iinfo(np.int16).max, "one bit more would not fit"
+
+
 def test_an_unknown_target_is_refused_with_those_there_are() -> None:
-    with pytest.raises(InputError, match="unknown target 'tpu'; choose one of: openvino, ort-cpu"):
+    with pytest.raises(InputError, match="unknown target 'tpu'; choose one of: openvino, ort-cpu, ort-cpu-avx2"):
         find_target("tpu")

@@ -1,0 +1,22 @@
+"""ONNX Runtime on x86-64 CPUs without VNNI: `ort-cpu` with weights of seven bits.
+
+Without VNNI a product of uint8 and int8 is `vpmaddubsw` (Intel's instruction reference): two products are added in 16
+bits and saturate, so that large weights beside large activations give wrong sums. With codes from -64 to 63 two
+products reach 2 * 255 * 64 = 32,640 at most, which int16 holds: every sum is exact, on any CPU, at the same speed.
+ONNX Runtime's other way out, `session.x64quantprecision`, is slower and has to be asked for by whoever runs the file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from gdfq_export.targets.ort_cpu import ORT_CPU
+
+__all__ = ["ORT_CPU_AVX2"]
+
+ORT_CPU_AVX2 = dataclasses.replace(
+    ORT_CPU,
+    name="ort-cpu-avx2",
+    description="ONNX Runtime, x86-64 CPU without VNNI",
+    weight=dataclasses.replace(ORT_CPU.weight, most_bits=7),
+)
