@@ -36,11 +36,12 @@ def build_page(entries: Entries, *, chart: str | None) -> str:
 
 
 def verdict(limit: Limit, entry: Entry, rivals: Sequence[Entry]) -> str:
-    """How ours stands to what was promised, and to the methods it must be above."""
+    """How ours stands to what was promised, and to the methods it must be above; inside our interval it is level."""
     reached = "aim" if entry.drop <= limit.aim else "must" if entry.drop <= limit.must else "**not reached**"
-    below = [METHODS[rival.method] for rival in rivals if rival.drop < entry.drop]
+    better = [rival for rival in rivals if rival.drop < entry.drop]
+    below = [f"{'level with' if rival.drop >= entry.low else 'below'} {METHODS[rival.method]}" for rival in better]
     late = [] if entry.seconds <= LATE * 60 * limit.minutes else ["**late**"]
-    return ", ".join([reached, *(f"below {name}" for name in below), *late])
+    return ", ".join([reached, *below, *late])
 
 
 def _machines(entries: Entries) -> str:

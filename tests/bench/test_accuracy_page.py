@@ -87,8 +87,9 @@ def test_the_verdict_is_the_limit_that_holds(lost: int, says: str) -> None:
 
 def test_the_verdict_names_what_is_better_and_what_is_late() -> None:
     late = combine([run(lost=25, seconds={"to_the_file": 700.0})])
-    rivals = [combine([run(lost=20, method="dfq")]), combine([run(lost=60, method="gdfq")])]
-    assert verdict(LIMIT, late, rivals) == "must, below DFQ, **late**"
+    rivals = [combine([run(lost=lost, method=method)]) for lost, method in ((20, "dfq"), (60, "gdfq"), (2, "zeroq"))]
+    assert late.low < rivals[0].drop < late.drop and rivals[2].drop < late.low
+    assert verdict(LIMIT, late, rivals) == "must, level with DFQ, below ZeroQ, **late**"
 
 
 def test_a_page_without_runs_says_so_everywhere() -> None:
