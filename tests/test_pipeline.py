@@ -19,6 +19,7 @@ from gdfq_export.recipe import (
     Bits,
     Calibration,
     Data,
+    FineTune,
     Generator,
     LayerBits,
     MixedBits,
@@ -145,6 +146,23 @@ def test_a_generator_that_diverges_is_told_with_the_key_to_change(
     with pytest.raises(InputError, match=r"lower data\.generator\.learning_rate in the recipe quick"):
         quantize(demo, tmp_path / "q.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_outliers_and_training_that_harms_are_told_in_the_report(demo: FloatModel, tmp_path: Path) -> None:
+    noise = RECIPE.model_copy(update={"data": Data(method="noise")})
+    saved = pipeline.synthesize(demo, noise, count=128, seed=0, device="cpu", progress=SilentProgress())
+    saved.images[5] *= 1000
+    wild = FineTune(steps=3, batch=16, learning_rate=1.0, scale_learning_rate=1.0)
+    verify = Verify(agreement_images=8, parity_images=8, latency_seconds=0)
+    tuning, data = Tuning(finetune=wild), Data(method="noise", images=128)
+    recipe = noise.model_copy(update={"data": data, "tuning": tuning, "verify": verify})
+    report = quantize(demo, tmp_path / "q.onnx", recipe=recipe, calibration=saved).report
+    assert report.calibration.images == 127
+    assert {"look for outliers", "fine-tune"} <= set(report.seconds_by_phase)
+    told = " / ".join(report.warnings)
+    assert "1 of 128 images are left out (numbers 5): image 5 drives layer" in told
+    assert "fine-tuning was taken back" in told
+    assert "drawn more than once" in told
 
 
 def test_a_file_for_openvino_is_verified_in_openvino(demo: FloatModel, tmp_path: Path) -> None:

@@ -65,7 +65,8 @@ def test_the_set_is_saved_and_counted(handed: dict[str, Any], tmp_path: Path) ->
 
 def test_the_recipe_says_how_many_unless_told(handed: dict[str, Any], tmp_path: Path) -> None:
     CliRunner().invoke(cli, ["synthesize", "--out", str(tmp_path / "calib.npz")])
-    assert handed["count"] == load_recipe("w8a8-ort-cpu").data.images
+    recipe = load_recipe("w8a8-ort-cpu")
+    assert handed["count"] == recipe.images_drawn + recipe.verify.agreement_images
 
 
 def test_an_unwritable_place_is_refused_before_any_work(handed: dict[str, Any], tmp_path: Path) -> None:
