@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import onnx
 import onnxruntime
 
-from gdfq_export.backends.base import Array, ExecutedGraph, ExecutedNode, Images, Logits
+from gdfq_export.backends.base import Array, ExecutedGraph, ExecutedNode, Images
 from gdfq_export.backends.onnxruntime_operators import INTEGER_KERNELS, KINDS
-from gdfq_export.backends.pieces import first_line, pieces, where
+from gdfq_export.backends.session import PiecewiseSession, first_line, where
 from gdfq_export.errors import InputError
 
 __all__ = ["OnnxRuntime", "OrtSession", "optimized_graph"]
@@ -38,55 +37,26 @@ class OnnxRuntime:
         return OrtSession(model, threads, taps=taps, batch=batch)
 
 
-class OrtSession:
-    """One file in ONNX Runtime.
-
-    Any number of images works: a file with a fixed batch is fed in pieces of that size, the last one padded by
-    repeating its last image.
-    """
+class OrtSession(PiecewiseSession):
+    """One file in ONNX Runtime."""
 
     def __init__(self, model: Path | bytes, threads: int, *, taps: Sequence[str] = (), batch: int = _BATCH) -> None:
-        self._model = model
         served = _with_outputs(model, taps) if taps else model
         self._session = _inference_session(served, threads)
         self._input = _image_input(self._session, where(model))
         fixed = self._input.shape[0]
-        self._batch = fixed if isinstance(fixed, int) else batch
-        self._padded = isinstance(fixed, int)
-        self._outputs = tuple(str(output.name) for output in self._session.get_outputs())
+        outputs = [str(output.name) for output in self._session.get_outputs()]
+        static = isinstance(fixed, int)
+        super().__init__(model, outputs, fixed if static else batch, fixed=static)
 
     @property
     def input_name(self) -> str:
         """Name of the image input."""
         return str(self._input.name)
 
-    @property
-    def output_name(self) -> str:
-        """Name of the first graph output, the logits."""
-        return self._outputs[0]
-
-    def run(self, images: Images) -> Logits:
-        """Logits `[N, classes]` of images `[N, C, H, W]`, any N.
-
-        Raises:
-            InputError: the file does not take images of this shape.
-        """
-        return self.run_tensors(images, [self.output_name])[self.output_name]
-
-    def run_tensors(self, images: Images, names: Sequence[str]) -> Mapping[str, Array]:
-        """Graph outputs and taps by name, each with N rows.
-
-        Raises:
-            InputError: a name is neither, or the file does not take images of this shape.
-        """
-        if missing := [name for name in names if name not in self._outputs]:
-            raise InputError(f"{where(self._model)} does not return {', '.join(missing)}; it returns {self._outputs}")
-        rows: list[list[Array]] = [list(part) for part in self._parts(images, list(names))]
-        return {name: np.concatenate([row[index] for row in rows]) for index, name in enumerate(names)}
-
     def describe(self) -> ExecutedGraph:
         """The optimised graph of the file, taps not included."""
-        graph = optimized_graph(self._model).graph
+        graph = optimized_graph(self._source).graph
         return ExecutedGraph(
             runtime="ONNX Runtime",
             nodes=tuple(
@@ -105,16 +75,15 @@ class OrtSession:
             integer_kernels=INTEGER_KERNELS,
         )
 
-    def _parts(self, images: Images, names: list[str]) -> Iterator[list[Array]]:
-        for part, count in pieces(images, self._batch, padded=self._padded, source=self._model):
-            try:
-                outputs = self._session.run(names, {self._input.name: part})
-            except Exception as error:  # the binding raises a dozen types of its own
-                raise InputError(
-                    f"{where(self._model)} cannot run images of shape {list(part.shape)} (its input "
-                    f"{self._input.name!r} is {self._input.shape}): {first_line(error)}"
-                ) from error
-            yield [output[:count] for output in outputs]
+    def _execute(self, images: Images, names: Sequence[str]) -> Sequence[Array]:
+        try:
+            outputs: Sequence[Array] = self._session.run(list(names), {self._input.name: images})
+        except Exception as error:  # the binding raises a dozen types of its own
+            raise InputError(
+                f"{where(self._source)} cannot run images of shape {list(images.shape)} (its input "
+                f"{self._input.name!r} is {self._input.shape}): {first_line(error)}"
+            ) from error
+        return outputs
 
 
 def optimized_graph(model: Path | bytes) -> onnx.ModelProto:

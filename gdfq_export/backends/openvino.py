@@ -6,14 +6,14 @@ execution graph (`CompiledModel.get_runtime_model`), which names the precision t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdfq_export.backends.base import Array, ExecutedGraph, ExecutedNode, Images, Kind, Logits
-from gdfq_export.backends.pieces import first_line, pieces, where
+from gdfq_export.backends.base import Array, ExecutedGraph, ExecutedNode, Images, Kind
+from gdfq_export.backends.session import PiecewiseSession, first_line, where
 from gdfq_export.errors import BackendUnavailable, InputError
 
 if TYPE_CHECKING:
@@ -53,11 +53,10 @@ class OpenVino:
         return OpenVinoSession(model, threads, taps=taps, batch=batch)
 
 
-class OpenVinoSession:
-    """One file in OpenVINO; any number of images works, also where the file has a fixed batch."""
+class OpenVinoSession(PiecewiseSession):
+    """One file in OpenVINO."""
 
     def __init__(self, model: Path | bytes, threads: int, *, taps: Sequence[str] = (), batch: int = _BATCH) -> None:
-        self._source = model
         self._core = _core()
         self._settings = {
             "INFERENCE_PRECISION_HINT": "f32",
@@ -65,45 +64,18 @@ class OpenVinoSession:
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
         }
+        self._compiled: dict[tuple[int, ...], openvino.CompiledModel] = {}
         try:
             self._model = self._core.read_model(model if isinstance(model, bytes) else str(model))
-            self._outputs = [output.get_any_name() for output in self._model.outputs]
-            inner = [name for name in taps if name not in self._outputs]
-            self._model.add_outputs(inner)
-            self._outputs += inner
+            outputs = [str(output.get_any_name()) for output in self._model.outputs]
         except Exception as error:  # the binding raises RuntimeError for everything
             raise InputError(f"{where(model)}: OpenVINO does not load it: {first_line(error)}") from error
-        shape = _image_shape(self._model, where(model))
-        self._fixed = shape[0].is_static
-        self._batch = shape[0].get_length() if self._fixed else batch
-        self._compiled: dict[tuple[int, ...], openvino.CompiledModel] = {}
-
-    @property
-    def output_name(self) -> str:
-        """Name of the first graph output, the logits."""
-        return str(self._outputs[0])
-
-    def run(self, images: Images) -> Logits:
-        """Logits `[N, classes]` of images `[N, C, H, W]`, any N.
-
-        Raises:
-            InputError: the file does not take images of this shape.
-        """
-        return self.run_tensors(images, [self.output_name])[self.output_name]
-
-    def run_tensors(self, images: Images, names: Sequence[str]) -> Mapping[str, Array]:
-        """Graph outputs and taps by name, each with N rows.
-
-        Raises:
-            InputError: a name is neither, or the file does not take images of this shape.
-        """
-        if missing := [name for name in names if name not in self._outputs]:
-            raise InputError(f"{where(self._source)} does not return {', '.join(missing)}; it returns {self._outputs}")
-        rows: list[list[Array]] = []
-        for part, count in pieces(images, self._batch, padded=self._fixed, source=self._source):
-            results = self._compile(part.shape)(part)
-            rows.append([np.array(results[self._outputs.index(name)][:count]) for name in names])
-        return {name: np.concatenate([row[index] for row in rows]) for index, name in enumerate(names)}
+        inner = [name for name in taps if name not in outputs]
+        _require_tensors(self._model, inner, where(model))
+        self._model.add_outputs(inner)
+        count = _image_shape(self._model, where(model))[0]
+        fixed = count.is_static
+        super().__init__(model, [*outputs, *inner], count.get_length() if fixed else batch, fixed=fixed)
 
     def describe(self) -> ExecutedGraph:
         """The execution graph for one image, taps included."""
@@ -120,6 +92,10 @@ class OpenVinoSession:
             constants=frozenset(operation.get_friendly_name() for operation, kind in operations if kind == "Const"),
             integer_kernels=frozenset(),
         )
+
+    def _execute(self, images: Images, names: Sequence[str]) -> Sequence[Array]:
+        results = self._compile(images.shape)(images)
+        return [np.array(results[self._outputs.index(name)]) for name in names]
 
     def _compile(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
         if shape not in self._compiled:
@@ -152,6 +128,12 @@ def _image_shape(model: openvino.Model, name: str) -> Any:
         found = ", ".join(f"{each.element_type} {each.partial_shape}" for each in inputs)
         raise InputError(f"{name} takes {found}; give a classifier with one float input of shape [N, C, H, W]")
     return inputs[0].partial_shape
+
+
+def _require_tensors(model: openvino.Model, names: Sequence[str], name: str) -> None:
+    known = {known for operation in model.get_ops() for output in operation.outputs() for known in output.get_names()}
+    if missing := [each for each in names if each not in known]:
+        raise InputError(f"{name} computes no tensor named {', '.join(missing)}; name outputs of its nodes")
 
 
 def _executed(operation: Any, layer_type: str) -> ExecutedNode:
