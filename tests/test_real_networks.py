@@ -47,8 +47,7 @@ PROMISES = {
 }
 
 SHORTFALLS = {
-    "cifar10_resnet20_cy.onnx": "drops 0.27 points at seed 0 and 0.18 at seed 1, where 0.20 was promised",
-    "imagenet_tinydarknet_224.onnx": "agrees on 92.2 % where 94 % was promised; real images give 93.0 to 94.7 %",
+    "imagenet_tinydarknet_224.onnx": "agrees on 93.8 % where 94 % was promised; real images give 93.0 to 94.7 %",
 }
 
 
