@@ -40,39 +40,31 @@ PAGE = FOLDER.parent.parent / "docs" / "ablation.md"
 Change = Callable[[Recipe], Recipe]
 
 
-def _tuning(**update: Any) -> Change:
-    return lambda recipe: recipe.model_copy(update={"tuning": recipe.tuning.model_copy(update=update)})
-
-
-def _data(**update: Any) -> Change:
-    return lambda recipe: recipe.model_copy(update={"data": recipe.data.model_copy(update=update)})
-
-
-def _calibration(**update: Any) -> Change:
-    return lambda recipe: recipe.model_copy(update={"calibration": recipe.calibration.model_copy(update=update)})
+def _changed(section: str, **update: Any) -> Change:
+    return lambda recipe: recipe.model_copy(update={section: getattr(recipe, section).model_copy(update=update)})
 
 
 def _not_refined(recipe: Recipe) -> Recipe:
     """The same images before any pixel is refined."""
     if recipe.data.method == "refined":
         refinement = recipe.data.refinement.model_copy(update={"steps": 0})
-        return _data(refinement=refinement)(recipe)
-    return _data(method="gdfq")(recipe)
+        return _changed("data", refinement=refinement)(recipe)
+    return _changed("data", method="gdfq")(recipe)
 
 
 WHOLE = "the recipe"
 CHANGES: dict[str, Change] = {
     WHOLE: lambda recipe: recipe,
     "images not refined": _not_refined,
-    "noise for images": _data(method="noise"),
-    "outliers kept": _calibration(outliers=None),
-    "not equalized": _tuning(equalization="none"),
-    "equalized by weights (DFQ)": _tuning(equalization="weights"),
-    "layers not fitted": _tuning(refit=False),
-    "neither fitted nor rounded with care": _tuning(rounding=False),
-    "biases not corrected": _tuning(bias_correction="none"),
-    "scales of activations not chosen anew": _tuning(activation_scales=False),
-    "not fine-tuned": _tuning(finetune=None),
+    "noise for images": _changed("data", method="noise"),
+    "outliers kept": _changed("calibration", outliers=None),
+    "not equalized": _changed("tuning", equalization="none"),
+    "equalized by weights (DFQ)": _changed("tuning", equalization="weights"),
+    "layers not fitted": _changed("tuning", refit=False),
+    "neither fitted nor rounded with care": _changed("tuning", rounding=False),
+    "biases not corrected": _changed("tuning", bias_correction="none"),
+    "scales of activations not chosen anew": _changed("tuning", activation_scales=False),
+    "not fine-tuned": _changed("tuning", finetune=None),
 }
 _NEW_IMAGES = ("images not refined", "noise for images")
 

@@ -87,18 +87,24 @@ class ImageSource:
     @property
     def name_fresh(self) -> str:
         """The name of what `draw_fresh` gave."""
-        return f"{self._fresh.source} ({'again' if self.warnings else 'fresh'})"
+        return f"{self._fresh.source} ({'again' if self._repeated else 'fresh'})"
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know of the images that were drawn."""
-        given = self._sampler
-        if not isinstance(given, _GivenSampler) or not given.repeated:
+        given = self._repeated
+        if given is None:
             return ()
         return (
             f"the calibration images were drawn more than once: there are {len(given.order):,}, and tuning and "
             f"measuring took {given.position:,}; what is measured on them was tuned on them too",
         )
+
+    @property
+    def _repeated(self) -> _GivenSampler | None:
+        """Given images that have been drawn more than once."""
+        given = self._sampler
+        return given if isinstance(given, _GivenSampler) and given.position > len(given.order) else None
 
     @property
     def trainer(self) -> PublishedGdfq:
@@ -209,11 +215,6 @@ class _GivenSampler:
         self.order = order
         self.source = source
         self.position = 0
-
-    @property
-    def repeated(self) -> bool:
-        """Whether images have been drawn more than once."""
-        return self.position > len(self.order)
 
     def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
         del batch

@@ -76,7 +76,7 @@ def quantize(
         if path is not None:
             require_writable(path)
     used = recipe.for_input(model.input_spec.shape)
-    plan_only(model, used)  # refuses what the recipe says of layers before any time is spent
+    plan = plan_only(model, used)  # refuses what the recipe says of layers before any time is spent
     target = find_target(used.target)
     backend = find_backend(target.backend)
     backend.require()
@@ -87,7 +87,7 @@ def quantize(
             with progress.phase("time a few steps"):
                 used = clock.fit_images(used, model, device)
     source = ImageSource(model, used, calibration, seed=seed, device=device, progress=progress)
-    tuned = tune_network(model, used, source, clock)
+    tuned = tune_network(model, plan, used, source, clock)
     proto = write_onnx(
         model.folded, tuned.plan, tuned.encodings, tuned.parameters, file_metadata(model, recipe, source)
     )

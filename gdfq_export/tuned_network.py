@@ -53,16 +53,19 @@ def plan_of(model: FloatModel, target: str, bits: Bits) -> QuantPlan:
     return build_plan(model.folded, find_target(target), bits, logits=model.logits_name, input_range=(low, high))
 
 
-def tune_network(model: FloatModel, recipe: Recipe, source: ImageSource, clock: Budget | None) -> TunedNetwork:
+def tune_network(
+    model: FloatModel, plan: QuantPlan, recipe: Recipe, source: ImageSource, clock: Budget | None
+) -> TunedNetwork:
     """Draw images, tune on them, freeze.
 
     Args:
         model: the float network.
+        plan: for the recipe's bits.
         recipe: as it is used for this network's image size.
         source: of the images.
         clock: chooses the fine-tuning for the time that is left, in place of the recipe.
     """
-    simulator = _simulator(model, recipe, source)
+    simulator = _simulator(model, plan, source)
     if recipe.tuning.published is not None:
         with source.progress.phase("train and fine-tune") as phase:
             published_finetune(simulator, source.trainer, recipe.tuning.published, on_step=phase)
@@ -72,7 +75,7 @@ def tune_network(model: FloatModel, recipe: Recipe, source: ImageSource, clock: 
     mix = _mix(model, simulator, images, recipe, source)
     if mix is not None:
         recipe = recipe.model_copy(update={"bits": mix.bits})
-        simulator = _simulator(model, recipe, source)
+        simulator = _simulator(model, plan_of(model, recipe.target, mix.bits), source)
     tuned = tune(
         simulator,
         images,
@@ -90,8 +93,7 @@ def tune_network(model: FloatModel, recipe: Recipe, source: ImageSource, clock: 
     return _frozen(simulator, recipe, len(images), mix, (*left_out, *tuned.warnings))
 
 
-def _simulator(model: FloatModel, recipe: Recipe, source: ImageSource) -> Simulator:
-    plan = plan_of(model, recipe.target, recipe.bits)
+def _simulator(model: FloatModel, plan: QuantPlan, source: ImageSource) -> Simulator:
     return Simulator(model.folded, plan, logits=model.logits_name).to(source.device)
 
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from gdfq_export.backends.base import Backend
+from gdfq_export.backends.onnxruntime import OnnxRuntime
+from gdfq_export.backends.openvino import OpenVino
 
-__all__ = ["find_backend"]
+__all__ = ["BACKENDS", "find_backend"]
+
+BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (OnnxRuntime(), OpenVino())}
 
 
 def find_backend(name: str) -> Backend:
-    """The runtime called `name`, as a target's `backend` names it."""
-    if name == "openvino":
-        from gdfq_export.backends.openvino import OpenVino
-
-        return OpenVino()
-    from gdfq_export.backends.onnxruntime import OnnxRuntime
-
-    assert name == OnnxRuntime.name
-    return OnnxRuntime()
+    """The runtime called `name`, as a target's `backend` names it; it need not be installed."""
+    return BACKENDS[name]

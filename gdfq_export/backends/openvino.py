@@ -65,11 +65,8 @@ class OpenVinoSession(PiecewiseSession):
             "NUM_STREAMS": 1,
         }
         self._compiled: dict[tuple[int, ...], openvino.CompiledModel] = {}
-        try:
-            self._model = self._core.read_model(model if isinstance(model, bytes) else str(model))
-            outputs = [str(output.get_any_name()) for output in self._model.outputs]
-        except Exception as error:  # the binding raises RuntimeError for everything
-            raise InputError(f"{where(model)}: OpenVINO does not load it: {first_line(error)}") from error
+        self._model = _read(self._core, model)
+        outputs = [str(output.get_any_name()) for output in self._model.outputs]
         inner = [name for name in taps if name not in outputs]
         _require_tensors(self._model, inner, where(model))
         self._model.add_outputs(inner)
@@ -78,9 +75,10 @@ class OpenVinoSession(PiecewiseSession):
         super().__init__(model, [*outputs, *inner], count.get_length() if fixed else batch, fixed=fixed)
 
     def describe(self) -> ExecutedGraph:
-        """The execution graph for one image, taps included."""
-        shape = self._model.inputs[0].partial_shape
-        runtime = self._compile((1, *(dimension.get_length() for dimension in list(shape)[1:]))).get_runtime_model()
+        """The execution graph for one image, taps not included."""
+        model = _read(self._core, self._source)
+        model.reshape([1, *(size.get_length() for size in list(model.inputs[0].partial_shape)[1:])])
+        runtime = self._core.compile_model(model, "CPU", self._settings).get_runtime_model()
         operations = [(operation, _fact(operation, "layerType")) for operation in runtime.get_ordered_ops()]
         return ExecutedGraph(
             runtime="OpenVINO",
@@ -120,6 +118,13 @@ def _core() -> openvino.Core:
             "or choose another --target"
         ) from error
     return openvino.Core()
+
+
+def _read(core: openvino.Core, source: Path | bytes) -> openvino.Model:
+    try:
+        return core.read_model(source if isinstance(source, bytes) else str(source))
+    except Exception as error:  # the binding raises RuntimeError for everything
+        raise InputError(f"{where(source)}: OpenVINO does not load it: {first_line(error)}") from error
 
 
 def _image_shape(model: openvino.Model, name: str) -> Any:

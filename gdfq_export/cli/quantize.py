@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gdfq_export.cli.options import DURATION, model_argument, preprocessing_options, run_options
+from gdfq_export.targets import TARGETS, find_target
 
 __all__ = ["quantize"]
 
@@ -28,7 +29,7 @@ __all__ = ["quantize"]
 @click.option(
     "--target",
     metavar="NAME",
-    help="Runtime the file is for: ort-cpu, ort-cpu-avx2 (no VNNI) or openvino.  [default: the recipe's]",
+    help=f"Runtime the file is for: {', '.join(TARGETS)}.  [default: the recipe's]",
 )
 @click.option("--report", type=click.Path(path_type=Path), help="[default: report.json beside --onnx-out]")
 @click.option(
@@ -65,7 +66,6 @@ def quantize(
     """
     from gdfq_export.cli.outputs import require_outputs, sidecar_of
     from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
-    from gdfq_export.targets import find_target
 
     report = report or onnx_out.parent / "report.json"
     require_outputs((onnx_out, report), (model, sidecar_of(model), data, calibration, recipe))

@@ -64,14 +64,16 @@ class Widths:
 
     def _exception(self, node: ir.Node) -> LayerBits:
         """What the recipe says for this layer alone; of several patterns the last that says it holds."""
+        if not self._kernels.is_layer(node):
+            return LayerBits()
         found: dict[str, int] = {}
         for pattern, widths in self._bits.layers.items():
-            if self._kernels.is_layer(node) and names_layer(pattern, node, self._kernels):
+            if _matches(pattern, node, self._kernels):
                 found |= widths.model_dump(exclude_none=True)
         return LayerBits(**found)
 
 
-def names_layer(pattern: str, layer: ir.Node, kernels: Kernels) -> bool:
+def _matches(pattern: str, layer: ir.Node, kernels: Kernels) -> bool:
     """Whether a key of `bits.layers` is, or matches, the name of the layer or of its weight."""
     return any(name == pattern or fnmatch.fnmatchcase(name, pattern) for name in _names(layer, kernels))
 
@@ -79,7 +81,7 @@ def names_layer(pattern: str, layer: ir.Node, kernels: Kernels) -> bool:
 def _require_layers(bits: Bits, kernels: Kernels) -> None:
     layers = kernels.layers()
     for pattern in bits.layers:
-        if not any(names_layer(pattern, layer, kernels) for layer in layers):
+        if not any(_matches(pattern, layer, kernels) for layer in layers):
             names = [name for layer in layers for name in _names(layer, kernels)]
             raise InputError(
                 f"bits.layers in the recipe: no quantized layer or weight is called {pattern!r}{hint(pattern, names)}; "

@@ -47,6 +47,13 @@ def test_taps_return_inner_tensors_with_their_type(backend: Backend) -> None:
     assert np.array_equal(found["logits"], session.run(pictures))
 
 
+def test_taps_are_not_described(backend: Backend) -> None:
+    model = classifier().quantized()
+    tapped, plain = (load(backend, model, **options).describe() for options in ({"taps": ["hidden_quantized"]}, {}))
+    assert [(node.op_type, node.kind) for node in tapped.nodes] == [(node.op_type, node.kind) for node in plain.nodes]
+    assert len(tapped.outputs) == 1
+
+
 def test_a_path_and_its_bytes_are_the_same(backend: Backend, tmp_path: Path) -> None:
     path, model, pictures = tmp_path / "m.onnx", classifier().quantized(), images(3)
     onnx.save(model, path)

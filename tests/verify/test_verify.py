@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from gdfq_export.verify.agreement import Agreement
 from gdfq_export.verify.latency import Latency
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.parity import ParityResult
-from gdfq_export.verify.verify import run_verification
+from gdfq_export.verify.verify import Verification, run_verification
 from tests import tiny_graph
 from tests.verify.quantized_classifier import classifier, images
 
@@ -43,31 +45,21 @@ def test_every_section_is_measured() -> None:
     assert list(progress.seconds) == ["agreement", "accuracy", "coverage", "parity", "latency"]
 
 
-def test_what_was_not_asked_for_says_why() -> None:
+def unlabelled(count: int, **options: Any) -> Verification:
     network = classifier()
-    result = run_verification(
-        network.float_network().SerializeToString(),
-        network.quantized().SerializeToString(),
-        images=images(8),
-        source="noise",
-        latency_seconds=0,
-    )
+    files = (network.float_network().SerializeToString(), network.quantized().SerializeToString())
+    return run_verification(*files, images=images(count), source="noise", latency_seconds=0, **options)
+
+
+def test_what_was_not_asked_for_says_why() -> None:
+    result = unlabelled(8)
     assert result.accuracy == NotMeasured(reason="no labelled images were given")
     assert result.parity == NotMeasured(reason="this file has no simulation to compare with")
     assert result.latency == NotMeasured(reason="the latency budget is 0 seconds")
 
 
 def test_where_integers_are_not_known_to_the_bit_answers_are_compared() -> None:
-    network = classifier()
-    result = run_verification(
-        network.float_network().SerializeToString(),
-        network.quantized().SerializeToString(),
-        images=images(40),
-        source="noise",
-        expected=network.integers,
-        exact=False,
-        latency_seconds=0,
-    )
+    result = unlabelled(40, expected=classifier().integers, exact=False)
     assert isinstance(result.parity, NotMeasured) and "answers are compared instead" in result.parity.reason
     assert isinstance(result.simulation, Agreement)
     assert (result.simulation.top1.value, result.simulation.max_abs_logit_error) == (1.0, 0.0)
