@@ -12,7 +12,8 @@ from calib.samplers import RealSet
 from calib.set_statistics import measure_set
 from calib.synthetic_set import SyntheticSet
 from gdfq_export import __version__
-from gdfq_export.backends import find_backend
+from gdfq_export.backends import BACKENDS
+from gdfq_export.backends.choose import choose_backend
 from gdfq_export.budget import Budget
 from gdfq_export.data import ImageSource
 from gdfq_export.files import atomic_output, require_writable
@@ -78,8 +79,7 @@ def quantize(
     used = recipe.for_input(model.input_spec.shape)
     plan = plan_only(model, used)  # refuses what the recipe says of layers before any time is spent
     target = find_target(used.target)
-    backend = find_backend(target.backend)
-    backend.require()
+    measuring = choose_backend(target, BACKENDS)
     clock = None if budget is None else Budget(budget)
     if clock is not None:
         progress.budget_left = lambda: clock.left
@@ -106,7 +106,9 @@ def quantize(
         labelled=_labelled(data),
         latency_seconds=used.verify.latency_seconds,
         progress=progress,
-        backend=backend,
+        backend=measuring.backend,
+        own=measuring.own,
+        away=measuring.away,
     )
     result = report_run(
         model,
@@ -119,6 +121,7 @@ def quantize(
         file=file,
         clock=clock,
         progress=progress,
+        measuring=measuring,
     )
     with ExitStack() as outputs:
         outputs.enter_context(atomic_output(out)).write_bytes(file)

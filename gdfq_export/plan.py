@@ -33,7 +33,7 @@ class QuantPoint:
     `key` names the point and its tensors in the file (`<key>_q`, `<key>_scale`): the tensor's name, less the
     `_output_0` that exporters append, or for a bias that several nodes share, with the node's name. Points of one
     `group` have the same scale and zero point. `low` and `high` bound the float values where the graph itself does (an
-    absorbed Relu: 0 and infinity; the network's input: its pixels).
+    absorbed Relu: 0 and infinity; the network's input: its pixels). `packed` stores up to four bits two a byte.
     """
 
     key: str
@@ -45,22 +45,28 @@ class QuantPoint:
     symmetric: bool
     axis: int | None
     group: str
+    packed: bool = False
     low: float = -math.inf
     high: float = math.inf
 
     @property
     def code_range(self) -> tuple[int, int]:
-        """Smallest and largest code, for instance (0, 255), (-128, 127) or, with 4 bits, (0, 15)."""
+        """Smallest and largest code, for instance (0, 255), (-128, 127) or, with 4 bits, (0, 15).
+
+        Signed codes of what is never negative are counted from 0, as far as the type goes: (0, 127), (0, 15).
+        """
+        if self.signed and self.symmetric and self.low >= 0:
+            return 0, min(2**self.bits, 128) - 1
         if self.signed:
             return -(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1
         return 0, 2**self.bits - 1
 
     @property
     def stored_bits(self) -> int:
-        """Bits of the type that holds one code in the file: weights up to 4 bits are INT4, all others whole bytes."""
+        """Bits of the type that holds one code in the file: packed ones up to 4 bits are INT4, others whole bytes."""
         if self.role is Role.BIAS:
             return 32
-        return 4 if self.role is Role.WEIGHT and self.bits <= 4 else 8
+        return 4 if self.packed and self.bits <= 4 else 8
 
     @property
     def storage_range(self) -> tuple[int, int]:

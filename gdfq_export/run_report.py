@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 
 from gdfq_export import __version__
+from gdfq_export.backends.choose import Measuring
 from gdfq_export.budget import Budget
 from gdfq_export.data import ImageSource
 from gdfq_export.float_model import FloatModel
 from gdfq_export.progress import Progress
 from gdfq_export.recipe import Recipe, recipe_sha256
+from gdfq_export.targets import find_target
 from gdfq_export.tuned_network import TunedNetwork
 from gdfq_export.verify.machine import this_machine, versions
 from gdfq_export.verify.not_measured import NotMeasured
@@ -21,6 +23,7 @@ from gdfq_export.verify.report import (
     MixedBitsFacts,
     RecipeFacts,
     Report,
+    RuntimeFacts,
 )
 from gdfq_export.verify.verify import Verification
 
@@ -52,6 +55,7 @@ def report_run(
     file: bytes,
     clock: Budget | None,
     progress: Progress,
+    measuring: Measuring,
 ) -> Report:
     """Put the report together.
 
@@ -66,6 +70,7 @@ def report_run(
         file: the quantized one.
         clock: of a run with a budget.
         progress: that counted the seconds.
+        measuring: the runtimes.
     """
     return Report(
         tool_version=__version__,
@@ -90,11 +95,14 @@ def report_run(
         coverage=measured.coverage,
         latency=measured.latency,
         seconds_by_phase=dict(progress.seconds),
-        warnings=(*model.warnings, *source.warnings, *tuned.warnings, *_warnings(measured)),
+        warnings=(*model.warnings, *source.warnings, *tuned.warnings, *_warnings(recipe.target, measured, measuring)),
         machine=this_machine(),
         versions=versions(),
         budget=None if clock is None else BudgetFacts(seconds=clock.seconds, spent=clock.seconds - clock.left),
         mixed_bits=_mixed_bits(tuned),
+        runtime=RuntimeFacts(
+            name=measuring.own.name, measured_in=measuring.backend.name, reason=measuring.away or None
+        ),
     )
 
 
@@ -105,14 +113,17 @@ def _mixed_bits(tuned: TunedNetwork) -> MixedBitsFacts | None:
     return MixedBitsFacts(sensitivity=mix.sensitivity, raised=mix.raised, growth=mix.growth)
 
 
-def _warnings(measured: Verification) -> list[str]:
+def _warnings(target: str, measured: Verification, measuring: Measuring) -> list[str]:
+    found = [warning] if (warning := find_target(target).warning) else []
+    if measuring.away:
+        found.append(f"{measuring.away}: accuracy is {measuring.backend.name}'s, speed was not measured")
     parity = measured.parity
-    if isinstance(parity, NotMeasured) or parity.exact:
-        return []
-    return [
-        f"ONNX Runtime on this machine computes {parity.differing:,} of {parity.elements:,} integers otherwise than "
-        f"simulated, first in {parity.first_differing}; trust the figures measured on the file"
-    ]
+    if not isinstance(parity, NotMeasured) and not parity.exact:
+        found.append(
+            f"ONNX Runtime on this machine computes {parity.differing:,} of {parity.elements:,} integers otherwise "
+            f"than simulated, first in {parity.first_differing}; trust the figures measured on the file"
+        )
+    return found
 
 
 def _facts(name: str, data: bytes) -> FileFacts:

@@ -2,18 +2,20 @@
 
 What a point becomes (opset 21, measured to fuse completely in ONNX Runtime):
 
-* activation   QuantizeLinear -> [Clip of the codes, below 8 bits] -> DequantizeLinear, read by the point's consumers
-* weight       int8 initializer -> DequantizeLinear per channel, with its zero points; up to 4 bits an INT4 initializer
-               -> Cast -> the same, which ONNX Runtime folds when it loads
+* activation   QuantizeLinear -> [Clip of the codes, below 8 bits] -> DequantizeLinear, read by the point's consumers;
+               where a target clips values, [Relu or Clip] -> QuantizeLinear -> DequantizeLinear
+* weight       int8 initializer -> DequantizeLinear per channel, with its zero points; up to 4 bits, where the target's
+               weights are packed, an INT4 initializer -> Cast -> the same, which ONNX Runtime folds when it loads
 * bias         int32 initializer -> DequantizeLinear; its scale is Mul(activation scale, weight scale), folded when the
                file is loaded
 * constant     uint8 initializer -> DequantizeLinear
 
-An absorbed Relu or Clip is left out: its bounds lie outside the code range, so QuantizeLinear alone does the same. A
-node in integer form (Pad) stands between the codes and their DequantizeLinear. Names of nodes, inputs, outputs and
-float values stay the user's; new tensors are called `<key>_q` (codes), `<key>_dq` and `<key>_scale`; zero points are
-shared and called by type, value and shape, like `int8_0_64`. New nodes have no names: in a small network they would
-weigh as much as a layer.
+An absorbed Relu or Clip is left out: its bounds lie outside the code range, so QuantizeLinear, or the Clip that is
+written beside it, does the same. A node in integer form (Pad) stands between the codes and their DequantizeLinear; a
+HardSigmoid becomes an Add whose result is quantized with one scale and read with another. Names of nodes, inputs,
+outputs and float values stay the user's; new tensors are called `<key>_q` (codes), `<key>_dq` and `<key>_scale`; zero
+points are shared and called by type, value and shape, like `int8_0_64`. New nodes have no names: in a small network
+they would weigh as much as a layer.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ from torch import Tensor
 from gdfq_export import __version__
 from gdfq_export.plan import QuantPlan, QuantPoint, Role
 from gdfq_export.simulator import Encoding, quantized_name
+from gdfq_export.simulator.hard_sigmoid import sum_form
+from gdfq_export.targets import Clip, Kernel, find_target
 
 __all__ = ["dequantized_name", "scale_name", "write_onnx"]
 
@@ -66,6 +70,7 @@ def write_onnx(
     _Writer(model, plan, encodings, parameters).write()
     model.producer_name = _PRODUCER
     model.producer_version = __version__
+    model.opset_imports[""] = find_target(plan.target).opset
     model.ir_version = _IR_VERSION
     model.metadata_props.clear()
     model.metadata_props.update({f"gdfq_export.{key}": value for key, value in metadata.items()})
@@ -80,6 +85,7 @@ class _Writer:
     ) -> None:
         self.graph = model.graph
         self.plan = plan
+        self.clip = find_target(plan.target).clip
         self.encodings = encodings
         self.parameters = parameters
         self.values = {
@@ -121,7 +127,9 @@ class _Writer:
         value = self.values[point.tensor]
         producer = value.producer()
         scale, zero_point = self._grid(point)
-        if producer is not None and self.plan.by_node[producer.name or ""].integer_form:
+        if producer is not None and self.plan.by_node[producer.name or ""].kernel is Kernel.HARD_SIGMOID:
+            codes = self._as_sum(producer, value, point, zero_point)
+        elif producer is not None and self.plan.by_node[producer.name or ""].integer_form:
             codes = self._in_integer_form(producer, value, point)
         else:
             codes = self._quantize(value, point, scale, zero_point)
@@ -133,12 +141,41 @@ class _Writer:
             self._take_over_output(value, real)
 
     def _quantize(self, value: ir.Value, point: QuantPoint, scale: ir.Value, zero_point: ir.Value) -> ir.Value:
-        if point.code_range == point.storage_range:
+        if point.code_range != point.storage_range and self.clip is Clip.VALUES:
+            value = self._clip_values(value, point)
+        if point.code_range == point.storage_range or self.clip is Clip.VALUES:
             return self._node("QuantizeLinear", [value, scale, zero_point], quantized_name(point.key))
         wide = self._node("QuantizeLinear", [value, scale, zero_point], f"{point.key}_unclipped")
         dtype = np.dtype(np.int8 if point.signed else np.uint8)
         low, high = (self._constant(f"{dtype.name}_{code}", np.asarray(code, dtype)) for code in point.code_range)
         return self._node("Clip", [wide, low, high], quantized_name(point.key))
+
+    def _as_sum(self, node: ir.Node, value: ir.Value, point: QuantPoint, zero_point: ir.Value) -> ir.Value:
+        """A HardSigmoid as the Add that saturates where it does (see `simulator/hard_sigmoid.py`)."""
+        numbers = sum_form(node, self.encodings[point.key].scale)
+        one = self._constant(f"{zero_point.name}_one", np.ones((), np.int8 if point.signed else np.uint8))
+        offset = self._node(
+            "DequantizeLinear",
+            [one, self._constant(f"{point.key}_offset", np.asarray(numbers.offset)), zero_point],
+            f"{point.key}_offset_dq",
+        )
+        total = ir.node("Add", [node.inputs[0], offset], name=node.name)
+        total.outputs[0].name = f"{value.name}_sum"
+        self.graph.insert_after(node, total)
+        scale = self._constant(f"{point.key}_sum_scale", np.asarray(numbers.scale))
+        return self._quantize(total.outputs[0], point, scale, zero_point)
+
+    def _clip_values(self, value: ir.Value, point: QuantPoint) -> ir.Value:
+        """Keep real values where the codes go; a scale times a code, divided by the scale, rounds to the code."""
+        (low, high), (_, largest) = point.code_range, point.storage_range
+        if low == 0 and high == largest:
+            if point.role is Role.INPUT:  # never below 0
+                return value
+            return self._node("Relu", [value], f"{point.key}_clipped")
+        scale = self.encodings[point.key].scale
+        ends = {"low": np.float32(low) * scale, "high": np.float32(high) * scale}
+        limits = [self._constant(f"{point.key}_{end}", np.asarray(limit)) for end, limit in ends.items()]
+        return self._node("Clip", [value, *limits], f"{point.key}_clipped")
 
     def _in_integer_form(self, node: ir.Node, value: ir.Value, point: QuantPoint) -> ir.Value:
         """Let a node read the codes behind its DequantizeLinear and write codes; its output `value` holds them."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from gdfq_export.backends.base import Backend
 from gdfq_export.backends.onnxruntime import OnnxRuntime
 from gdfq_export.backends.openvino import OpenVino
+from gdfq_export.backends.tensorrt import TensorRt
 
 __all__ = ["BACKENDS", "find_backend"]
 
-BACKENDS: dict[str, Backend] = {backend.name: backend for backend in (OnnxRuntime(), OpenVino())}
+BACKENDS: dict[str, Backend] = {
+    backend.name: backend for backend in (OnnxRuntime(), OnnxRuntime(as_written=True), OpenVino(), TensorRt())
+}
 
 
 def find_backend(name: str) -> Backend:

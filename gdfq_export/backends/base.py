@@ -89,6 +89,15 @@ class Backend(Protocol):
         """
         ...
 
+    def examine(self, model: Path | bytes) -> ExecutedGraph:
+        """The graph as this runtime executes it, found without running it.
+
+        Raises:
+            InputError: the runtime does not accept the file.
+            BackendUnavailable: this machine cannot tell; the message says what is missing.
+        """
+        ...
+
     def load(self, model: Path | bytes, threads: int, *, taps: Sequence[str] = ()) -> Session:
         """Load a file; `taps` are inner tensors that `run_tensors` can return as well.
 

@@ -21,12 +21,22 @@ _BATCH = 64
 
 
 class OnnxRuntime:
-    """The `onnxruntime` package with its CPU execution provider."""
+    """The `onnxruntime` package with its CPU execution provider.
 
-    name = "onnxruntime"
+    With `as_written`, Q/DQ are computed one by one as ONNX defines them, in float and slowly, and nothing is fused or
+    rounded beside them: the numbers of a file that is made for another runtime.
+    """
+
+    def __init__(self, *, as_written: bool = False) -> None:
+        self._as_written = as_written
+        self.name = "onnxruntime-as-written" if as_written else "onnxruntime"
 
     def require(self) -> None:
         """Do nothing: the package depends on it."""
+
+    def examine(self, model: Path | bytes) -> ExecutedGraph:
+        """The graph as it is executed; what `load` raises."""
+        return self.load(model, 1).describe()
 
     def load(self, model: Path | bytes, threads: int, *, taps: Sequence[str] = (), batch: int = _BATCH) -> OrtSession:
         """Load a file; at most `batch` images go through the runtime at a time.
@@ -34,15 +44,23 @@ class OnnxRuntime:
         Raises:
             InputError: ONNX Runtime does not accept the file, or it is not one image input `[N, C, H, W]`.
         """
-        return OrtSession(model, threads, taps=taps, batch=batch)
+        return OrtSession(model, threads, taps=taps, batch=batch, as_written=self._as_written)
 
 
 class OrtSession(PiecewiseSession):
     """One file in ONNX Runtime."""
 
-    def __init__(self, model: Path | bytes, threads: int, *, taps: Sequence[str] = (), batch: int = _BATCH) -> None:
+    def __init__(
+        self,
+        model: Path | bytes,
+        threads: int,
+        *,
+        taps: Sequence[str] = (),
+        batch: int = _BATCH,
+        as_written: bool = False,
+    ) -> None:
         served = _with_outputs(model, taps) if taps else model
-        self._session = _inference_session(served, threads)
+        self._session = _inference_session(served, threads, as_written=as_written)
         self._input = _image_input(self._session, where(model))
         fixed = self._input.shape[0]
         outputs = [str(output.name) for output in self._session.get_outputs()]
@@ -98,12 +116,16 @@ def optimized_graph(model: Path | bytes) -> onnx.ModelProto:
         return onnx.load(path)
 
 
-def _inference_session(model: Path | bytes, threads: int, save_to: Path | None = None) -> onnxruntime.InferenceSession:
+def _inference_session(
+    model: Path | bytes, threads: int, save_to: Path | None = None, *, as_written: bool = False
+) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _QUIET
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    if as_written:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     if save_to is not None:
         options.optimized_model_filepath = str(save_to)
     source = model if isinstance(model, bytes) else str(model)

@@ -41,6 +41,10 @@ class OpenVino:
         """
         _core()
 
+    def examine(self, model: Path | bytes) -> ExecutedGraph:
+        """The graph as it is executed; what `load` raises."""
+        return self.load(model, 1).describe()
+
     def load(
         self, model: Path | bytes, threads: int, *, taps: Sequence[str] = (), batch: int = _BATCH
     ) -> OpenVinoSession:

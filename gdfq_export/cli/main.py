@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from gdfq_export import __version__
+from gdfq_export.cli.build import build
 from gdfq_export.cli.errors import CommandGroup
 from gdfq_export.cli.quantize import quantize
 from gdfq_export.cli.recipes import recipes
@@ -26,7 +27,7 @@ def cli() -> None:
     """
 
 
-for command in (quantize, synthesize, recipes):
+for command in (quantize, synthesize, build, recipes):
     cli.add_command(command)
 
 

@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from gdfq_export.backends.tensorrt import Engine
     from gdfq_export.plan import QuantPlan, QuantPoint
     from gdfq_export.recipe import Recipe
     from gdfq_export.set_headline import Row
     from gdfq_export.verify.report import Report
 
-__all__ = ["print_headline", "print_plan", "print_recipes", "print_report"]
+__all__ = ["print_engine", "print_headline", "print_plan", "print_recipes", "print_report"]
 
 WIDTH_OF_A_FILE = 160
 
@@ -43,6 +44,22 @@ def print_plan(plan: QuantPlan) -> None:
         f"{plan.target}: {len(plan.points)} quantized tensors; {len(plan.nodes)} nodes, of which {len(plan.absorbed)} "
         f"activations are absorbed into integer kernels and {len(floating)} stay in float"
     )
+
+
+def print_engine(engine: Engine, latency: str) -> None:
+    """An engine's size and what runs on integers; `latency` is why no time was taken."""
+    from gdfq_export.verify.coverage import measure_coverage
+
+    rows = [("engine", f"{len(engine.data):,} bytes", f"{engine.runtime}, {engine.seconds:.1f} s")]
+    if engine.graph is None:
+        rows.append(("integer compute", "not measured", f"{engine.runtime} does not list the layers while it builds"))
+    else:
+        coverage = measure_coverage(engine.graph)
+        floating = ", ".join(f"{node.op_type} {node.name}" for node in coverage.float_compute[:5]) or "none"
+        total = coverage.integer_compute + len(coverage.float_compute)
+        rows.append(("integer compute", f"{coverage.integer_compute} of {total}", f"float: {floating}"))
+    rows.append(("latency", "not measured", latency))
+    _print(("built", "value", "on what"), rows)
 
 
 def print_recipes(recipes: Sequence[Recipe]) -> None:

@@ -21,6 +21,7 @@ from gdfq_export.graph.flatten import FlattenPass
 from gdfq_export.graph.fold_pad import FoldPadPass
 from gdfq_export.graph.gemm import GemmPass
 from gdfq_export.graph.global_average_pool import GlobalAveragePoolPass
+from gdfq_export.graph.hard_sigmoid import HardSigmoidPass
 from gdfq_export.graph.measured_shapes import annotate_shapes, measure_shapes, run_model
 from gdfq_export.graph.opset import to_canonical_opset
 from gdfq_export.graph.pooled_classifier import PooledClassifierPass
@@ -77,6 +78,7 @@ def _rewrite(model: ir.Model, where: str) -> None:
     SlicePass()(model)
     PooledClassifierPass()(model)
     ReluBeforeConcatPass()(model)
+    HardSigmoidPass()(model)
     DefaultAttributesPass()(model)
 
 

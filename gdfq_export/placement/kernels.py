@@ -13,6 +13,8 @@ from gdfq_export.targets import Kernel, Output, Rule, Target
 
 __all__ = ["Kernels", "choose_kernels"]
 
+_ARITHMETIC = (Kernel.ADD, Kernel.MUL, Kernel.LOOKUP, Kernel.HARD_SIGMOID)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernels:
@@ -39,7 +41,7 @@ class Kernels:
 
     def is_arithmetic(self, node: ir.Node) -> bool:
         """Whether the kernel computes new numbers, one by one; no multiplications are saved by giving it fewer bits."""
-        return self.nodes[name_of(node)].kernel in (Kernel.ADD, Kernel.MUL, Kernel.LOOKUP)
+        return self.nodes[name_of(node)].kernel in _ARITHMETIC
 
     def writer(self, node: ir.Node) -> ir.Node:
         """The node whose outputs are the kernel's: the absorbed activation, or the node itself."""
@@ -116,7 +118,8 @@ class _Walk:
         """The Relu or Clip that alone consumes the node's output and whose bounds contain zero."""
         value = node.outputs[0]
         users = [user for user, _ in value.uses()]
-        if rule.output is Output.INPUT_SCALE or len(users) != 1 or value.is_graph_output() or value.name == self.logits:
+        alone = rule.output is Output.INPUT_SCALE or rule.kernel is Kernel.HARD_SIGMOID
+        if alone or len(users) != 1 or value.is_graph_output() or value.name == self.logits:
             return None
         low, high = activation_bounds(users[0]) if users[0].op_type in self.target.absorbed else (math.nan, math.nan)
         return users[0] if low <= 0 < high else None
@@ -151,6 +154,8 @@ def _unsuitable(node: ir.Node, rule: Rule) -> str:
         return "the weight of MatMul is not a matrix"
     if node.op_type == "Pad" and not _pads_with_zero(node):
         return "Pad does not pad with zeros"
+    if node.op_type == "HardSigmoid" and min(factors[0], node.attributes.get_float("beta", 0.5)) <= 0:
+        return "HardSigmoid falls, or its offset is not above 0"
     if node.op_type == "MaxPool" and len(node.outputs) > 1:
         return "MaxPool also returns indices"
     if rule.activations is None and all(value is None or value.const_value is not None for value in node.inputs):

@@ -11,9 +11,11 @@ __all__ = ["activation_bounds", "name_of", "reach", "required"]
 
 
 def activation_bounds(node: ir.Node) -> tuple[float, float]:
-    """Bounds that a Relu or Clip puts on its output; NaN where they are computed in the graph."""
+    """Bounds that a Relu, Clip or HardSigmoid puts on its output; NaN where they are computed in the graph."""
     if node.op_type == "Relu":
         return 0.0, math.inf
+    if node.op_type == "HardSigmoid":
+        return 0.0, 1.0
     limits = [-math.inf, math.inf]
     for position in (0, 1):
         value = node.inputs[position + 1] if len(node.inputs) > position + 1 else None

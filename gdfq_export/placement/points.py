@@ -12,7 +12,7 @@ from gdfq_export.placement.kernels import Kernels
 from gdfq_export.placement.nodes import activation_bounds, name_of, required
 from gdfq_export.placement.widths import Widths
 from gdfq_export.plan import QuantPoint, Role
-from gdfq_export.targets import Output, Rule
+from gdfq_export.targets import Kernel, Output, Rule
 
 __all__ = ["place_points"]
 
@@ -64,8 +64,12 @@ class _Walk:
 
     def _write(self, node: ir.Node, rule: Rule) -> None:
         writer, bits = self.kernels.writer(node), self.widths.of_output(node)
-        low, high = (-math.inf, math.inf) if writer is node else activation_bounds(writer)
-        group = self.points[name_of(required(node, 0))].group if rule.output is Output.INPUT_SCALE else None
+        bounded = writer is not node or rule.kernel is Kernel.HARD_SIGMOID
+        low, high = activation_bounds(writer) if bounded else (-math.inf, math.inf)
+        group = None
+        if rule.output is Output.INPUT_SCALE:
+            source = self.points[name_of(required(node, 0))]
+            group, low, high = source.group, source.low, source.high
         for value in writer.outputs:
             if value.name in self.kernels.coded:
                 self._add(value, Role.ACTIVATION, bits, group=group, low=low, high=high)
@@ -111,6 +115,7 @@ class _Walk:
             symmetric=number.symmetric,
             axis=axis,
             group=group or key,
+            packed=number.packed,
             low=low,
             high=high,
         )

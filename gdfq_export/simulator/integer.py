@@ -7,6 +7,7 @@ the file's Q/DQ.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -18,6 +19,7 @@ from gdfq_export.importer import Op, lower
 from gdfq_export.plan import PlannedNode, QuantPlan, QuantPoint, Role
 from gdfq_export.simulator import kernels
 from gdfq_export.simulator.encoding import Encoding
+from gdfq_export.simulator.hard_sigmoid import sum_form
 from gdfq_export.simulator.kernels import Coded, Grid
 from gdfq_export.simulator.lookup import lookup_table
 from gdfq_export.simulator.runtime_node import RuntimeNode
@@ -168,7 +170,8 @@ class _Run:
             outputs = list(next(user for user, _ in node.outputs[0].uses()).outputs)
         points = [self.plan.by_tensor.get(value.name or "") for value in outputs]
         if points[0] is None:
-            self.floats[outputs[0].name or ""] = self._layer(node, None)
+            add = planned.kernel is Kernel.ADD
+            self.floats[outputs[0].name or ""] = self._float_sum(node) if add else self._layer(node, None)
             return
         grid = self.simulator.grid(points[0])
         codes = self._compute(node, planned.kernel, grid)
@@ -181,8 +184,7 @@ class _Run:
             case Kernel.CONV | Kernel.GEMM | Kernel.MATMUL:
                 return self._layer(node, grid)
             case Kernel.ADD if any(value is not None and value.name in self.floats for value in node.inputs):
-                first, second = (self._float(value) for value in node.inputs if value is not None)
-                return kernels.quantize(first + second, grid)
+                return kernels.quantize(self._float_sum(node), grid)
             case Kernel.ADD:
                 return kernels.add(self._coded(node.inputs[0]), self._coded(node.inputs[1]), grid)
             case Kernel.MUL:
@@ -191,6 +193,11 @@ class _Run:
                 return kernels.concat([self._coded(value) for value in node.inputs], grid, **op.kwargs)
         x = self._coded(node.inputs[0])
         match kernel:
+            case Kernel.HARD_SIGMOID:
+                numbers = sum_form(node, grid.scale)
+                offset = dataclasses.replace(x.grid, scale=numbers.offset, zero_point=0)
+                one = Coded(codes=torch.ones((), dtype=torch.int32), grid=offset)
+                return kernels.add(x, one, dataclasses.replace(grid, scale=numbers.scale))
             case Kernel.GLOBAL_AVERAGE_POOL:
                 return kernels.global_average_pool(x, grid)
             case Kernel.AVERAGE_POOL:
@@ -198,6 +205,10 @@ class _Run:
             case Kernel.LOOKUP:
                 return self.simulator.table(node, x.grid, grid)[(x.codes - x.grid.storage_min).long()]
         return self._move(op, x)
+
+    def _float_sum(self, node: ir.Node) -> Tensor:
+        first, second = (self._float(value) for value in node.inputs if value is not None)
+        return first + second
 
     def _move(self, op: Op, x: Coded) -> Tensor | tuple[Tensor, ...]:
         """Run an operator that moves or compares on centred codes, so that padding is the code of zero."""
@@ -208,7 +219,7 @@ class _Run:
         return results.to(torch.int32) + x.grid.zero_point
 
     def _layer(self, node: ir.Node, grid: Grid | None) -> Tensor:
-        """Conv, Gemm or MatMul: codes on `grid`, float32 where it is None."""
+        """Conv, Gemm or MatMul: codes on `grid`, float32 where it is None; a bias that is no point is a float."""
         op = self.simulator.ops[node.name or ""]
         x = self._coded(node.inputs[0])
         weight_point = self.plan.by_tensor[(node.inputs[1].name if node.inputs[1] else "") or ""]
@@ -223,10 +234,15 @@ class _Run:
             None if bias is None else torch.from_numpy(bias),
             **op.kwargs,
         )
+        float_bias = node.inputs[2] if bias is None and len(node.inputs) > 2 else None
         multiplier = x.grid.scale * weight.scale
-        if grid is not None:
+        if grid is not None and float_bias is None:
             multiplier = multiplier / grid.scale
-        channels = torch.from_numpy(np.asarray(multiplier, np.float32))
-        if node.op_type == "Conv":
-            channels = channels.reshape(-1, *[1] * (accumulator.dim() - 2))
-        return kernels.to_float(accumulator, channels) if grid is None else kernels.rescale(accumulator, channels, grid)
+        shape = (-1, *[1] * (accumulator.dim() - 2)) if node.op_type == "Conv" else (-1,)
+        channels = torch.from_numpy(np.asarray(multiplier, np.float32)).reshape(shape)
+        if grid is not None and float_bias is None:
+            return kernels.rescale(accumulator, channels, grid)
+        values = kernels.to_float(accumulator, channels)
+        if float_bias is not None:
+            values = values + self._float(float_bias).reshape(shape)
+        return values if grid is None else kernels.quantize(values, grid)

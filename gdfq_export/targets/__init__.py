@@ -6,11 +6,13 @@ from gdfq_export.errors import InputError
 from gdfq_export.targets.openvino import OPENVINO
 from gdfq_export.targets.ort_cpu import ORT_CPU
 from gdfq_export.targets.ort_cpu_avx2 import ORT_CPU_AVX2
-from gdfq_export.targets.table import Kernel, NumberFormat, Output, Rule, Target
+from gdfq_export.targets.portable import PORTABLE
+from gdfq_export.targets.table import Clip, Kernel, NumberFormat, Output, Rule, Target
+from gdfq_export.targets.tensorrt import TENSORRT
 
-__all__ = ["TARGETS", "Kernel", "NumberFormat", "Output", "Rule", "Target", "find_target"]
+__all__ = ["TARGETS", "Clip", "Kernel", "NumberFormat", "Output", "Rule", "Target", "find_target"]
 
-TARGETS: dict[str, Target] = {target.name: target for target in (ORT_CPU, ORT_CPU_AVX2, OPENVINO)}
+TARGETS: dict[str, Target] = {target.name: target for target in (ORT_CPU, ORT_CPU_AVX2, OPENVINO, TENSORRT, PORTABLE)}
 
 
 def find_target(name: str) -> Target:

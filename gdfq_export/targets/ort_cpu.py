@@ -23,7 +23,7 @@ ORT_CPU = Target(
     backend="onnxruntime",
     opset=21,
     activation=NumberFormat(signed=False, symmetric=False),
-    weight=NumberFormat(signed=True, symmetric=True),
+    weight=NumberFormat(signed=True, symmetric=True, packed=True),
     rules=MappingProxyType(
         {
             "Conv": Rule(kernel=Kernel.CONV, weight=1, weight_axis=0, bias=2),
@@ -34,6 +34,7 @@ ORT_CPU = Target(
             "Concat": Rule(kernel=Kernel.CONCAT, activations=None),
             "AveragePool": Rule(kernel=Kernel.AVERAGE_POOL),
             "GlobalAveragePool": Rule(kernel=Kernel.GLOBAL_AVERAGE_POOL),
+            "HardSigmoid": Rule(kernel=Kernel.HARD_SIGMOID),
             "LeakyRelu": _LOOKUP,
             "Sigmoid": _LOOKUP,
             "MaxPool": _MOVE,

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Kernel", "NumberFormat", "Output", "Rule", "Target"]
+__all__ = ["Clip", "Kernel", "NumberFormat", "Output", "Rule", "Target"]
 
 
 class Kernel(StrEnum):
@@ -30,6 +30,8 @@ class Kernel(StrEnum):
     CONCAT = "concat"
     AVERAGE_POOL = "average_pool"
     GLOBAL_AVERAGE_POOL = "global_average_pool"
+    HARD_SIGMOID = "hard_sigmoid"
+    """Computed as an integer Add that saturates where the function does."""
     LOOKUP = "lookup"
     """A unary function of one code: 256 values, tabulated when the model is loaded."""
     MOVE = "move"
@@ -49,12 +51,22 @@ class NumberFormat:
     """Storage of one kind of tensor.
 
     `signed` chooses int8 over uint8; `symmetric` pins the zero point to 0; `most_bits` are used of the eight, however
-    many a recipe asks for.
+    many a recipe asks for; `packed` stores codes of up to four bits two a byte.
     """
 
     signed: bool
     symmetric: bool
     most_bits: int = 8
+    packed: bool = False
+
+
+class Clip(StrEnum):
+    """Where numbers are kept inside a code range that is smaller than its type."""
+
+    CODES = "codes"
+    """Behind QuantizeLinear."""
+    VALUES = "values"
+    """In front of it, before they are rounded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +89,9 @@ class Target:
     """One runtime's table.
 
     `absorbed` names the operators that vanish into the QuantizeLinear after them when its code range lies inside their
-    bounds. `exact` says that the integer simulator computes what this runtime's kernels do, to the bit.
+    bounds. `exact` says that the integer simulator computes what this runtime's kernels do, to the bit. `stand_in` is
+    the runtime that a file is measured in where `backend` has no device; `warning` is what whoever asks for the target
+    should know.
     """
 
     name: str
@@ -89,3 +103,6 @@ class Target:
     rules: Mapping[str, Rule]
     absorbed: frozenset[str]
     exact: bool
+    clip: Clip = Clip.CODES
+    stand_in: str | None = None
+    warning: str = ""

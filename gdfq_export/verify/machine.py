@@ -11,7 +11,9 @@ from pathlib import Path
 __all__ = ["Machine", "this_machine", "usable_cores", "versions"]
 
 _FLAGS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimddp", "i8mm")
-_PACKAGES = ("gdfq-export", "numpy", "onnx", "onnx-ir", "onnxruntime", "openvino", "torch")
+_PACKAGES = (
+    "gdfq-export", "numpy", "onnx", "onnx-ir", "onnxruntime", "openvino", "tensorrt", "tensorrt-rtx", "torch",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ __all__ = [
     "MixedBitsFacts",
     "RecipeFacts",
     "Report",
+    "RuntimeFacts",
 ]
 
 SCHEMA_VERSION = 1
@@ -98,6 +99,15 @@ class MixedBitsFacts:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeFacts:
+    """The runtime that the file is made for, the one it was measured in here, and why where they differ."""
+
+    name: str
+    measured_in: str
+    reason: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything one run measured, and what it takes to run it again."""
 
@@ -119,6 +129,7 @@ class Report:
     versions: Mapping[str, str]
     budget: BudgetFacts | None = None
     mixed_bits: MixedBitsFacts | None = None
+    runtime: RuntimeFacts | None = None
 
     def to_json(self) -> str:
         """Indented JSON with a stable key order, ending in a newline.

@@ -9,6 +9,7 @@ import onnx
 
 from gdfq_export.backends.base import Backend, Images, Logits, Session
 from gdfq_export.backends.onnxruntime import OnnxRuntime
+from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.progress import Phase, Progress, SilentProgress
 from gdfq_export.verify.accuracy import Accuracy, LabelledImages, measure_accuracy
 from gdfq_export.verify.agreement import Agreement, measure_agreement
@@ -32,7 +33,7 @@ class Verification:
     agreement: Agreement
     parity: ParityResult | NotMeasured
     simulation: Agreement | NotMeasured
-    coverage: Coverage
+    coverage: Coverage | NotMeasured
     latency: Latency | NotMeasured
 
 
@@ -52,13 +53,16 @@ def run_verification(
     batch: int = 1,
     progress: Progress | None = None,
     backend: Backend | None = None,
+    own: Backend | None = None,
+    away: str = "",
 ) -> Verification:
     """Run both files on `images` `[N, C, H, W]` from `source`, and on the labelled images where there are any.
 
     `expected` simulates the quantized file (see `parity`) on `parity_images` from `parity_source`, which default to
     `images` and `source`. Where the runtime's integers are not known to the bit (`exact` is false), only its logits are
-    compared with the simulated ones, on `images`. `threads` and `batch` are those of the latency measurement, which
-    takes `latency_seconds` (0: none) beside its warm-up; scoring uses every core.
+    compared with the simulated ones, on `images`. Where the runtime that the file is made for, `own`, cannot run here
+    (`away` says why), it is asked what it would run as what, and no time is taken. `threads` and `batch` are those of
+    the latency measurement, which takes `latency_seconds` (0: none) beside its warm-up; scoring uses every core.
 
     Raises:
         InputError: a file does not load, or its output does not fit the other's or the labels.
@@ -81,7 +85,7 @@ def run_verification(
             accuracy = measure_accuracy(float_logits, logits, labelled.labels, labelled.source)
 
     with progress.phase("coverage"):
-        coverage = measure_coverage(session.describe())
+        coverage = measure_coverage(session.describe()) if not away else _examined(own or backend, quantized)
 
     same: ParityResult | NotMeasured = NotMeasured(reason="this file has no simulation to compare with")
     simulation: Agreement | NotMeasured = NotMeasured(reason="this file has no simulation to compare with")
@@ -100,7 +104,9 @@ def run_verification(
             simulation = measure_agreement(simulated, session.run(images), source, probabilities=softmax)
 
     latency: Latency | NotMeasured = NotMeasured(reason="the latency budget is 0 seconds")
-    if latency_seconds > 0:
+    if away:
+        latency = NotMeasured(reason=away)
+    elif latency_seconds > 0:
         del float_session, session
         with progress.phase("latency"):
             latency = _latency(backend, float_model, quantized, images[:batch], source, latency_seconds, threads)
@@ -112,6 +118,13 @@ def run_verification(
         coverage=coverage,
         latency=latency,
     )
+
+
+def _examined(own: Backend, quantized: bytes) -> Coverage | NotMeasured:
+    try:
+        return measure_coverage(own.examine(quantized))
+    except (BackendUnavailable, InputError) as error:
+        return NotMeasured(reason=str(error))
 
 
 def _run_both(first: Session, second: Session, images: Images, report: Phase) -> tuple[Logits, Logits]:

@@ -17,7 +17,7 @@ def test_recipes_can_name_every_target_and_no_other() -> None:
     assert set(get_args(Recipe.model_fields["target"].annotation)) == set(TARGETS)
 
 
-@pytest.mark.parametrize("target", TARGETS.values(), ids=str)
+@pytest.mark.parametrize("target", TARGETS.values(), ids=lambda target: target.name)
 def test_every_target_has_a_runtime(target) -> None:
     assert find_backend(target.backend).name == target.backend
 

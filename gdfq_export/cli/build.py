@@ -1,0 +1,68 @@
+"""gdfq-export build: ONNX file in, TensorRT engine out, and what runs as integer in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["build"]
+
+_FINDINGS = 8
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--engine-out", type=click.Path(path_type=Path), required=True, help="The engine to write.")
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Batch the engine is tuned for; smaller ones run too.",
+)
+@click.option(
+    "--timing-cache",
+    type=click.Path(path_type=Path),
+    help="Measured kernels, read if the file exists and written again, so that later builds are quick; TensorRT-RTX "
+    "has none.",
+)
+@click.option(
+    "--level",
+    type=click.IntRange(0, 5),
+    default=3,
+    show_default=True,
+    help="TensorRT's builder optimization level: how long it looks for fast kernels.",
+)
+def build(model: Path, engine_out: Path, batch: int, timing_cache: Path | None, level: int) -> None:
+    """Build a TensorRT engine of MODEL, a Q/DQ file of any tool, and say which layers run on integers.
+
+    The file is first checked against TensorRT's rules, which name the node that breaks one. TensorRT builds on a GPU,
+    for that GPU; TensorRT-RTX builds for RTX GPUs on any machine.
+    """
+    from gdfq_export.backends.tensorrt import Consequence, build_engine, lint, reason_against_gpu
+    from gdfq_export.cli.display import progress_display
+    from gdfq_export.cli.outputs import require_outputs
+    from gdfq_export.cli.tables import print_engine
+    from gdfq_export.cli.warned import print_warnings
+    from gdfq_export.errors import InputError
+    from gdfq_export.files import atomic_output
+    from gdfq_export.sources.onnx_file import read_onnx
+
+    require_outputs((engine_out,), (model,))
+    findings = lint(read_onnx(model))
+    print_warnings(f"{finding.message} ({finding.consequence})" for finding in findings[:_FINDINGS])
+    if len(findings) > _FINDINGS:
+        print_warnings([f"{len(findings) - _FINDINGS} more nodes break TensorRT's rules"])
+    if refused := [finding for finding in findings if finding.consequence is Consequence.REFUSED]:
+        raise InputError(
+            f"{model}: TensorRT would refuse {len(refused)} of its nodes, first {refused[0].message}; quantize the "
+            "network with --target tensorrt"
+        )
+    with progress_display().phase("build the engine"):
+        engine = build_engine(model, batches=(1, batch, batch), timing_cache=timing_cache, level=level)
+    print_warnings(engine.warnings)
+    with atomic_output(engine_out) as temporary:
+        temporary.write_bytes(engine.data)
+    print_engine(engine, reason_against_gpu() or "gdfq-export quantize --target tensorrt times the file it writes")
+    click.echo(f"wrote {engine_out}")

@@ -1,0 +1,24 @@
+"""One file for every runtime: TensorRT's form, which ONNX Runtime and OpenVINO also read, at a price.
+
+Measured (ResNet-18, AVX512-VNNI): OpenVINO runs it as fast as its own file, ONNX Runtime at a third of the speed of
+`ort-cpu`, since int8 activations have no VNNI kernel and half of the convolutions stay in float; it also rounds the
+float biases to multiples of s_x * s_w, as the file does not say.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from gdfq_export.targets.tensorrt import TENSORRT
+
+__all__ = ["PORTABLE"]
+
+PORTABLE = dataclasses.replace(
+    TENSORRT,
+    name="portable",
+    description="any runtime, slow in ONNX Runtime",
+    backend="onnxruntime",
+    stand_in=None,
+    warning="a portable file runs in ONNX Runtime, OpenVINO and TensorRT, but in ONNX Runtime on x86-64 CPUs at about "
+    "a third of the speed of a file for that runtime; one file for each target is faster everywhere",
+)
