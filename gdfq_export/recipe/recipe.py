@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from gdfq_export.recipe.bits import Bits
 from gdfq_export.recipe.budget import Budget
 from gdfq_export.recipe.data import Data, LargeImages
 from gdfq_export.recipe.section import Count, Section
 from gdfq_export.recipe.tuning import Calibration, Tuning
+from gdfq_export.targets import TARGETS
 
 __all__ = ["Recipe", "Verify"]
+
+
+def _known_target(name: str) -> str:
+    if name not in TARGETS:
+        raise ValueError("unknown target")
+    return name
 
 
 class Verify(Section):
@@ -28,7 +35,7 @@ class Recipe(Section):
 
     name: Annotated[str, Field(min_length=1)]
     description: str = ""
-    target: Literal["ort-cpu", "ort-cpu-avx2", "openvino"] = "ort-cpu"
+    target: Annotated[str, AfterValidator(_known_target), Field(json_schema_extra={"enum": [*TARGETS]})] = "ort-cpu"
     bits: Bits = Bits()
     data: Data = Data()
     calibration: Calibration = Calibration()
