@@ -201,10 +201,12 @@ def _exceptions(target: str, columns: list[str], bodies: dict[str, Any], names: 
 
 _HEAD = f"""# Coverage
 
-Networks that people deploy, of pytorchcv, at 224 x 224 with weights that were drawn and BatchNorm statistics that fit them: what of each runs on
-integers in the runtime a target is for. Counts are of the runtime's own graph (ONNX Runtime's optimised graph, OpenVINO's execution graph, the
-builder's log of TensorRT-RTX), convolutions and matrix products alone; *exact* says that every integer of every quantized tensor on {IMAGES} images is
-the simulated one, to the bit. What is not integer is listed below each table, with the reason. `python -m bench.coverage page` makes this page.
+Networks that people deploy, of pytorchcv, at 224 x 224 with weights that were drawn and BatchNorm statistics that fit
+them: what of each runs on integers in the runtime a target is for. Counts are of the runtime's own graph (ONNX
+Runtime's optimised graph, OpenVINO's execution graph, the builder's log of TensorRT-RTX), convolutions and matrix
+products alone; *exact* says that every integer of every quantized tensor on {IMAGES} images is the simulated one, to
+the bit. What is not integer is listed below each table, with the reason. `python -m bench.coverage page` makes this
+page.
 """
 
 

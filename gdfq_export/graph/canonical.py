@@ -26,6 +26,7 @@ from gdfq_export.graph.measured_shapes import annotate_shapes, measure_shapes, r
 from gdfq_export.graph.opset import to_canonical_opset
 from gdfq_export.graph.pooled_classifier import PooledClassifierPass
 from gdfq_export.graph.relu_before_concat import ReluBeforeConcatPass
+from gdfq_export.graph.shared_stride import SharedStridePass
 from gdfq_export.graph.simplify import simplify
 from gdfq_export.graph.slice import SlicePass
 from gdfq_export.graph.stable_names import StableNamesPass
@@ -79,6 +80,7 @@ def _rewrite(model: ir.Model, where: str) -> None:
     PooledClassifierPass()(model)
     ReluBeforeConcatPass()(model)
     HardSigmoidPass()(model)
+    SharedStridePass()(model)
     DefaultAttributesPass()(model)
 
 

@@ -1,0 +1,256 @@
+"""Latency of our files against the peers' and against float, on one thread, interleaved in one process.
+
+    GDFQ_EXPORT_DATA=FOLDER python -m bench.latency run --networks resnet18,cifar10_resnet20 --batches 1,8
+    python -m bench.latency page
+
+Networks of pytorchcv at 224 x 224 have weights that were drawn (see `bench.usual_networks`); cifar10_resnet20 is
+FOLDER/models/cifar10_resnet20.onnx. Every file is calibrated on the same few images. Absolute times drift with what
+else the machine does; ratios are taken round by round (see `gdfq_export.verify.latency`). `run` writes
+bench/results/latency/NETWORK-batchN.json.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from bench.coverage import BITS, IMAGES, recipe_for
+from bench.latency_chart import draw_latency
+from bench.peers import nncf_file, static_default, static_recommended
+from bench.results_file import FOLDER, write_results
+from bench.usual_networks import USUAL_NETWORKS, load_drawn
+from gdfq_export import pipeline
+from gdfq_export.backends import find_backend
+from gdfq_export.float_model import FloatModel
+from gdfq_export.progress import SilentProgress
+from gdfq_export.sources import load_model
+from gdfq_export.verify.coverage import measure_coverage
+from gdfq_export.verify.latency import interleave, summarize, versus
+
+RESULTS = FOLDER / "latency"
+PAGE = FOLDER.parent.parent / "docs" / "latency.md"
+REAL = "cifar10_resnet20"
+NETWORKS = ("resnet18", "resnet50", "mobilenetv2_w1", "shufflenet_g1_w1", "mobilenetv3_small_w1", REAL)
+FLOAT, OV_FLOAT = "float, ONNX Runtime", "float, OpenVINO"
+OURS, OV_OURS = "ours W8A8, ort-cpu", "ours W8A8, openvino"
+PEERS = {"quantize_static, default": static_default, "quantize_static, recommended": static_recommended}
+NNCF = "NNCF, OpenVINO"
+_FEWEST_ROUNDS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contestant:
+    """A file and the runtime it runs in; `unit` is the time that counts as 1."""
+
+    file: Path
+    backend: str
+    unit: str
+
+
+@click.group()
+def main() -> None:
+    """Time files, and make the page."""
+
+
+@main.command()
+@click.option("--networks", default=",".join(NETWORKS), show_default=True)
+@click.option("--batches", default="1,8", show_default=True)
+@click.option("--threads", default=1, show_default=True)
+@click.option("--seconds", default=30.0, show_default=True, help="For each network and batch, warm-up on top.")
+def run(networks: str, batches: str, threads: int, seconds: float) -> None:
+    """Make all files of each network, and time them against each other."""
+    torch.set_num_threads(threads)
+    for name in networks.split(","):
+        model = _network(name)
+        with tempfile.TemporaryDirectory(prefix="gdfq-export-") as folder:
+            contestants, missing = _contestants(name, model, Path(folder))
+            for batch in map(int, batches.split(",")):
+                rows = _time(contestants, model, batch, threads, seconds)
+                body = {"network": name, "batch": batch, "threads": threads, "seed": 0, "calibration_images": IMAGES}
+                path = write_results(
+                    f"latency/{name}-batch{batch}",
+                    {**body, "input": model.input_spec.shape, "rows": rows, "missing": missing},
+                )
+                for title, row in rows.items():
+                    ratio = row["speed"]["value"]
+                    click.echo(
+                        f"{name} batch {batch} {title}: {ratio:.2f} x {row['unit']}, {row['latency']['p50_ms']:.2f} ms"
+                    )
+                click.echo(f"wrote {path}")
+
+
+def _network(name: str) -> FloatModel:
+    if name != REAL:
+        return load_drawn(name)
+    folder = os.environ.get("GDFQ_EXPORT_DATA")
+    if not folder:
+        raise click.UsageError(f"GDFQ_EXPORT_DATA is not set; {REAL} is read from there")
+    return load_model(Path(folder) / "models" / f"{REAL}.onnx")
+
+
+def _contestants(name: str, model: FloatModel, folder: Path) -> tuple[dict[str, Contestant], dict[str, str]]:
+    """All files; and why a peer made none."""
+    floating = folder / "float.onnx"
+    floating.write_bytes(model.original.SerializeToString())
+    ort, openvino = "onnxruntime", "openvino"
+    found = {
+        FLOAT: Contestant(file=floating, backend=ort, unit=FLOAT),
+        OURS: Contestant(file=_ours(model, "ort-cpu", "W8A8", folder), backend=ort, unit=FLOAT),
+    }
+    for grid in ("W4A8", "W4A4"):
+        found[f"ours {grid}, ort-cpu"] = Contestant(file=_ours(model, "ort-cpu", grid, folder), backend=ort, unit=FLOAT)
+    found["ours W8A8, portable"] = Contestant(file=_ours(model, "portable", "W8A8", folder), backend=ort, unit=FLOAT)
+    found[OV_FLOAT] = Contestant(file=floating, backend=openvino, unit=OV_FLOAT)
+    for grid in ("W8A8", "W4A4"):
+        file = _ours(model, "openvino", grid, folder)
+        found[f"ours {grid}, openvino"] = Contestant(file=file, backend=openvino, unit=OV_FLOAT)
+    missing: dict[str, str] = {}
+    images = torch.randn(IMAGES, *model.input_spec.shape, generator=torch.Generator().manual_seed(0))
+    makers: dict[str, tuple[str, str, Callable[[], Path]]] = {
+        title: (ort, FLOAT, lambda make=make: make(floating, images, folder)) for title, make in PEERS.items()
+    }
+    makers[NNCF] = (openvino, OV_FLOAT, lambda: nncf_file(None if name == REAL else name, floating, images, folder))
+    for title, (backend, unit, make) in makers.items():
+        try:
+            found[title] = Contestant(file=make(), backend=backend, unit=unit)
+        except Exception as error:  # whatever a peer raises is its row in the table
+            missing[title] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return found, missing
+
+
+def _ours(model: FloatModel, target: str, grid: str, folder: Path) -> Path:
+    out = folder / f"{target}-{grid}.onnx"
+    pipeline.quantize(
+        model,
+        recipe_for(target, BITS[grid]),
+        out=out,
+        report=None,
+        data=None,
+        calibration=None,
+        seed=0,
+        device="cpu",
+        progress=SilentProgress(),
+    )
+    return out
+
+
+def _time(
+    contestants: dict[str, Contestant], model: FloatModel, batch: int, threads: int, seconds: float
+) -> dict[str, Any]:
+    images = torch.randn(batch, *model.input_spec.shape, generator=torch.Generator().manual_seed(1)).numpy()
+    runs: dict[str, Callable[[], object]] = {}
+    facts: dict[str, dict[str, Any]] = {}
+    for title, contestant in contestants.items():
+        started = time.perf_counter()
+        session = find_backend(contestant.backend).load(contestant.file, threads)
+        session.run(images)
+        loaded = time.perf_counter() - started
+        coverage = measure_coverage(session.describe())
+        facts[title] = {
+            "bytes": _bytes(contestant.file),
+            "load_seconds": loaded,
+            "peak_memory_mib": _peak_memory(contestant, batch, model.input_spec.shape),
+            "integer_compute": coverage.integer_compute,
+            "float_compute": len(coverage.float_compute),
+            "dequantize_left": len(coverage.dequantize),
+        }
+        runs[title] = lambda session=session: session.run(images)  # type: ignore[misc]
+    samples = interleave(runs, budget_seconds=seconds, min_rounds=_FEWEST_ROUNDS)
+    return {
+        title: {
+            **facts[title],
+            "unit": contestant.unit,
+            "latency": asdict(summarize(samples[title])),
+            "speed": asdict(versus(samples[contestant.unit], samples[title])),
+            "ours_faster_by": asdict(
+                versus(samples[title], samples[OURS if contestant.backend == "onnxruntime" else OV_OURS])
+            ),
+        }
+        for title, contestant in contestants.items()
+    }
+
+
+def _bytes(file: Path) -> int:
+    """With the weights that OpenVINO keeps beside its .xml."""
+    weights = file.with_suffix(".bin")
+    return file.stat().st_size + (weights.stat().st_size if file.suffix == ".xml" and weights.exists() else 0)
+
+
+def _peak_memory(contestant: Contestant, batch: int, shape: tuple[int, ...]) -> float:
+    """MiB of a process that loads the file and runs one batch, less those of one that only imports the runtime."""
+    run = "session = backend.load(Path(sys.argv[2]), 1); session.run(np.zeros(shape, np.float32))"
+    return _measured(contestant, batch, shape, run) - _measured(contestant, batch, shape, "backend.require()")
+
+
+def _measured(contestant: Contestant, batch: int, shape: tuple[int, ...], run: str) -> float:
+    code = (
+        "import resource, sys; from pathlib import Path; import numpy as np\n"
+        "from gdfq_export.backends import find_backend\n"
+        f"backend, shape = find_backend(sys.argv[1]), {(batch, *shape)}\n{run}\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    command = [sys.executable, "-c", code, contestant.backend, str(contestant.file)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+@main.command()
+def page() -> None:
+    """Make docs/latency.md and its charts of what was run."""
+    bodies = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
+    bodies.sort(key=lambda body: (NETWORKS.index(body["network"]), body["batch"]))
+    titles = {name: title for title, name in USUAL_NETWORKS.items()}
+    parts = [_HEAD]
+    if bodies and draw_latency(bodies, titles, PAGE.with_suffix(".png")):
+        parts.append("![Speed over float by file, networks and batches](latency.png)\n")
+    for body in bodies:
+        parts += [f"## {titles.get(body['network'], body['network'])}, batch {body['batch']}", "", *_table(body), ""]
+    PAGE.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
+    click.echo(f"wrote {PAGE}")
+
+
+def _table(body: dict[str, Any]) -> list[str]:
+    lines = [
+        "| file | times float's speed | ours is faster by | p50 ms | MB | loads in s | memory MiB "
+        "| integer / float / DQ left |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for title, row in body["rows"].items():
+        layers = f"{row['integer_compute']} / {row['float_compute']} / {row['dequantize_left']}"
+        lines.append(
+            f"| {title} | {_ratio(row['speed'])} | {_ratio(row['ours_faster_by'])} | {row['latency']['p50_ms']:.2f} "
+            f"| {row['bytes'] / 1e6:.2f} | {row['load_seconds']:.2f} | {row['peak_memory_mib']:.0f} | {layers} |"
+        )
+    lines += [f"| {title} | no file: {reason} |  |  |  |  |  |  |" for title, reason in body["missing"].items()]
+    return lines
+
+
+def _ratio(ratio: dict[str, Any]) -> str:
+    return f"{ratio['value']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]"
+
+
+_HEAD = """# Latency
+
+Files of one network against each other, one thread, interleaved in one process: in every round every file runs a
+block, and a round gives one ratio of block medians; the median ratio stands here with its 95 % interval. *Times float's
+speed* is against the float network in the same runtime (OpenVINO in float32: its default on this CPU is bfloat16);
+*ours is faster by* is its time by that of our W8A8 file for the same runtime, above 1 where ours is faster. Networks at
+224 x 224 have drawn weights, cifar10_resnet20 real ones; every file is calibrated on the same number of images. NNCF
+quantizes what OpenVINO converts from the torch network, cifar10_resnet20 from ONNX. Memory is the peak of a process
+that loads the file and runs one batch, less that of one that only imports the runtime. `python -m bench.latency` makes
+this page.
+"""
+
+
+if __name__ == "__main__":
+    main()

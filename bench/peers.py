@@ -1,0 +1,68 @@
+"""Files of other tools, made of the same network and the same images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from torch import Tensor
+
+from gdfq_export.backends.onnxruntime import OnnxRuntime
+
+__all__ = ["nncf_file", "static_default", "static_recommended"]
+
+
+class _Images(CalibrationDataReader):
+    """Images one by one."""
+
+    def __init__(self, name: str, images: Tensor) -> None:
+        self._rest = iter([{name: image[None].numpy()} for image in images])
+
+    def get_next(self):  # type: ignore[no-untyped-def]
+        return next(self._rest, None)
+
+
+def static_default(model: Path, images: Tensor, folder: Path) -> Path:
+    """ONNX Runtime's `quantize_static` as it comes: int8 activations, weights per tensor."""
+    out = folder / "default.onnx"
+    quantize_static(model, out, _reader(model, images))
+    return out
+
+
+def static_recommended(model: Path, images: Tensor, folder: Path) -> Path:
+    """`quantize_static` as its documentation recommends for x86: pre-processed, per channel, uint8 and int8."""
+    prepared, out = folder / "prepared.onnx", folder / "recommended.onnx"
+    quant_pre_process(model, prepared)
+    quantize_static(
+        prepared,
+        out,
+        _reader(prepared, images),
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+    )
+    return out
+
+
+def _reader(model: Path, images: Tensor) -> _Images:
+    return _Images(OnnxRuntime().load(model, 1).input_name, images)
+
+
+def nncf_file(network: str | None, model: Path, images: Tensor, folder: Path) -> Path:
+    """NNCF's post-training quantization of what OpenVINO makes of the torch network; of `model` where there is none."""
+    import nncf
+    import openvino
+
+    from bench.usual_networks import drawn_network
+
+    if network is None:
+        converted = openvino.Core().read_model(model)
+    else:
+        converted = openvino.convert_model(drawn_network(network), example_input=images[:1])
+    converted.reshape([-1, *images.shape[1:]])
+    dataset = nncf.Dataset([image[None].numpy() for image in images])
+    quantized = nncf.quantize(converted, dataset, subset_size=len(images))
+    out = folder / "nncf.xml"
+    openvino.save_model(quantized, out, compress_to_fp16=False)
+    return out
