@@ -27,6 +27,7 @@ from gdfq_export.targets import find_target
 from gdfq_export.tuned_network import plan_of, tune_network
 from gdfq_export.verify.accuracy import LabelledImages
 from gdfq_export.verify.report import Report
+from gdfq_export.verify.target_choice import TargetChoice
 from gdfq_export.verify.verify import run_verification
 from gdfq_export.writer import write_onnx
 
@@ -53,6 +54,8 @@ def quantize(
     device: str,
     progress: Progress,
     budget: float | None = None,
+    batch: int = 1,
+    choice: TargetChoice | None = None,
 ) -> QuantizeResult:
     """Quantize `model`, write it to `out`, and measure what was written.
 
@@ -66,6 +69,8 @@ def quantize(
         seed: of everything random.
         device: torch device for synthesis and tuning.
         progress: where phases report themselves.
+        batch: images that are run at once where time is taken.
+        choice: how the target was chosen, for the report.
         budget: seconds to spend where they pay; None runs the recipe's own numbers of images and steps.
 
     Raises:
@@ -105,6 +110,7 @@ def quantize(
         parity_source=parity_source,
         labelled=_labelled(data),
         latency_seconds=used.verify.latency_seconds,
+        batch=batch,
         progress=progress,
         backend=measuring.backend,
         own=measuring.own,
@@ -122,6 +128,7 @@ def quantize(
         clock=clock,
         progress=progress,
         measuring=measuring,
+        choice=choice,
     )
     with ExitStack() as outputs:
         outputs.enter_context(atomic_output(out)).write_bytes(file)

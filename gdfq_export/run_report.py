@@ -25,6 +25,7 @@ from gdfq_export.verify.report import (
     Report,
     RuntimeFacts,
 )
+from gdfq_export.verify.target_choice import TargetChoice
 from gdfq_export.verify.verify import Verification
 
 __all__ = ["file_metadata", "report_run"]
@@ -56,6 +57,7 @@ def report_run(
     clock: Budget | None,
     progress: Progress,
     measuring: Measuring,
+    choice: TargetChoice | None,
 ) -> Report:
     """Put the report together.
 
@@ -71,6 +73,7 @@ def report_run(
         clock: of a run with a budget.
         progress: that counted the seconds.
         measuring: the runtimes.
+        choice: how the target was chosen, if it was.
     """
     return Report(
         tool_version=__version__,
@@ -103,6 +106,7 @@ def report_run(
         runtime=RuntimeFacts(
             name=measuring.own.name, measured_in=measuring.backend.name, reason=measuring.away or None
         ),
+        target_choice=choice,
     )
 
 

@@ -11,6 +11,8 @@ from gdfq_export.targets import TARGETS, find_target
 
 __all__ = ["quantize"]
 
+AUTO = "auto"
+
 
 @click.command()
 @model_argument
@@ -29,7 +31,15 @@ __all__ = ["quantize"]
 @click.option(
     "--target",
     metavar="NAME",
-    help=f"Runtime the file is for: {', '.join(TARGETS)}.  [default: the recipe's]",
+    help=f"Runtime the file is for: {', '.join(TARGETS)}; auto times drafts in every runtime that is installed and "
+    "takes the fastest.  [default: the recipe's]",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Images that are run at once where time is taken.",
 )
 @click.option("--report", type=click.Path(path_type=Path), help="[default: report.json beside --onnx-out]")
 @click.option(
@@ -47,6 +57,7 @@ def quantize(
     data: Path | None,
     calibration: Path | None,
     target: str | None,
+    batch: int,
     report: Path | None,
     budget: float | None,
     dry_run: bool,
@@ -70,15 +81,16 @@ def quantize(
     report = report or onnx_out.parent / "report.json"
     require_outputs((onnx_out, report), (model, sidecar_of(model), data, calibration, recipe))
     chosen = load_recipe(recipe or DEFAULT_RECIPE)
-    if target is not None:
+    if target is not None and target != AUTO:
         chosen = chosen.model_copy(update={"target": find_target(target).name})
 
     from calib.samplers import RealSet
     from gdfq_export import pipeline
+    from gdfq_export.choose_target import choose_target
     from gdfq_export.cli.calibration import load_calibration
     from gdfq_export.cli.compute import use_compute
     from gdfq_export.cli.display import progress_display
-    from gdfq_export.cli.tables import print_plan, print_report
+    from gdfq_export.cli.tables import print_choice, print_plan, print_report
     from gdfq_export.cli.warned import print_warnings
     from gdfq_export.demo import held_out_set
     from gdfq_export.sources import load_model
@@ -86,11 +98,18 @@ def quantize(
     place = use_compute(device, threads)
     network = load_model(model, scale=scale, mean=mean, std=std, input_shape=input_shape)
     print_warnings(network.warnings)
+    if dry_run and target == AUTO:
+        raise click.UsageError("--dry-run writes nothing and times nothing; name the target")
     if dry_run:
         print_plan(pipeline.plan_only(network, chosen))
         if (mixed := chosen.bits.mixed) is not None:
             click.echo(f"bits.mixed: when layers have been measured, some of these weights get {mixed.weights} bits")
         return
+    progress, choice = progress_display(), None
+    if target == AUTO:
+        choice = choose_target(network, chosen, seed=seed, batch=batch, threads=1, progress=progress)
+        print_choice(choice)
+        chosen = chosen.model_copy(update={"target": choice.chosen})
     labelled = held_out_set() if model is None else None
     if data is not None:
         labelled = RealSet.load(data, network.input_spec, network.num_classes)
@@ -103,8 +122,10 @@ def quantize(
         calibration=load_calibration(calibration, chosen, network),
         seed=seed,
         device=place,
-        progress=progress_display(),
+        progress=progress,
         budget=budget,
+        batch=batch,
+        choice=choice,
     )
     print_warnings(warning for warning in result.report.warnings if warning not in network.warnings)
     print_report(result.report)

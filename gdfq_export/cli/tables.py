@@ -12,12 +12,13 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from gdfq_export.backends.tensorrt import Engine
+    from gdfq_export.choose_target import TargetChoice
     from gdfq_export.plan import QuantPlan, QuantPoint
     from gdfq_export.recipe import Recipe
     from gdfq_export.set_headline import Row
     from gdfq_export.verify.report import Report
 
-__all__ = ["print_engine", "print_headline", "print_plan", "print_recipes", "print_report"]
+__all__ = ["print_choice", "print_engine", "print_headline", "print_plan", "print_recipes", "print_report"]
 
 WIDTH_OF_A_FILE = 160
 
@@ -44,6 +45,19 @@ def print_plan(plan: QuantPlan) -> None:
         f"{plan.target}: {len(plan.points)} quantized tensors; {len(plan.nodes)} nodes, of which {len(plan.absorbed)} "
         f"activations are absorbed into integer kernels and {len(floating)} stay in float"
     )
+
+
+def print_choice(choice: TargetChoice) -> None:
+    """What `--target auto` measured: one row a target, the float network above them."""
+    what = f"times float's speed, batch {choice.batch}, {choice.threads} thread(s)"
+    rows = [("float", choice.float_runtime, f"{choice.float_timings.p50_ms:.3f} ms", "1", "fastest of its runtimes")]
+    for candidate in choice.candidates:
+        time, speed, ratio = "not measured", "", candidate.speedup
+        if candidate.timings is not None and ratio is not None:
+            time = f"{candidate.timings.p50_ms:.3f} ms"
+            speed = f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
+        rows.append((candidate.target, candidate.runtime, time, speed, candidate.reason))
+    _print(("target", "runtime", "median", what, "why"), rows)
 
 
 def print_engine(engine: Engine, latency: str) -> None:

@@ -22,6 +22,7 @@ from gdfq_export.verify.latency import Latency
 from gdfq_export.verify.machine import Machine
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.parity import ParityResult
+from gdfq_export.verify.target_choice import TargetChoice
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -130,6 +131,7 @@ class Report:
     budget: BudgetFacts | None = None
     mixed_bits: MixedBitsFacts | None = None
     runtime: RuntimeFacts | None = None
+    target_choice: TargetChoice | None = None
 
     def to_json(self) -> str:
         """Indented JSON with a stable key order, ending in a newline.
