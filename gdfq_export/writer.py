@@ -14,12 +14,13 @@ An absorbed Relu or Clip is left out: its bounds lie outside the code range, so 
 written beside it, does the same. A node in integer form (Pad) stands between the codes and their DequantizeLinear; a
 HardSigmoid becomes an Add whose result is quantized with one scale and read with another. Names of nodes, inputs,
 outputs and float values stay the user's; new tensors are called `<key>_q` (codes), `<key>_dq` and `<key>_scale`; zero
-points are shared and called by type, value and shape, like `int8_0_64`. New nodes have no names: in a small network
-they would weigh as much as a layer.
+points are shared and called by type, value and shape, like `int8_0_64`. New nodes have no names and the scales of biases
+short ones (`bias_scale_7`): in a small network names weigh as much as a layer.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import ml_dtypes
@@ -97,6 +98,8 @@ class _Writer:
             )
         }
         self.nodes = {node.name: node for node in self.graph}
+        names = map("bias_scale_{}".format, itertools.count(1))
+        self.bias_scales = (name for name in names if name not in self.values)
 
     def write(self) -> None:
         for name, tensor in self.parameters.items():
@@ -221,7 +224,7 @@ class _Writer:
         """s_x * s_w in the graph: it cannot disagree with its factors, and needs no room in the file."""
         layer = self.nodes[point.consumers[0]]
         factors = [self._scale_read_by(layer, index) for index in (0, 1)]
-        return self._node("Mul", factors, scale_name(point.key))
+        return self._node("Mul", factors, next(self.bias_scales))
 
     def _scale_read_by(self, node: ir.Node, index: int) -> ir.Value:
         real = node.inputs[index]
