@@ -7,6 +7,10 @@ activations neither die nor explode.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -43,7 +47,8 @@ def drawn_network(name: str, *, seed: int = 0, side: int = 224) -> nn.Module:
     from pytorchcv.model_provider import get_model
 
     torch.manual_seed(seed)
-    module = get_model(name, pretrained=False, in_size=(side, side))
+    with _aliases_of_old_numpy():
+        module = get_model(name, pretrained=False, in_size=(side, side))
     for layer in module.modules():
         if isinstance(layer, nn.BatchNorm2d):
             nn.init.uniform_(layer.weight, 0.5, 1.5)
@@ -56,6 +61,16 @@ def drawn_network(name: str, *, seed: int = 0, side: int = 224) -> nn.Module:
                 layer.eval()
         module(_images(side))
     return module.eval()
+
+
+@contextmanager
+def _aliases_of_old_numpy() -> Iterator[None]:
+    """pytorchcv 0.0.67 makes RegNet with `np.int`, which NumPy 1.24 took away."""
+    np.int = int
+    try:
+        yield
+    finally:
+        del np.int
 
 
 def load_drawn(name: str, *, seed: int = 0, side: int = 224) -> FloatModel:

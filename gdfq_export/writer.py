@@ -14,7 +14,7 @@ An absorbed Relu or Clip is left out: its bounds lie outside the code range, so 
 written beside it, does the same. A node in integer form (Pad) stands between the codes and their DequantizeLinear; a
 HardSigmoid becomes an Add whose result is quantized with one scale and read with another. Names of nodes, inputs,
 outputs and float values stay the user's; new tensors are called `<key>_q` (codes), `<key>_dq` and `<key>_scale`; zero
-points are shared and called by type, value and shape, like `int8_0_64`. New nodes have no names and the scales of biases
+points are shared and called by type, value and shape, like `int8_0_64`. New nodes have no names, the scales of biases
 short ones (`bias_scale_7`): in a small network names weigh as much as a layer.
 """
 
