@@ -61,6 +61,8 @@ def nncf_file(network: str | None, model: Path, images: Tensor, folder: Path) ->
     else:
         converted = openvino.convert_model(drawn_network(network), example_input=images[:1])
     converted.reshape([-1, *images.shape[1:]])
+    converted.inputs[0].get_tensor().set_names({"image"})
+    converted.outputs[0].get_tensor().set_names({"logits"})
     dataset = nncf.Dataset([image[None].numpy() for image in images])
     quantized = nncf.quantize(converted, dataset, subset_size=len(images))
     out = folder / "nncf.xml"

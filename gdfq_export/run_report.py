@@ -30,6 +30,8 @@ from gdfq_export.verify.verify import Verification
 
 __all__ = ["file_metadata", "report_run"]
 
+_AS_SIMULATED = 0.95  # of the answers, where a runtime adds floats in an order of its own
+
 
 def file_metadata(model: FloatModel, recipe: Recipe, source: ImageSource) -> dict[str, str]:
     """What the ONNX file says of its origin."""
@@ -126,6 +128,12 @@ def _warnings(target: str, measured: Verification, measuring: Measuring) -> list
         found.append(
             f"ONNX Runtime on this machine computes {parity.differing:,} of {parity.elements:,} integers otherwise "
             f"than simulated, first in {parity.first_differing}; trust the figures measured on the file"
+        )
+    simulation = measured.simulation
+    if not isinstance(simulation, NotMeasured) and simulation.top1.value < _AS_SIMULATED:
+        found.append(
+            f"{measuring.backend.name} gives another answer than the simulation on {1 - simulation.top1.value:.1%} of "
+            f"{simulation.images:,} images; trust the figures measured on the file"
         )
     return found
 

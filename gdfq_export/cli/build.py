@@ -49,7 +49,8 @@ def build(model: Path, engine_out: Path, batch: int, timing_cache: Path | None, 
     from gdfq_export.files import atomic_output
     from gdfq_export.sources.onnx_file import read_onnx
 
-    require_outputs((engine_out,), (model,))
+    outputs = [path for path in (engine_out, timing_cache) if path is not None]
+    require_outputs(outputs, (model,))
     findings = lint(read_onnx(model))
     print_warnings(f"{finding.message} ({finding.consequence})" for finding in findings[:_FINDINGS])
     if len(findings) > _FINDINGS:

@@ -58,6 +58,8 @@ def _join(graph: ir.Graph, clip: ir.Node) -> bool:
         product, last = last, _only_user(last)
     if last is None or offset is None or not _divides(last, product or clip, limits[1]):
         return False
+    if _rank(x) != _rank(clip.outputs[0]) or _rank(last.outputs[0]) != _rank(clip.outputs[0]):
+        return False  # a constant with more dimensions
     gate = _hard_sigmoid(graph, x, 1 / limits[1], offset / limits[1], clip.name or "")
     if product is None:
         ir.convenience.replace_nodes_and_values(graph, last, [last, clip], [gate], [last.outputs[0]], [gate.outputs[0]])
@@ -94,6 +96,10 @@ def _divides(node: ir.Node, before: ir.Node, divisor: float) -> bool:
         numbers = [number for value in node.inputs if (number := _number(value)) is not None]
         return len(numbers) == 1 and math.isclose(numbers[0] * divisor, 1, rel_tol=1e-6)
     return False
+
+
+def _rank(value: ir.Value | None) -> int | None:
+    return None if value is None or value.shape is None else len(value.shape)
 
 
 def _number(value: ir.Value | None) -> float | None:

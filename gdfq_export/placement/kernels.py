@@ -158,6 +158,8 @@ def _unsuitable(node: ir.Node, rule: Rule) -> str:
         return "HardSigmoid falls, or its offset is not above 0"
     if node.op_type == "MaxPool" and len(node.outputs) > 1:
         return "MaxPool also returns indices"
+    if not rule.constants and any(value is not None and value.const_value is not None for value in node.inputs):
+        return "one of its inputs is a constant"
     if rule.activations is None and all(value is None or value.const_value is not None for value in node.inputs):
         return "all inputs are constants"
     return ""

@@ -7,7 +7,12 @@ from collections.abc import Callable, Iterable
 
 import onnx_ir as ir
 
-__all__ = ["activation_bounds", "name_of", "reach", "required"]
+__all__ = ["activation_bounds", "bounds_of", "name_of", "reach", "required"]
+
+_BOUNDED = ("Clip", "HardSigmoid", "Relu")
+_WITHIN = (
+    "AveragePool", "Flatten", "GlobalAveragePool", "MaxPool", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze",
+)  # fmt: skip
 
 
 def activation_bounds(node: ir.Node) -> tuple[float, float]:
@@ -22,6 +27,17 @@ def activation_bounds(node: ir.Node) -> tuple[float, float]:
         if value is not None:
             limits[position] = float(value.const_value.numpy()) if value.const_value is not None else math.nan
     return limits[0], limits[1]
+
+
+def bounds_of(value: ir.Value) -> tuple[float, float]:
+    """Bounds that an activation puts on a value, directly or in front of operators that keep within them."""
+    node = value.producer()
+    while node is not None and node.op_type in _WITHIN:
+        node = required(node, 0).producer()
+    if node is None or node.op_type not in _BOUNDED:
+        return -math.inf, math.inf
+    low, high = activation_bounds(node)
+    return (min(low, 0.0), max(high, 0.0)) if low <= high else (-math.inf, math.inf)
 
 
 def name_of(item: ir.Node | ir.Value) -> str:

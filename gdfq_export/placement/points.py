@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import onnx_ir as ir
 
 from gdfq_export.placement.kernels import Kernels
-from gdfq_export.placement.nodes import activation_bounds, name_of, required
+from gdfq_export.placement.nodes import activation_bounds, bounds_of, name_of, required
 from gdfq_export.placement.widths import Widths
 from gdfq_export.plan import QuantPoint, Role
 from gdfq_export.targets import Kernel, Output, Rule
@@ -58,7 +58,8 @@ class _Walk:
             low, high = self.input_range
             self._add(value, Role.INPUT, bits, low=low, high=high)
         else:
-            self._add(value, Role.ACTIVATION, bits)  # no-op unless a float node writes it
+            low, high = bounds_of(value)
+            self._add(value, Role.ACTIVATION, bits, low=low, high=high)  # no-op unless a float node writes it
         point = self.points[name]
         self.points[name] = dataclasses.replace(point, bits=max(point.bits, bits))
 

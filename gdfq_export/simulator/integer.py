@@ -143,6 +143,9 @@ class _Run:
             return kernels.dequantize(self.codes[name])
         if name in self.floats:
             return self.floats[name]
+        point = self.plan.by_tensor.get(name)
+        if point is not None and point.role is Role.CONSTANT:
+            return kernels.dequantize(self._coded(value))
         if name in self.simulator.parameters:
             return self.simulator.parameters[name]
         assert value.const_value is not None

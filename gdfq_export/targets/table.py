@@ -80,6 +80,8 @@ class Rule:
     bias: int | None = None
     output: Output = Output.OWN_SCALE
     accumulates: frozenset[str] = frozenset()
+    constants: bool = True
+    """Whether one of the inputs may be a constant."""
     integer_form: bool = False
     """Written on the codes themselves, between Q and DQ, because the runtime does not fuse DQ -> operator -> Q."""
 

@@ -34,6 +34,7 @@ TENSORRT = Target(
                 kernel=Kernel.ADD,
                 activations=None,
                 accumulates=frozenset({"Conv"}),
+                constants=False,
                 output=Output.OWN_SCALE_OR_FLOAT,
             ),
         }

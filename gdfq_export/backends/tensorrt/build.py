@@ -19,6 +19,7 @@ from gdfq_export.backends.base import ExecutedGraph, ExecutedNode, Kind
 from gdfq_export.backends.session import where
 from gdfq_export.backends.tensorrt.package import find_package, reason_against_gpu
 from gdfq_export.errors import BackendUnavailable, InputError
+from gdfq_export.sources.onnx_file import read_onnx
 
 __all__ = ["Engine", "build_engine"]
 
@@ -75,7 +76,7 @@ def build_engine(
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="gdfq-export-") as name:
         folder = Path(name)
-        data = model if isinstance(model, bytes) else _read(model)
+        data = model if isinstance(model, bytes) else _serialized(model)
         (folder / "model.onnx").write_bytes(data)
         answer = _ask(
             folder,
@@ -104,11 +105,10 @@ def build_engine(
         )
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+def _serialized(path: Path) -> bytes:
+    """The file with all its weights inside."""
+    data: bytes = read_onnx(path).SerializeToString()
+    return data
 
 
 def _ask(folder: Path, request: dict[str, Any], name: str) -> dict[str, Any]:
@@ -130,11 +130,11 @@ def _graph(text: str, model: onnx.ModelProto, runtime: str) -> ExecutedGraph:
     """Layers as the build log lists them; a layer of the file that no integer or float kernel names counts as float."""
     layers = [_layer(line) for line in text.splitlines() if line.startswith("Name: ")]
     computed = {name for layer, names in layers if layer.kind.endswith("compute") for name in names}
-    lost = [node for node in model.graph.node if node.op_type in _ONNX_COMPUTE and node.name not in computed]
+    lost = [node for node in model.graph.node if node.op_type in _ONNX_COMPUTE and _logged(node) not in computed]
     unknown: Kind = "float compute"
     missing = (
         ExecutedNode(
-            name=node.name,
+            name=_logged(node),
             op_type=f"{node.op_type}, not in the build log",
             kind=unknown,
             inputs=(),
@@ -152,10 +152,15 @@ def _graph(text: str, model: onnx.ModelProto, runtime: str) -> ExecutedGraph:
     )
 
 
+def _logged(node: onnx.NodeProto) -> str:
+    """What the build log calls a node of the file."""
+    return node.name or f"node_of_{node.output[0]}"
+
+
 def _layer(line: str) -> tuple[ExecutedNode, tuple[str, ...]]:
     """One line: `Name: ..., LayerType: ..., Inputs: [...], Constants: [...], Outputs: [...], ..., Metadata: ...`."""
     op_type = _first(r"LayerType: ([^,]*)", line)
-    names = tuple(re.findall(r"\[ONNX Layer: ([^\]]*)\]", line))
+    names = tuple(re.findall(r"\[ONNX Layer: (.*?)\](?=\x1f|\[ONNX Layer: |$)", line))
     inputs, outputs = (_tensors(line, section) for section in ("Inputs", "Outputs"))
     kind: Kind = "other"
     if op_type in _COMPUTE:

@@ -83,7 +83,8 @@ def _sentence(error: Any, data: bytes) -> str:
     name = str(error.node_name())
     if not name and error.node() >= 0:
         name = onnx.load_from_string(data).graph.node[error.node()].output[0]
-    return f"{error.node_operator()} {name}: {first}"
+    where = f"{error.node_operator()} {name}".strip()
+    return f"{where}: {first}" if where else first
 
 
 def _timing_cache(config: Any, path: str | None) -> Any:

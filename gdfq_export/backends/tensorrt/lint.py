@@ -18,9 +18,10 @@ __all__ = ["Consequence", "Finding", "lint"]
 
 _MOST_OPSET = 25
 _LAYERS = ("Conv", "Gemm", "MatMul")
+_COMMUTING = ("MaxPool", "Flatten", "Reshape", "Transpose")
 _POOLS = ("AveragePool", "GlobalAveragePool")
 _FOUR_BITS = (ir.DataType.INT4, ir.DataType.UINT4)
-_FINE = (ir.DataType.INT8, ir.DataType.UINT8, *_FOUR_BITS, ir.DataType.FLOAT8E4M3FN, ir.DataType.FLOAT4E2M1)
+_FINE = (ir.DataType.INT8, ir.DataType.UINT8, ir.DataType.INT4, ir.DataType.FLOAT8E4M3FN, ir.DataType.FLOAT4E2M1)
 
 
 class Consequence(StrEnum):
@@ -69,7 +70,7 @@ def _zero_point(node: ir.Node) -> Iterator[Finding]:
         return
     zero_point = _input(node, 2)
     if zero_point is None:
-        if _codes_dtype(node) is not ir.DataType.INT32:
+        if _codes_dtype(node) in (None, ir.DataType.UINT8):
             yield _finding(
                 "zero point omitted",
                 node,
@@ -92,7 +93,7 @@ def _zero_point(node: ir.Node) -> Iterator[Finding]:
         yield _finding(
             "uint8",
             node,
-            Consequence.WRONG,
+            Consequence.REFUSED if _is_weight(node) else Consequence.WRONG,
             "uint8 codes are read as int8, so that all above 127 are wrong; store int8 with zero point 0",
         )
 
@@ -104,8 +105,6 @@ def _types(node: ir.Node) -> Iterator[Finding]:
     dtype = _codes_dtype(node)
     if dtype is ir.DataType.INT32:
         yield _finding("bias", node, Consequence.REFUSED, "it dequantizes int32; leave biases in float")
-    elif dtype is not None and dtype not in _FINE:
-        yield _finding("type", node, Consequence.REFUSED, f"codes of type {dtype} are not known; store int8")
     elif dtype in _FOUR_BITS and not _is_constant(_input(node, 0)):
         yield _finding(
             "4-bit activations",
@@ -113,6 +112,10 @@ def _types(node: ir.Node) -> Iterator[Finding]:
             Consequence.REFUSED,
             "no kernel reads 4-bit activations; carry them in int8, with a Clip in front of QuantizeLinear",
         )
+    elif dtype is not None and dtype not in _FINE:
+        yield _finding("type", node, Consequence.REFUSED, f"codes of type {dtype} are not known; store int8")
+    elif (cast := _producer(_input(node, 0))) is not None and cast.op_type == "Cast":
+        yield _finding("cast", node, Consequence.REFUSED, "its codes come from a Cast; store the codes as int8")
 
 
 def _scale(node: ir.Node) -> Iterator[Finding]:
@@ -121,7 +124,8 @@ def _scale(node: ir.Node) -> Iterator[Finding]:
         return
     values = _constant(_input(node, 1))
     if values is None:
-        if _codes_dtype(node) is not ir.DataType.INT32:  # a bias has its own rule
+        folded = _is_constant(_input(node, 1))
+        if not folded and _codes_dtype(node) is not ir.DataType.INT32:  # a bias has its own rule
             yield _finding("scale", node, Consequence.REFUSED, "its scale is computed; make it an initializer")
     elif not (values > 0).all():
         yield _finding(
@@ -244,11 +248,13 @@ def _codes_dtype(node: ir.Node) -> ir.DataType | None:
     zero_point = _input(node, 2)
     if zero_point is not None and zero_point.dtype is not None:
         return zero_point.dtype
-    codes = node.outputs[0] if node.op_type == "QuantizeLinear" else _input(node, 0)
-    if codes is not None and codes.dtype is not None:
-        return codes.dtype
-    attribute = node.attributes.get("output_dtype")
-    return None if attribute is None or not attribute.as_int() else ir.DataType(attribute.as_int())
+    if node.op_type == "QuantizeLinear":
+        return ir.DataType(node.attributes.get_int("output_dtype", 0) or ir.DataType.UINT8)
+    codes = _input(node, 0)
+    writer = _producer(codes)
+    if writer is not None and writer.op_type == "QuantizeLinear":
+        return _codes_dtype(writer)
+    return None if codes is None else codes.dtype
 
 
 def _is_weight(node: ir.Node) -> bool:
@@ -256,6 +262,8 @@ def _is_weight(node: ir.Node) -> bool:
 
 
 def _dequantized(value: ir.Value | None) -> ir.Node | None:
-    """The DequantizeLinear that a value comes from."""
+    """The DequantizeLinear that a value comes from, behind operators that the builder takes it through."""
     node = _producer(value)
+    while node is not None and node.op_type in _COMMUTING:
+        node = _producer(node.inputs[0])
     return node if node is not None and node.op_type == "DequantizeLinear" else None
