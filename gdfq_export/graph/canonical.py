@@ -31,6 +31,7 @@ from gdfq_export.graph.simplify import simplify
 from gdfq_export.graph.slice import SlicePass
 from gdfq_export.graph.stable_names import StableNamesPass
 from gdfq_export.graph.symbolic_batch import fixed_batch, graph_inputs, with_symbolic_batch
+from gdfq_export.graph.trivial_shuffle import TrivialShufflePass
 
 __all__ = ["canonicalize"]
 
@@ -81,6 +82,7 @@ def _rewrite(model: ir.Model, where: str) -> None:
     ReluBeforeConcatPass()(model)
     HardSigmoidPass()(model)
     SharedStridePass()(model)
+    TrivialShufflePass()(model)
     DefaultAttributesPass()(model)
 
 
