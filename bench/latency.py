@@ -25,15 +25,13 @@ from typing import Any
 import click
 import torch
 
-from bench.coverage import BITS, IMAGES, recipe_for
+from bench.coverage import BITS, IMAGES, quantize_quickly
 from bench.latency_chart import draw_latency
 from bench.peers import nncf_file, static_default, static_recommended
 from bench.results_file import FOLDER, write_results
 from bench.usual_networks import USUAL_NETWORKS, load_drawn
-from gdfq_export import pipeline
 from gdfq_export.backends import find_backend
 from gdfq_export.float_model import FloatModel
-from gdfq_export.progress import SilentProgress
 from gdfq_export.sources import load_model
 from gdfq_export.verify.coverage import measure_coverage
 from gdfq_export.verify.latency import interleave, summarize, versus
@@ -131,17 +129,7 @@ def _contestants(name: str, model: FloatModel, folder: Path) -> tuple[dict[str, 
 
 def _ours(model: FloatModel, target: str, grid: str, folder: Path) -> Path:
     out = folder / f"{target}-{grid}.onnx"
-    pipeline.quantize(
-        model,
-        recipe_for(target, BITS[grid]),
-        out=out,
-        report=None,
-        data=None,
-        calibration=None,
-        seed=0,
-        device="cpu",
-        progress=SilentProgress(),
-    )
+    quantize_quickly(model, target, BITS[grid], out)
     return out
 
 

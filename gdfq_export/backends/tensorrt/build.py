@@ -19,6 +19,7 @@ from gdfq_export.backends.base import ExecutedGraph, ExecutedNode, Kind
 from gdfq_export.backends.session import where
 from gdfq_export.backends.tensorrt.package import find_package, reason_against_gpu
 from gdfq_export.errors import BackendUnavailable, InputError
+from gdfq_export.files import atomic_output
 from gdfq_export.sources.onnx_file import read_onnx
 
 __all__ = ["Engine", "build_engine"]
@@ -78,6 +79,7 @@ def build_engine(
         folder = Path(name)
         data = model if isinstance(model, bytes) else _serialized(model)
         (folder / "model.onnx").write_bytes(data)
+        cache = None if package.builds_without_gpu else timing_cache
         answer = _ask(
             folder,
             {
@@ -85,7 +87,8 @@ def build_engine(
                 "engine": str(folder / "engine"),
                 "answer": str(folder / "answer.json"),
                 "batches": batches,
-                "timing_cache": None if timing_cache is None or package.builds_without_gpu else str(timing_cache),
+                "known_tactics": None if cache is None else str(cache),
+                "tactics": str(folder / "tactics"),
                 "level": level,
             },
             where(model),
@@ -96,6 +99,9 @@ def build_engine(
         if "failed" in answer:
             said = answer["failed"]
             raise InputError(f"{where(model)}: {runtime} cannot build it: {said[-1] if said else 'no reason given'}")
+        if cache is not None:
+            with atomic_output(cache) as temporary:
+                temporary.write_bytes((folder / "tactics").read_bytes())
         return Engine(
             data=(folder / "engine").read_bytes(),
             runtime=runtime,

@@ -44,14 +44,14 @@ def _build(api: Any, request: dict[str, Any]) -> dict[str, Any]:
     config = builder.create_builder_config()
     config.profiling_verbosity = api.ProfilingVerbosity.DETAILED
     config.builder_optimization_level = request["level"]
-    cache = _timing_cache(config, request["timing_cache"])
+    cache = _timing_cache(config, request["known_tactics"])
     _set_batches(builder, network, config, request["batches"])
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         return {"failed": [message for severity, message in log.messages if severity == "error"]}
     Path(request["engine"]).write_bytes(bytes(plan))
     if cache is not None:
-        Path(request["timing_cache"]).write_bytes(bytes(config.get_timing_cache().serialize()))
+        Path(request["tactics"]).write_bytes(bytes(config.get_timing_cache().serialize()))
     return {
         "layers": next((text for _, text in log.messages if text.startswith(_LAYERS)), ""),
         "warnings": list(dict.fromkeys(text for severity, text in log.messages if severity == "warning")),
