@@ -113,6 +113,7 @@ class _Writer:
                 self._write_activation(point)
             else:
                 self._write_constant(point)
+        self._join_hard_swish()
         self._remove_unused()
         self.graph.sort()
 
@@ -267,6 +268,16 @@ class _Writer:
         self.graph.append(node)
         return node.outputs[0]
 
+    def _join_hard_swish(self) -> None:
+        """A HardSwish that stayed in float is one operator again, for which runtimes have kernels."""
+        for node in list(self.graph):
+            if node.op_type != "Mul" or (x := _gated_by_itself(node)) is None:
+                continue
+            joined = ir.node("HardSwish", [x], name=node.name)
+            ir.convenience.replace_nodes_and_values(
+                self.graph, node, [node], [joined], [node.outputs[0]], [joined.outputs[0]]
+            )
+
     def _remove_unused(self) -> None:
         for node in reversed(list(self.graph)):
             if not any(output.uses() or output.is_graph_output() for output in node.outputs):
@@ -274,3 +285,15 @@ class _Writer:
         for name, value in list(self.graph.initializers.items()):
             if not value.uses() and not value.is_graph_output():
                 del self.graph.initializers[name]
+
+
+def _gated_by_itself(product: ir.Node) -> ir.Value | None:
+    """x, where the node is x * HardSigmoid(x) with the numbers of HardSwish (ONNX HardSwish-14)."""
+    for gate, x in (product.inputs, reversed(product.inputs)):
+        node = None if gate is None else gate.producer()
+        if node is None or node.op_type != "HardSigmoid" or node.inputs[0] is not x:
+            continue
+        numbers = node.attributes.get_float("alpha", 0.2), node.attributes.get_float("beta", 0.5)
+        if np.allclose(numbers, (1 / 6, 0.5), rtol=1e-6) and len(list(node.outputs[0].uses())) == 1:
+            return x
+    return None

@@ -27,7 +27,7 @@ def answers(proto: onnx.ModelProto, bits: Bits, target: str) -> tuple[np.ndarray
     return simulated, OpenVino().load(quantized.file.SerializeToString(), 1).run(images)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(proto=networks(), bits=st.sampled_from([Bits(), Bits(weights=4, activations=4)]))
 def test_a_random_network_answers_as_simulated(proto: onnx.ModelProto, bits: Bits) -> None:
     assume(not any(attribute.name == "count_include_pad" for node in proto.graph.node for attribute in node.attribute))
