@@ -43,6 +43,7 @@ BITS: dict[str, Bits] = {
 }
 """Grids; `mixed` gives every layer with a 1 in its name 8 bits among weights of 4."""
 
+_EXCEPTIONS = 4  # listed for each network
 _COMPUTE = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
@@ -182,6 +183,8 @@ def page() -> None:
         parts += ["| network | " + " | ".join(columns) + " |", "| --- |" + " --- |" * len(columns)]
         for name, body in bodies.items():
             cells = [body["cells"].get(f"{target}/{grid}") for grid in columns]
+            if not any(cells):
+                continue
             texts = ["not run" if cell is None else _in_words(cell) for cell in cells]
             parts.append(f"| {names[name]} | " + " | ".join(texts) + " |")
         parts += ["", *_exceptions(target, columns, bodies, names)]
@@ -191,16 +194,19 @@ def page() -> None:
 
 def _exceptions(target: str, columns: list[str], bodies: dict[str, Any], names: dict[str, str]) -> list[str]:
     """Every layer in float and every DequantizeLinear that is left, with its reason, once."""
-    lines: dict[str, None] = {}
+    lines = []
     for name, body in bodies.items():
+        texts: dict[str, None] = {}
         for grid in columns:
             cell = body["cells"].get(f"{target}/{grid}") or {}
-            for text in (*cell.get("in_float_by_plan", ()), *(cell.get("float_compute") or ()), *cell.get("lint", ())):
-                lines[f"* {names[name]}: {text}"] = None
-            for reason in cell.get("dequantize_left") or ():
-                lines[f"* {names[name]}: DequantizeLinear {reason}"] = None
+            texts |= dict.fromkeys((*cell.get("in_float_by_plan", ()), *(cell.get("float_compute") or ())))
+            texts |= dict.fromkeys(cell.get("lint", ()))
+            texts |= dict.fromkeys(f"DequantizeLinear {reason}" for reason in cell.get("dequantize_left") or ())
             if cell.get("coverage_missing"):
-                lines[f"* {names[name]}: {cell['coverage_missing']}"] = None
+                texts[cell["coverage_missing"]] = None
+        lines += [f"* {names[name]}: {text}" for text in list(texts)[:_EXCEPTIONS]]
+        if len(texts) > _EXCEPTIONS:
+            lines.append(f"* {names[name]}: {len(texts) - _EXCEPTIONS} more, in the file of results")
     return [*lines, ""] if lines else []
 
 

@@ -183,10 +183,11 @@ def _peak_memory(contestant: Contestant, batch: int, shape: tuple[int, ...]) -> 
 
 def _measured(contestant: Contestant, batch: int, shape: tuple[int, ...], run: str) -> float:
     code = (
-        "import resource, sys; from pathlib import Path; import numpy as np\n"
+        "import sys; from pathlib import Path; import numpy as np\n"
         "from gdfq_export.backends import find_backend\n"
         f"backend, shape = find_backend(sys.argv[1]), {(batch, *shape)}\n{run}\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+        "lines = Path('/proc/self/status').read_text().splitlines()\n"
+        "print(next(int(line.split()[1]) / 1024 for line in lines if line.startswith('VmHWM')))"
     )
     command = [sys.executable, "-c", code, contestant.backend, str(contestant.file)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
@@ -217,10 +218,14 @@ def _table(body: dict[str, Any]) -> list[str]:
         layers = f"{row['integer_compute']} / {row['float_compute']} / {row['dequantize_left']}"
         lines.append(
             f"| {title} | {_ratio(row['speed'])} | {_ratio(row['ours_faster_by'])} | {row['latency']['p50_ms']:.2f} "
-            f"| {row['bytes'] / 1e6:.2f} | {row['load_seconds']:.2f} | {row['peak_memory_mib']:.0f} | {layers} |"
+            f"| {row['bytes'] / 1e6:.2f} | {row['load_seconds']:.2f} | {_memory(row)} | {layers} |"
         )
     lines += [f"| {title} | no file: {reason} |  |  |  |  |  |  |" for title, reason in body["missing"].items()]
     return lines
+
+
+def _memory(row: dict[str, Any]) -> str:
+    return "not measured" if row["peak_memory_mib"] is None else f"{row['peak_memory_mib']:.0f}"
 
 
 def _ratio(ratio: dict[str, Any]) -> str:
