@@ -23,7 +23,13 @@ def evaluation_data() -> Path:
     return Path(folder)
 
 
+LONGEST_ID = 300
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if len(item.name) > LONGEST_ID:  # the text of an object, in which the order of a set may differ by process
+            raise pytest.UsageError(f"{item.nodeid[:LONGEST_ID]}...: give its parameters ids")
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
