@@ -63,15 +63,13 @@ def print_choice(choice: TargetChoice) -> None:
 def print_engine(engine: Engine, latency: str) -> None:
     """An engine's size and what runs on integers; `latency` is why no time was taken."""
     from gdfq_export.verify.coverage import measure_coverage
+    from gdfq_export.verify.summary import integer_row
 
     rows = [("engine", f"{len(engine.data):,} bytes", f"{engine.runtime}, {engine.seconds:.1f} s")]
     if engine.graph is None:
         rows.append(("integer compute", "not measured", f"{engine.runtime} does not list the layers while it builds"))
     else:
-        coverage = measure_coverage(engine.graph)
-        floating = ", ".join(f"{node.op_type} {node.name}" for node in coverage.float_compute[:5]) or "none"
-        total = coverage.integer_compute + len(coverage.float_compute)
-        rows.append(("integer compute", f"{coverage.integer_compute} of {total}", f"float: {floating}"))
+        rows.append(integer_row(measure_coverage(engine.graph)))
     rows.append(("latency", "not measured", latency))
     _print(("built", "value", "on what"), rows)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gdfq_export.verify.coverage import Coverage
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.proportion import Proportion
 from gdfq_export.verify.report import Report
 
-__all__ = ["Row", "summary_rows"]
+__all__ = ["Row", "integer_row", "summary_rows"]
 
 Row = tuple[str, str, str]
 """What was measured, its value with unit, and on what."""
@@ -68,11 +69,16 @@ def _coverage(report: Report) -> Iterator[Row]:
     if isinstance(coverage := report.coverage, NotMeasured):
         yield _missing("integer compute", coverage)
         return
-    floating = ", ".join(f"{node.op_type} {node.name}" for node in coverage.float_compute[:5]) or "none"
-    total = coverage.integer_compute + len(coverage.float_compute)
-    yield "integer compute", f"{coverage.integer_compute} of {total}", f"in {coverage.runtime}; float: {floating}"
+    yield integer_row(coverage)
     reasons = dict.fromkeys(node.reason for node in coverage.dequantize)
     yield "dequantize left", str(len(coverage.dequantize)), "; ".join(list(reasons)[:3]) or "none"
+
+
+def integer_row(coverage: Coverage) -> Row:
+    """How many compute nodes run on integers, and which do not."""
+    floating = ", ".join(f"{node.op_type} {node.name}" for node in coverage.float_compute[:5]) or "none"
+    total = coverage.integer_compute + len(coverage.float_compute)
+    return "integer compute", f"{coverage.integer_compute} of {total}", f"in {coverage.runtime}; float: {floating}"
 
 
 def _latency(report: Report) -> Iterator[Row]:
