@@ -93,6 +93,7 @@ def quantize(
                 used = clock.fit_images(used, model, device)
     source = ImageSource(model, used, calibration, seed=seed, device=device, progress=progress)
     tuned = tune_network(model, plan, used, source, clock)
+    courses = dict(progress.courses)
     proto = write_onnx(
         model.folded, tuned.plan, tuned.encodings, tuned.parameters, file_metadata(model, recipe, source)
     )
@@ -129,6 +130,8 @@ def quantize(
         progress=progress,
         measuring=measuring,
         choice=choice,
+        courses=courses,
+        findings=(),
     )
     with ExitStack() as outputs:
         outputs.enter_context(atomic_output(out)).write_bytes(file)

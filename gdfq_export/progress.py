@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
-__all__ = ["Phase", "Progress", "SilentProgress"]
+__all__ = ["Course", "Phase", "Progress", "SilentProgress"]
 
 
 class Phase(Protocol):
@@ -18,8 +18,29 @@ class Phase(Protocol):
         ...
 
 
+class Course:
+    """A figure of a phase, step by step; every second point is dropped whenever there are more than `MOST`."""
+
+    MOST = 200
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.points: list[tuple[int, float]] = []
+        self._every = 1
+        self._seen = 0
+
+    def add(self, done: int, total: int, value: float) -> None:
+        """Keep the value at step `done` of `total`, or not."""
+        self.total = total
+        if self._seen % self._every == 0:
+            self.points.append((done, float(value)))
+        self._seen += 1
+        if len(self.points) > self.MOST:
+            self.points, self._every = self.points[::2], 2 * self._every
+
+
 class Progress:
-    """Base of every progress display; keeps the seconds each phase took.
+    """Base of every progress display; keeps the seconds each phase took and how its figures went.
 
     A display overrides `show` to draw; timing works the same for all. `budget_left` gives the seconds that a run with a
     budget has left.
@@ -27,6 +48,7 @@ class Progress:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.courses: dict[tuple[str, str], Course] = {}
         self.budget_left: Callable[[], float] | None = None
 
     @contextmanager
@@ -35,9 +57,17 @@ class Progress:
         started = time.perf_counter()
         try:
             with self.show(name) as report:
-                yield report
+                yield self._recorded(name, report)
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+    def _recorded(self, name: str, report: Phase) -> Phase:
+        def step(done: int, total: int, facts: Mapping[str, float] = _NO_FACTS) -> None:
+            for figure, value in facts.items():
+                self.courses.setdefault((name, figure), Course()).add(done, total, value)
+            report(done, total, facts)
+
+        return step
 
     @contextmanager
     def show(self, name: str) -> Iterator[Phase]:
@@ -48,6 +78,9 @@ class Progress:
 
 class SilentProgress(Progress):
     """Draws nothing, still times."""
+
+
+_NO_FACTS: Mapping[str, float] = {}
 
 
 def _ignore(done: int, total: int, facts: Mapping[str, float] | None = None) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
 
+from calib.input_spec import InputSpec
 from gdfq_export import __version__
 from gdfq_export.backends.choose import Measuring
+from gdfq_export.backends.tensorrt import Finding
 from gdfq_export.budget import Budget
 from gdfq_export.data import ImageSource
 from gdfq_export.float_model import FloatModel
-from gdfq_export.progress import Progress
+from gdfq_export.progress import Course, Progress
 from gdfq_export.recipe import Recipe, recipe_sha256
 from gdfq_export.targets import find_target
 from gdfq_export.tuned_network import TunedNetwork
@@ -18,8 +23,10 @@ from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.report import (
     BudgetFacts,
     CalibrationFacts,
+    Curve,
     FileFacts,
     Files,
+    InputFacts,
     MixedBitsFacts,
     RecipeFacts,
     Report,
@@ -28,7 +35,7 @@ from gdfq_export.verify.report import (
 from gdfq_export.verify.target_choice import TargetChoice
 from gdfq_export.verify.verify import Verification
 
-__all__ = ["file_metadata", "report_run"]
+__all__ = ["file_facts", "file_metadata", "input_facts", "report_run"]
 
 _AS_SIMULATED = 0.95  # of the answers, where a runtime adds floats in an order of its own
 
@@ -43,7 +50,14 @@ def file_metadata(model: FloatModel, recipe: Recipe, source: ImageSource) -> dic
         "seed": str(source.seed),
         "source_sha256": model.sha256,
         "calibration_source": source.name,
+        "preprocessing": preprocessing_text(model.input_spec),
     }
+
+
+def preprocessing_text(spec: InputSpec) -> str:
+    """(pixel / scale - mean) / std as JSON, as a sidecar has it; so that a file says what it was made for."""
+    numbers = {"scale": spec.scale, "mean": [*spec.mean], "std": [*spec.std]}
+    return json.dumps(numbers, separators=(",", ":"))
 
 
 def report_run(
@@ -60,6 +74,8 @@ def report_run(
     progress: Progress,
     measuring: Measuring,
     choice: TargetChoice | None,
+    courses: Mapping[tuple[str, str], Course],
+    findings: Sequence[Finding],
 ) -> Report:
     """Put the report together.
 
@@ -76,15 +92,19 @@ def report_run(
         progress: that counted the seconds.
         measuring: the runtimes.
         choice: how the target was chosen, if it was.
+        courses: of the figures of making images and tuning.
+        findings: rules of the runtime that the file breaks.
     """
     return Report(
+        command="quantize",
         tool_version=__version__,
         source=model.source,
         files=Files(
-            float_network=_facts(model.name, float_file),
-            quantized=_facts(name, file),
+            float_network=file_facts(model.name, float_file),
+            quantized=file_facts(name, file),
             size_ratio=len(file) / len(float_file),
         ),
+        input=input_facts(model),
         recipe=RecipeFacts(
             name=recipe.name,
             target=recipe.target,
@@ -99,6 +119,10 @@ def report_run(
         simulation=measured.simulation,
         coverage=measured.coverage,
         latency=measured.latency,
+        layers=measured.layers,
+        weights=measured.weights,
+        resources=measured.resources,
+        findings=tuple(findings),
         seconds_by_phase=dict(progress.seconds),
         warnings=(*model.warnings, *source.warnings, *tuned.warnings, *_warnings(recipe.target, measured, measuring)),
         machine=this_machine(),
@@ -109,7 +133,24 @@ def report_run(
             name=measuring.own.name, measured_in=measuring.backend.name, reason=measuring.away or None
         ),
         target_choice=choice,
+        curves=_curves(courses),
     )
+
+
+def input_facts(model: FloatModel) -> InputFacts:
+    """What an image of the network is."""
+    spec = model.input_spec
+    return InputFacts(shape=spec.shape, scale=spec.scale, mean=spec.mean, std=spec.std, classes=model.num_classes)
+
+
+def _curves(courses: Mapping[tuple[str, str], Course]) -> tuple[Curve, ...]:
+    found = []
+    for (phase, figure), course in courses.items():
+        points = [(step, value) for step, value in course.points if math.isfinite(value)]
+        if len(points) > 1:
+            steps, values = zip(*points, strict=True)
+            found.append(Curve(phase=phase, figure=figure, total=course.total, steps=steps, values=values))
+    return tuple(found)
 
 
 def _mixed_bits(tuned: TunedNetwork) -> MixedBitsFacts | None:
@@ -138,5 +179,6 @@ def _warnings(target: str, measured: Verification, measuring: Measuring) -> list
     return found
 
 
-def _facts(name: str, data: bytes) -> FileFacts:
+def file_facts(name: str, data: bytes) -> FileFacts:
+    """Size and hash of a file's bytes."""
     return FileFacts(name=name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())

@@ -29,12 +29,18 @@ _MOST_RUNS = 25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
-    """One network: percentiles over all its runs, milliseconds a run of `batch` images."""
+    """One network: percentiles over all its runs, milliseconds a run of `batch` images.
+
+    `quantiles_ms` are the 0, 5, ... 100 % quantiles. `drift` is the noise of the machine: how far the middle half of
+    the rounds' medians spreads, as a share of their median.
+    """
 
     runs: int
     p50_ms: float
     p90_ms: float
     p99_ms: float
+    quantiles_ms: tuple[float, ...] = ()
+    drift: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +63,11 @@ class Latency:
     float_network: Timings
     quantized: Timings
     speedup: RatioInterval
+
+    @property
+    def images_per_second(self) -> float:
+        """Throughput of the quantized file at its median."""
+        return 1000.0 * self.batch / self.quantized.p50_ms
 
 
 def interleave(
@@ -88,7 +99,15 @@ def interleave(
 def summarize(samples: Samples) -> Timings:
     """Percentiles over all runs of all rounds."""
     p50, p90, p99 = np.percentile(samples, [50, 90, 99])
-    return Timings(runs=samples.size, p50_ms=float(p50), p90_ms=float(p90), p99_ms=float(p99))
+    low, middle, high = np.percentile(np.median(samples, axis=1), [25, 50, 75])
+    return Timings(
+        runs=samples.size,
+        p50_ms=float(p50),
+        p90_ms=float(p90),
+        p99_ms=float(p99),
+        quantiles_ms=tuple(map(float, np.percentile(samples, np.arange(0, 101, 5)))),
+        drift=float((high - low) / middle) if middle else 0.0,
+    )
 
 
 def versus(reference: Samples, other: Samples) -> RatioInterval:

@@ -13,30 +13,37 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gdfq_export.backends.tensorrt import Finding
 from gdfq_export.errors import InternalError
 from gdfq_export.files import atomic_output
 from gdfq_export.verify.accuracy import Accuracy
 from gdfq_export.verify.agreement import Agreement
 from gdfq_export.verify.coverage import Coverage
+from gdfq_export.verify.gates import GateResult
 from gdfq_export.verify.latency import Latency
+from gdfq_export.verify.layers import LayerErrors
 from gdfq_export.verify.machine import Machine
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.parity import ParityResult
+from gdfq_export.verify.resources import Resources
 from gdfq_export.verify.target_choice import TargetChoice
+from gdfq_export.verify.weights import WeightCodes
 
 __all__ = [
     "SCHEMA_VERSION",
     "BudgetFacts",
     "CalibrationFacts",
+    "Curve",
     "FileFacts",
     "Files",
+    "InputFacts",
     "MixedBitsFacts",
     "RecipeFacts",
     "Report",
     "RuntimeFacts",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,21 +116,53 @@ class RuntimeFacts:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """Everything one run measured, and what it takes to run it again."""
+class InputFacts:
+    """What an image is: shape (C, H, W) and preprocessing (pixel / scale - mean) / std; `classes` of the output."""
 
+    shape: Sequence[int]
+    scale: float
+    mean: Sequence[float]
+    std: Sequence[float]
+    classes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """How one figure of one phase went, at `steps` of `total` (a sample of them where there were many)."""
+
+    phase: str
+    figure: str
+    total: int
+    steps: Sequence[int]
+    values: Sequence[float]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything one run measured, and what it takes to run it again.
+
+    `command` is quantize or verify; what only the run that made the file knows (recipe, seed, calibration, curves) is
+    None or empty in the report of a file that was found.
+    """
+
+    command: str
     tool_version: str
     source: str
     files: Files
-    recipe: RecipeFacts
-    seed: int
-    calibration: CalibrationFacts
+    input: InputFacts
+    recipe: RecipeFacts | None
+    seed: int | None
+    calibration: CalibrationFacts | None
     accuracy: Accuracy | NotMeasured
     agreement: Agreement | NotMeasured
     parity: ParityResult | NotMeasured
     simulation: Agreement | NotMeasured
     coverage: Coverage | NotMeasured
     latency: Latency | NotMeasured
+    layers: LayerErrors | NotMeasured
+    weights: tuple[WeightCodes, ...]
+    resources: Resources | NotMeasured
+    findings: tuple[Finding, ...]
     seconds_by_phase: Mapping[str, float]
     warnings: tuple[str, ...]
     machine: Machine
@@ -132,6 +171,13 @@ class Report:
     mixed_bits: MixedBitsFacts | None = None
     runtime: RuntimeFacts | None = None
     target_choice: TargetChoice | None = None
+    curves: tuple[Curve, ...] = ()
+    gates: tuple[GateResult, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate holds; true where there is none."""
+        return all(gate.passed for gate in self.gates)
 
     def to_json(self) -> str:
         """Indented JSON with a stable key order, ending in a newline.

@@ -15,14 +15,18 @@ from gdfq_export.verify.accuracy import Accuracy, LabelledImages, measure_accura
 from gdfq_export.verify.agreement import Agreement, measure_agreement
 from gdfq_export.verify.coverage import Coverage, measure_coverage
 from gdfq_export.verify.latency import Latency, interleave, summarize, versus
+from gdfq_export.verify.layers import LayerErrors, measure_layers
 from gdfq_export.verify.machine import usable_cores
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.parity import Expected, ParityResult, parity
+from gdfq_export.verify.resources import Resources, measure_resources
+from gdfq_export.verify.weights import WeightCodes, weight_codes
 
 __all__ = ["Verification", "run_verification"]
 
 _PARITY_BATCH = 32
 _PIECE = 256
+_LAYER_IMAGES = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,9 @@ class Verification:
     simulation: Agreement | NotMeasured
     coverage: Coverage | NotMeasured
     latency: Latency | NotMeasured
+    layers: LayerErrors | NotMeasured
+    weights: tuple[WeightCodes, ...]
+    resources: Resources | NotMeasured
 
 
 def run_verification(
@@ -49,6 +56,7 @@ def run_verification(
     parity_source: str | None = None,
     labelled: LabelledImages | None = None,
     latency_seconds: float,
+    resources: bool = False,
     threads: int = 1,
     batch: int = 1,
     progress: Progress | None = None,
@@ -62,7 +70,8 @@ def run_verification(
     `images` and `source`. Where the runtime's integers are not known to the bit (`exact` is false), only its logits are
     compared with the simulated ones, on `images`. Where the runtime that the file is made for, `own`, cannot run here
     (`away` says why), it is asked what it would run as what, and no time is taken. `threads` and `batch` are those of
-    the latency measurement, which takes `latency_seconds` (0: none) beside its warm-up; scoring uses every core.
+    the latency measurement, which takes `latency_seconds` (0: none) beside its warm-up; scoring uses every core. With
+    `resources`, load time and memory are measured, which takes a process each.
 
     Raises:
         InputError: a file does not load, or its output does not fit the other's or the labels.
@@ -103,6 +112,16 @@ def run_verification(
             simulated = _simulate(expected, session.output_name, images, report)
             simulation = measure_agreement(simulated, session.run(images), source, probabilities=softmax)
 
+    with progress.phase("layers") as report:
+        layers = _layers(float_model, quantized, images[:_LAYER_IMAGES], source, backend, cores, report)
+
+    used: Resources | NotMeasured = NotMeasured(reason="gdfq-export verify measures load time and memory")
+    if away:
+        used = NotMeasured(reason=away)
+    elif resources:
+        with progress.phase("memory"):
+            used = measure_resources(backend, float_model, quantized, images.shape[1:], batch)
+
     latency: Latency | NotMeasured = NotMeasured(reason="the latency budget is 0 seconds")
     if away:
         latency = NotMeasured(reason=away)
@@ -117,7 +136,29 @@ def run_verification(
         simulation=simulation,
         coverage=coverage,
         latency=latency,
+        layers=layers,
+        weights=weight_codes(onnx.load_from_string(quantized)),
+        resources=used,
     )
+
+
+def _layers(
+    float_model: bytes, quantized: bytes, images: Images, source: str, backend: Backend, threads: int, report: Phase
+) -> LayerErrors | NotMeasured:
+    """Layer by layer where the runtime shows inner tensors."""
+    try:
+        return measure_layers(
+            onnx.load_from_string(float_model),
+            onnx.load_from_string(quantized),
+            images,
+            source,
+            float_backend=OnnxRuntime(),
+            backend=backend,
+            threads=threads,
+            on_step=report,
+        )
+    except InputError as error:
+        return NotMeasured(reason=str(error))
 
 
 def _examined(own: Backend, quantized: bytes) -> Coverage | NotMeasured:

@@ -1,0 +1,96 @@
+"""What it takes to use a file: seconds until it is loaded, and memory of a process that does nothing else.
+
+Memory is the peak resident set (`VmHWM` of Linux) of a fresh process that loads the file and runs one batch, less that
+of one that only imports the runtime; a process that has done other work before would report that work's peak.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from gdfq_export.backends.base import Backend
+from gdfq_export.verify.not_measured import NotMeasured
+
+__all__ = ["FileResources", "Resources", "measure_resources", "peak_memory_bytes"]
+
+_LOADS = 3
+_SECONDS = 300
+
+_CHILD = """
+import sys; from pathlib import Path; import numpy as np
+from gdfq_export.backends import find_backend
+name, file, *shape = sys.argv[1:]
+backend = find_backend(name)
+backend.require()
+if file:
+    backend.load(Path(file), 1).run(np.zeros([int(size) for size in shape], np.float32))
+lines = Path('/proc/self/status').read_text().splitlines()
+print(next(1024 * int(line.split()[1]) for line in lines if line.startswith('VmHWM')))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileResources:
+    """`load_seconds` is the median of several loads; `peak_memory_bytes` of loading it and running one batch."""
+
+    load_seconds: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """Both files in one runtime, `batch` images a run, one thread."""
+
+    runtime: str
+    batch: int
+    float_network: FileResources
+    quantized: FileResources
+
+
+def measure_resources(
+    backend: Backend, float_model: bytes, quantized: bytes, shape: tuple[int, int, int], batch: int
+) -> Resources | NotMeasured:
+    """Load both files, `shape` being (C, H, W) of an image.
+
+    Raises:
+        InputError: a file does not load.
+    """
+    with tempfile.TemporaryDirectory(prefix="gdfq-export-") as folder:
+        found = []
+        idle = peak_memory_bytes(backend.name, None, (batch, *shape))
+        for name, data in (("float.onnx", float_model), ("quantized.onnx", quantized)):
+            file = Path(folder) / name
+            file.write_bytes(data)
+            peak = peak_memory_bytes(backend.name, file, (batch, *shape))
+            if idle is None or peak is None:
+                return NotMeasured(reason="this system does not tell a process's peak memory (VmHWM)")
+            found.append(FileResources(load_seconds=_load_seconds(backend, file), peak_memory_bytes=peak - idle))
+    return Resources(runtime=backend.name, batch=batch, float_network=found[0], quantized=found[1])
+
+
+def peak_memory_bytes(backend: str, file: Path | None, shape: tuple[int, ...]) -> int | None:
+    """Peak resident bytes of a process that runs one batch of `shape`, or without `file` only loads the runtime.
+
+    None where the system does not say.
+    """
+    command = [sys.executable, "-c", _CHILD, backend, str(file or ""), *map(str, shape)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_SECONDS)
+        return int(done.stdout)
+    except (subprocess.SubprocessError, ValueError):
+        return None
+
+
+def _load_seconds(backend: Backend, file: Path) -> float:
+    taken = []
+    for _ in range(_LOADS):
+        started = time.perf_counter()
+        backend.load(file, 1)
+        taken.append(time.perf_counter() - started)
+    return statistics.median(taken)
