@@ -15,7 +15,7 @@ from onnx import numpy_helper
 
 __all__ = ["ActivationCodes", "activation_codes", "sources_of"]
 
-_RANGES = {np.dtype(np.uint8): (0, 255), np.dtype(np.int8): (-128, 127)}
+_RANGES = {"uint8": (0, 255), "int8": (-128, 127)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def activation_codes(model: onnx.ModelProto) -> tuple[ActivationCodes, ...]:
         if maker is None or maker.op_type != "QuantizeLinear" or maker.input[0] in found or maker.input[0] in constants:
             continue
         scale, zero_point = (constants.get(part) for part in (node.input[1], node.input[2] if node.input[2:] else ""))
-        dtype = np.dtype(np.uint8) if zero_point is None else zero_point.dtype
+        dtype = "uint8" if zero_point is None else zero_point.dtype.name
         if scale is None or scale.size != 1 or dtype not in _RANGES:
             continue
         storage_low, storage_high = _RANGES[dtype]

@@ -113,7 +113,7 @@ def _missing(what: str, section: NotMeasured) -> Row:
 
 
 def _budget(report: Report) -> Iterator[Row]:
-    if (budget := report.budget) is not None:
+    if (budget := report.budget) is not None and report.recipe is not None and report.calibration is not None:
         used = report.recipe.used
         chosen = [f"{report.calibration.images:,} images"]
         if used["data"]["method"].startswith("gdfq"):
