@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
+from torch import Tensor
 
 from calib.samplers import RealSet
 from calib.set_statistics import measure_set
@@ -18,6 +21,7 @@ from gdfq_export.budget import Budget
 from gdfq_export.data import ImageSource
 from gdfq_export.files import atomic_output, require_writable
 from gdfq_export.float_model import FloatModel
+from gdfq_export.inspection.rules import check
 from gdfq_export.plan import QuantPlan
 from gdfq_export.progress import Progress
 from gdfq_export.recipe import Recipe, recipe_sha256
@@ -26,6 +30,7 @@ from gdfq_export.simulator import IntegerSimulator
 from gdfq_export.targets import find_target
 from gdfq_export.tuned_network import plan_of, tune_network
 from gdfq_export.verify.accuracy import LabelledImages
+from gdfq_export.verify.gates import decide
 from gdfq_export.verify.report import Report
 from gdfq_export.verify.target_choice import TargetChoice
 from gdfq_export.verify.verify import run_verification
@@ -36,10 +41,11 @@ __all__ = ["QuantizeResult", "plan_only", "quantize", "synthesize"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizeResult:
-    """What `quantize` leaves behind besides its files."""
+    """What `quantize` leaves behind besides its files; `images` are those it tuned on, where they were kept."""
 
     report: Report
     plan: QuantPlan
+    images: SyntheticSet | None
 
 
 def quantize(
@@ -56,6 +62,8 @@ def quantize(
     budget: float | None = None,
     batch: int = 1,
     choice: TargetChoice | None = None,
+    gates: Mapping[str, float | bool] | None = None,
+    keep_images: bool = False,
 ) -> QuantizeResult:
     """Quantize `model`, write it to `out`, and measure what was written.
 
@@ -72,6 +80,8 @@ def quantize(
         batch: images that are run at once where time is taken.
         choice: how the target was chosen, for the report.
         budget: seconds to spend where they pay; None runs the recipe's own numbers of images and steps.
+        gates: limits by gate name (`verify/gates.py`) that the report is held against; nothing is raised.
+        keep_images: give the images back, with the float network's answers to them.
 
     Raises:
         InputError: an output cannot be written, the calibration images do not fit the network, parts of the recipe do
@@ -131,13 +141,17 @@ def quantize(
         measuring=measuring,
         choice=choice,
         courses=courses,
-        findings=(),
+        findings=check(proto, target),
     )
+    result = dataclasses.replace(result, gates=decide(result, gates or {}))
     with ExitStack() as outputs:
         outputs.enter_context(atomic_output(out)).write_bytes(file)
         if report is not None:
             outputs.enter_context(atomic_output(report)).write_text(result.to_json(), encoding="utf-8")
-    return QuantizeResult(report=result, plan=tuned.plan)
+    images = None
+    if keep_images and tuned.drawn is not None:
+        images = _as_set(model, recipe, *tuned.drawn, method=source.name, seed=seed, device=device)
+    return QuantizeResult(report=result, plan=tuned.plan, images=images)
 
 
 def plan_only(model: FloatModel, recipe: Recipe) -> QuantPlan:
@@ -152,6 +166,13 @@ def synthesize(
     used = recipe.for_input(model.input_spec.shape)
     source = ImageSource(model, used, None, seed=seed, device=device, progress=progress)
     images, labels = source.draw(count, "make images")
+    return _as_set(model, recipe, images, labels, method=source.name, seed=seed, device=device)
+
+
+def _as_set(
+    model: FloatModel, recipe: Recipe, images: Tensor, labels: Tensor, *, method: str, seed: int, device: str
+) -> SyntheticSet:
+    """Images with the float network's answers and the measure of them."""
     statistics, logits = measure_set(model.teacher.to(device), images, labels, model.input_spec, device)
     return SyntheticSet(
         images=images.numpy(),
@@ -160,7 +181,7 @@ def synthesize(
         input_name=model.input_name,
         provenance={
             "tool": f"gdfq-export {__version__}",
-            "method": source.name,
+            "method": method,
             "source": model.source,
             "source_sha256": model.sha256,
             "recipe": recipe.name,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 
-from calib.input_spec import InputSpec
 from gdfq_export import __version__
 from gdfq_export.backends.choose import Measuring
 from gdfq_export.backends.tensorrt import Finding
@@ -20,6 +18,7 @@ from gdfq_export.targets import find_target
 from gdfq_export.tuned_network import TunedNetwork
 from gdfq_export.verify.machine import this_machine, versions
 from gdfq_export.verify.not_measured import NotMeasured
+from gdfq_export.verify.preprocessing import preprocessing_text
 from gdfq_export.verify.report import (
     BudgetFacts,
     CalibrationFacts,
@@ -35,7 +34,9 @@ from gdfq_export.verify.report import (
 from gdfq_export.verify.target_choice import TargetChoice
 from gdfq_export.verify.verify import Verification
 
-__all__ = ["file_facts", "file_metadata", "input_facts", "report_run"]
+__all__ = [
+    "file_facts", "file_metadata", "input_facts", "measurement_warnings", "report_run", "runtime_facts",
+]  # fmt: skip
 
 _AS_SIMULATED = 0.95  # of the answers, where a runtime adds floats in an order of its own
 
@@ -52,12 +53,6 @@ def file_metadata(model: FloatModel, recipe: Recipe, source: ImageSource) -> dic
         "calibration_source": source.name,
         "preprocessing": preprocessing_text(model.input_spec),
     }
-
-
-def preprocessing_text(spec: InputSpec) -> str:
-    """(pixel / scale - mean) / std as JSON, as a sidecar has it; so that a file says what it was made for."""
-    numbers = {"scale": spec.scale, "mean": [*spec.mean], "std": [*spec.std]}
-    return json.dumps(numbers, separators=(",", ":"))
 
 
 def report_run(
@@ -124,17 +119,26 @@ def report_run(
         resources=measured.resources,
         findings=tuple(findings),
         seconds_by_phase=dict(progress.seconds),
-        warnings=(*model.warnings, *source.warnings, *tuned.warnings, *_warnings(recipe.target, measured, measuring)),
+        warnings=(
+            *model.warnings,
+            *source.warnings,
+            *tuned.warnings,
+            *_target_warning(recipe.target),
+            *measurement_warnings(measured, measuring),
+        ),
         machine=this_machine(),
         versions=versions(),
         budget=None if clock is None else BudgetFacts(seconds=clock.seconds, spent=clock.seconds - clock.left),
         mixed_bits=_mixed_bits(tuned),
-        runtime=RuntimeFacts(
-            name=measuring.own.name, measured_in=measuring.backend.name, reason=measuring.away or None
-        ),
+        runtime=runtime_facts(measuring),
         target_choice=choice,
         curves=_curves(courses),
     )
+
+
+def runtime_facts(measuring: Measuring) -> RuntimeFacts:
+    """The runtimes in the report's words."""
+    return RuntimeFacts(name=measuring.own.name, measured_in=measuring.backend.name, reason=measuring.away or None)
 
 
 def input_facts(model: FloatModel) -> InputFacts:
@@ -160,8 +164,13 @@ def _mixed_bits(tuned: TunedNetwork) -> MixedBitsFacts | None:
     return MixedBitsFacts(sensitivity=mix.sensitivity, raised=mix.raised, growth=mix.growth)
 
 
-def _warnings(target: str, measured: Verification, measuring: Measuring) -> list[str]:
-    found = [warning] if (warning := find_target(target).warning) else []
+def _target_warning(target: str) -> list[str]:
+    return [warning] if (warning := find_target(target).warning) else []
+
+
+def measurement_warnings(measured: Verification, measuring: Measuring) -> list[str]:
+    """What the measurement itself says that a user should know."""
+    found = []
     if measuring.away:
         found.append(f"{measuring.away}: accuracy is {measuring.backend.name}'s, speed was not measured")
     parity = measured.parity

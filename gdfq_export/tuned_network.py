@@ -34,6 +34,8 @@ class TunedNetwork:
         parameters: tuned weights and biases by tensor name.
         recipe: as it was run; a run with it, on as many images, has no more to choose.
         images: how many it was tuned on.
+        drawn: those images [N, C, H, W] and their labels [N], outliers included; None where a generator made them as
+            they were used.
         mix: what `bits.mixed` came to.
         warnings: what the user should know.
     """
@@ -43,6 +45,7 @@ class TunedNetwork:
     parameters: Mapping[str, Tensor]
     recipe: Recipe
     images: int
+    drawn: tuple[Tensor, Tensor] | None
     mix: Mix | None
     warnings: tuple[str, ...]
 
@@ -69,8 +72,8 @@ def tune_network(
     if recipe.tuning.published is not None:
         with source.progress.phase("train and fine-tune") as phase:
             published_finetune(simulator, source.trainer, recipe.tuning.published, on_step=phase)
-        return _frozen(simulator, recipe, source.trainer.images)
-    drawn, _ = source.draw(recipe.images_drawn, "make images")
+        return _frozen(simulator, recipe, source.trainer.images, None)
+    drawn, labels = source.draw(recipe.images_drawn, "make images")
     images, left_out = _without_outliers(simulator, drawn, recipe, source)
     mix = _mix(model, simulator, images, recipe, source)
     if mix is not None:
@@ -90,7 +93,7 @@ def tune_network(
         data = recipe.data.model_copy(update={"images": len(drawn)})
         tuning = recipe.tuning.model_copy(update={"finetune": tuned.finetune})
         recipe = recipe.model_copy(update={"data": data, "tuning": tuning})
-    return _frozen(simulator, recipe, len(images), mix, (*left_out, *tuned.warnings))
+    return _frozen(simulator, recipe, len(images), (drawn, labels), mix, (*left_out, *tuned.warnings))
 
 
 def _simulator(model: FloatModel, plan: QuantPlan, source: ImageSource) -> Simulator:
@@ -124,7 +127,12 @@ def _mix(model: FloatModel, simulator: Simulator, images: Tensor, recipe: Recipe
 
 
 def _frozen(
-    simulator: Simulator, recipe: Recipe, images: int, mix: Mix | None = None, warnings: tuple[str, ...] = ()
+    simulator: Simulator,
+    recipe: Recipe,
+    images: int,
+    drawn: tuple[Tensor, Tensor] | None,
+    mix: Mix | None = None,
+    warnings: tuple[str, ...] = (),
 ) -> TunedNetwork:
     return TunedNetwork(
         plan=simulator.plan,
@@ -132,6 +140,7 @@ def _frozen(
         parameters=simulator.tuned_parameters(),
         recipe=recipe,
         images=images,
+        drawn=drawn,
         mix=mix,
         warnings=warnings,
     )

@@ -13,6 +13,7 @@ from gdfq_export.cli.errors import CommandGroup
 from gdfq_export.cli.quantize import quantize
 from gdfq_export.cli.recipes import recipes
 from gdfq_export.cli.synthesize import synthesize
+from gdfq_export.cli.verify import verify
 
 __all__ = ["cli", "main"]
 
@@ -27,7 +28,7 @@ def cli() -> None:
     """
 
 
-for command in (quantize, synthesize, build, recipes):
+for command in (quantize, synthesize, verify, build, recipes):
     cli.add_command(command)
 
 

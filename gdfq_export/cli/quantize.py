@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
 
+from gdfq_export.cli.gate_options import gate_limits, gate_options
 from gdfq_export.cli.options import DURATION, model_argument, preprocessing_options, run_options
 from gdfq_export.targets import TARGETS, find_target
 
@@ -16,7 +19,12 @@ AUTO = "auto"
 
 @click.command()
 @model_argument
-@click.option("--onnx-out", type=click.Path(path_type=Path), required=True, help="The ONNX file to write.")
+@click.option("--onnx-out", type=click.Path(path_type=Path), help="The ONNX file to write.")
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path),
+    help="Folder for everything a pipeline keeps: the file, the float network, the images, the report, hashes.",
+)
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -42,6 +50,8 @@ AUTO = "auto"
     help="Images that are run at once where time is taken.",
 )
 @click.option("--report", type=click.Path(path_type=Path), help="[default: report.json beside --onnx-out]")
+@click.option("--html", type=click.Path(path_type=Path), help="The report as a page, one file.")
+@gate_options
 @click.option(
     "--budget",
     type=DURATION,
@@ -53,12 +63,14 @@ AUTO = "auto"
 @run_options
 def quantize(
     model: str | None,
-    onnx_out: Path,
+    onnx_out: Path | None,
+    bundle: Path | None,
     data: Path | None,
     calibration: Path | None,
     target: str | None,
     batch: int,
     report: Path | None,
+    html: Path | None,
     budget: float | None,
     dry_run: bool,
     scale: float | None,
@@ -69,6 +81,7 @@ def quantize(
     seed: int,
     threads: int | None,
     device: str,
+    **flags: Any,
 ) -> None:
     """Quantize MODEL without data and prove the result.
 
@@ -76,20 +89,30 @@ def quantize(
     torchvision:NAME). Without it, the embedded demo is quantized and scored on handwritten digits it has never seen.
     """
     from gdfq_export.cli.outputs import require_outputs, sidecar_of
+    from gdfq_export.files import require_replaceable_folder
+    from gdfq_export.manifest import MANIFEST
     from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
 
-    report = report or onnx_out.parent / "report.json"
-    require_outputs((onnx_out, report), (model, sidecar_of(model), data, calibration, recipe))
+    if onnx_out is None and bundle is None:
+        raise click.UsageError("say where to write: --onnx-out FILE, or --bundle FOLDER, or both")
+    if onnx_out is not None:
+        report = report or onnx_out.parent / "report.json"
+    outputs = [path for path in (onnx_out, report, html) if path is not None]
+    require_outputs(outputs, (model, sidecar_of(model), data, calibration, recipe))
+    if bundle is not None:
+        require_replaceable_folder(bundle, MANIFEST)
     chosen = load_recipe(recipe or DEFAULT_RECIPE)
     if target is not None and target != AUTO:
         chosen = chosen.model_copy(update={"target": find_target(target).name})
 
     from calib.samplers import RealSet
     from gdfq_export import pipeline
+    from gdfq_export.bundle import write_bundle
     from gdfq_export.choose_target import choose_target
     from gdfq_export.cli.calibration import load_calibration
     from gdfq_export.cli.compute import use_compute
     from gdfq_export.cli.display import progress_display
+    from gdfq_export.cli.report_outputs import page_of, require_passed, write_whole
     from gdfq_export.cli.tables import print_choice, print_plan, print_report
     from gdfq_export.cli.warned import print_warnings
     from gdfq_export.demo import held_out_set
@@ -113,20 +136,32 @@ def quantize(
     labelled = held_out_set() if model is None else None
     if data is not None:
         labelled = RealSet.load(data, network.input_spec, network.num_classes)
-    result = pipeline.quantize(
-        network,
-        chosen,
-        out=onnx_out,
-        report=report,
-        data=labelled,
-        calibration=load_calibration(calibration, chosen, network),
-        seed=seed,
-        device=place,
-        progress=progress,
-        budget=budget,
-        batch=batch,
-        choice=choice,
-    )
-    print_warnings(warning for warning in result.report.warnings if warning not in network.warnings)
-    print_report(result.report)
-    click.echo(f"wrote {onnx_out} and {report}")
+    limits = {**chosen.gates.limits(), **gate_limits(flags)}
+    with tempfile.TemporaryDirectory(prefix="gdfq-export-") as scratch:
+        file = onnx_out or Path(scratch) / "model.onnx"
+        result = pipeline.quantize(
+            network,
+            chosen,
+            out=file,
+            report=report,
+            data=labelled,
+            calibration=load_calibration(calibration, chosen, network),
+            seed=seed,
+            device=place,
+            progress=progress,
+            budget=budget,
+            batch=batch,
+            choice=choice,
+            gates=limits,
+            keep_images=bundle is not None or html is not None,
+        )
+        print_warnings(warning for warning in result.report.warnings if warning not in network.warnings)
+        print_report(result.report)
+        if bundle is not None or html is not None:
+            page = page_of(result.report, result.images, network)
+            if html is not None:
+                write_whole(html, page)
+            if bundle is not None:
+                write_bundle(bundle, file, network, result.report, result.plan, result.images, page)
+    click.echo(f"wrote {' and '.join(str(path) for path in (*outputs, bundle) if path is not None)}")
+    require_passed(result.report)

@@ -68,9 +68,10 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """One gate: its name is its flag; `most` says that the limit is an upper one."""
+    """One gate: its name is its flag, `help` what is measured; `most` says that the limit is an upper one."""
 
     name: str
+    help: str
     unit: str
     most: bool
     figure: Callable[[Report], Figure | NotMeasured]
@@ -258,14 +259,50 @@ def _float_nodes(report: Report) -> str:
 
 
 GATES: tuple[Gate, ...] = (
-    Gate(name="require-rules", unit="yes", most=False, figure=_rules),
-    Gate(name="require-parity", unit="yes", most=False, figure=_parity),
-    Gate(name="max-top1-drop-pp", unit="pp", most=True, figure=_drop("top1")),
-    Gate(name="max-top5-drop-pp", unit="pp", most=True, figure=_drop("top5")),
-    Gate(name="min-agreement", unit="", most=False, figure=_agreement),
-    Gate(name="min-layer-snr-db", unit="dB", most=False, figure=_layer_snr),
-    Gate(name="min-integer-coverage", unit="", most=False, figure=_coverage),
-    Gate(name="max-latency-ratio", unit="", most=True, figure=_latency_ratio),
-    Gate(name="max-p99-ms", unit="ms", most=True, figure=_p99),
-    Gate(name="max-size-ratio", unit="", most=True, figure=_size_ratio),
+    Gate(
+        name="require-rules",
+        help="No node of the file may break a rule of its runtime so that it is refused or computes wrong numbers.",
+        unit="yes",
+        most=False,
+        figure=_rules,
+    ),
+    Gate(name="require-parity", help="Every integer must be as simulated.", unit="yes", most=False, figure=_parity),
+    Gate(
+        name="max-top1-drop-pp",
+        help="Top-1 of float less that of the file, in percentage points, on labelled images.",
+        unit="pp",
+        most=True,
+        figure=_drop("top1"),
+    ),
+    Gate(name="max-top5-drop-pp", help="The same for top-5.", unit="pp", most=True, figure=_drop("top5")),
+    Gate(
+        name="min-agreement",
+        help="Share of images, 0 to 1, to which float and file give the same answer.",
+        unit="",
+        most=False,
+        figure=_agreement,
+    ),
+    Gate(
+        name="min-layer-snr-db",
+        help="Signal to noise of the worst layer, in dB.",
+        unit="dB",
+        most=False,
+        figure=_layer_snr,
+    ),
+    Gate(
+        name="min-integer-coverage",
+        help="Share, 0 to 1, of convolutions and matrix products that the runtime executes on integers.",
+        unit="",
+        most=False,
+        figure=_coverage,
+    ),
+    Gate(name="max-latency-ratio", help="The file's time by float's.", unit="", most=True, figure=_latency_ratio),
+    Gate(
+        name="max-p99-ms",
+        help="99th percentile of the file's time, in milliseconds a run.",
+        unit="ms",
+        most=True,
+        figure=_p99,
+    ),
+    Gate(name="max-size-ratio", help="The file's bytes by float's.", unit="", most=True, figure=_size_ratio),
 )

@@ -26,7 +26,7 @@ __all__ = ["Verification", "run_verification"]
 
 _PARITY_BATCH = 32
 _PIECE = 256
-_LAYER_IMAGES = 64
+_LAYER_IMAGES, _LAYER_PIXELS = 64, 64 * 64 * 64  # at most, so that large images take no longer than small ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,7 @@ def run_verification(
     images: Images,
     source: str,
     expected: Expected | None = None,
+    unsimulated: str = "",
     exact: bool = True,
     parity_images: Images | None = None,
     parity_source: str | None = None,
@@ -67,11 +68,11 @@ def run_verification(
     """Run both files on `images` `[N, C, H, W]` from `source`, and on the labelled images where there are any.
 
     `expected` simulates the quantized file (see `parity`) on `parity_images` from `parity_source`, which default to
-    `images` and `source`. Where the runtime's integers are not known to the bit (`exact` is false), only its logits are
-    compared with the simulated ones, on `images`. Where the runtime that the file is made for, `own`, cannot run here
-    (`away` says why), it is asked what it would run as what, and no time is taken. `threads` and `batch` are those of
-    the latency measurement, which takes `latency_seconds` (0: none) beside its warm-up; scoring uses every core. With
-    `resources`, load time and memory are measured, which takes a process each.
+    `images` and `source`; `unsimulated` says why there is none. Where the runtime's integers are not known to the bit
+    (`exact` is false), only its logits are compared with the simulated ones, on `images`. Where the runtime that the
+    file is made for, `own`, cannot run here (`away` says why), it is asked what it would run as what, and no time is
+    taken. `threads` and `batch` are those of the latency measurement, which takes `latency_seconds` (0: none) beside
+    its warm-up; scoring uses every core. With `resources`, load time and memory are measured, a process each.
 
     Raises:
         InputError: a file does not load, or its output does not fit the other's or the labels.
@@ -90,14 +91,16 @@ def run_verification(
     accuracy: Accuracy | NotMeasured = NotMeasured(reason="no labelled images were given")
     if labelled is not None:
         with progress.phase("accuracy") as report:
-            float_logits, logits = _run_both(float_session, session, labelled.images, report)
+            if labelled.images is not images:
+                float_logits, logits = _run_both(float_session, session, labelled.images, report)
             accuracy = measure_accuracy(float_logits, logits, labelled.labels, labelled.source)
 
     with progress.phase("coverage"):
         coverage = measure_coverage(session.describe()) if not away else _examined(own or backend, quantized)
 
-    same: ParityResult | NotMeasured = NotMeasured(reason="this file has no simulation to compare with")
-    simulation: Agreement | NotMeasured = NotMeasured(reason="this file has no simulation to compare with")
+    alone = NotMeasured(reason=unsimulated or "this file has no simulation to compare with")
+    same: ParityResult | NotMeasured = alone
+    simulation: Agreement | NotMeasured = alone
     if expected is not None and exact:
         simulation = NotMeasured(reason="every integer is compared")
         with progress.phase("parity") as report:
@@ -113,7 +116,8 @@ def run_verification(
             simulation = measure_agreement(simulated, session.run(images), source, probabilities=softmax)
 
     with progress.phase("layers") as report:
-        layers = _layers(float_model, quantized, images[:_LAYER_IMAGES], source, backend, cores, report)
+        few = images[: max(8, min(_LAYER_IMAGES, _LAYER_PIXELS // (images.shape[2] * images.shape[3])))]
+        layers = _layers(float_model, quantized, few, source, backend, cores, report)
 
     used: Resources | NotMeasured = NotMeasured(reason="gdfq-export verify measures load time and memory")
     if away:

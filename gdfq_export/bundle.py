@@ -1,0 +1,72 @@
+"""Writes a bundle (see `manifest.py`) of one run: file, float network, images, report, page, manifest."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from calib.synthetic_set import SyntheticSet
+from gdfq_export.files import atomic_folder
+from gdfq_export.float_model import FloatModel
+from gdfq_export.manifest import MANIFEST, write_manifest
+from gdfq_export.plan import QuantPlan
+from gdfq_export.verify.not_measured import NotMeasured
+from gdfq_export.verify.report import Report
+
+__all__ = ["write_bundle"]
+
+
+def write_bundle(
+    folder: Path, file: Path, model: FloatModel, report: Report, plan: QuantPlan, images: SyntheticSet | None, page: str
+) -> None:
+    """Write the bundle of the run that made `file` into `folder`, whole or not at all.
+
+    Raises:
+        InputError: `folder` cannot be written, or holds other things than an older bundle.
+    """
+    with atomic_folder(folder, marker=MANIFEST) as part:
+        shutil.copyfile(file, part / "model.onnx")
+        (part / "float.onnx").write_bytes(model.original.SerializeToString())
+        (part / "float.json").write_text(json.dumps(_sidecar(report), indent=2) + "\n", encoding="utf-8")
+        if images is not None:
+            images.save(part / "calibration.npz")
+        (part / "report.json").write_text(report.to_json(), encoding="utf-8")
+        (part / "report.html").write_text(page, encoding="utf-8")
+        write_manifest(part, _facts(report, plan))
+
+
+def _sidecar(report: Report) -> dict[str, Any]:
+    image = report.input
+    preprocess = {"scale": image.scale, "mean": [*image.mean], "std": [*image.std]}
+    return {"input": [*image.shape], "classes": image.classes, "preprocess": preprocess}
+
+
+def _facts(report: Report, plan: QuantPlan) -> Mapping[str, Any]:
+    """How the file came to be, with nothing in it that a clock decides."""
+    parity = report.parity
+    recipe, runtime = report.recipe, report.runtime
+    return {
+        "tool_version": report.tool_version,
+        "source": report.source,
+        "input": _sidecar(report),
+        "recipe": None if recipe is None else {"name": recipe.name, "sha256": recipe.sha256, "used": recipe.used},
+        "seed": report.seed,
+        "target": plan.target,
+        "verified_in": None if runtime is None else runtime.measured_in,
+        "parity": None if isinstance(parity, NotMeasured) else parity.exact,
+        "plan": [
+            {
+                "tensor": point.tensor,
+                "role": point.role.value,
+                "bits": point.bits,
+                "signed": point.signed,
+                "axis": point.axis,
+                "group": point.group,
+            }
+            for point in plan.points
+        ],
+        "versions": dict(report.versions),
+    }

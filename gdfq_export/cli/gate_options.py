@@ -1,0 +1,31 @@
+"""The flags that set gates, one for each row of the table of gates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from gdfq_export.verify.gates import GATES
+
+__all__ = ["gate_limits", "gate_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def gate_options(command: Command) -> Command:
+    """`--max-top1-drop-pp` and all the others; the command receives them as keywords."""
+    for gate in reversed(GATES):
+        if gate.unit == "yes":
+            option = click.option(f"--{gate.name}", is_flag=True, default=None, help=gate.help)
+        else:
+            option = click.option(f"--{gate.name}", type=float, metavar="NUMBER", help=gate.help)
+        command = option(command)
+    return command
+
+
+def gate_limits(values: Mapping[str, Any]) -> dict[str, float | bool]:
+    """Those that were given, by gate name; takes them out of the command's keywords."""
+    given = {gate.name: values[gate.name.replace("-", "_")] for gate in GATES}
+    return {name: value for name, value in given.items() if value is not None}

@@ -1,0 +1,241 @@
+"""A file that is already there, of this tool or another one, held against the float network: what `verify` measures."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import onnx
+
+from calib.samplers import RealSet
+from calib.synthetic_set import SyntheticSet
+from gdfq_export import __version__
+from gdfq_export.backends import BACKENDS
+from gdfq_export.backends.base import Images
+from gdfq_export.backends.choose import choose_backend
+from gdfq_export.backends.finding import Finding
+from gdfq_export.data import ImageSource
+from gdfq_export.errors import InputError
+from gdfq_export.float_model import FloatModel
+from gdfq_export.inspection.rules import check
+from gdfq_export.progress import Progress
+from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
+from gdfq_export.run_report import file_facts, input_facts, measurement_warnings, runtime_facts
+from gdfq_export.simulator import read_back
+from gdfq_export.targets import TARGETS, Target, find_target
+from gdfq_export.verify.accuracy import LabelledImages
+from gdfq_export.verify.baseline import regressions
+from gdfq_export.verify.gates import decide
+from gdfq_export.verify.machine import this_machine, versions
+from gdfq_export.verify.not_measured import NotMeasured
+from gdfq_export.verify.parity import Expected
+from gdfq_export.verify.preprocessing import preprocessing_findings
+from gdfq_export.verify.proportion import Proportion
+from gdfq_export.verify.report import Files, Report
+from gdfq_export.verify.verify import Verification, run_verification
+
+__all__ = ["Judges", "decide_all", "target_of_file", "verify_file"]
+
+_LARGE = 128 * 128  # pixels from which simulating an image takes a second
+_PARITY_IMAGES, _PARITY_IMAGES_LARGE = 256, 8
+_PREFIX = "gdfq_export."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judges:
+    """The images that a file is judged on: labelled ones, or a saved set; without either they are made."""
+
+    labelled: RealSet | None = None
+    saved: SyntheticSet | None = None
+
+
+def target_of_file(proto: onnx.ModelProto, *, target: str | None, backend: str | None) -> Target:
+    """The table that a file is held against: as asked for, as the file says, or the first one of the runtime.
+
+    Raises:
+        InputError: there is no such target, or it belongs to another runtime than asked for.
+    """
+    metadata = metadata_of(proto)
+    name = target or (metadata.get("target") if backend is None else None)
+    if name is not None:
+        found = find_target(name)
+    else:
+        own = TARGETS.get(metadata.get("target", ""))
+        matching = [each for each in TARGETS.values() if each.backend == backend] if backend else [*TARGETS.values()]
+        found = own if own in matching and own is not None else matching[0]
+    if backend is not None and found.backend != backend:
+        raise InputError(
+            f"--target {found.name} is for the runtime {found.backend}, not {backend}; leave out one of them"
+        )
+    return found
+
+
+def metadata_of(proto: onnx.ModelProto) -> dict[str, str]:
+    """What the file says of itself, if this tool wrote it; empty otherwise."""
+    return {
+        entry.key.removeprefix(_PREFIX): entry.value for entry in proto.metadata_props if entry.key.startswith(_PREFIX)
+    }
+
+
+def verify_file(
+    model: FloatModel,
+    proto: onnx.ModelProto,
+    *,
+    name: str,
+    target: Target,
+    judges: Judges,
+    seed: int,
+    latency_seconds: float,
+    batch: int,
+    threads: int,
+    progress: Progress,
+) -> Report:
+    """Measure everything that can be measured of a quantized file.
+
+    Args:
+        model: the float network it is held against.
+        proto: the quantized file.
+        name: of the file, for the report.
+        target: the table it is for (`target_of_file`).
+        judges: the images.
+        seed: of images that are made where none are given.
+        latency_seconds: spent on timing; 0: none.
+        batch: images that are run at once where time is taken.
+        threads: of the runtime where time is taken.
+        progress: where phases report themselves.
+
+    Raises:
+        InputError: the file does not load, or does not belong to the float network.
+        BackendUnavailable: the target's runtime is not installed.
+    """
+    measuring = choose_backend(target, BACKENDS)
+    _require_same_ends(model, proto, name)
+    labelled, images, source, warnings = _images(model, judges, seed, progress)
+    expected, reason = _simulation(proto)
+    float_file, file = model.original.SerializeToString(), proto.SerializeToString()
+    large = images.shape[2] * images.shape[3] >= _LARGE
+    measured = run_verification(
+        float_file,
+        file,
+        images=images,
+        source=source,
+        expected=expected,
+        unsimulated=reason,
+        exact=target.exact,
+        parity_images=images[: _PARITY_IMAGES_LARGE if large else _PARITY_IMAGES],
+        labelled=labelled,
+        latency_seconds=latency_seconds,
+        resources=True,
+        batch=batch,
+        threads=threads,
+        progress=progress,
+        backend=measuring.backend,
+        own=measuring.own,
+        away=measuring.away,
+    )
+    with progress.phase("rules"):
+        findings = (*check(proto, target), *_preprocessing(model, proto, measured))
+    return Report(
+        command="verify",
+        tool_version=__version__,
+        source=model.source,
+        files=Files(
+            float_network=file_facts(model.name, float_file),
+            quantized=file_facts(name, file),
+            size_ratio=len(file) / len(float_file),
+        ),
+        input=input_facts(model),
+        recipe=None,
+        seed=seed,
+        calibration=None,
+        accuracy=measured.accuracy,
+        agreement=measured.agreement,
+        parity=measured.parity,
+        simulation=measured.simulation,
+        coverage=measured.coverage,
+        latency=measured.latency,
+        layers=measured.layers,
+        weights=measured.weights,
+        resources=measured.resources,
+        findings=findings,
+        seconds_by_phase=dict(progress.seconds),
+        warnings=(*model.warnings, *warnings, *_chance(measured, model), *measurement_warnings(measured, measuring)),
+        machine=this_machine(),
+        versions=versions(),
+        runtime=runtime_facts(measuring),
+    )
+
+
+def decide_all(
+    report: Report, limits: Mapping[str, float | bool], baseline: Mapping[str, Any] | None, allowed: Mapping[str, float]
+) -> Report:
+    """The report with its gates: `limits` by gate, and how much worse than `baseline` figures may be (`allowed`)."""
+    gates = decide(report, limits)
+    if baseline is not None:
+        gates += regressions(report, baseline, allowed)
+    return dataclasses.replace(report, gates=gates)
+
+
+def _require_same_ends(model: FloatModel, proto: onnx.ModelProto, name: str) -> None:
+    """Both networks must take the same images and give the same classes."""
+    given = [*proto.graph.input]
+    shape = [dim.dim_value for dim in given[0].type.tensor_type.shape.dim[1:]] if len(given) == 1 else []
+    if len(given) != 1 or (min(shape, default=0) > 0 and tuple(shape) != model.input_spec.shape):
+        found = f"images of {shape}" if len(given) == 1 else f"{len(given)} inputs"
+        raise InputError(
+            f"{name} takes {found}, the float network {model.source} images of {list(model.input_spec.shape)}; give "
+            "the float network that the file was made from as --reference"
+        )
+    sizes = [dim.dim_value for dim in proto.graph.output[0].type.tensor_type.shape.dim]
+    if len(sizes) == 2 and sizes[1] not in (0, model.num_classes):
+        raise InputError(
+            f"{name} has {sizes[1]} classes, the float network {model.source} has {model.num_classes}; give the float "
+            "network that the file was made from as --reference"
+        )
+
+
+def _images(
+    model: FloatModel, judges: Judges, seed: int, progress: Progress
+) -> tuple[LabelledImages | None, Images, str, tuple[str, ...]]:
+    """Labelled images where there are any, the images to compare on, what they are, and warnings."""
+    if judges.labelled is not None:
+        real = judges.labelled
+        labelled = LabelledImages(images=real.images.numpy(), labels=real.labels.numpy(), source=real.origin)
+        return labelled, labelled.images, real.origin, ()
+    used = load_recipe(DEFAULT_RECIPE).for_input(model.input_spec.shape)
+    source = ImageSource(model, used, judges.saved, seed=seed, device="cpu", progress=progress)
+    count = used.verify.agreement_images if judges.saved is None else len(judges.saved.images)
+    images, _ = source.draw_fresh(count, "make images")
+    return None, images.numpy(), source.name if judges.saved is not None else source.name_fresh, source.warnings
+
+
+def _simulation(proto: onnx.ModelProto) -> tuple[Expected | None, str]:
+    """The exact simulation of the file, or why there is none."""
+    try:
+        return read_back(proto).run, ""
+    except InputError as error:
+        return None, str(error)
+
+
+def _preprocessing(model: FloatModel, proto: onnx.ModelProto, measured: Verification) -> tuple[Finding, ...]:
+    stated = metadata_of(proto).get("preprocessing")
+    found = json.loads(stated) if stated else None
+    return preprocessing_findings(
+        model.input_spec, found, None if isinstance(measured.layers, NotMeasured) else measured.layers
+    )
+
+
+def _chance(measured: Verification, model: FloatModel) -> tuple[str, ...]:
+    """A float network that guesses was not given what it was trained on."""
+    if isinstance(measured.accuracy, NotMeasured):
+        return ()
+    top1: Proportion = measured.accuracy.top1.float_network
+    if top1.high >= 2 / model.num_classes or top1.images < 20:
+        return ()
+    return (
+        f"the float network itself is right on {100 * top1.value:.1f} % of {measured.accuracy.source}, which is "
+        "chance; check --scale, --mean, --std and the order of the labels",
+    )
