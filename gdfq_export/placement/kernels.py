@@ -75,14 +75,19 @@ class _Walk:
         reason = missing if rule is None else _unsuitable(node, rule)
         if not reason and rule is not None and rule.kernel is Kernel.MOVE and not self._carries_codes(node.inputs[0]):
             reason = "its input is float"
+        if not reason and (layer := self._computed_inside(node)) is not None:
+            reason = f"computed inside {layer}"
         if reason or rule is None:
             self.nodes[name] = PlannedNode(node=name, op_type=node.op_type, kernel=None, reason=reason)
             return
         activation = self._absorbable(node, rule)
+        inside = rule.weight is not None and self._activation_inside(node) is not None
         written = activation.outputs if activation else node.outputs
         taker = None if activation else self._accumulator(node)
         if taker is not None:
             self.accumulated[name_of(node.outputs[0])] = taker
+        elif inside:
+            activation = None
         elif rule.output is not Output.OWN_SCALE_OR_FLOAT or any(self._is_read_as_codes(value) for value in written):
             self.coded.update((name_of(value), node) for value in written)
         else:
@@ -99,6 +104,32 @@ class _Walk:
             self.nodes[absorbed] = PlannedNode(
                 node=absorbed, op_type=activation.op_type, kernel=None, reason=f"absorbed by {name}"
             )
+
+    def _activation_inside(self, layer: ir.Node) -> tuple[ir.Node, ...] | None:
+        """The nodes behind a layer that the runtime computes inside it: f(x), or f(x) and x * f(x)."""
+        value = layer.outputs[0]
+        users = list(dict.fromkeys(user for user, _ in value.uses()))
+        function = next((user for user in users if user.op_type in self.target.inside_layers), None)
+        if function is None or value.is_graph_output() or value.name == self.logits:
+            return None
+        if len(users) == 1:
+            return None if _is_gate(function) else (function,)
+        gated = [user for user, _ in function.outputs[0].uses()]
+        product = next((user for user in users if user is not function), None)
+        if len(users) != 2 or gated != [product] or product is None or product.op_type != "Mul":
+            return None
+        return (function, product)
+
+    def _computed_inside(self, node: ir.Node) -> str | None:
+        """The layer that computes the node too, by name."""
+        for value in node.inputs:
+            layer = None if value is None else value.producer()
+            rule = None if layer is None else self.target.rules.get(layer.op_type)
+            if layer is None or rule is None or rule.weight is None or _unsuitable(layer, rule):
+                continue
+            if node in (self._activation_inside(layer) or ()):
+                return name_of(layer)
+        return None
 
     def _accumulator(self, node: ir.Node) -> str | None:
         """The kernel that alone reads the node's output and takes it before it is quantized; one value for each."""
@@ -163,6 +194,11 @@ def _unsuitable(node: ir.Node, rule: Rule) -> str:
     if rule.activations is None and all(value is None or value.const_value is not None for value in node.inputs):
         return "all inputs are constants"
     return ""
+
+
+def _is_gate(function: ir.Node) -> bool:
+    """Whether the node's result multiplies another value, as in squeeze-and-excite."""
+    return any(user.op_type == "Mul" for user, _ in function.outputs[0].uses())
 
 
 def _pads_with_zero(node: ir.Node) -> bool:

@@ -37,4 +37,5 @@ OPENVINO = dataclasses.replace(
         }
     ),
     exact=False,
+    inside_layers=frozenset({"Sigmoid", "HardSigmoid", "LeakyRelu"}),
 )

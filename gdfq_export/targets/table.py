@@ -91,7 +91,8 @@ class Target:
     """One runtime's table.
 
     `absorbed` names the operators that vanish into the QuantizeLinear after them when its code range lies inside their
-    bounds. `exact` says that the integer simulator computes what this runtime's kernels do, to the bit. `stand_in` is
+    bounds. `inside_layers` names those that the runtime computes inside the layer in front, in float before anything is
+    rounded: alone behind it, or as the gate that the layer's own result is multiplied with. `exact` says that the integer simulator computes what this runtime's kernels do, to the bit. `stand_in` is
     the runtime that a file is measured in where `backend` has no device; `warning` is what whoever asks for the target
     should know.
     """
@@ -105,6 +106,7 @@ class Target:
     rules: Mapping[str, Rule]
     absorbed: frozenset[str]
     exact: bool
+    inside_layers: frozenset[str] = frozenset()
     clip: Clip = Clip.CODES
     stand_in: str | None = None
     warning: str = ""
