@@ -196,7 +196,8 @@ def test_int4_and_int8_storage_of_the_same_codes_give_the_same_logits(four: Quan
 
 
 def test_the_file_says_what_it_is(eight: Quantized) -> None:
-    assert {entry.key: entry.value for entry in eight.file.metadata_props} == {"gdfq_export.version": "test"}
+    facts = {entry.key: entry.value for entry in eight.file.metadata_props}
+    assert facts == {"gdfq_export.version": "test", "gdfq_export.target": "ort-cpu"}
     assert eight.file.producer_name == "gdfq-export"
     assert [(opset.domain, opset.version) for opset in eight.file.opset_import] == [("", 21)]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from gdfq_export.placement.kernels import choose_kernels
+from gdfq_export.placement.kernels import choose_kernels, unsuitable
 from gdfq_export.placement.nodes import activation_bounds
 from gdfq_export.placement.points import place_points
 from gdfq_export.placement.widths import Widths
@@ -21,7 +21,7 @@ from gdfq_export.plan import QuantPlan
 from gdfq_export.recipe import Bits
 from gdfq_export.targets import Target
 
-__all__ = ["activation_bounds", "build_plan"]
+__all__ = ["activation_bounds", "build_plan", "unsuitable"]
 
 
 def build_plan(

@@ -11,7 +11,7 @@ from gdfq_export.placement.nodes import activation_bounds, name_of, required
 from gdfq_export.plan import PlannedNode
 from gdfq_export.targets import Kernel, Output, Rule, Target
 
-__all__ = ["Kernels", "choose_kernels"]
+__all__ = ["Kernels", "choose_kernels", "unsuitable"]
 
 _ARITHMETIC = (Kernel.ADD, Kernel.MUL, Kernel.LOOKUP, Kernel.HARD_SIGMOID)
 
@@ -72,7 +72,7 @@ class _Walk:
         name = name_of(node)
         rule = self.target.rules.get(node.op_type)
         missing = f"{node.op_type} has no integer kernel on {self.target.name}"
-        reason = missing if rule is None else _unsuitable(node, rule)
+        reason = missing if rule is None else unsuitable(node, rule)
         if not reason and rule is not None and rule.kernel is Kernel.MOVE and not self._carries_codes(node.inputs[0]):
             reason = "its input is float"
         if not reason and (layer := self._computed_inside(node)) is not None:
@@ -138,7 +138,7 @@ class _Walk:
         if len(users) != 1 or value.is_graph_output() or value.name == self.logits:
             return None
         rule = self.target.rules.get(users[0].op_type)
-        if rule is None or node.op_type not in rule.accumulates or _unsuitable(users[0], rule):
+        if rule is None or node.op_type not in rule.accumulates or unsuitable(users[0], rule):
             return None
         if any(read is None or read.const_value is not None for read in users[0].inputs):
             return None
@@ -162,7 +162,7 @@ class _Walk:
         """Whether a kernel that computes reads the value, directly or behind nodes that move codes."""
         for user, index in value.uses():
             rule = self.target.rules.get(user.op_type)
-            if rule is None or _unsuitable(user, rule):
+            if rule is None or unsuitable(user, rule):
                 continue
             if rule.kernel is Kernel.MOVE and index == 0:
                 if any(self._is_read_as_codes(output) for output in user.outputs):
@@ -172,7 +172,7 @@ class _Walk:
         return False
 
 
-def _unsuitable(node: ir.Node, rule: Rule) -> str:
+def unsuitable(node: ir.Node, rule: Rule) -> str:
     """Why the rule's kernel cannot compute this node, or nothing."""
     for index in (rule.weight, rule.bias):
         value = node.inputs[index] if index is not None and len(node.inputs) > index else None

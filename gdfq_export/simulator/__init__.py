@@ -5,6 +5,17 @@ from __future__ import annotations
 from gdfq_export.simulator.encoding import Encoding
 from gdfq_export.simulator.integer import IntegerSimulator, quantized_name
 from gdfq_export.simulator.quantizer import Mode, Observer, Quantizer
+from gdfq_export.simulator.read_back import read_back
 from gdfq_export.simulator.simulator import Layer, Simulator
 
-__all__ = ["Encoding", "IntegerSimulator", "Layer", "Mode", "Observer", "Quantizer", "Simulator", "quantized_name"]
+__all__ = [
+    "Encoding",
+    "IntegerSimulator",
+    "Layer",
+    "Mode",
+    "Observer",
+    "Quantizer",
+    "Simulator",
+    "quantized_name",
+    "read_back",
+]

@@ -21,7 +21,7 @@ from gdfq_export.simulator import kernels
 from gdfq_export.simulator.encoding import Encoding
 from gdfq_export.simulator.hard_sigmoid import sum_form
 from gdfq_export.simulator.kernels import Coded, Grid
-from gdfq_export.simulator.lookup import lookup_table
+from gdfq_export.simulator.lookup import UnaryKernel, lookup_table
 from gdfq_export.simulator.runtime_node import RuntimeNode
 from gdfq_export.targets import Kernel
 
@@ -41,6 +41,7 @@ class IntegerSimulator:
         plan: the plan the file was written with.
         encodings: the numbers the file was written with.
         parameters: float values of the initializers that float nodes read, by name; those of the graph where absent.
+        names: names of the activations' codes in the file, by key; `<key>_q` where there are none.
     """
 
     def __init__(
@@ -49,15 +50,19 @@ class IntegerSimulator:
         plan: QuantPlan,
         encodings: Mapping[str, Encoding],
         parameters: Mapping[str, Tensor] | None = None,
+        *,
+        names: Mapping[str, str] | None = None,
     ) -> None:
         self.model = folded
         self.plan = plan
         self.encodings = encodings
         self.parameters = dict(parameters or {})
+        self.names = dict(names or {})
         self.opset = folded.opset_imports[""]
         on_codes = {planned.node for planned in plan.nodes if planned.kernel is not None}
         self.ops: dict[str, Op] = {node.name or "": lower(node) for node in folded.graph if node.name in on_codes}
         self.tables: dict[str, Tensor] = {}
+        self.unary: dict[str, UnaryKernel] = {}
         self.float_nodes: dict[str, RuntimeNode] = {}
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -67,7 +72,7 @@ class IntegerSimulator:
             images: float32 [N, C, H, W] in the network's input range.
 
         Returns:
-            uint8 or int8 codes by `<key>_q`, float32 outputs by their names.
+            uint8 or int8 codes and float32 outputs.
         """
         with torch.no_grad():
             return _Run(self).run(torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32)))
@@ -100,6 +105,13 @@ class IntegerSimulator:
             self.tables[name] = lookup_table(node, source, result, opset=self.opset)
         return self.tables[name]
 
+    def unary_kernel(self, node: ir.Node, source: Grid, result: Grid, rank: int) -> UnaryKernel:
+        """What computes a unary node that the runtime is asked for, made once."""
+        name = node.name or ""
+        if name not in self.unary:
+            self.unary[name] = UnaryKernel(node, source, result, opset=self.opset, rank=rank)
+        return self.unary[name]
+
 
 class _Run:
     """One batch on its way through the graph."""
@@ -120,9 +132,10 @@ class _Run:
             elif planned.node not in self.plan.absorbed:
                 self._run_float(node)
         results = {}
-        for name, coded in self.codes.items():
-            point = self.plan.by_tensor[name]
-            results[quantized_name(point.key)] = coded.codes.numpy().astype(np.int8 if point.signed else np.uint8)
+        for tensor, coded in self.codes.items():
+            point = self.plan.by_tensor[tensor]
+            name = self.simulator.names.get(point.key, quantized_name(point.key))
+            results[name] = coded.codes.numpy().astype(np.int8 if point.signed else np.uint8)
         for value in graph.outputs:
             results[value.name or ""] = self._float(value).numpy()
         return results
@@ -207,6 +220,8 @@ class _Run:
                 return kernels.average_pool(x, grid, **op.kwargs)
             case Kernel.LOOKUP:
                 return self.simulator.table(node, x.grid, grid)[(x.codes - x.grid.storage_min).long()]
+            case Kernel.SOFTMAX:
+                return self.simulator.unary_kernel(node, x.grid, grid, x.codes.dim())(x.codes)
         return self._move(op, x)
 
     def _float_sum(self, node: ir.Node) -> Tensor:
@@ -233,7 +248,7 @@ class _Run:
         accumulator = kernels.accumulate(
             op.function,
             x,
-            torch.from_numpy(weight.codes.astype(np.int32)),
+            torch.from_numpy(weight.codes.astype(np.int32) - weight.zero_point),
             None if bias is None else torch.from_numpy(bias),
             **op.kwargs,
         )

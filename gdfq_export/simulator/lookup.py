@@ -1,34 +1,55 @@
-"""Tables of unary operators: ONNX Runtime computes LeakyRelu and Sigmoid on codes by looking up one of 256 results.
+"""Kernels that are asked of the runtime itself: unary operators between codes and codes.
 
-The table is asked of the runtime itself, by running the operator over all codes once: transcendental functions differ
-between implementations in the last bit, and a table read from the kernel cannot.
+Transcendental functions differ between implementations in the last bit, and what is read from the kernel cannot.
+LeakyRelu and Sigmoid are computed on codes by looking up one of 256 results: the table is one run over all codes.
+Softmax is run as it is.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
+import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from gdfq_export.simulator.kernels import Grid
 from gdfq_export.simulator.session import one_thread_session
 
-__all__ = ["lookup_table"]
+__all__ = ["UnaryKernel", "lookup_table"]
 
 
 def lookup_table(node: ir.Node, source: Grid, result: Grid, *, opset: int) -> torch.Tensor:
-    """int32 [256]: the output code for every input code of a unary node.
+    """int32 [256]: the output code for every input code of a unary node; arguments are those of `UnaryKernel`."""
+    codes = torch.arange(source.storage_min, source.storage_max + 1, dtype=torch.int32)
+    return UnaryKernel(node, source, result, opset=opset, rank=1)(codes)
+
+
+class UnaryKernel:
+    """A unary node from codes to codes, int32 tensors both.
 
     Args:
         node: a node with one activation input and attributes only.
         source: grid of the input.
         result: grid of the output.
         opset: opset of the graph.
+        rank: number of axes of the input.
     """
-    grids = {"x": source, "y": result}
+
+    def __init__(self, node: ir.Node, source: Grid, result: Grid, *, opset: int, rank: int) -> None:
+        self._stored = np.int8 if source.storage_min < 0 else np.uint8
+        self._result = result
+        self._session = _session(node, source, result, opset, rank)
+
+    def __call__(self, codes: torch.Tensor) -> torch.Tensor:
+        """Output codes."""
+        (found,) = self._session.run(None, {"codes": codes.numpy().astype(self._stored)})
+        return torch.from_numpy(np.clip(found.astype(np.int32), self._result.code_min, self._result.code_max))
+
+
+def _session(node: ir.Node, source: Grid, result: Grid, opset: int, rank: int) -> onnxruntime.InferenceSession:
     initializers = []
-    for name, grid in grids.items():
+    for name, grid in {"x": source, "y": result}.items():
         dtype = np.int8 if grid.storage_min < 0 else np.uint8
         initializers.append(numpy_helper.from_array(np.asarray(grid.scale, np.float32), f"{name}_scale"))
         initializers.append(numpy_helper.from_array(np.asarray(grid.zero_point, dtype), f"{name}_zero_point"))
@@ -42,13 +63,9 @@ def lookup_table(node: ir.Node, source: Grid, result: Grid, *, opset: int) -> to
             operator,
             helper.make_node("QuantizeLinear", ["y", "y_scale", "y_zero_point"], ["result"]),
         ],
-        "table",
-        [helper.make_tensor_value_info("codes", element, [256])],
-        [helper.make_tensor_value_info("result", element, [256])],
+        "unary",
+        [helper.make_tensor_value_info("codes", element, [None] * rank)],
+        [helper.make_tensor_value_info("result", element, [None] * rank)],
         initializers,
     )
-    session = one_thread_session(graph, opset)
-    stored = np.int8 if source.storage_min < 0 else np.uint8
-    codes = np.arange(source.storage_min, source.storage_max + 1).astype(stored)
-    (table,) = session.run(None, {"codes": codes})
-    return torch.from_numpy(np.clip(table.astype(np.int32), result.code_min, result.code_max))
+    return one_thread_session(graph, opset)

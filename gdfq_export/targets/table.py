@@ -34,6 +34,8 @@ class Kernel(StrEnum):
     """Computed as an integer Add that saturates where the function does."""
     LOOKUP = "lookup"
     """A unary function of one code: 256 values, tabulated when the model is loaded."""
+    SOFTMAX = "softmax"
+    """Only in files of other tools: no target has a rule for it, since nothing is won behind the last layer."""
     MOVE = "move"
     """Codes are moved, dropped or compared, never computed with: MaxPool, Reshape, Slice, ..."""
 

@@ -113,13 +113,22 @@ def parity(
 
 
 def quantized_activations(model: onnx.ModelProto) -> tuple[str, ...]:
-    """Inputs of DequantizeLinear that come, perhaps through a Clip, from a QuantizeLinear; in graph order."""
-    producers = {output: node for node in model.graph.node for output in node.output}
+    """Inputs of DequantizeLinear that come, perhaps through a Clip, from a QuantizeLinear of no constant.
+
+    In graph order; of equal QuantizeLinear nodes the first, since runtimes make one of them.
+    """
+    constants = {tensor.name for tensor in model.graph.initializer}
+    producers: dict[str, onnx.NodeProto] = {}
+    equal: dict[tuple[str, ...], str] = {}
+    for node in model.graph.node:
+        if node.op_type == "QuantizeLinear" and equal.setdefault(tuple(node.input), node.output[0]) != node.output[0]:
+            continue
+        producers.update((output, node) for output in node.output)
 
     def comes_from_quantize(name: str) -> bool:
         while (node := producers.get(name)) is not None and node.input:
             if node.op_type == "QuantizeLinear":
-                return True
+                return node.input[0] not in constants
             name = node.input[0]
         return False
 

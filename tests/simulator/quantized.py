@@ -51,5 +51,5 @@ def quantize(proto: onnx.ModelProto, bits: Bits | None = None, target: str = "or
         plan=plan,
         simulator=simulator,
         exact=IntegerSimulator(folded, plan, encodings, parameters),
-        file=write_onnx(folded, plan, encodings, parameters, {"version": "test"}),
+        file=write_onnx(folded, plan, encodings, parameters, {"version": "test", "target": target}),
     )
