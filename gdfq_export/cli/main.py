@@ -9,6 +9,7 @@ import click
 
 from gdfq_export import __version__
 from gdfq_export.cli.build import build
+from gdfq_export.cli.compare import compare
 from gdfq_export.cli.errors import CommandGroup
 from gdfq_export.cli.quantize import quantize
 from gdfq_export.cli.recipes import recipes
@@ -27,7 +28,7 @@ def cli() -> None:
     """
 
 
-for command in (quantize, synthesize, build, recipes):
+for command in (quantize, synthesize, compare, build, recipes):
     cli.add_command(command)
 
 
