@@ -1,15 +1,16 @@
 """The cells of the accuracy table: which network, at which bits, by which method, with which seed, in how much time.
 
-Every method of a column fills the same grid: `GRIDS` says the bits of each tensor, and replaces the bits of whatever
-recipe the method has. Nothing here needs torch, so that listing and starting cells is quick and small.
+Methods, grids and their recipes are those of `gdfq_export.ladder`. Nothing here needs torch, so that listing and
+starting cells is quick and small.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gdfq_export.errors import InputError
-from gdfq_export.recipe import Bits, Recipe, Verify, load_recipe
+from gdfq_export.ladder import AS_PUBLISHED, GRIDS, recipe_for, words_for
+from gdfq_export.ladder import METHODS as LADDER
+from gdfq_export.recipe import Recipe
 
 __all__ = [
     "GRIDS",
@@ -41,27 +42,8 @@ NETWORKS = (
     "imagenet_tinydarknet_224",
     "imagenet_mobilenetv1_025_224",
 )
-METHODS = {
-    "noise": "noise",
-    "dfq": "DFQ",
-    "zeroq": "ZeroQ",
-    "gdfq": "GDFQ",
-    "ours": "ours",
-    "real": "real images",
-}
-_AS_PUBLISHED = "-first-last"  # first and last layer have the bits of all others, as in the papers' own figures
-GRIDS = {
-    "w8a8": Bits(),
-    "w6a6": Bits(weights=6, activations=6),
-    "w6a6-first-last": Bits(weights=6, activations=6, first_last=6),
-    "w5a5": Bits(weights=5, activations=5),
-    "w4a8": Bits(weights=4),
-    "w4a4": Bits(weights=4, activations=4),
-    "w4a4-first-last": Bits(weights=4, activations=4, first_last=4),
-    "w4a4-everywhere": Bits(weights=4, activations=4, first_last=4, residual=4, input=4),
-    "w3a3": Bits(weights=3, activations=3),
-}
-TABLE_BITS = tuple(name for name in GRIDS if not name.endswith(_AS_PUBLISHED))
+METHODS = {key: method.title for key, method in LADDER.items()}
+TABLE_BITS = tuple(name for name in GRIDS if not name.endswith(AS_PUBLISHED))
 SCORED_IMAGES = {
     "cifar10": "cifar10_test_dev.npz",
     "cifar100": "cifar100_mixed_dev.npz",
@@ -69,11 +51,8 @@ SCORED_IMAGES = {
 }
 REAL_IMAGES = {"cifar10": "cifar10_train_5000.npz"}  # the demo has its training digits, others the half not scored
 
-_PAPER_RECIPES = {"noise": "paper/noise", "dfq": "paper/dfq", "zeroq": "paper/zeroq", "gdfq": "paper/gdfq"}
-_LARGE = 64  # pixels a side from which GDFQ runs with its settings for ImageNet
 _MINUTES = {"w8a8": 2, "w6a6": 2, "w5a5": 5, "w4a8": 5, "w4a4": 10, "w4a4-everywhere": 10, "w3a3": 20}
 _MORE_FOR_LARGE = 3  # times the minutes, for networks that take 224 x 224
-_VERIFY = Verify(agreement_images=8, parity_images=32, latency_seconds=0)  # the table is about the labelled images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +127,7 @@ def budget_of(network: str, bits: str) -> float:
         if (limit.network, limit.bits) == (network, bits):
             return 60 * limit.minutes
     small = network in NETWORKS and not network.startswith("imagenet")
-    return 60.0 * _MINUTES[bits.removesuffix(_AS_PUBLISHED)] * (1 if small else _MORE_FOR_LARGE)
+    return 60.0 * _MINUTES[bits.removesuffix(AS_PUBLISHED)] * (1 if small else _MORE_FOR_LARGE)
 
 
 def reason_against(cell: Cell) -> str | None:
@@ -158,22 +137,10 @@ def reason_against(cell: Cell) -> str | None:
     return None
 
 
-def words_for(bits: str) -> str:
-    """A grid's key as people write it: w4a4-everywhere -> W4A4 everywhere."""
-    width, _, where = bits.partition("-")
-    return f"{width.upper()} {where.replace('-', ' and ')}".rstrip()
-
-
 def recipe_of(cell: Cell, shape: tuple[int, int, int]) -> Recipe:
-    """The method's recipe on the cell's grid, for images of `shape` (C, H, W), measured on labelled images only.
+    """The method's recipe on the cell's grid, for images of `shape` (C, H, W).
 
     Raises:
         InputError: no method or grid has that name.
     """
-    for kind, known, given in (("method", METHODS, cell.method), ("bits", GRIDS, cell.bits)):
-        if given not in known:
-            raise InputError(f"there is no {kind} {given!r}; give {', '.join(known)}")
-    name = _PAPER_RECIPES.get(cell.method, f"{cell.bits.removesuffix(_AS_PUBLISHED)}-ort-cpu")
-    if name == "paper/gdfq" and min(shape[1:]) >= _LARGE:
-        name = "paper/gdfq-imagenet"
-    return load_recipe(name).model_copy(update={"bits": GRIDS[cell.bits], "verify": _VERIFY})
+    return recipe_for(cell.method, cell.bits, shape)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.accuracy_cells import METHODS, NETWORKS, TABLE_BITS, words_for
 from bench.accuracy_entries import Entries
+from gdfq_export.comparison_chart import LOOKS, scale_lost
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,16 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["draw_chart"]
 
 NETWORK, BITS = "cifar10_resnet20", "w4a4"
-LOOKS = {  # colours are Okabe and Ito's, which colour-blind readers tell apart
-    "noise": ("#999999", "v"),
-    "dfq": ("#E69F00", "s"),
-    "zeroq": ("#CC79A7", "D"),
-    "gdfq": ("#56B4E9", "^"),
-    "ours": ("#0072B2", "o"),
-    "real": ("#009E73", "*"),
-}
-TICKS = (-0.5, 0, 0.5, 1, 2, 5, 10, 20, 50, 100)
-LINEAR = 1.0  # points up to which the scale is linear; above it is logarithmic
 STEP = 0.11  # between the methods of one row
 
 
@@ -67,17 +58,9 @@ def _draw(axes: Axes, entries: Entries, cells: Sequence[tuple[str, str]], names:
             drops, [height for height, _ in points], xerr=errors if points else None, fmt=marker, color=colour,
             markersize=8 if method in ("ours", "real") else 5.5, elinewidth=1, label=title,
         )  # fmt: skip
-    axes.set_xscale("symlog", linthresh=LINEAR)
-    axes.set_xlim(lowest, 100)
-    axes.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS], minor=False)
-    axes.minorticks_off()
+    scale_lost(axes, lowest, 100)
     axes.set_xlabel("drop in points, with its 95 % interval")
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.axvline(0, color="#767676", linewidth=0.8)
-    axes.grid(axis="x", color="#DDDDDD", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(axis="y", length=0)
     for row in range(1, len(names)):
         axes.axhline(row - 0.5, color="#EEEEEE", linewidth=0.6)

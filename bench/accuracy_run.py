@@ -21,18 +21,20 @@ from unittest import mock
 import torch
 from torch import Tensor
 
-from bench.accuracy_budget import cut_to_budget
 from bench.accuracy_cells import REAL_IMAGES, SCORED_IMAGES, Cell, recipe_of
 from calib.samplers import RealSet
 from calib.set_statistics import measure_set
 from gdfq_export import pipeline
 from gdfq_export.cli.tables import print_plan
+from gdfq_export.comparison_cell import MEASURING_PHASES
 from gdfq_export.data import ImageSource
 from gdfq_export.demo import held_out_set
 from gdfq_export.demo.digits import training_digits
 from gdfq_export.errors import InputError
 from gdfq_export.float_model import FloatModel
+from gdfq_export.ladder import METHODS, BudgetUse
 from gdfq_export.progress import SilentProgress
+from gdfq_export.published_budget import cut_to_budget
 from gdfq_export.recipe import recipe_sha256
 from gdfq_export.sources import load_model
 
@@ -40,7 +42,6 @@ __all__ = ["Place", "load_network", "print_dry_run", "real_images", "run_cell", 
 
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _MEASURED_IMAGES = 512
-_OF_VERIFICATION = ("make fresh images", "agreement", "accuracy", "coverage", "parity", "latency")
 _LEFT_OUT = ("machine", "versions", "agreement", "latency", "reasons")  # stand elsewhere in the file, or say nothing
 
 
@@ -97,10 +98,10 @@ def run_cell(
             seed=cell.seed,
             device=device,
             progress=progress,
-            budget=left() if spend and cell.method in ("ours", "real") else None,
+            budget=left() if spend and METHODS[cell.method].budget is BudgetUse.SPENT else None,
         )
     seconds = time.perf_counter() - started
-    verification = sum(progress.seconds.get(phase, 0.0) for phase in _OF_VERIFICATION)
+    verification = sum(progress.seconds.get(phase, 0.0) for phase in MEASURING_PHASES)
     return {
         "seconds": {"to_the_file": seconds - verification, "with_verification": seconds},
         "peak_memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,

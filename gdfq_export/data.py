@@ -22,7 +22,7 @@ from gdfq_export.float_model import FloatModel
 from gdfq_export.progress import Progress
 from gdfq_export.recipe import Recipe, Tuning
 
-__all__ = ["ImageSource"]
+__all__ = ["ImageSource", "require_consistent"]
 
 _DRAW_BATCH = 64
 _SECTION_OF = {
@@ -60,7 +60,7 @@ class ImageSource:
         device: str,
         progress: Progress,
     ) -> None:
-        _require_consistent(model, recipe, given=calibration is not None)
+        require_consistent(model, recipe, given=calibration is not None)
         self.model = model
         self.recipe = recipe
         self.seed = seed
@@ -174,8 +174,14 @@ class ImageSource:
         )
 
 
-def _require_consistent(model: FloatModel, recipe: Recipe, *, given: bool) -> None:
-    """Refuse a recipe whose data and tuning do not go together, or not with this network; `given`: images are given."""
+def require_consistent(model: FloatModel, recipe: Recipe, *, given: bool) -> None:
+    """Refuse a recipe whose data and tuning do not go together, or not with this network.
+
+    `given` says that images are given, and none are made.
+
+    Raises:
+        InputError: they do not.
+    """
     method, where = recipe.data.method, f"the recipe {recipe.name}"
     if method == "real" and not given:
         raise InputError(

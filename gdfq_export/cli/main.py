@@ -9,6 +9,7 @@ import click
 
 from gdfq_export import __version__
 from gdfq_export.cli.build import build
+from gdfq_export.cli.compare import compare
 from gdfq_export.cli.doctor import doctor
 from gdfq_export.cli.errors import CommandGroup
 from gdfq_export.cli.inspect import inspect
@@ -30,7 +31,7 @@ def cli() -> None:
     """
 
 
-for command in (quantize, verify, inspect, synthesize, build, recipes, doctor):
+for command in (quantize, verify, inspect, compare, synthesize, build, recipes, doctor):
     cli.add_command(command)
 
 

@@ -10,7 +10,17 @@ import click
 
 from gdfq_export.cli.logs import LEVELS, set_up_logging
 
-__all__ = ["DURATION", "NUMBERS", "SHAPE", "log_level_option", "model_argument", "preprocessing_options", "run_options"]
+__all__ = [
+    "DURATION",
+    "NAMES",
+    "NUMBERS",
+    "SHAPE",
+    "compute_options",
+    "log_level_option",
+    "model_argument",
+    "preprocessing_options",
+    "run_options",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -47,6 +57,20 @@ class _Duration(click.ParamType):
         return seconds
 
 
+class _Names(click.ParamType):
+    """Comma-separated names, each once."""
+
+    name = "NAMES"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        names = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
+        if not all(names):
+            self.fail(f"{value!r} is not a list of names; separate them by commas")
+        return names
+
+
 class _Shape(click.ParamType):
     """C,H,W as positive integers."""
 
@@ -63,7 +87,7 @@ class _Shape(click.ParamType):
 
 
 PRESETS = {"fast": "2m", "balanced": "10m", "best": "1h"}
-NUMBERS, SHAPE, DURATION = _Numbers(), _Shape(), _Duration()
+NUMBERS, SHAPE, DURATION, NAMES = _Numbers(), _Shape(), _Duration(), _Names()
 
 model_argument = click.argument("model", required=False)
 
@@ -94,8 +118,8 @@ def preprocessing_options(command: Command) -> Command:
     return command
 
 
-def run_options(command: Command) -> Command:
-    """Recipe, seed, threads, device and log level."""
+def compute_options(command: Command) -> Command:
+    """Seed, threads, device and log level."""
     command = log_level_option(command)
     for option in (
         click.option(
@@ -107,7 +131,14 @@ def run_options(command: Command) -> Command:
         ),
         click.option("--threads", type=click.IntRange(min=1), help="Threads to train with.  [default: all cores]"),
         click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of all chance."),
-        click.option("--recipe", metavar="NAME|FILE", help="See gdfq-export recipes list.  [default: w8a8-ort-cpu]"),
     ):
         command = option(command)
     return command
+
+
+def run_options(command: Command) -> Command:
+    """Recipe, seed, threads, device and log level."""
+    recipe = click.option(
+        "--recipe", metavar="NAME|FILE", help="See gdfq-export recipes list.  [default: w8a8-ort-cpu]"
+    )
+    return recipe(compute_options(command))

@@ -8,12 +8,24 @@ from pathlib import Path
 from gdfq_export.errors import InputError
 from gdfq_export.files import require_writable
 
-__all__ = ["require_outputs", "sidecar_of"]
+__all__ = ["require_folder", "require_outputs", "sidecar_of"]
 
 
 def sidecar_of(model: str | None) -> Path | None:
     """Where the preprocessing of MODEL lies if MODEL is a file."""
     return None if model is None else Path(model).parent / f"{Path(model).stem}.json"
+
+
+def require_folder(folder: Path) -> None:
+    """Make the folder and those above it, where they are missing.
+
+    Raises:
+        InputError: one of them is a file, or cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror or error}; choose another --out") from error
 
 
 def require_outputs(outputs: Sequence[Path], inputs: Sequence[str | Path | None]) -> None:

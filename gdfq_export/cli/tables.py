@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gdfq_export.backends.tensorrt import Engine
     from gdfq_export.choose_target import TargetChoice
     from gdfq_export.plan import QuantPlan, QuantPoint
-    from gdfq_export.recipe import Recipe
+    from gdfq_export.recipe import KeyFacts, Recipe
     from gdfq_export.set_headline import Row
     from gdfq_export.verify.report import Report
 
@@ -22,6 +22,7 @@ __all__ = [
     "print_choice",
     "print_engine",
     "print_headline",
+    "print_keys",
     "print_plan",
     "print_recipes",
     "print_report",
@@ -89,6 +90,18 @@ def print_recipes(recipes: Sequence[Recipe]) -> None:
     )
 
 
+def print_keys(keys: Iterable[KeyFacts]) -> None:
+    """One row a key of a recipe; a star stands at what is not the default."""
+    print_table(
+        ("key", "", "value", "default", "accepts", "what it is"),
+        [
+            (fact.key, "*" if fact.changed else "", fact.value, fact.default, fact.accepted, fact.description)
+            for fact in keys
+        ],
+        whole_first=True,
+    )
+
+
 def _point_row(point: QuantPoint) -> tuple[str, ...]:
     width = 32 if point.role.value == "bias" else point.bits
     scales = "one" if point.axis is None else f"one for each index of axis {point.axis}"
@@ -97,9 +110,13 @@ def _point_row(point: QuantPoint) -> tuple[str, ...]:
     return point.tensor, point.role.value, kind, scales, group, ", ".join(point.consumers)
 
 
-def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """One table on stdout, as wide as the terminal or, in a file, `WIDTH_OF_A_FILE`."""
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, whole_first: bool = False) -> None:
+    """One table on stdout, as wide as the terminal or, in a file, `WIDTH_OF_A_FILE`.
+
+    `whole_first` never breaks what stands in the first column.
+    """
     table = Table(*header, box=SIMPLE_HEAD)
+    table.columns[0].no_wrap = whole_first
     for row in rows:
         table.add_row(*row)
     console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)

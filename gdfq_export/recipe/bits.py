@@ -12,22 +12,22 @@ __all__ = ["Bits", "LayerBits", "MixedBits"]
 class LayerBits(Section):
     """Bit widths of some layers, in place of those of all."""
 
-    weights: BitWidth | None = None
+    weights: BitWidth | None = Field(None, description="of the layer's weights")
     activations: BitWidth | None = Field(None, description="at least, of what the layer reads")
 
 
 class MixedBits(Section):
     """More bits for the weights that need them most, as a sensitivity measured on the run's images says."""
 
-    weights: BitWidth = 8
+    weights: BitWidth = Field(8, description="that the weights of a raised layer get")
     growth: Share = Field(0.05, description="of the bytes that all weights take in the file, at most")
 
 
 class Bits(Section):
     """Bit widths, by what they apply to."""
 
-    weights: BitWidth = 8
-    activations: BitWidth = 8
+    weights: BitWidth = Field(8, description="weights of all layers but the first and the last")
+    activations: BitWidth = Field(8, description="what those layers read")
     first_last: BitWidth = Field(8, description="weights and activations of the first and the last layer")
     residual: BitWidth = Field(8, description="a layer's output that feeds an Add, a Mul or a table, as of LeakyRelu")
     input: BitWidth = Field(8, description="the network's input")
@@ -35,4 +35,4 @@ class Bits(Section):
         {},
         description="exceptions by the name of a layer or its weight, * and ? allowed; the last to match holds",
     )
-    mixed: MixedBits | None = None
+    mixed: MixedBits | None = Field(None, description="raises the layers that need it; null raises none")

@@ -20,9 +20,9 @@ __all__ = ["Data", "Generator", "LargeImages", "PublishedGenerator", "Refinement
 class Generator(Section):
     """The conditional generator G(z | y) and its training (GDFQ: cross-entropy + BatchNorm statistics)."""
 
-    steps: Count = 180
-    batch: Annotated[int, Field(ge=2)] = 32
-    learning_rate: Rate = 1e-2
+    steps: Count = Field(180, description="of its training")
+    batch: Annotated[int, Field(ge=2)] = Field(32, description="images of a step")
+    learning_rate: Rate = Field(1e-2, description="of its training")
     latent: Count = Field(100, description="length of the noise vector z")
     width: Count = Field(64, description="channels of the generator's coarse grid")
     bns_weight: Weight = Field(5.0, description="weight of the BatchNorm statistics loss beside the cross-entropy")
@@ -43,7 +43,7 @@ class Generator(Section):
 class Refinement(Section):
     """Pixels, refined until the network recognises the image (cross-entropy + BatchNorm statistics)."""
 
-    steps: Annotated[int, Field(ge=0)] = 30
+    steps: Annotated[int, Field(ge=0)] = Field(30, description="of each batch")
     batch: Count = Field(32, description="images refined together")
     learning_rate: Rate = Field(1e-2, description="as a share of the input's range")
     bns_weight: Weight = Field(10.0, description="weight of the BatchNorm statistics loss beside the cross-entropy")
@@ -61,7 +61,7 @@ class PublishedGenerator(Section):
 
     steps: Count = Field(80_000, description="the published 400 epochs of 200; learning rates fall at its quarters")
     batch: Annotated[int, Field(ge=2)] = Field(200, description="published: 200 for CIFAR, 16 for ImageNet")
-    learning_rate: Rate = 1e-3
+    learning_rate: Rate = Field(1e-3, description="of the generator, at the start")
     bns_weight: Weight = Field(0.1, description="weight of the unnormalised BatchNorm statistics loss")
 
     def settings(self) -> PublishedTraining:
@@ -74,7 +74,7 @@ class PublishedGenerator(Section):
 class ZeroQ(Section):
     """ZeroQ's images, distilled from the BatchNorm statistics one by one."""
 
-    steps: Count = 500
+    steps: Count = Field(500, description="of each batch")
     batch: Count = Field(64, description="images distilled side by side")
     learning_rate: Rate = Field(0.5, description="in standard deviations of the input")
 
@@ -88,7 +88,11 @@ class ZeroQ(Section):
 class Data(Section):
     """Where calibration and tuning images come from; `real` takes those that the user gives, all others make them."""
 
-    method: Literal["gdfq", "gdfq-refined", "refined", "noise", "zeroq", "published", "real"] = "gdfq"
+    method: Literal["gdfq", "gdfq-refined", "refined", "noise", "zeroq", "published", "real"] = Field(
+        "gdfq",
+        description="gdfq: a generator; gdfq-refined: its images refined; refined: shapes and spectra refined; zeroq: "
+        "distilled; published: GDFQ beside its fine-tuning; real: given as --calibration",
+    )
     images: Count = Field(1024, description="images drawn where there is fine-tuning")
     generator: Generator = Field(Generator(), description="for methods gdfq and gdfq-refined")
     refinement: Refinement = Field(Refinement(), description="for methods gdfq-refined and refined")

@@ -13,7 +13,7 @@ from gdfq_export.recipe.recipe import Recipe
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-__all__ = ["explain", "hint", "keys"]
+__all__ = ["accepted", "explain", "hint", "keys", "section_of"]
 
 
 def explain(error: ErrorDetails) -> str:
@@ -25,10 +25,10 @@ def explain(error: ErrorDetails) -> str:
     key, section = path[-1], _section_at(path[:-1])
     if error["type"] == "extra_forbidden":
         return f"unknown key {dotted}{hint(key, section.model_fields)}; accepted here: {keys(section)}"
-    accepted = _accepted(section, key)
+    right = accepted(section, key)
     if error["type"] == "missing":
-        return f"the key {dotted} is missing; give it {accepted}"
-    return f"{dotted} is {error['input']!r}; give it {accepted}"
+        return f"the key {dotted} is missing; give it {right}"
+    return f"{dotted} is {error['input']!r}; give it {right}"
 
 
 def _section_at(path: Sequence[str]) -> type[BaseModel]:
@@ -36,11 +36,11 @@ def _section_at(path: Sequence[str]) -> type[BaseModel]:
     section: type[BaseModel] = Recipe
     for part in path:
         if part in section.model_fields:  # another part is a name of the user's own, as below bits.layers
-            section = _section_of(section.model_fields[part].annotation) or section
+            section = section_of(section.model_fields[part].annotation) or section
     return section
 
 
-def _section_of(annotation: Any) -> type[BaseModel] | None:
+def section_of(annotation: Any) -> type[BaseModel] | None:
     """The model in an annotation such as `Generator`, `FineTune | None` or `dict[str, LayerBits]`."""
     for candidate in (annotation, *get_args(annotation)):
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
@@ -48,12 +48,12 @@ def _section_of(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def _accepted(section: type[BaseModel], key: str) -> str:
-    """What a key accepts, in words, read from the model: `an integer from 2 to 8`."""
+def accepted(section: type[BaseModel], key: str) -> str:
+    """What a key of a section accepts, in words, read from the model: `an integer from 2 to 8`."""
     field = section.model_fields.get(key)
     if field is None:
         return f"a mapping with keys among {keys(section)}"
-    if inner := _section_of(field.annotation):
+    if inner := section_of(field.annotation):
         names = "from names to mappings " if get_origin(field.annotation) is dict else ""
         return f"a mapping {names}with keys among {keys(inner)}"
     schema = section.model_json_schema()["properties"][key]

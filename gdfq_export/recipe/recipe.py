@@ -33,16 +33,18 @@ class Verify(Section):
 class Recipe(Section):
     """One recipe file."""
 
-    name: Annotated[str, Field(min_length=1)]
-    description: str = ""
-    target: Annotated[str, AfterValidator(_known_target), Field(json_schema_extra={"enum": [*TARGETS]})] = "ort-cpu"
-    bits: Bits = Bits()
-    data: Data = Data()
-    calibration: Calibration = Calibration()
-    tuning: Tuning = Tuning()
-    verify: Verify = Verify()
-    budget: Budget = Budget()
-    large_images: LargeImages = LargeImages()
+    name: Annotated[str, Field(min_length=1)] = Field(description="stands in the report and in the file")
+    description: str = Field("", description="what it does, for lists")
+    target: Annotated[str, AfterValidator(_known_target), Field(json_schema_extra={"enum": [*TARGETS]})] = Field(
+        "ort-cpu", description="the runtime that the file is for"
+    )
+    bits: Bits = Field(Bits(), description="bit widths, by what they apply to")
+    data: Data = Field(Data(), description="where calibration and tuning images come from")
+    calibration: Calibration = Field(Calibration(), description="how ranges are estimated")
+    tuning: Tuning = Field(Tuning(), description="what is adjusted after calibration")
+    verify: Verify = Field(Verify(), description="how much is measured at the end")
+    budget: Budget = Field(Budget(), description="what --budget may buy beyond the recipe's own numbers")
+    large_images: LargeImages = Field(LargeImages(), description="what holds instead for large inputs")
 
     @property
     def images_drawn(self) -> int:

@@ -14,8 +14,10 @@ __all__ = ["Calibration", "FineTune", "PublishedFineTune", "Tuning"]
 class Calibration(Section):
     """How the range of each quantized tensor is estimated."""
 
-    activations: Literal["mse", "minmax", "percentile", "entropy", "batchnorm"] = "mse"
-    weights: Literal["mse", "minmax"] = "mse"
+    activations: Literal["mse", "minmax", "percentile", "entropy", "batchnorm"] = Field(
+        "mse", description="what decides the range of an activation; batchnorm needs no images"
+    )
+    weights: Literal["mse", "minmax"] = Field("mse", description="what decides the scale of a channel's weights")
     percentile: Annotated[float, Field(gt=50, le=100)] = Field(99.99, description="for activations: percentile")
     sigmas: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
         6.0, description="for activations: batchnorm, how many standard deviations a range reaches from the mean"
@@ -29,8 +31,8 @@ class Calibration(Section):
 class FineTune(Section):
     """Distillation of the float network into the simulated low-bit one."""
 
-    steps: Count = 150
-    batch: Annotated[int, Field(ge=2)] = 64
+    steps: Count = Field(150, description="of the whole schedule")
+    batch: Annotated[int, Field(ge=2)] = Field(64, description="images of a step")
     learning_rate: Rate = Field(1e-2, description="as a share of each weight's or bias's root mean square")
     scale_learning_rate: Rate = Field(3e-3, description="for the logarithms of the quantizers' scales")
     feature_weight: Weight = Field(1.0, description="weight of the features' relative error beside the logits'")
@@ -65,5 +67,5 @@ class Tuning(Section):
     bias_correction: Literal["none", "empirical", "analytic"] = Field(
         "empirical", description="move each channel's mean onto the float network's: as images or BatchNorm tell it"
     )
-    finetune: FineTune | None = None
+    finetune: FineTune | None = Field(None, description="at last, all layers together; null leaves it out")
     published: PublishedFineTune | None = Field(None, description="in place of all of the above and of calibration")

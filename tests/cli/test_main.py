@@ -44,9 +44,10 @@ def test_a_mistake_is_told_without_a_traceback(tmp_path: Path) -> None:
     assert found.stdout == ""
 
 
-@pytest.mark.parametrize(
-    "command", [[], ["quantize"], ["synthesize"], ["recipes"], ["recipes", "list"], ["inspect"], ["doctor"]]
-)
+COMMANDS = ("quantize", "verify", "inspect", "compare", "synthesize", "build", "recipes", "doctor")
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS), ["recipes", "list"]], ids=" ".join)
 def test_every_command_explains_itself(command: list[str]) -> None:
     result = CliRunner().invoke(cli, [*command, "--help"])
     assert result.exit_code == 0

@@ -4,11 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.accuracy_budget import cut_to_budget, published_seconds, steps_within
-from bench.accuracy_cells import Cell, recipe_of
+from gdfq_export.errors import InputError
 from gdfq_export.float_model import FloatModel
+from gdfq_export.ladder import recipe_for
+from gdfq_export.published_budget import cut_to_budget, published_seconds, steps_within
 from gdfq_export.recipe import PublishedFineTune
 from gdfq_export.sources import load_model
+from tests import compared
 
 SECONDS = st.floats(0.01, 10)
 SHARE = st.floats(0, 1)
@@ -37,7 +39,7 @@ def test_warm_up_costs_the_generator_alone() -> None:
 
 @pytest.mark.parametrize("method", ["zeroq", "gdfq"])
 def test_a_schedule_is_cut_to_the_time_there_is(demo: FloatModel, method: str) -> None:
-    recipe = recipe_of(Cell(network="demo", bits="w4a4", method=method, seed=0), demo.input_spec.shape)
+    recipe = recipe_for(method, "w4a4", demo.input_spec.shape)
     short, cut = cut_to_budget(recipe, demo, lambda: 1.0, "cpu")
     assert cut is not None
     section = short.data.zeroq if method == "zeroq" else short.data.published
@@ -47,10 +49,18 @@ def test_a_schedule_is_cut_to_the_time_there_is(demo: FloatModel, method: str) -
 
 
 def test_what_fits_keeps_its_steps(demo: FloatModel) -> None:
-    recipe = recipe_of(Cell(network="demo", bits="w4a4", method="zeroq", seed=0), demo.input_spec.shape)
+    recipe = recipe_for("zeroq", "w4a4", demo.input_spec.shape)
     assert cut_to_budget(recipe, demo, lambda: 1e6, "cpu")[0] == recipe
 
 
+@pytest.mark.parametrize("method", ["zeroq", "gdfq"])
+def test_a_network_without_statistics_is_refused_before_anything_is_timed(method: str) -> None:
+    with pytest.raises(InputError, match="BatchNormalization"):
+        cut_to_budget(
+            recipe_for(method, "w4a4", compared.SHAPE), compared.network(batch_norm=False), lambda: 1.0, "cpu"
+        )
+
+
 def test_other_methods_are_left_alone(demo: FloatModel) -> None:
-    recipe = recipe_of(Cell(network="demo", bits="w4a4", method="dfq", seed=0), demo.input_spec.shape)
+    recipe = recipe_for("dfq", "w4a4", demo.input_spec.shape)
     assert cut_to_budget(recipe, demo, lambda: 1.0, "cpu") == (recipe, None)

@@ -15,6 +15,7 @@ from typing import Any
 
 from calib.published_gdfq import PublishedGdfq
 from calib.zeroq import ZeroQSampler
+from gdfq_export.data import require_consistent
 from gdfq_export.float_model import FloatModel
 from gdfq_export.pipeline import plan_only
 from gdfq_export.recipe import PublishedFineTune, Recipe
@@ -43,20 +44,24 @@ def cut_to_budget(
     """The recipe with as many steps as fit into the seconds that `left` gives, and what was cut.
 
     Recipes of other methods come back as they are, and so does one whose steps all fit.
+
+    Raises:
+        InputError: the method cannot work with this network.
     """
+    if recipe.tuning.published is None and recipe.data.method != "zeroq":
+        return recipe, None
+    require_consistent(model, recipe, given=False)
     if recipe.tuning.published is not None:
         settings, fine_tune = recipe.data.published, recipe.tuning.published
         generator, full = _time_gdfq(recipe, model, device)
         steps = min(settings.steps, steps_within(_SPARE * left(), generator, full, fine_tune))
         cut = Cut(published_steps=settings.steps, steps=steps, seconds_per_step=full)
         return _with_data(recipe, published=settings.model_copy(update={"steps": steps})), cut
-    if recipe.data.method == "zeroq":
-        zeroq = recipe.data.zeroq
-        seconds = _time_zeroq(recipe, model, device)
-        steps = min(zeroq.steps, max(1, int(_SPARE * left() / seconds)))
-        cut = Cut(published_steps=zeroq.steps, steps=steps, seconds_per_step=seconds)
-        return _with_data(recipe, zeroq=zeroq.model_copy(update={"steps": steps})), cut
-    return recipe, None
+    zeroq = recipe.data.zeroq
+    seconds = _time_zeroq(recipe, model, device)
+    steps = min(zeroq.steps, max(1, int(_SPARE * left() / seconds)))
+    cut = Cut(published_steps=zeroq.steps, steps=steps, seconds_per_step=seconds)
+    return _with_data(recipe, zeroq=zeroq.model_copy(update={"steps": steps})), cut
 
 
 def published_seconds(steps: int, generator: float, full: float, settings: PublishedFineTune) -> float:

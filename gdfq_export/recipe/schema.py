@@ -1,0 +1,19 @@
+"""The format of recipes as JSON Schema (draft 2020-12), made of the pydantic models, for editors and validators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gdfq_export.recipe.recipe import Recipe
+
+__all__ = ["DIALECT", "recipe_schema"]
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def recipe_schema() -> dict[str, Any]:
+    """The schema as JSON data: every key with its description, default and bounds; unknown keys are refused."""
+    schema = Recipe.model_json_schema()
+    schema["title"] = "gdfq-export recipe"
+    schema["description"] = "Everything that decides what gdfq-export writes, apart from the network and the seed."
+    return {"$schema": DIALECT, **schema}
