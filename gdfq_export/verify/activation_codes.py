@@ -1,17 +1,20 @@
 """The quantized activations of any Q/DQ file: QuantizeLinear, perhaps a Clip of codes, DequantizeLinear.
 
 Only activations whose scale and zero point are constants of one element count: others have no one range to speak of.
+Where codes are narrower than their type, values may be clipped in front of QuantizeLinear: that Clip or Relu, which the
+float network does not have, belongs to the quantization.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
+
+from gdfq_export.verify.constants import constant_tensors, scalar_of
 
 __all__ = ["ActivationCodes", "activation_codes", "sources_of"]
 
@@ -62,39 +65,70 @@ class ActivationCodes:
         return values
 
 
-def activation_codes(model: onnx.ModelProto) -> tuple[ActivationCodes, ...]:
-    """Every quantized activation once, in graph order; of a tensor quantized several times the first pair."""
-    constants = _constants(model)
+def activation_codes(model: onnx.ModelProto, names: Container[str] | None = None) -> tuple[ActivationCodes, ...]:
+    """Every quantized activation once, in graph order; of a tensor quantized several times the first pair.
+
+    `names` are those of the float network's tensors: a Clip or Relu between one of them and QuantizeLinear is taken for
+    limits of the codes.
+    """
+    constants = constant_tensors(model)
     producers = {output: node for node in model.graph.node for output in node.output}
     found: dict[str, ActivationCodes] = {}
     for node in model.graph.node:
         if node.op_type != "DequantizeLinear" or len(node.input) < 2:
             continue
-        low, high, name = None, None, node.input[0]
-        maker = producers.get(name)
-        if maker is not None and maker.op_type == "Clip":
-            low, high = (_scalar(constants, maker, index) for index in (1, 2))
-            maker = producers.get(maker.input[0])
-        if maker is None or maker.op_type != "QuantizeLinear" or maker.input[0] in found or maker.input[0] in constants:
+        maker = producers.get(node.input[0])
+        code_clip = maker if maker is not None and maker.op_type == "Clip" else None
+        if code_clip is not None:
+            maker = producers.get(code_clip.input[0])
+        if maker is None or maker.op_type != "QuantizeLinear" or maker.input[0] in constants:
             continue
-        scale, zero_point = (constants.get(part) for part in (node.input[1], node.input[2] if node.input[2:] else ""))
-        dtype = "uint8" if zero_point is None else zero_point.dtype.name
-        if scale is None or scale.size != 1 or dtype not in _RANGES:
+        scale, zero = (_number(constants, node, index) for index in (1, 2))
+        dtype = "uint8" if zero is None else zero.dtype.name
+        if scale is None or (zero is None and len(node.input) > 2 and node.input[2]) or dtype not in _RANGES:
             continue
-        storage_low, storage_high = _RANGES[dtype]
-        computed = producers.get(maker.input[0])
-        found[maker.input[0]] = ActivationCodes(
-            tensor=maker.input[0],
+        tensor, value_clip = maker.input[0], None
+        computed = producers.get(tensor)
+        if names is not None and tensor not in names and computed is not None and computed.op_type in _CLIPS:
+            value_clip, tensor = computed, computed.input[0]
+            computed = producers.get(tensor)
+        if tensor in found:
+            continue
+        zero_point = 0 if zero is None else int(zero)
+        (low, high), ends = _RANGES[dtype], []
+        for limits, unit, offset in ((code_clip, 1.0, 0), (value_clip, float(scale), zero_point)):
+            ends.append([None if end is None else round(end / unit) + offset for end in _limits(constants, limits)])
+        found[tensor] = ActivationCodes(
+            tensor=tensor,
             node="" if computed is None else computed.name or computed.output[0],
             op_type="" if computed is None else computed.op_type,
-            codes=name,
-            scale=float(scale.reshape(())),
-            zero_point=0 if zero_point is None else int(zero_point.reshape(())),
-            storage_low=storage_low,
-            code_low=storage_low if low is None else low,
-            code_high=storage_high if high is None else high,
+            codes=node.input[0],
+            scale=float(scale),
+            zero_point=zero_point,
+            storage_low=low,
+            code_low=max([low, *(end[0] for end in ends if end[0] is not None)]),
+            code_high=min([high, *(end[1] for end in ends if end[1] is not None)]),
         )
     return tuple(found.values())
+
+
+_CLIPS = ("Clip", "Relu")
+
+
+def _limits(
+    constants: Mapping[str, onnx.TensorProto], node: onnx.NodeProto | None
+) -> tuple[float | None, float | None]:
+    """Lower and upper limit of a Clip or a Relu."""
+    if node is None:
+        return None, None
+    if node.op_type == "Relu":
+        return 0.0, None
+    low, high = (_number(constants, node, index) for index in (1, 2))
+    return None if low is None else float(low), None if high is None else float(high)
+
+
+def _number(constants: Mapping[str, onnx.TensorProto], node: onnx.NodeProto, index: int) -> NDArray[np.generic] | None:
+    return scalar_of(constants, node.input[index]) if len(node.input) > index else None
 
 
 def sources_of(model: onnx.ModelProto, points: Sequence[ActivationCodes]) -> Mapping[str, Sequence[str]]:
@@ -118,19 +152,3 @@ def sources_of(model: onnx.ModelProto, points: Sequence[ActivationCodes]) -> Map
         for output in node.output:
             before(output)
     return {name: tuple(sorted(before(name))) for name in names}
-
-
-def _scalar(constants: Mapping[str, NDArray[np.generic]], node: onnx.NodeProto, index: int) -> int | None:
-    value = constants.get(node.input[index]) if len(node.input) > index else None
-    return None if value is None or value.size != 1 else int(value.reshape(()))
-
-
-def _constants(model: onnx.ModelProto) -> dict[str, NDArray[np.generic]]:
-    """Initializers and Constants of few elements, by name; large ones are weights, which nobody asks for here."""
-    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Constant":
-            for attribute in node.attribute:
-                if attribute.name == "value":
-                    tensors[node.output[0]] = attribute.t
-    return {name: numpy_helper.to_array(tensor) for name, tensor in tensors.items()}

@@ -1,69 +1,20 @@
-"""Gates: limits on measured figures, each with a verdict that a pipeline can act on.
+"""Gates: limits on the figures of a report, by the names of their flags.
 
-A figure that comes from a sample of images is held against its limit with its 95 % interval. Where the limit lies
-inside the interval the images do not decide, and the verdict says so, with about how many would, instead of guessing.
-A figure that was not measured decides nothing either; both count as not passed.
+How a figure is held against its limit is in `verdict.py`; here is what each gate looks at, and what it names where the
+limit is missed: the layer that the error enters by, the nodes left in float, the first tensor to differ.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from math import ceil, inf
-from typing import TYPE_CHECKING
 
+from gdfq_export.errors import InternalError
 from gdfq_export.verify.not_measured import NotMeasured
+from gdfq_export.verify.report import Report
+from gdfq_export.verify.verdict import Figure, GateResult, Verdict, hold
 
-if TYPE_CHECKING:
-    from gdfq_export.verify.report import Report
-
-__all__ = ["GATES", "Gate", "GateResult", "Verdict", "decide"]
-
-
-class Verdict(StrEnum):
-    """What a gate came to."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    UNDECIDED = "not decidable"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateResult:
-    """One gate: the figure with its 95 % interval where it has one, in `unit`; `limit` is as the user gave it.
-
-    `message` is one sentence: what was found and, where it did not pass, what is to blame or what would decide.
-    """
-
-    name: str
-    limit: float | bool | str
-    unit: str
-    value: float | None
-    low: float | None
-    high: float | None
-    verdict: Verdict
-    message: str
-
-    @property
-    def passed(self) -> bool:
-        """Whether it holds for sure."""
-        return self.verdict is Verdict.PASSED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """A measured figure; `low` and `high` are its interval, `images` the sample that gives it one, `on` says of what.
-
-    `blame` is what to say where it misses its limit.
-    """
-
-    value: float
-    low: float
-    high: float
-    images: int | None = None
-    on: str = ""
-    blame: str = ""
+__all__ = ["GATES", "Gate", "GateResult", "Verdict", "decide", "float_nodes", "worst_layer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,66 +32,18 @@ def decide(report: Report, limits: Mapping[str, float | bool]) -> tuple[GateResu
     """Hold a report against limits by gate name (`max-top1-drop-pp: 1.0`), in the order of `GATES`.
 
     A limit of False asks for nothing.
+
+    Raises:
+        InternalError: there is no gate of such a name; a limit is never passed over.
     """
+    if strangers := sorted(set(limits) - {gate.name for gate in GATES}):
+        raise InternalError(f"there is no gate {strangers[0]}; there are {', '.join(gate.name for gate in GATES)}")
     results = []
     for gate in GATES:
         limit = limits.get(gate.name)
         if limit is not None and limit is not False:
-            results.append(_decide(gate, limit, gate.figure(report)))
+            results.append(hold(gate.name, gate.unit, gate.figure(report), limit, most=gate.most))
     return tuple(results)
-
-
-def _decide(gate: Gate, limit: float | bool, figure: Figure | NotMeasured) -> GateResult:
-    if isinstance(figure, NotMeasured):
-        return _result(gate, limit, None, Verdict.UNDECIDED, f"not measured: {figure.reason}")
-    bound = 1.0 if limit is True else float(limit)
-    inner, outer = (figure.low, figure.high) if gate.most else (-figure.high, -figure.low)
-    line = bound if gate.most else -bound
-    words = f"{_shown(figure, gate.unit)}{figure.on}"
-    if limit is not True:
-        words += f"; the limit is {'at most' if gate.most else 'at least'} {_number(bound, gate.unit)}"
-    if outer <= line:
-        return _result(gate, limit, figure, Verdict.PASSED, words)
-    if inner > line or figure.images is None:
-        return _result(gate, limit, figure, Verdict.FAILED, f"{words}{figure.blame}")
-    return _result(gate, limit, figure, Verdict.UNDECIDED, f"{words}: {_would_decide(figure, bound)}")
-
-
-def _would_decide(figure: Figure, limit: float) -> str:
-    assert figure.images is not None
-    gap, half = abs(figure.value - limit), (figure.high - figure.low) / 2
-    needed = inf if gap == 0 else figure.images * max(1.0, (half / gap) ** 2)
-    with_them = f"not decidable with {figure.images:,} images"
-    if needed > 10_000_000:
-        return f"{with_them}; the figure lies on the limit, choose another"
-    return f"{with_them}; about {ceil(needed / 100) * 100:,} would decide if the figure stays"
-
-
-def _result(gate: Gate, limit: float | bool, figure: Figure | None, verdict: Verdict, message: str) -> GateResult:
-    return GateResult(
-        name=gate.name,
-        limit=limit,
-        unit=gate.unit,
-        value=None if figure is None else figure.value,
-        low=None if figure is None else figure.low,
-        high=None if figure is None else figure.high,
-        verdict=verdict,
-        message=message,
-    )
-
-
-def _shown(figure: Figure, unit: str) -> str:
-    if unit == "yes":
-        return "yes" if figure.value else "no"
-    interval = ""
-    if figure.low != figure.high:
-        interval = f" [{_number(figure.low, unit)}, {_number(figure.high, unit)}]"
-    return f"{_number(figure.value, unit)}{interval}"
-
-
-def _number(value: float, unit: str) -> str:
-    sign = "+" if unit == "pp" else ""
-    return f"{value:{sign}.4g}{f' {unit}' if unit not in ('', 'yes') else ''}"
 
 
 def _drop(top: str) -> Callable[[Report], Figure | NotMeasured]:
@@ -155,9 +58,9 @@ def _drop(top: str) -> Callable[[Report], Figure | NotMeasured]:
             value=scores.drop_pp,
             low=scores.drop_low_pp,
             high=scores.drop_high_pp,
-            images=accuracy.images,
+            sample=accuracy.images,
             on=f" on {accuracy.images:,} images of {accuracy.source}",
-            blame=_worst_layer(report),
+            blame=worst_layer(report),
         )
 
     return figure
@@ -173,7 +76,7 @@ def _agreement(report: Report) -> Figure | NotMeasured:
         return report.agreement
     on = f" of {share.images:,} images of {source}"
     return Figure(
-        value=share.value, low=share.low, high=share.high, images=share.images, on=on, blame=_worst_layer(report)
+        value=share.value, low=share.low, high=share.high, sample=share.images, on=on, blame=worst_layer(report)
     )
 
 
@@ -183,7 +86,7 @@ def _layer_snr(report: Report) -> Figure | NotMeasured:
     worst = min(report.layers.layers, key=lambda layer: layer.snr_db)
     exact = worst.snr_db
     on = f" in {worst.tensor}, computed by {worst.op_type or 'the input'} {worst.node}".rstrip()
-    return Figure(value=exact, low=exact, high=exact, on=on, blame=_worst_layer(report))
+    return Figure(value=exact, low=exact, high=exact, on=on, blame=worst_layer(report))
 
 
 def _latency_ratio(report: Report) -> Figure | NotMeasured:
@@ -192,7 +95,15 @@ def _latency_ratio(report: Report) -> Figure | NotMeasured:
     speedup = report.latency.speedup
     on = f" of float's time, batch {report.latency.batch}, {speedup.rounds} interleaved rounds"
     low, high = 1 / speedup.high, 1 / speedup.low
-    return Figure(value=1 / speedup.value, low=low, high=high, images=None, on=on, blame=_float_nodes(report))
+    return Figure(
+        value=1 / speedup.value,
+        low=low,
+        high=high,
+        sample=speedup.rounds,
+        each="rounds",
+        on=on,
+        blame=float_nodes(report),
+    )
 
 
 def _p99(report: Report) -> Figure | NotMeasured:
@@ -215,7 +126,7 @@ def _coverage(report: Report) -> Figure | NotMeasured:
     coverage = report.coverage
     total = coverage.integer_compute + len(coverage.float_compute)
     on = f": {coverage.integer_compute} of {total} layers run on integers in {coverage.runtime}"
-    return Figure(value=coverage.ratio, low=coverage.ratio, high=coverage.ratio, on=on, blame=_float_nodes(report))
+    return Figure(value=coverage.ratio, low=coverage.ratio, high=coverage.ratio, on=on, blame=float_nodes(report))
 
 
 def _parity(report: Report) -> Figure | NotMeasured:
@@ -239,18 +150,19 @@ def _rules(report: Report) -> Figure | NotMeasured:
 _SERIOUS = frozenset({"refused", "wrong numbers"})
 
 
-def _worst_layer(report: Report) -> str:
-    """Which layer the error enters by, where there is one to name."""
-    if isinstance(report.layers, NotMeasured) or report.layers.worst is None:
+def worst_layer(report: Report) -> str:
+    """Which layer most error enters by, where there is one to name."""
+    layer = None if isinstance(report.layers, NotMeasured) else report.layers.worst_layer
+    if layer is None:
         return ""
-    layer = next(layer for layer in report.layers.layers if layer.tensor == report.layers.worst)
     by = f"{layer.op_type} {layer.node}" if layer.op_type else "the input"
     before = "" if layer.inputs_snr_db is None else f" from {layer.inputs_snr_db:.1f}"
     why = f": {layer.cause}" if layer.cause else ""
     return f"; most error enters by {by}, whose tensor {layer.tensor} falls{before} to {layer.snr_db:.1f} dB{why}"
 
 
-def _float_nodes(report: Report) -> str:
+def float_nodes(report: Report) -> str:
+    """Which layers the runtime computes in float, where it does."""
     if isinstance(report.coverage, NotMeasured) or not report.coverage.float_compute:
         return ""
     named = [f"{node.op_type} {node.name}" for node in report.coverage.float_compute]

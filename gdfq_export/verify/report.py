@@ -19,7 +19,6 @@ from gdfq_export.files import atomic_output
 from gdfq_export.verify.accuracy import Accuracy
 from gdfq_export.verify.agreement import Agreement
 from gdfq_export.verify.coverage import Coverage
-from gdfq_export.verify.gates import GateResult
 from gdfq_export.verify.latency import Latency
 from gdfq_export.verify.layers import LayerErrors
 from gdfq_export.verify.machine import Machine
@@ -27,6 +26,7 @@ from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.parity import ParityResult
 from gdfq_export.verify.resources import Resources
 from gdfq_export.verify.target_choice import TargetChoice
+from gdfq_export.verify.verdict import GateResult
 from gdfq_export.verify.weights import WeightCodes
 
 __all__ = [

@@ -30,8 +30,9 @@ backend = find_backend(name)
 backend.require()
 if file:
     backend.load(Path(file), 1).run(np.zeros([int(size) for size in shape], np.float32))
-lines = Path('/proc/self/status').read_text().splitlines()
-print(next(1024 * int(line.split()[1]) for line in lines if line.startswith('VmHWM')))
+status = Path('/proc/self/status')
+lines = status.read_text().splitlines() if status.exists() else []
+print(next((1024 * int(line.split()[1]) for line in lines if line.startswith('VmHWM')), ''))
 """
 
 
@@ -67,24 +68,27 @@ def measure_resources(
         for name, data in (("float.onnx", float_model), ("quantized.onnx", quantized)):
             file = Path(folder) / name
             file.write_bytes(data)
+            seconds = _load_seconds(backend, file)
             peak = peak_memory_bytes(backend.name, file, (batch, *shape))
-            if idle is None or peak is None:
-                return NotMeasured(reason="this system does not tell a process's peak memory (VmHWM)")
-            found.append(FileResources(load_seconds=_load_seconds(backend, file), peak_memory_bytes=peak - idle))
+            if isinstance(idle, NotMeasured) or isinstance(peak, NotMeasured):
+                return idle if isinstance(idle, NotMeasured) else peak
+            found.append(FileResources(load_seconds=seconds, peak_memory_bytes=max(0, peak - idle)))
     return Resources(runtime=backend.name, batch=batch, float_network=found[0], quantized=found[1])
 
 
-def peak_memory_bytes(backend: str, file: Path | None, shape: tuple[int, ...]) -> int | None:
-    """Peak resident bytes of a process that runs one batch of `shape`, or without `file` only loads the runtime.
-
-    None where the system does not say.
-    """
+def peak_memory_bytes(backend: str, file: Path | None, shape: tuple[int, ...]) -> int | NotMeasured:
+    """Peak resident bytes of a process that runs one batch of `shape`, or without `file` only loads the runtime."""
     command = [sys.executable, "-c", _CHILD, backend, str(file or ""), *map(str, shape)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_SECONDS)
-        return int(done.stdout)
-    except (subprocess.SubprocessError, ValueError):
-        return None
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
+    except subprocess.TimeoutExpired:
+        return NotMeasured(reason=f"the process whose memory was to be measured took more than {_SECONDS} seconds")
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+        return NotMeasured(reason=f"the process whose memory was to be measured failed: {last}")
+    if not done.stdout.strip():
+        return NotMeasured(reason="this system does not tell a process's peak memory (VmHWM)")
+    return int(done.stdout)
 
 
 def _load_seconds(backend: Backend, file: Path) -> float:
