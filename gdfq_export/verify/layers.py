@@ -9,9 +9,9 @@ Equalization scales the channels between two layers, and the second makes up for
 better and the error is gone in what reads the tensor, the tensor is called scaled, and its SNR is that of the channels
 brought to scale.
 
-Error adds up along the network, so a low figure alone blames nobody: `added` is the error, as a share of the signal's
-power, that a tensor has beyond the worst of the tensors it is computed from. The one with most is named, with the cause
-where the numbers show one.
+Error adds up along the network and may grow on its way, so a low figure alone blames nobody: `added` is the error, as a
+share of the signal's power, that a tensor has beyond the worst of the tensors it is computed from. Of the tensors that
+add much, the one is named where `added` times the fall in dB is largest, with the cause where the numbers show one.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ _BEYOND = 0.005  # share of values outside the range that is worth a word
 _FEW_CODES = 0.25
 _FEWEST_CODES = 16  # so few are always used
 _WORTH_A_NAME = 0.05  # of the signal's power
+_CLEAN_DB = 60.0  # of what is computed from no quantized tensor
 _SCALED_DB = 3.0  # at least so much better with channels brought to scale
 _ELEMENTS = 1 << 25  # of all tensors that are held at a time
 
@@ -72,7 +73,7 @@ class LayerError:
 class LayerErrors:
     """All layers in graph order; `unmatched` quantized tensors have no counterpart in the float network.
 
-    `worst` is the tensor with the most `added` error, None where none adds a twentieth of the signal's power.
+    `worst` is the tensor that most error enters by, None where none adds a twentieth of the signal's power.
     """
 
     images: int
@@ -138,7 +139,7 @@ def measure_layers(
         return NotMeasured(reason="no quantized tensor of the file has the name of a tensor of the float network")
     unmatched = tuple(point.tensor for point in points if point not in errors)
     layers = _layers(quantized, errors, logits)
-    worst = max(layers, key=lambda layer: layer.added)
+    worst = max(layers, key=lambda layer: layer.added * ((layer.inputs_snr_db or _CLEAN_DB) - layer.snr_db))
     return LayerErrors(
         images=len(images),
         source=source,
@@ -227,10 +228,13 @@ def _cause(layer: LayerError, error: TensorError) -> str:
             f"its codes reach; the float network gives [{layer.seen_low:.4g}, {layer.seen_high:.4g}]"
         )
     used, codes = layer.codes_used, layer.codes
-    if used is not None and codes is not None and codes > _FEWEST_CODES and used < _FEW_CODES * codes:
+    if used is not None and codes is not None and codes > _FEWEST_CODES and error.codes_needed < _FEW_CODES * codes:
         return f"its values take {used} of {codes} codes: its scale is too large"
     if layer.added < _WORTH_A_NAME:
         return ""
     if error.rounding >= layer.added / 2:
         return f"its range fits: rounding to {codes} codes is that coarse"
+    if error.magnified_snr_db - layer.snr_db >= _SCALED_DB:
+        times = f"{error.magnification:.2g} times"
+        return f"its range fits, its values are about {times} the float network's: a scale is wrong"
     return "its range fits: what it computes, weights or bias, is not what the float network computes"

@@ -63,17 +63,21 @@ def measure_resources(
         InputError: a file does not load.
     """
     with tempfile.TemporaryDirectory(prefix="gdfq-export-") as folder:
-        found = []
-        idle = peak_memory_bytes(backend.name, None, (batch, *shape))
-        for name, data in (("float.onnx", float_model), ("quantized.onnx", quantized)):
-            file = Path(folder) / name
+        files = [Path(folder) / name for name in ("float.onnx", "quantized.onnx")]
+        for file, data in zip(files, (float_model, quantized), strict=True):
             file.write_bytes(data)
-            seconds = _load_seconds(backend, file)
-            peak = peak_memory_bytes(backend.name, file, (batch, *shape))
-            if isinstance(idle, NotMeasured) or isinstance(peak, NotMeasured):
-                return idle if isinstance(idle, NotMeasured) else peak
-            found.append(FileResources(load_seconds=seconds, peak_memory_bytes=max(0, peak - idle)))
-    return Resources(runtime=backend.name, batch=batch, float_network=found[0], quantized=found[1])
+        seconds = [_load_seconds(backend, file) for file in files]
+        peaks = []
+        for chosen in (None, *files):
+            peak = peak_memory_bytes(backend.name, chosen, (batch, *shape))
+            if isinstance(peak, NotMeasured):
+                return peak
+            peaks.append(peak)
+    used = [
+        FileResources(load_seconds=taken, peak_memory_bytes=max(0, peak - peaks[0]))
+        for taken, peak in zip(seconds, peaks[1:], strict=True)
+    ]
+    return Resources(runtime=backend.name, batch=batch, float_network=used[0], quantized=used[1])
 
 
 def peak_memory_bytes(backend: str, file: Path | None, shape: tuple[int, ...]) -> int | NotMeasured:

@@ -78,6 +78,27 @@ class TensorError:
         return self.point.step**2 / 12 * self.elements / max(float(self._xx.sum()), 1e-30)
 
     @property
+    def codes_needed(self) -> float:
+        """How many codes the float network's values span."""
+        if self.point is None:
+            return math.inf
+        low, high = self.point.bounds
+        return (min(self.high, high) - max(self.low, low)) / self.point.step + 1
+
+    @property
+    def magnification(self) -> float:
+        """How many times larger the file's values are, as one factor for all (least squares on the float ones)."""
+        return float(self._xy.sum() / max(self._xx.sum(), 1e-30))
+
+    @property
+    def magnified_snr_db(self) -> float:
+        """SNR of the file's values against the float ones times `magnification`."""
+        xx, xy, yy = (float(sums.sum()) for sums in (self._xx, self._xy, self._yy))
+        if xy <= 0:
+            return -MOST_DB
+        return _decibels(xy * xy / max(xx, 1e-30), yy - xy * xy / max(xx, 1e-30))
+
+    @property
     def snr_db(self) -> float:
         """Signal by error, in dB."""
         return _decibels(float(self._xx.sum()), self._error)

@@ -90,3 +90,17 @@ def test_percentiles_over_all_runs() -> None:
     assert (timings.runs, timings.p50_ms) == (100, 50.5)
     assert timings.p90_ms == pytest.approx(90.1)
     assert timings.p99_ms == pytest.approx(99.01)
+
+
+def test_quantiles_run_from_the_fastest_to_the_slowest() -> None:
+    timings = summarize(np.random.default_rng(0).permutation(np.arange(1.0, 102.0))[:100].reshape(20, 5))
+    assert len(timings.quantiles_ms) == 21
+    assert list(timings.quantiles_ms) == sorted(timings.quantiles_ms)
+    assert timings.quantiles_ms[10] == timings.p50_ms and timings.quantiles_ms[18] == pytest.approx(timings.p90_ms)
+
+
+def test_drift_is_the_spread_of_the_rounds_not_of_the_runs() -> None:
+    quiet = np.tile([1.0, 2.0, 9.0], (40, 1))  # every round the same, whatever its runs
+    assert summarize(quiet).drift == 0.0
+    rounds = np.linspace(1.0, 3.0, 41)[:, None] * np.ones((1, 3))
+    assert summarize(rounds).drift == pytest.approx(0.5)  # quartiles 1.5 and 2.5, median 2

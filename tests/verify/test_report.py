@@ -8,66 +8,18 @@ import pytest
 
 from gdfq_export.errors import InputError, InternalError
 from gdfq_export.recipe import FineTune, Recipe, Tuning
-from gdfq_export.verify.accuracy import Accuracy, LabelledImages
-from gdfq_export.verify.machine import Machine
+from gdfq_export.verify.accuracy import Accuracy
 from gdfq_export.verify.not_measured import NotMeasured
-from gdfq_export.verify.report import (
-    BudgetFacts,
-    CalibrationFacts,
-    FileFacts,
-    Files,
-    MixedBitsFacts,
-    RecipeFacts,
-    Report,
-)
+from gdfq_export.verify.report import SCHEMA_VERSION, BudgetFacts, MixedBitsFacts, Report
 from gdfq_export.verify.summary import summary_rows
-from gdfq_export.verify.verify import run_verification
-from tests.verify.quantized_classifier import classifier, images
-
-USED = Recipe(name="w8a8-ort-cpu").model_dump(mode="json")
-
-
-def make_report(*, labelled: bool) -> Report:
-    network, pictures = classifier(), images(20)
-    labels = network.integers(pictures)["logits"].argmax(axis=1)
-    measured = run_verification(
-        network.float_network().SerializeToString(),
-        network.quantized().SerializeToString(),
-        images=pictures,
-        source="noise",
-        expected=network.integers,
-        labelled=LabelledImages(images=pictures, labels=labels, source="a.npz") if labelled else None,
-        latency_seconds=0.01,
-    )
-    return Report(
-        tool_version="0.0",
-        source="float.onnx",
-        files=Files(
-            float_network=FileFacts(name="float.onnx", bytes=400, sha256="ab"),
-            quantized=FileFacts(name="q.onnx", bytes=100, sha256="cd"),
-            size_ratio=0.25,
-        ),
-        recipe=RecipeFacts(name="w8a8-ort-cpu", target="ort-cpu", sha256="ef", used=USED),
-        seed=3,
-        calibration=CalibrationFacts(source="gdfq", images=1024, provenance={"steps": 5}),
-        accuracy=measured.accuracy,
-        agreement=measured.agreement,
-        parity=measured.parity,
-        simulation=measured.simulation,
-        coverage=measured.coverage,
-        latency=measured.latency,
-        seconds_by_phase={"calibration": 1.5},
-        warnings=("BatchNorm is folded",),
-        machine=Machine(cpu="cpu", flags=("avx2",), cores=2, load_1min=None, system="Linux"),
-        versions={"python": "3.11"},
-    )
+from tests.verify.reports import make_report
 
 
 def test_json_holds_every_section_with_its_sample(tmp_path: Path) -> None:
     report = make_report(labelled=True)
     report.write(tmp_path / "report.json")
     body = json.loads((tmp_path / "report.json").read_text())
-    assert body["schema_version"] == 1
+    assert body["schema_version"] == SCHEMA_VERSION
     assert list(body)[1:-1] == [field.name for field in dataclasses.fields(Report)]
     assert (body["accuracy"]["images"], body["accuracy"]["source"]) == (20, "a.npz")
     assert body["accuracy"]["top1"]["quantized"]["count"] == 20
@@ -75,9 +27,12 @@ def test_json_holds_every_section_with_its_sample(tmp_path: Path) -> None:
     assert body["parity"]["exact"] is True
     assert body["latency"]["quantized"]["p50_ms"] > 0
     assert body["calibration"]["provenance"] == {"steps": 5}
+    assert [layer["tensor"] for layer in body["layers"]["layers"]] == ["image", "hidden", "flat", "logits"]
+    assert body["weights"][0]["elements"] == 5 * 2 * 3 * 3
     assert body["reasons"] == {
         "accuracy.top5": "with 4 classes every answer is among the first five",
         "simulation": "every integer is compared",
+        "resources": "gdfq-export verify measures load time and memory",
     }
     assert report.to_json() == report.to_json()
 
@@ -85,7 +40,8 @@ def test_json_holds_every_section_with_its_sample(tmp_path: Path) -> None:
 def test_what_was_not_measured_is_null_with_its_reason() -> None:
     body = json.loads(make_report(labelled=False).to_json())
     assert body["accuracy"] is None
-    assert body["reasons"] == {"accuracy": "no labelled images were given", "simulation": "every integer is compared"}
+    assert body["reasons"]["accuracy"] == "no labelled images were given"
+    assert body["reasons"]["simulation"] == "every integer is compared"
 
 
 def test_nan_never_reaches_a_report(tmp_path: Path) -> None:
@@ -117,6 +73,7 @@ def test_rows_show_values_with_units_and_samples() -> None:
 def test_rows_say_what_a_budget_and_mixed_bits_came_to() -> None:
     report = make_report(labelled=False)
     tuned = Recipe(name="x", tuning=Tuning(finetune=FineTune(steps=90))).model_dump(mode="json")
+    assert report.recipe is not None
     report = dataclasses.replace(
         report,
         recipe=dataclasses.replace(report.recipe, used=tuned),

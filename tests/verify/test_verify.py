@@ -10,6 +10,7 @@ from gdfq_export.progress import SilentProgress
 from gdfq_export.verify.accuracy import Accuracy, LabelledImages
 from gdfq_export.verify.agreement import Agreement
 from gdfq_export.verify.latency import Latency
+from gdfq_export.verify.layers import LayerErrors
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.parity import ParityResult
 from gdfq_export.verify.verify import Verification, run_verification
@@ -40,9 +41,11 @@ def test_every_section_is_measured() -> None:
     assert isinstance(result.parity, ParityResult)
     assert (result.parity.exact, result.parity.images) == (True, 40)
     assert result.coverage.ratio == 1.0
+    assert isinstance(result.layers, LayerErrors) and (result.layers.images, result.layers.worst) == (64, None)
+    assert [(weights.node, weights.scales) for weights in result.weights] == [("Conv_conv", 5), ("Gemm_logits", 4)]
     assert isinstance(result.latency, Latency)
     assert (result.latency.batch, result.latency.threads, result.latency.speedup.rounds >= 20) == (1, 1, True)
-    assert list(progress.seconds) == ["agreement", "accuracy", "coverage", "parity", "latency"]
+    assert list(progress.seconds) == ["agreement", "accuracy", "coverage", "parity", "layers", "latency"]
 
 
 def unlabelled(count: int, **options: Any) -> Verification:
@@ -56,6 +59,7 @@ def test_what_was_not_asked_for_says_why() -> None:
     assert result.accuracy == NotMeasured(reason="no labelled images were given")
     assert result.parity == NotMeasured(reason="this file has no simulation to compare with")
     assert result.latency == NotMeasured(reason="the latency budget is 0 seconds")
+    assert result.resources == NotMeasured(reason="gdfq-export verify measures load time and memory")
 
 
 def test_where_integers_are_not_known_to_the_bit_answers_are_compared() -> None:
