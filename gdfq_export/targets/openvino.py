@@ -6,9 +6,9 @@ and leaves out an 8-bit Q/DQ pair that stands between them; of two such convolut
 with that pair computes other numbers than ONNX Runtime does with it, so here there is none. Sums are then float32 in an
 order of its own, which moves a code where a value lies half-way between two: `exact` is false.
 
-Left for later: with Swish, LeakyRelu and gates in float between a layer and the next pair, OpenVINO computes them
-inside the layer in front, and EfficientNet-B0 runs 1.5 times as fast; but then it ended in a segmentation fault on one
-of some hundred random networks, which has to be understood first.
+Swish, HardSwish and LeakyRelu are computed inside the layer in front, in float, if no pair stands between the two
+(EfficientNet-B0 1.5 times as fast). Gates of squeeze-and-excite keep their pairs: in float, OpenVINO ended in a
+segmentation fault on one of some hundred random networks.
 
 Not mended here: OpenVINO 2026.4 joins small fully connected layers that follow one another into one kernel, which now
 and then reads memory that nobody has written; the report warns where answers are not the simulated ones. An AveragePool
