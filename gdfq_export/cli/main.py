@@ -9,7 +9,9 @@ import click
 
 from gdfq_export import __version__
 from gdfq_export.cli.build import build
+from gdfq_export.cli.doctor import doctor
 from gdfq_export.cli.errors import CommandGroup
+from gdfq_export.cli.inspect import inspect
 from gdfq_export.cli.quantize import quantize
 from gdfq_export.cli.recipes import recipes
 from gdfq_export.cli.synthesize import synthesize
@@ -27,7 +29,7 @@ def cli() -> None:
     """
 
 
-for command in (quantize, synthesize, build, recipes):
+for command in (quantize, synthesize, inspect, build, recipes, doctor):
     cli.add_command(command)
 
 

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from gdfq_export.set_headline import Row
     from gdfq_export.verify.report import Report
 
-__all__ = ["print_choice", "print_engine", "print_headline", "print_plan", "print_recipes", "print_report"]
+__all__ = [
+    "print_choice",
+    "print_engine",
+    "print_headline",
+    "print_plan",
+    "print_recipes",
+    "print_report",
+    "print_table",
+]
 
 WIDTH_OF_A_FILE = 160
 
@@ -27,20 +35,20 @@ def print_report(report: Report) -> None:
     """What was measured, one row a figure."""
     from gdfq_export.verify.summary import summary_rows
 
-    _print(("measured", "value", "on what"), summary_rows(report))
+    print_table(("measured", "value", "on what"), summary_rows(report))
 
 
 def print_headline(rows: Iterable[Row]) -> None:
     """What a set of images is worth, one row a number."""
-    _print(("measured", "value", "to compare with"), rows)
+    print_table(("measured", "value", "to compare with"), rows)
 
 
 def print_plan(plan: QuantPlan) -> None:
     """Every quantized tensor, then every node that stays in float with its reason."""
-    _print(("tensor", "role", "type", "scales", "group", "read by"), map(_point_row, plan.points))
+    print_table(("tensor", "role", "type", "scales", "group", "read by"), map(_point_row, plan.points))
     floating = [node for node in plan.nodes if node.kernel is None and node.node not in plan.absorbed]
     if floating:
-        _print(("node in float", "operator", "why"), [(node.node, node.op_type, node.reason) for node in floating])
+        print_table(("node in float", "operator", "why"), [(node.node, node.op_type, node.reason) for node in floating])
     print(
         f"{plan.target}: {len(plan.points)} quantized tensors; {len(plan.nodes)} nodes, of which {len(plan.absorbed)} "
         f"activations are absorbed into integer kernels and {len(floating)} stay in float"
@@ -57,7 +65,7 @@ def print_choice(choice: TargetChoice) -> None:
             time = f"{candidate.timings.p50_ms:.3f} ms"
             speed = f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
         rows.append((candidate.target, candidate.runtime, time, speed, candidate.reason))
-    _print(("target", "runtime", "median", what, "why"), rows)
+    print_table(("target", "runtime", "median", what, "why"), rows)
 
 
 def print_engine(engine: Engine, latency: str) -> None:
@@ -71,12 +79,12 @@ def print_engine(engine: Engine, latency: str) -> None:
     else:
         rows.append(integer_row(measure_coverage(engine.graph)))
     rows.append(("latency", "not measured", latency))
-    _print(("built", "value", "on what"), rows)
+    print_table(("built", "value", "on what"), rows)
 
 
 def print_recipes(recipes: Sequence[Recipe]) -> None:
     """One row a recipe."""
-    _print(
+    print_table(
         ("recipe", "target", "what it does"), [(recipe.name, recipe.target, recipe.description) for recipe in recipes]
     )
 
@@ -89,7 +97,8 @@ def _point_row(point: QuantPoint) -> tuple[str, ...]:
     return point.tensor, point.role.value, kind, scales, group, ", ".join(point.consumers)
 
 
-def _print(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """One table on stdout, as wide as the terminal or, in a file, `WIDTH_OF_A_FILE`."""
     table = Table(*header, box=SIMPLE_HEAD)
     for row in rows:
         table.add_row(*row)

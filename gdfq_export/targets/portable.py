@@ -2,7 +2,8 @@
 
 Measured (ResNet-18, AVX512-VNNI): OpenVINO runs it as fast as its own file, ONNX Runtime at a third of the speed of
 `ort-cpu`, since int8 activations have no VNNI kernel and half of the convolutions stay in float; it also rounds the
-float biases to multiples of s_x * s_w, as the file does not say.
+float biases to multiples of s_x * s_w, as the file does not say. That price is known: a file is held to the rules of
+the two others.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ PORTABLE = dataclasses.replace(
     description="any runtime, slow in ONNX Runtime",
     backend="onnxruntime",
     stand_in=None,
+    held_to=("tensorrt", "openvino"),
     warning="a portable file runs in ONNX Runtime, OpenVINO and TensorRT, but in ONNX Runtime on x86-64 CPUs at about "
     "a third of the speed of a file for that runtime; one file for each target is faster everywhere",
 )

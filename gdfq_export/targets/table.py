@@ -92,8 +92,8 @@ class Target:
 
     `absorbed` names the operators that vanish into the QuantizeLinear after them when its code range lies inside their
     bounds. `exact` says that the integer simulator computes what this runtime's kernels do, to the bit. `stand_in` is
-    the runtime that a file is measured in where `backend` has no device; `warning` is what whoever asks for the target
-    should know.
+    the runtime that a file is measured in where `backend` has no device; `held_to` names the runtimes whose rules a
+    file has to keep where that is not `backend`; `warning` is what whoever asks for the target should know.
     """
 
     name: str
@@ -107,4 +107,5 @@ class Target:
     exact: bool
     clip: Clip = Clip.CODES
     stand_in: str | None = None
+    held_to: tuple[str, ...] = ()
     warning: str = ""

@@ -44,7 +44,9 @@ def test_a_mistake_is_told_without_a_traceback(tmp_path: Path) -> None:
     assert found.stdout == ""
 
 
-@pytest.mark.parametrize("command", [[], ["quantize"], ["synthesize"], ["recipes"], ["recipes", "list"]])
+@pytest.mark.parametrize(
+    "command", [[], ["quantize"], ["synthesize"], ["recipes"], ["recipes", "list"], ["inspect"], ["doctor"]]
+)
 def test_every_command_explains_itself(command: list[str]) -> None:
     result = CliRunner().invoke(cli, [*command, "--help"])
     assert result.exit_code == 0

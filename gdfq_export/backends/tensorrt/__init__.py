@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdfq_export.backends.base import ExecutedGraph
+from gdfq_export.backends.finding import Consequence, Finding
 from gdfq_export.backends.tensorrt.build import Engine, build_engine
-from gdfq_export.backends.tensorrt.lint import Consequence, Finding, lint
+from gdfq_export.backends.tensorrt.lint import lint
 from gdfq_export.backends.tensorrt.package import find_package, reason_against_gpu
 from gdfq_export.errors import BackendUnavailable, InputError
 

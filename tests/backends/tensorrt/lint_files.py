@@ -14,7 +14,7 @@ from gdfq_export.backends.tensorrt import Consequence
 from tests import tiny_graph
 
 Nodes = list[tiny_graph.Node]
-REFUSED, WRONG, FLOAT, SLOWER = Consequence
+REFUSED, WRONG, FLOAT, SLOWER, *_ = Consequence
 LAYERS = {"Conv_c", "Conv_d", "Gemm_y"}
 RANDOM = np.random.default_rng(0)
 SPATIAL = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}

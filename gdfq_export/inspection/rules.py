@@ -1,0 +1,46 @@
+"""All rules that a file has to keep for a target: those of every runtime, then those of the target's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import onnx
+
+from gdfq_export.backends.finding import Finding
+from gdfq_export.backends.tensorrt import lint
+from gdfq_export.inspection.qdq_graph import QdqGraph
+from gdfq_export.inspection.rules_common import common_findings
+from gdfq_export.inspection.rules_onnxruntime import onnxruntime_findings
+from gdfq_export.inspection.rules_openvino import openvino_findings
+from gdfq_export.targets import Target
+
+__all__ = ["check"]
+
+_Rules = Callable[[onnx.ModelProto, QdqGraph, Target], list[Finding]]
+
+_BY_RUNTIME: Mapping[str, _Rules] = {
+    "onnxruntime": lambda model, graph, target: onnxruntime_findings(graph, target, _opset(model)),
+    "openvino": lambda model, graph, target: openvino_findings(graph),
+    "tensorrt": lambda model, graph, target: lint(model),
+}
+
+
+def check(model: onnx.ModelProto, target: Target) -> list[Finding]:
+    """What is wrong with a file for a target, found in the file alone; empty for a good file and for a float one.
+
+    Args:
+        model: with its weights loaded.
+        target: whose runtimes (`Target.held_to`, or its own) the file is held to.
+
+    Raises:
+        InputError: the graph is not one that ONNX allows.
+    """
+    graph = QdqGraph(model)
+    findings = common_findings(graph)
+    for runtime in target.held_to or (target.backend,):
+        findings.extend(_BY_RUNTIME[runtime](model, graph, target))
+    return list(dict.fromkeys(findings))
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    return next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
