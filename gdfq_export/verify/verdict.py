@@ -43,6 +43,11 @@ class GateResult:
     message: str
 
     @property
+    def title(self) -> str:
+        """The gate with its limit: `max-top1-drop-pp 1.0`, `require-parity`."""
+        return self.name if self.limit is True else f"{self.name} {self.limit}"
+
+    @property
     def passed(self) -> bool:
         """Whether it holds for sure."""
         return self.verdict is Verdict.PASSED
@@ -87,7 +92,7 @@ def hold(name: str, unit: str, figure: Figure | NotMeasured, limit: float | bool
 def _would_decide(figure: Figure, limit: float) -> str:
     assert figure.sample is not None
     gap, half = abs(figure.value - limit), (figure.high - figure.low) / 2
-    needed = inf if gap == 0 else figure.sample * max(1.0, (half / gap) ** 2)
+    needed = inf if gap < half / _MOST_WORTH_ASKING else figure.sample * max(1.0, (half / gap) ** 2)
     with_them = f"not decidable with {figure.sample:,} {figure.each}"
     if needed > _MOST_WORTH_ASKING:
         return f"{with_them}; the figure lies on the limit, choose another"
