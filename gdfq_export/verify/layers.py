@@ -139,13 +139,16 @@ def measure_layers(
         return NotMeasured(reason="no quantized tensor of the file has the name of a tensor of the float network")
     unmatched = tuple(point.tensor for point in points if point not in errors)
     layers = _layers(quantized, errors, logits)
-    worst = max(layers, key=lambda layer: layer.added * ((layer.inputs_snr_db or _CLEAN_DB) - layer.snr_db))
+    named = [layer for layer in layers if layer.added >= _WORTH_A_NAME]
+    worst = max(
+        named, key=lambda layer: layer.added * ((layer.inputs_snr_db or _CLEAN_DB) - layer.snr_db), default=None
+    )
     return LayerErrors(
         images=len(images),
         source=source,
         layers=layers,
         unmatched=unmatched,
-        worst=worst.tensor if worst.added >= _WORTH_A_NAME else None,
+        worst=None if worst is None else worst.tensor,
     )
 
 
