@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import hashlib
 import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -69,7 +70,7 @@ def test_ids_are_unique_and_every_link_within_the_page_leads_somewhere(page: Pag
 def test_headings_are_in_order_and_landmarks_are_there(page: Page) -> None:
     levels = [int(heading.tag[1]) for heading in page.all("h1", "h2", "h3", "h4")]
     assert levels[0] == 1 and levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
     assert [len(page.all(tag)) for tag in ("header", "nav", "main", "footer")] == [1, 1, 1, 1]
 
 
@@ -194,7 +195,9 @@ def test_the_picture_is_in_the_page() -> None:
 def test_a_network_of_many_layers_stays_small() -> None:
     report = make_report(labelled=True)
     layers = tuple(
-        dataclasses.replace(report.layers.layers[1], tensor=f"/layer{number}/Relu_output_0", node=f"/layer{number}/Conv")
+        dataclasses.replace(
+            report.layers.layers[1], tensor=f"/layer{number}/Relu_output_0", node=f"/layer{number}/Conv"
+        )
         for number in range(120)
     )
     codes = tuple(dataclasses.replace(report.weights[0], node=layer.node) for layer in layers)

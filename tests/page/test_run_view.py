@@ -28,7 +28,9 @@ def test_the_longest_phase_has_the_longest_bar() -> None:
 
 
 def test_the_line_under_the_title_says_what_was_done_and_where() -> None:
-    assert subtitle(make_report(labelled=True)).startswith("float.onnx, quantized \u00b7 recipe w8a8-ort-cpu for ort-cpu")
+    assert subtitle(make_report(labelled=True)).startswith(
+        "float.onnx, quantized \u00b7 recipe w8a8-ort-cpu for ort-cpu"
+    )
     assert subtitle(bare_report()) == "float.onnx, verified \u00b7 on cpu, 2\u00a0cores"
 
 

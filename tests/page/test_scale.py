@@ -10,7 +10,9 @@ ENDS = st.tuples(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6)).map(lambda pair: (p
 
 
 @given(ENDS, st.booleans())
-def test_a_linear_axis_holds_both_ends_and_its_ticks_stand_where_they_say(ends: tuple[float, float], widen: bool) -> None:
+def test_a_linear_axis_holds_both_ends_and_its_ticks_stand_where_they_say(
+    ends: tuple[float, float], widen: bool
+) -> None:
     scale = linear_scale(*ends, widen=widen)
     assert scale.low <= ends[0] < ends[1] <= scale.high
     assert all(0 <= tick.at <= 100 for tick in scale.ticks)
