@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gdfq_export.verify.gates import GATES
+from gdfq_export.gate_table import GATES
 
 __all__ = ["gate_limits", "gate_options"]
 
@@ -27,5 +27,5 @@ def gate_options(command: Command) -> Command:
 
 def gate_limits(values: Mapping[str, Any]) -> dict[str, float | bool]:
     """Those that were given, by gate name; takes them out of the command's keywords."""
-    given = {gate.name: values[gate.name.replace("-", "_")] for gate in GATES}
+    given = {gate.name: values[gate.key] for gate in GATES}
     return {name: value for name, value in given.items() if value is not None}

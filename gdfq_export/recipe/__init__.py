@@ -9,6 +9,7 @@ from __future__ import annotations
 from gdfq_export.recipe.bits import Bits, LayerBits, MixedBits
 from gdfq_export.recipe.budget import Budget
 from gdfq_export.recipe.data import Data, Generator, LargeImages, PublishedGenerator, Refinement, ZeroQ
+from gdfq_export.recipe.gates import Gates, load_gates
 from gdfq_export.recipe.key_facts import KeyFacts, key_facts
 from gdfq_export.recipe.load import DEFAULT_RECIPE, list_recipes, load_recipe, recipe_sha256, recipe_to_yaml
 from gdfq_export.recipe.recipe import Recipe, Verify
@@ -22,6 +23,7 @@ __all__ = [
     "Calibration",
     "Data",
     "FineTune",
+    "Gates",
     "Generator",
     "KeyFacts",
     "LargeImages",
@@ -36,6 +38,7 @@ __all__ = [
     "ZeroQ",
     "key_facts",
     "list_recipes",
+    "load_gates",
     "load_recipe",
     "recipe_schema",
     "recipe_sha256",

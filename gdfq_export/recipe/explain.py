@@ -8,21 +8,19 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from gdfq_export.recipe.recipe import Recipe
-
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 __all__ = ["accepted", "explain", "hint", "keys", "section_of"]
 
 
-def explain(error: ErrorDetails) -> str:
-    """One clause for one pydantic error: the key, what was found, what is accepted."""
+def explain(error: ErrorDetails, model: type[BaseModel]) -> str:
+    """One clause for one error pydantic found in a `model`: the key, what was found, what is accepted."""
     path = [str(part) for part in error["loc"] if part != "[key]"]
     dotted = ".".join(path)
     if len(path) < len(error["loc"]):
         return f"the name {dotted} is not a text; put it in quotes"
-    key, section = path[-1], _section_at(path[:-1])
+    key, section = path[-1], _section_at(model, path[:-1])
     if error["type"] == "extra_forbidden":
         return f"unknown key {dotted}{hint(key, section.model_fields)}; accepted here: {keys(section)}"
     right = accepted(section, key)
@@ -31,9 +29,9 @@ def explain(error: ErrorDetails) -> str:
     return f"{dotted} is {error['input']!r}; give it {right}"
 
 
-def _section_at(path: Sequence[str]) -> type[BaseModel]:
+def _section_at(model: type[BaseModel], path: Sequence[str]) -> type[BaseModel]:
     """The model that holds the keys below `path`."""
-    section: type[BaseModel] = Recipe
+    section = model
     for part in path:
         if part in section.model_fields:  # another part is a name of the user's own, as below bits.layers
             section = section_of(section.model_fields[part].annotation) or section

@@ -9,11 +9,11 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import yaml
-from pydantic import ValidationError
 
 from gdfq_export.errors import InputError
-from gdfq_export.recipe.explain import explain, hint, keys
+from gdfq_export.recipe.explain import hint, keys
 from gdfq_export.recipe.recipe import Recipe
+from gdfq_export.recipe.yaml_text import validated, yaml_mapping
 
 __all__ = ["DEFAULT_RECIPE", "list_recipes", "load_recipe", "recipe_sha256", "recipe_to_yaml"]
 
@@ -53,8 +53,12 @@ def list_recipes() -> tuple[Recipe, ...]:
 
 
 def recipe_sha256(recipe: Recipe) -> str:
-    """Hex SHA-256 of the recipe with every default filled in, as JSON with sorted keys and no spaces."""
-    canonical = json.dumps(recipe.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    """Hex SHA-256 of the recipe with every default filled in, as JSON with sorted keys and no spaces.
+
+    Gates are left out: they decide nothing of what is written.
+    """
+    settings = recipe.model_dump(mode="json", exclude={"gates"})
+    canonical = json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -75,18 +79,7 @@ def _shipped() -> dict[str, Traversable]:
 
 
 def _parse(text: str, where: str) -> Recipe:
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" at line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "unreadable"
-        raise InputError(f"recipe {where}: not valid YAML{line} ({problem}); mend that line") from error
-    if not isinstance(content, dict):
+    content = yaml_mapping(text, f"recipe {where}")
+    if content is None:
         raise InputError(f"recipe {where}: holds no keys; it needs at least a name, and accepts {keys(Recipe)}")
-    try:
-        return Recipe.model_validate(content)
-    except ValidationError as error:
-        first, *others = error.errors()
-        more = f" (and {len(others)} more to mend)" if others else ""
-        raise InputError(f"recipe {where}: {explain(first)}{more}") from error
+    return validated(Recipe, content, f"recipe {where}")

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from gdfq_export.recipe.bits import Bits
 from gdfq_export.recipe.budget import Budget
 from gdfq_export.recipe.data import Data, LargeImages
+from gdfq_export.recipe.gates import Gates
 from gdfq_export.recipe.section import Count, Section
 from gdfq_export.recipe.tuning import Calibration, Tuning
 from gdfq_export.targets import TARGETS
@@ -43,6 +44,7 @@ class Recipe(Section):
     calibration: Calibration = Field(Calibration(), description="how ranges are estimated")
     tuning: Tuning = Field(Tuning(), description="what is adjusted after calibration")
     verify: Verify = Field(Verify(), description="how much is measured at the end")
+    gates: Gates = Field(Gates(), description="limits that what is measured must keep; they change nothing of the file")
     budget: Budget = Field(Budget(), description="what --budget may buy beyond the recipe's own numbers")
     large_images: LargeImages = Field(LargeImages(), description="what holds instead for large inputs")
 

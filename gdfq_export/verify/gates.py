@@ -7,25 +7,14 @@ limit is missed: the layer that the error enters by, the nodes left in float, th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from gdfq_export.errors import InternalError
+from gdfq_export.gate_table import GATES
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.report import Report
 from gdfq_export.verify.verdict import Figure, GateResult, Verdict, hold
 
-__all__ = ["GATES", "Gate", "GateResult", "Verdict", "decide", "float_nodes", "worst_layer"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
-    """One gate: its name is its flag, `help` what is measured; `most` says that the limit is an upper one."""
-
-    name: str
-    help: str
-    unit: str
-    most: bool
-    figure: Callable[[Report], Figure | NotMeasured]
+__all__ = ["GATES", "GateResult", "Verdict", "decide", "float_nodes", "worst_layer"]
 
 
 def decide(report: Report, limits: Mapping[str, float | bool]) -> tuple[GateResult, ...]:
@@ -42,7 +31,7 @@ def decide(report: Report, limits: Mapping[str, float | bool]) -> tuple[GateResu
     for gate in GATES:
         limit = limits.get(gate.name)
         if limit is not None and limit is not False:
-            results.append(hold(gate.name, gate.unit, gate.figure(report), limit, most=gate.most))
+            results.append(hold(gate.name, gate.unit, _FIGURES[gate.name](report), limit, most=gate.most))
     return tuple(results)
 
 
@@ -170,51 +159,15 @@ def float_nodes(report: Report) -> str:
     return f"; in float: {', '.join(named[:5])}{rest}"
 
 
-GATES: tuple[Gate, ...] = (
-    Gate(
-        name="require-rules",
-        help="No node of the file may break a rule of its runtime so that it is refused or computes wrong numbers.",
-        unit="yes",
-        most=False,
-        figure=_rules,
-    ),
-    Gate(name="require-parity", help="Every integer must be as simulated.", unit="yes", most=False, figure=_parity),
-    Gate(
-        name="max-top1-drop-pp",
-        help="Top-1 of float less that of the file, in percentage points, on labelled images.",
-        unit="pp",
-        most=True,
-        figure=_drop("top1"),
-    ),
-    Gate(name="max-top5-drop-pp", help="The same for top-5.", unit="pp", most=True, figure=_drop("top5")),
-    Gate(
-        name="min-agreement",
-        help="Share of images, 0 to 1, to which float and file give the same answer.",
-        unit="",
-        most=False,
-        figure=_agreement,
-    ),
-    Gate(
-        name="min-layer-snr-db",
-        help="Signal to noise of the worst layer, in dB.",
-        unit="dB",
-        most=False,
-        figure=_layer_snr,
-    ),
-    Gate(
-        name="min-integer-coverage",
-        help="Share, 0 to 1, of convolutions and matrix products that the runtime executes on integers.",
-        unit="",
-        most=False,
-        figure=_coverage,
-    ),
-    Gate(name="max-latency-ratio", help="The file's time by float's.", unit="", most=True, figure=_latency_ratio),
-    Gate(
-        name="max-p99-ms",
-        help="99th percentile of the file's time, in milliseconds a run.",
-        unit="ms",
-        most=True,
-        figure=_p99,
-    ),
-    Gate(name="max-size-ratio", help="The file's bytes by float's.", unit="", most=True, figure=_size_ratio),
-)
+_FIGURES: Mapping[str, Callable[[Report], Figure | NotMeasured]] = {
+    "require-rules": _rules,
+    "require-parity": _parity,
+    "max-top1-drop-pp": _drop("top1"),
+    "max-top5-drop-pp": _drop("top5"),
+    "min-agreement": _agreement,
+    "min-layer-snr-db": _layer_snr,
+    "min-integer-coverage": _coverage,
+    "max-latency-ratio": _latency_ratio,
+    "max-p99-ms": _p99,
+    "max-size-ratio": _size_ratio,
+}

@@ -31,6 +31,16 @@ def test_help_imports_nothing_slow() -> None:
     assert found.stdout == "\n"
 
 
+def test_the_flags_of_gates_are_quick_too() -> None:
+    """`--help` of a command that takes gates reads their table, not what measures them."""
+    found = python("-X", "importtime", "-m", "gdfq_export", "verify", "--help")
+    assert found.returncode == 0, found.stderr
+    assert "--max-top1-drop-pp" in found.stdout
+    imported = {line.rpartition("|")[2].strip() for line in found.stderr.splitlines()}
+    assert "gdfq_export.gate_table" in imported
+    assert not imported & {*SLOW_TO_IMPORT}
+
+
 def test_it_runs_as_a_module_from_any_folder(tmp_path: Path) -> None:
     found = python("-m", "gdfq_export", "recipes", "show", "w8a8-ort-cpu", folder=tmp_path)
     assert found.returncode == 0, found.stderr

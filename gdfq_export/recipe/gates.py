@@ -1,0 +1,76 @@
+"""`gates:` limits on what is measured, in a recipe or in a file of their own; the keys are the flags in snake case.
+
+Gates decide nothing of what is written, so the hash of a recipe leaves them out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from gdfq_export.errors import InputError
+from gdfq_export.gate_table import GATES, gate_help
+from gdfq_export.recipe.explain import keys
+from gdfq_export.recipe.section import Section
+from gdfq_export.recipe.yaml_text import validated, yaml_mapping
+
+__all__ = ["Gates", "load_gates"]
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("true and false are no limit")
+    return value
+
+
+_NO_FLAG = BeforeValidator(_number)
+_Limit = Annotated[float, Field(allow_inf_nan=False), _NO_FLAG]
+_UpTo = Annotated[float, Field(ge=0, allow_inf_nan=False), _NO_FLAG]
+_Above = Annotated[float, Field(gt=0, allow_inf_nan=False), _NO_FLAG]
+_Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), _NO_FLAG]
+
+
+class Gates(Section):
+    """Limits that what is measured must keep; null and false ask for nothing."""
+
+    require_rules: bool = Field(False, description=gate_help("require_rules"))
+    require_parity: bool = Field(False, description=gate_help("require_parity"))
+    max_top1_drop_pp: _UpTo | None = Field(None, description=gate_help("max_top1_drop_pp"))
+    max_top5_drop_pp: _UpTo | None = Field(None, description=gate_help("max_top5_drop_pp"))
+    min_agreement: _Share | None = Field(None, description=gate_help("min_agreement"))
+    min_layer_snr_db: _Limit | None = Field(None, description=gate_help("min_layer_snr_db"))
+    min_integer_coverage: _Share | None = Field(None, description=gate_help("min_integer_coverage"))
+    max_latency_ratio: _Above | None = Field(None, description=gate_help("max_latency_ratio"))
+    max_p99_ms: _Above | None = Field(None, description=gate_help("max_p99_ms"))
+    max_size_ratio: _Above | None = Field(None, description=gate_help("max_size_ratio"))
+
+    def limits(self) -> dict[str, float | bool]:
+        """Those that ask for something, by the names `verify.gates.decide` takes, in the order of the table."""
+        held = {gate.name: getattr(self, gate.key) for gate in GATES}
+        return {name: limit for name, limit in held.items() if limit is not None and limit is not False}
+
+
+def load_gates(path: Path) -> Gates:
+    """Read the section `gates:` of a YAML file, a recipe for instance, or a file that holds nothing but gates.
+
+    Raises:
+        InputError: the file cannot be read or is no YAML, holds no gates, or a key or value is not accepted.
+    """
+    what = f"gates {path}"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot read the {what}: it is not a text file in UTF-8; give a YAML file") from error
+    except OSError as error:
+        raise InputError(f"cannot read the {what}: {error.strerror}; give a YAML file with a section gates") from error
+    content = yaml_mapping(text, what)
+    if content and "gates" in content:
+        beside = [key for key in content if key in Gates.model_fields]
+        if beside:
+            raise InputError(f"{what}: {beside[0]} stands beside the section gates; put it into the section")
+        content = content["gates"] if isinstance(content["gates"], dict) else None
+    if not content:
+        raise InputError(f"{what}: holds no gates; give at least one of {keys(Gates)}")
+    return validated(Gates, content, what)
