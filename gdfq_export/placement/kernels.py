@@ -125,7 +125,7 @@ class _Walk:
         for value in node.inputs:
             layer = None if value is None else value.producer()
             rule = None if layer is None else self.target.rules.get(layer.op_type)
-            if layer is None or rule is None or rule.weight is None or _unsuitable(layer, rule):
+            if layer is None or rule is None or rule.weight is None or unsuitable(layer, rule):
                 continue
             if node in (self._activation_inside(layer) or ()):
                 return name_of(layer)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from gdfq_export.backends.base import ExecutedGraph
+from gdfq_export.backends.base import ExecutedGraph, Kind
 from gdfq_export.verify.leftovers import Leftover, leftovers
 
-__all__ = ["Coverage", "NamedNode", "measure_coverage"]
+__all__ = ["Coverage", "NamedNode", "RunNode", "measure_coverage"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +24,21 @@ class NamedNode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunNode:
+    """A node of the optimised graph with what it is there for, and the tensor it gives."""
+
+    name: str
+    op_type: str
+    kind: Kind
+    output: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """Counts of the optimised graph; `ratio` is the integer share of compute nodes, 1.0 where there are none."""
+    """Counts of the optimised graph; `ratio` is the integer share of compute nodes, 1.0 where there are none.
+
+    `nodes` are all of them, in execution order.
+    """
 
     runtime: str
     operators: dict[str, int]
@@ -35,6 +48,7 @@ class Coverage:
     quantize: tuple[Leftover, ...]
     dequantize: tuple[Leftover, ...]
     layout_changes: int
+    nodes: tuple[RunNode, ...] = ()
 
 
 def measure_coverage(graph: ExecutedGraph) -> Coverage:
@@ -54,4 +68,10 @@ def measure_coverage(graph: ExecutedGraph) -> Coverage:
         quantize=quantize,
         dequantize=dequantize,
         layout_changes=sum(node.kind == "layout" for node in graph.nodes),
+        nodes=tuple(
+            RunNode(
+                name=node.name, op_type=node.op_type, kind=node.kind, output=node.outputs[0] if node.outputs else ""
+            )
+            for node in graph.nodes
+        ),
     )
