@@ -74,6 +74,7 @@ def run_cell(
         ).report
     except (InputError, BackendUnavailable, DataError) as error:
         return replace(cell, reason=str(error))
+    assert report.calibration is not None and report.recipe is not None, "a run knows how it made its file"
     seconds = time.perf_counter() - started
     measuring = sum(progress.seconds.get(phase, 0.0) for phase in MEASURING_PHASES)
     return replace(

@@ -11,13 +11,29 @@ from gdfq_export.verify.report import Report
 
 __all__ = ["Row", "integer_row", "summary_rows"]
 
+_FINDINGS = 5
+
 Row = tuple[str, str, str]
 """What was measured, its value with unit, and on what."""
 
 
 def summary_rows(report: Report) -> list[Row]:
     """A few rows a section; a section that was not measured is one row with its reason."""
-    sections = (_accuracy, _agreement, _parity, _simulation, _coverage, _latency, _files, _budget, _mixed_bits)
+    sections = (
+        _accuracy,
+        _agreement,
+        _layers,
+        _parity,
+        _simulation,
+        _coverage,
+        _latency,
+        _resources,
+        _files,
+        _budget,
+        _mixed_bits,
+        _findings,
+        _gates,
+    )
     return [row for section in sections for row in section(report)]
 
 
@@ -40,8 +56,25 @@ def _agreement(report: Report) -> Iterator[Row]:
     if isinstance(agreement := report.agreement, NotMeasured):
         yield _missing("agreement with float", agreement)
         return
-    on = f"{agreement.images:,} images of {agreement.source}, {_interval(agreement.top1)}"
-    yield "agreement with float", _percent(agreement.top1), on
+    on = f"{agreement.images:,} images of {agreement.source}"
+    if isinstance(report.accuracy, NotMeasured) or report.accuracy.source != agreement.source:
+        yield "agreement with float", _percent(agreement.top1), f"{on}, {_interval(agreement.top1)}"
+    error = f"logits differ by {agreement.rms_logit_error:.3g} (rms), {agreement.max_abs_logit_error:.3g} at most; {on}"
+    yield "KL divergence from float", f"{agreement.kl_mean_nats:.2g} nats", error
+
+
+def _layers(report: Report) -> Iterator[Row]:
+    if isinstance(layers := report.layers, NotMeasured):
+        yield _missing("error by layer", layers)
+        return
+    last = layers.layers[-1]
+    least = min(layers.layers, key=lambda layer: layer.snr_db)
+    where = f"least {least.snr_db:.1f} dB in {least.tensor}; {len(layers.layers)} tensors, {layers.images} images"
+    yield "signal to noise of logits", f"{last.snr_db:.1f} dB", f"{where} of {layers.source}"
+    if layers.worst is not None:
+        worst = next(layer for layer in layers.layers if layer.tensor == layers.worst)
+        by = f"{worst.op_type} {worst.node}" if worst.op_type else "the input"
+        yield "most error enters by", by, worst.cause or f"{worst.tensor} falls to {worst.snr_db:.1f} dB"
 
 
 def _parity(report: Report) -> Iterator[Row]:
@@ -91,7 +124,19 @@ def _latency(report: Report) -> Iterator[Row]:
         yield f"latency {name}", f"{timings.p50_ms:.3f} ms", spread
     ratio = latency.speedup
     interval = f"[{ratio.low:.2f}, {ratio.high:.2f}] at 95 %, {ratio.rounds} interleaved rounds"
-    yield "float time / quantized time", f"{ratio.value:.2f}", interval
+    noise = f"{100 * max(latency.float_network.drift, latency.quantized.drift):.0f} %"
+    yield "float time / quantized time", f"{ratio.value:.2f}", f"{interval}; half of them within {noise}"
+    yield "throughput", f"{latency.images_per_second:,.0f} images/s", f"{on}, at the median"
+
+
+def _resources(report: Report) -> Iterator[Row]:
+    if isinstance(used := report.resources, NotMeasured):
+        return
+    quantized, floating = used.quantized, used.float_network
+    on = f"float {1000 * floating.load_seconds:.1f} ms; in {used.runtime}"
+    yield "load time", f"{1000 * quantized.load_seconds:.1f} ms", on
+    memory = f"float {floating.peak_memory_bytes / 2**20:.1f} MiB; beyond the runtime alone, batch {used.batch}"
+    yield "peak memory", f"{quantized.peak_memory_bytes / 2**20:.1f} MiB", memory
 
 
 def _files(report: Report) -> Iterator[Row]:
@@ -129,3 +174,16 @@ def _mixed_bits(report: Report) -> Iterator[Row]:
         names = ", ".join(mixed.raised[:5]) + (", ..." if len(mixed.raised) > 5 else "")
         value = f"{len(mixed.raised)} of {len(mixed.sensitivity)} layers"
         yield "mixed bits", value, f"raised, weights +{100 * mixed.growth:.1f} %: {names or 'none fits'}"
+
+
+def _findings(report: Report) -> Iterator[Row]:
+    for finding in report.findings[:_FINDINGS]:
+        yield f"rule {finding.rule}", finding.consequence, finding.message
+    if (more := len(report.findings) - _FINDINGS) > 0:
+        yield "rules", f"{more} more", "gdfq-export inspect lists them all"
+
+
+def _gates(report: Report) -> Iterator[Row]:
+    for gate in report.gates:
+        limit = "" if gate.limit is True else f" {gate.limit}"
+        yield f"gate {gate.name}{limit}", gate.verdict.upper(), gate.message

@@ -1,4 +1,4 @@
-"""Activation functions that a runtime computes inside the layer in front stay in float, and the layer writes no codes."""
+"""Functions that a runtime computes inside the layer in front stay in float, and the layer writes no codes."""
 
 from __future__ import annotations
 
