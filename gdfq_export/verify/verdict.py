@@ -43,6 +43,11 @@ class GateResult:
     message: str
 
     @property
+    def title(self) -> str:
+        """The gate with its limit: `max-top1-drop-pp 1.0`, `require-parity`."""
+        return self.name if self.limit is True else f"{self.name} {self.limit}"
+
+    @property
     def passed(self) -> bool:
         """Whether it holds for sure."""
         return self.verdict is Verdict.PASSED
