@@ -8,9 +8,15 @@ McNemar's table, which keeps the interval honest when the two never, or almost n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import hypot, sqrt
 
-__all__ = ["Proportion", "paired_difference_interval", "proportion", "wilson_interval"]
+__all__ = [
+    "Proportion",
+    "paired_difference_interval",
+    "proportion",
+    "unpaired_difference_interval",
+    "wilson_interval",
+]
 
 _Z95 = 1.959963984540054
 
@@ -54,3 +60,14 @@ def paired_difference_interval(first_only: int, second_only: int, total: int, z:
     difference = (first - second) / adjusted
     half = z * sqrt(first + second - (first - second) ** 2 / adjusted) / adjusted
     return max(-1.0, difference - half), min(1.0, difference + half)
+
+
+def unpaired_difference_interval(first: Proportion, second: Proportion) -> tuple[float, float]:
+    """Newcombe's hybrid score interval (Statistics in Medicine 17, 1998, method 10) for `first.value - second.value`.
+
+    For proportions of separate images; of the same images it is wider than need be.
+    """
+    difference = first.value - second.value
+    below = hypot(first.value - first.low, second.high - second.value)
+    above = hypot(first.high - first.value, second.value - second.low)
+    return max(-1.0, difference - below), min(1.0, difference + above)

@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gdfq_export.verify.proportion import paired_difference_interval, proportion, wilson_interval
+from gdfq_export.verify.proportion import (
+    paired_difference_interval,
+    proportion,
+    unpaired_difference_interval,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -52,3 +57,19 @@ def test_paired_interval_by_hand() -> None:
 def test_no_disagreement_is_not_certainty() -> None:
     low, high = paired_difference_interval(0, 0, 100)
     assert low == -high < 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "low", "high"),
+    [
+        ((56, 70), (48, 80), 0.0524, 0.3339),  # Newcombe 1998, table II, method 10
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((6, 7), (2, 7), 0.0582, 0.8062),
+        ((10, 10), (0, 10), 0.6075, 1.0000),
+    ],
+)
+def test_newcombe_gives_the_published_differences(
+    first: tuple[int, int], second: tuple[int, int], low: float, high: float
+) -> None:
+    found = unpaired_difference_interval(proportion(*first), proportion(*second))
+    assert found == pytest.approx((low, high), abs=6e-5)
