@@ -25,7 +25,16 @@ from gdfq_export.verify.report import Report
 
 __all__ = ["MEASURING_PHASES", "run_cell"]
 
-MEASURING_PHASES = ("make fresh images", "agreement", "accuracy", "coverage", "parity", "simulation", "latency")
+MEASURING_PHASES = (
+    "make fresh images",
+    "agreement",
+    "accuracy",
+    "coverage",
+    "parity",
+    "simulation",
+    "layers",
+    "latency",
+)
 
 
 def run_cell(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gdfq_export.backends.finding import Finding
+from gdfq_export.errors import InputError
 from gdfq_export.inspection.file_facts import Inspection, bytes_on_disk, inspect_file
 from gdfq_export.inspection.rules import check
 from gdfq_export.sources.onnx_file import read_onnx
@@ -48,7 +49,10 @@ def inspect_model(path: Path, targets: Sequence[Target] = ()) -> InspectedFile:
         InputError: the file cannot be read or is no ONNX model.
     """
     model = read_onnx(path)
-    facts = inspect_file(model, bytes_on_disk(path))
+    try:
+        facts = inspect_file(model, bytes_on_disk(path))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     named = facts.metadata.get("target", "")
     made_for = named if named in TARGETS else ""
     warnings = [f"{path} says it is made for {named}, which this version does not know"] if named != made_for else []

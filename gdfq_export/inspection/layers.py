@@ -67,9 +67,11 @@ class Layer:
         codes = None if self.weight is None else graph.numbers(self.weight.codes)
         if codes is None or axis is None or self.weight is None or self.weight.zero_point is None:
             return None
+        if not 0 <= axis < codes.ndim or not codes.size:
+            return None
         zero = np.asarray(self.weight.zero_point, np.int32)
-        if zero.size > 1 and self.weight.axis is not None and not self.weight.block:
-            zero = zero.reshape([-1 if index == self.weight.axis else 1 for index in range(codes.ndim)])
+        if zero.size > 1 and self.weight.axis == axis and zero.size == codes.shape[axis] and not self.weight.block:
+            zero = zero.reshape([-1 if index == axis else 1 for index in range(codes.ndim)])
         elif zero.size != 1:
             return None
         return np.moveaxis(np.asarray(codes, np.int32) - zero, axis, 0).reshape(codes.shape[axis], -1)

@@ -23,6 +23,8 @@ __all__ = ["Grid", "QdqGraph", "code_limits"]
 
 CodeRange = tuple[int, int]
 
+_MOST_CHECKED = 2**31 - 1  # bytes; the checker takes no more from memory
+
 _EVALUATED = frozenset(
     {"Add", "Cast", "Clip", "Concat", "DequantizeLinear", "Div", "Flatten", "Identity", "Mul", "QuantizeLinear"}
 ) | {"Reshape", "Slice", "Squeeze", "Sub", "Transpose", "Unsqueeze"}
@@ -67,12 +69,15 @@ class QdqGraph:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         try:
+            if model.ByteSize() < _MOST_CHECKED:
+                onnx.checker.check_model(model)
             graph = ir.from_proto(model).graph
-        except Exception as error:  # the reader raises what it likes of a graph that contradicts itself
+            for value in graph.initializers.values():
+                if value.const_value is not None:
+                    value.const_value.numpy()  # as many numbers as its shape says
+        except Exception as error:  # checker and reader raise what they like of a graph that contradicts itself
             reason = " ".join(str(error).split())[:200]
-            raise InputError(
-                f"the graph cannot be read ({reason}); export it again, or run onnx.checker on it"
-            ) from error
+            raise InputError(f"the graph is not what ONNX allows ({reason}); export it again") from error
         self.graph = graph
         self.nodes: tuple[ir.Node, ...] = tuple(graph)
         self._constants = {value for value in graph.initializers.values() if not value.is_graph_input()}
@@ -181,8 +186,8 @@ class QdqGraph:
             node=node,
             codes=codes,
             dtype=codes_dtype(node),
-            scale=None if scale is None else np.asarray(scale, np.float64),
-            zero_point=np.zeros((), np.int64) if zero is None else self.numbers(zero),
+            scale=None if scale is None or not scale.size else np.asarray(scale, np.float64),
+            zero_point=np.zeros((), np.int64) if zero is None else _not_empty(self.numbers(zero)),
             axis=(axis + rank if axis < 0 and rank else axis) if several else None,
             block=node.attributes.get_int("block_size", 0),
         )
@@ -202,6 +207,10 @@ class QdqGraph:
             return np.asarray(results[value.index() or 0])
         except Exception:  # types that the reference implementation does not know
             return None
+
+
+def _not_empty(array: np.ndarray | None) -> np.ndarray | None:
+    return None if array is None or not array.size else array
 
 
 def code_limits(dtype: ir.DataType | None) -> CodeRange | None:

@@ -61,7 +61,12 @@ def _matters(graph: QdqGraph, grid: Grid) -> np.ndarray | bool:
     codes = graph.numbers(grid.codes)
     if codes is None or grid.zero_point is None or grid.scale is None:
         return True
-    if grid.scale.size == 1 or grid.axis is None or grid.block or codes.shape[grid.axis] != grid.scale.size:
+    if (
+        grid.scale.size == 1
+        or grid.axis is None
+        or grid.block
+        or codes.shape[grid.axis : grid.axis + 1] != grid.scale.shape
+    ):
         return bool(np.any(codes))
     channels = np.moveaxis(np.asarray(codes), grid.axis, 0).reshape(grid.scale.size, -1)
     return np.asarray(channels.any(axis=1))

@@ -63,6 +63,7 @@ class NetworkView:
     images: int
     source: str
     unmatched: tuple[str, ...]
+    scaled: bool
 
 
 def network_view(report: Report) -> NetworkView | None:
@@ -93,6 +94,7 @@ def network_view(report: Report) -> NetworkView | None:
         images=errors.images,
         source=errors.source,
         unmatched=errors.unmatched,
+        scaled=any(layer.scaled for layer in layers),
     )
 
 
@@ -112,6 +114,10 @@ def explain_layer(layer: LayerError) -> str:
         return "It is the float network's tensor to the last digit."
     if layer.inputs_snr_db is not None and layer.added <= 10 ** (-layer.snr_db / 10) / 2:
         return f"{fell}: most of its error comes in with its inputs. {added}"
+    if layer.low is None:
+        return f"{fell}. {added} It is float in the file: what its inputs and weights lost by rounding."
+    if layer.scaled:
+        return f"{fell}, its channels brought to the float network's scales, as what reads them does. {added}"
     if layer.beyond:
         return f"{fell}. {added} {percent(layer.beyond)} of its values lie outside of what its codes reach."
     return f"{fell}. {added} Its values fit their codes: this is what rounding costs."

@@ -15,6 +15,7 @@ __all__ = ["Reproduction", "reproduction"]
 
 _DEMO = "demo"
 _RECIPE = "recipe.yaml"
+_BASELINE = "baseline.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ def _quantize(report: Report) -> Iterator[list[str]]:
 def _verify(report: Report) -> Iterator[list[str]]:
     yield ["gdfq-export", "verify", report.files.quantized.name]
     yield ["--reference", report.source]
+    yield from _preprocessing(report)
     yield from _data(report)
     yield from _batch(report)
 
@@ -77,11 +79,17 @@ def _batch(report: Report) -> Iterator[list[str]]:
 
 
 def _gates(report: Report) -> Iterator[list[str]]:
+    if any(" " in gate.name for gate in report.gates):
+        yield ["--baseline", _BASELINE]
     for gate in report.gates:
-        if gate.limit is True:
-            yield [f"--{gate.name}"]
+        flag, _, figure = gate.name.partition(" ")
+        limit = gate.limit if isinstance(gate.limit, str) else f"{gate.limit:g}"
+        if figure:
+            yield [f"--{flag}", f"{figure}={limit}"]
+        elif gate.limit is True:
+            yield [f"--{flag}"]
         elif gate.limit is not False:
-            yield [f"--{gate.name}", gate.limit if isinstance(gate.limit, str) else f"{gate.limit:g}"]
+            yield [f"--{flag}", limit]
 
 
 def _notes(report: Report) -> Iterator[str]:
@@ -92,5 +100,7 @@ def _notes(report: Report) -> Iterator[str]:
         )
     if report.calibration is not None and report.calibration.provenance:
         yield "The calibration images were given and not made: pass the same ones with --calibration."
+    if any(" " in gate.name for gate in report.gates):
+        yield f"{_BASELINE} is the earlier report that this one was held against; its name is not in the report."
     if report.command != "quantize":
         yield "Files are named without their folders; their SHA-256 below says whether yours are the same."

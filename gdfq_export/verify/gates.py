@@ -136,7 +136,7 @@ def _rules(report: Report) -> Figure | NotMeasured:
     return Figure(value=value, low=value, high=value, on=on, blame=blame)
 
 
-_SERIOUS = frozenset({"refused", "wrong numbers"})
+_SERIOUS = frozenset({"refused", "wrong numbers", "computed as written, probably a mistake"})
 
 
 def worst_layer(report: Report) -> str:

@@ -11,7 +11,7 @@ brought to scale.
 
 Error adds up along the network and may grow on its way, so a low figure alone blames nobody: `added` is the error, as a
 share of the signal's power, that a tensor has beyond the worst of the tensors it is computed from. Of the tensors that
-add much, the one is named where `added` times the fall in dB is largest, with the cause where the numbers show one.
+add much, the one is named whose SNR falls furthest below theirs, with the cause where the numbers show one.
 """
 
 from __future__ import annotations
@@ -139,13 +139,14 @@ def measure_layers(
         return NotMeasured(reason="no quantized tensor of the file has the name of a tensor of the float network")
     unmatched = tuple(point.tensor for point in points if point not in errors)
     layers = _layers(quantized, errors, logits)
-    worst = max(layers, key=lambda layer: layer.added * ((layer.inputs_snr_db or _CLEAN_DB) - layer.snr_db))
+    adding = [layer for layer in layers if layer.added >= _WORTH_A_NAME]
+    worst = max(adding, key=lambda layer: (layer.inputs_snr_db or _CLEAN_DB) - layer.snr_db, default=None)
     return LayerErrors(
         images=len(images),
         source=source,
         layers=layers,
         unmatched=unmatched,
-        worst=worst.tensor if worst.added >= _WORTH_A_NAME else None,
+        worst=None if worst is None else worst.tensor,
     )
 
 

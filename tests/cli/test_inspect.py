@@ -119,11 +119,15 @@ def test_a_target_of_a_later_version_is_warned_of(folder: Path) -> None:
         ("ours.onnx", ["--target", "npu"], "unknown target 'npu'"),
         ("ours.onnx", ["--json", "absent/facts.json"], "does not exist"),
         ("text.onnx", [], "no ONNX model"),
+        ("torn.onnx", [], "torn.onnx: the graph is not what ONNX allows"),
     ],
-    ids=["no file", "no target", "no folder", "no model"],
+    ids=["no file", "no target", "no folder", "no model", "no graph"],
 )
 def test_a_mistake_is_one_sentence(folder: Path, model: str, options: list[str], said: str) -> None:
     (folder / "text.onnx").write_text("no model")
+    torn = file()
+    torn.graph.node[0].input[0] = "nothing"
+    onnx.save(torn, folder / "torn.onnx")
     result = invoke(folder, model, *options)
     assert result.exit_code == 2
     assert said in result.stderr and result.stderr.count("\n") == 1
