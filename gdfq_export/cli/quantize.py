@@ -93,7 +93,7 @@ def quantize(
     from gdfq_export.manifest import MANIFEST
     from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
 
-    if onnx_out is None and bundle is None:
+    if onnx_out is None and bundle is None and not dry_run:
         raise click.UsageError("say where to write: --onnx-out FILE, or --bundle FOLDER, or both")
     if onnx_out is not None:
         report = report or onnx_out.parent / "report.json"

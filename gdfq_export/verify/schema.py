@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from gdfq_export.errors import InternalError
 from gdfq_export.verify.not_measured import NotMeasured
@@ -60,6 +60,8 @@ def _type(kind: Any, parts: dict[str, Any]) -> dict[str, Any]:
         return _part(kind, parts)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return {"enum": [member.value for member in kind]}
+    if origin is Literal:
+        return {"enum": [*arguments]}
     if origin in (Union, UnionType):
         return _one_of([_type(each, parts) for each in arguments])
     if isinstance(origin, type) and issubclass(origin, Mapping):

@@ -25,7 +25,7 @@ def made_for(target: str, model: onnx.ModelProto) -> onnx.ModelProto:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A file of ours that says so, one of another tool, one with a fault, and a float one."""
-    onnx.save(made_for("ort-cpu", quantize(network()).file), tmp_path / "ours.onnx")
+    onnx.save(quantize(network()).file, tmp_path / "ours.onnx")
     onnx.save(file(), tmp_path / "other.onnx")
     onnx.save(file(h_scale=ARRAYS["h_scale"] * np.float32(1.5)), tmp_path / "fault.onnx")
     onnx.save(network(), tmp_path / "float.onnx")

@@ -62,7 +62,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
 
     def quantize(network: object, recipe: object, **options: Any) -> SimpleNamespace:
         calls.quantize.update(options, network=network, recipe=recipe)
-        return SimpleNamespace(report=SimpleNamespace(warnings=("folded before it came here", "a late one")), plan=PLAN)
+        report = SimpleNamespace(warnings=("folded before it came here", "a late one"), gates=())
+        return SimpleNamespace(report=report, plan=PLAN, images=None)
 
     def plan_only(*arguments: object) -> QuantPlan:
         calls.plan_only = arguments
@@ -169,10 +170,10 @@ def test_the_recipe_is_read_before_the_model(calls: Calls, tmp_path: Path) -> No
     assert calls.load_model == {}
 
 
-def test_onnx_out_is_asked_for() -> None:
+def test_where_to_write_is_asked_for() -> None:
     result = CliRunner().invoke(cli, ["quantize"])
     assert result.exit_code == 2
-    assert "Missing option '--onnx-out'" in result.stderr
+    assert "--onnx-out FILE, or --bundle FOLDER" in result.stderr
 
 
 def test_the_model_is_not_overwritten(calls: Calls, tmp_path: Path) -> None:

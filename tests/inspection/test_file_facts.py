@@ -85,7 +85,7 @@ def test_a_file_of_integer_operators_is_counted_and_said() -> None:
 
 def test_what_we_say_of_a_file_of_ours_is_there() -> None:
     facts = inspect_file(quantize(network()).file, 0)
-    assert facts.producer.startswith("gdfq-export ") and facts.metadata == {"version": "test"}
+    assert facts.producer.startswith("gdfq-export ") and facts.metadata == {"version": "test", "target": "ort-cpu"}
     assert facts.opsets == {"ai.onnx": 21}
     assert [(each.name, each.dtype, each.shape) for each in facts.inputs] == [("x", "FLOAT", ("batch", 3, 8, 8))]
 

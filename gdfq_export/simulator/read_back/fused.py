@@ -136,6 +136,8 @@ class _Walk:
         users = [user for user, _ in output.uses()]
         if self._is_accumulated(output):
             return ""
+        if any(user.op_type in self.target.inside_layers for user in users):
+            return ""
         if rule.output is not Output.OWN_SCALE_OR_FLOAT:
             return "its output is not quantized, or is read in float too"
         if any(user.op_type == "Identity" and self._grid(user.outputs[0]) is not None for user in users):
