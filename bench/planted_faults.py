@@ -192,7 +192,7 @@ def _error(act: Callable[[], Any]) -> str:
     try:
         act()
     except GdfqExportError as error:
-        return f"exit code {error.exit_code}: {error}"
+        return f"exit code {error.exit_code}: {error}".replace(f"{tempfile.gettempdir()}/", "")
     return ""
 
 

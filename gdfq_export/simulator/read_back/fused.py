@@ -136,7 +136,7 @@ class _Walk:
         users = [user for user, _ in output.uses()]
         if self._is_accumulated(output):
             return ""
-        if any(user.op_type in self.target.inside_layers for user in users):
+        if any(_as_planned(user) in self.target.inside_layers for user in users):
             return ""
         if rule.output is not Output.OWN_SCALE_OR_FLOAT:
             return "its output is not quantized, or is read in float too"
@@ -263,3 +263,8 @@ def _channel_axis(node: ir.Node, rule: Rule) -> int:
     if node.op_type == "Gemm":
         return 0 if node.attributes.get_int("transB", 0) else 1
     return rule.weight_axis or 0
+
+
+def _as_planned(node: ir.Node) -> str:
+    """The operator that a plan speaks of: the writer joins a HardSwish of the gate and its product."""
+    return "HardSigmoid" if node.op_type == "HardSwish" else node.op_type
