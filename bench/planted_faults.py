@@ -192,7 +192,7 @@ def _error(act: Callable[[], Any]) -> str:
     try:
         act()
     except GdfqExportError as error:
-        return f"exit code {error.exit_code}: {error}".replace(f"{tempfile.gettempdir()}/", "")
+        return f"exit code {error.exit_code}: {error}"
     return ""
 
 
@@ -298,7 +298,7 @@ def plant() -> None:
         if alarm := good.verified(good.file):
             raise SystemExit(f"the good file does not pass: {alarm}")
         for fault in _faults(good.file):
-            said = fault.plant(good)
+            said = fault.plant(good).replace(f"{folder}/", "")
             caught = _line(said, fault)
             rows.append({"fault": fault.title, "caught": bool(caught), "said": caught or said})
             click.echo(f"{'caught' if caught else 'MISSED'}  {fault.title}: {caught or said}")
