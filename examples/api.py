@@ -54,9 +54,8 @@ def main(folder: Path, recipe: str = "w8a8-ort-cpu") -> int:
 
     if not isinstance(report.accuracy, NotMeasured):
         top1 = report.accuracy.top1
-        print(
-            f"top-1 {top1.quantized.value:.4f}, drop {top1.drop_pp:+.2f} pp [{top1.drop_low_pp:+.2f}, {top1.drop_high_pp:+.2f}]"
-        )
+        interval = f"[{top1.drop_low_pp:+.2f}, {top1.drop_high_pp:+.2f}]"
+        print(f"top-1 {top1.quantized.value:.4f}, drop {top1.drop_pp:+.2f} pp {interval}")
     for gate in report.gates:
         print(f"{gate.name}: {gate.verdict}, {gate.message}")
     return 0 if report.passed else 1
