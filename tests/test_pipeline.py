@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from jsonschema import Draft202012Validator
 
 from gdfq_export import pipeline
 from gdfq_export.backends.onnxruntime import OnnxRuntime
@@ -31,9 +33,11 @@ from gdfq_export.recipe import (
 from gdfq_export.sources import load_model
 from gdfq_export.verify.accuracy import Accuracy
 from gdfq_export.verify.agreement import Agreement
+from gdfq_export.verify.baseline import read_baseline
 from gdfq_export.verify.coverage import Coverage
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.parity import ParityResult
+from gdfq_export.verify.schema import report_schema
 
 RECIPE = Recipe(
     name="quick",
@@ -99,6 +103,13 @@ def test_what_is_reported_is_what_is_written(file: Path) -> None:
     report = file.with_suffix(".json").read_text()
     assert f'"bytes": {file.stat().st_size}' in report
     assert sorted(path.name for path in file.parent.iterdir()) == ["q.json", "q.onnx"]
+
+
+def test_what_is_reported_is_valid_and_serves_as_a_baseline(file: Path) -> None:
+    path = file.with_suffix(".json")
+    body = json.loads(path.read_text(encoding="utf-8"))
+    Draft202012Validator(report_schema()).validate(body)
+    assert read_baseline(path) == body
 
 
 def test_a_run_that_fails_leaves_the_old_output_and_nothing_else(

@@ -139,8 +139,7 @@ def measure_layers(
         return NotMeasured(reason="no quantized tensor of the file has the name of a tensor of the float network")
     unmatched = tuple(point.tensor for point in points if point not in errors)
     layers = _layers(quantized, errors, logits)
-    adding = [layer for layer in layers if layer.added >= _WORTH_A_NAME]
-    worst = max(adding, key=lambda layer: (layer.inputs_snr_db or _CLEAN_DB) - layer.snr_db, default=None)
+    worst = _worst(layers)
     return LayerErrors(
         images=len(images),
         source=source,
@@ -148,6 +147,12 @@ def measure_layers(
         unmatched=unmatched,
         worst=None if worst is None else worst.tensor,
     )
+
+
+def _worst(layers: Sequence[LayerError]) -> LayerError | None:
+    """Of those that add much, the one that falls furthest below what it is computed from."""
+    adding = [layer for layer in layers if layer.added >= _WORTH_A_NAME]
+    return max(adding, key=lambda layer: (layer.inputs_snr_db or _CLEAN_DB) - layer.snr_db, default=None)
 
 
 def _batch(images: Images, errors: Mapping[ActivationCodes, TensorError]) -> int:

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import hashlib
 import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -69,7 +70,7 @@ def test_ids_are_unique_and_every_link_within_the_page_leads_somewhere(page: Pag
 def test_headings_are_in_order_and_landmarks_are_there(page: Page) -> None:
     levels = [int(heading.tag[1]) for heading in page.all("h1", "h2", "h3", "h4")]
     assert levels[0] == 1 and levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
     assert [len(page.all(tag)) for tag in ("header", "nav", "main", "footer")] == [1, 1, 1, 1]
 
 

@@ -11,7 +11,7 @@ from onnx import numpy_helper
 
 from gdfq_export.backends.onnxruntime import OnnxRuntime
 from gdfq_export.errors import InputError
-from gdfq_export.verify.layers import LayerError, LayerErrors, measure_layers
+from gdfq_export.verify.layers import LayerError, LayerErrors, _worst, measure_layers
 from gdfq_export.verify.not_measured import NotMeasured
 from tests import tiny_graph
 from tests.verify.quantized_classifier import CLASSES, QuantizedClassifier, classifier, images
@@ -200,3 +200,12 @@ def test_the_float_network_of_another_file_is_refused() -> None:
     other = tiny_graph.model(nodes=[("Flatten", ["image"], ["y"])], inputs={"image": ("batch", 2, 3, 3)}, outputs=["y"])
     with pytest.raises(InputError, match=rf"returns \[\d+, 18\] and the file \[\d+, {CLASSES}\]"):
         measure(classifier().quantized(), other)
+
+
+def test_the_named_layer_is_one_that_adds_much_though_another_falls_further() -> None:
+    """From a clean input down to 14 dB is a long fall, and less than a twentieth of the signal's power."""
+    layer = by_tensor(measure(classifier().quantized()))["image"]
+    falls = dataclasses.replace(layer, tensor="falls", inputs_snr_db=None, snr_db=14.0, added=0.0398)
+    adds = dataclasses.replace(layer, tensor="adds", inputs_snr_db=15.0, snr_db=10.8, added=0.0508)
+    assert _worst([falls, adds]) is adds
+    assert _worst([falls]) is None
