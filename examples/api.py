@@ -1,4 +1,4 @@
-"""Quantize the demo network, verify the file, and hold it against gates, from Python: python api.py [FOLDER]."""
+"""Quantize the demo network, verify the file, and hold it against gates, from Python: api.py [FOLDER] [RECIPE]."""
 
 from __future__ import annotations
 
