@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdfq_export.errors import InputError
-from gdfq_export.files import atomic_output, require_writable, sha256_file
+from gdfq_export.files import atomic_folder, atomic_output, require_writable, sha256_file
 
 
 def test_an_output_replaces_what_was_there(tmp_path: Path) -> None:
@@ -87,3 +87,32 @@ def test_the_hash_is_of_the_bytes(content: bytes, tmp_path_factory: pytest.TempP
     path = tmp_path_factory.getbasetemp() / "hashed"
     path.write_bytes(content)
     assert sha256_file(path) == hashlib.sha256(content).hexdigest()
+
+
+def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
+    target = tmp_path / "bundle"
+    for text in ("old", "new"):
+        with atomic_folder(target, marker="mark") as part:
+            (part / "mark").write_text(text)
+    assert (target / "mark").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_an_interruption_leaves_the_older_folder_as_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "bundle"
+    with atomic_folder(target, marker="mark") as part:
+        (part / "mark").write_text("old")
+    with pytest.raises(KeyboardInterrupt), atomic_folder(target, marker="mark") as part:
+        (part / "mark").write_text("new")
+        raise KeyboardInterrupt
+    assert (target / "mark").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "home"
+    target.mkdir()
+    (target / "letter").write_text("dear")
+    with pytest.raises(InputError, match="other files"), atomic_folder(target, marker="mark"):
+        pass
+    assert (target / "letter").read_text() == "dear"
