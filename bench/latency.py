@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -35,6 +33,8 @@ from gdfq_export.float_model import FloatModel
 from gdfq_export.sources import load_model
 from gdfq_export.verify.coverage import measure_coverage
 from gdfq_export.verify.latency import interleave, summarize, versus
+from gdfq_export.verify.not_measured import NotMeasured
+from gdfq_export.verify.resources import peak_memory_bytes
 
 RESULTS = FOLDER / "latency"
 PAGE = FOLDER.parent.parent / "docs" / "latency.md"
@@ -175,22 +175,11 @@ def _bytes(file: Path) -> int:
     return file.stat().st_size + (weights.stat().st_size if file.suffix == ".xml" and weights.exists() else 0)
 
 
-def _peak_memory(contestant: Contestant, batch: int, shape: tuple[int, ...]) -> float:
+def _peak_memory(contestant: Contestant, batch: int, shape: tuple[int, ...]) -> float | None:
     """MiB of a process that loads the file and runs one batch, less those of one that only imports the runtime."""
-    run = "session = backend.load(Path(sys.argv[2]), 1); session.run(np.zeros(shape, np.float32))"
-    return _measured(contestant, batch, shape, run) - _measured(contestant, batch, shape, "backend.require()")
-
-
-def _measured(contestant: Contestant, batch: int, shape: tuple[int, ...], run: str) -> float:
-    code = (
-        "import sys; from pathlib import Path; import numpy as np\n"
-        "from gdfq_export.backends import find_backend\n"
-        f"backend, shape = find_backend(sys.argv[1]), {(batch, *shape)}\n{run}\n"
-        "lines = Path('/proc/self/status').read_text().splitlines()\n"
-        "print(next(int(line.split()[1]) / 1024 for line in lines if line.startswith('VmHWM')))"
-    )
-    command = [sys.executable, "-c", code, contestant.backend, str(contestant.file)]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    peaks = [peak_memory_bytes(contestant.backend, file, (batch, *shape)) for file in (contestant.file, None)]
+    used, idle = (None if isinstance(peak, NotMeasured) else peak for peak in peaks)
+    return None if used is None or idle is None else (used - idle) / 2**20
 
 
 @main.command()

@@ -4,10 +4,7 @@
 
 A W8A8 file of cifar10_resnet20 is made with noise, which takes seconds, and passes every gate. Then one thing is
 broken at a time, and the file is verified again. Writes bench/results/planted_faults.json and docs/faults.md.
-
-    python -m bench.planted_faults good
-
-holds good files of the usual networks against the rules of every target: none may raise an alarm.
+`bench.good_files` asks whether good files raise an alarm.
 """
 
 from __future__ import annotations
@@ -25,9 +22,9 @@ import onnx
 import torch
 from onnx import numpy_helper
 
+from bench.good_files import draft_file
 from bench.results_file import FOLDER, write_results
-from bench.usual_networks import USUAL_NETWORKS, load_drawn
-from calib.samplers import NoiseSampler, RealSet
+from calib.samplers import RealSet
 from gdfq_export import pipeline
 from gdfq_export.bundle import write_bundle
 from gdfq_export.errors import GdfqExportError
@@ -35,15 +32,11 @@ from gdfq_export.float_model import FloatModel
 from gdfq_export.inspection.rules import check
 from gdfq_export.manifest import open_bundle
 from gdfq_export.progress import SilentProgress
-from gdfq_export.recipe import Bits, Calibration, load_recipe
-from gdfq_export.simulator import Simulator
+from gdfq_export.recipe import load_recipe
 from gdfq_export.sources import load_model
 from gdfq_export.sources.onnx_file import read_onnx
-from gdfq_export.targets import TARGETS, find_target
-from gdfq_export.tuned_network import plan_of
-from gdfq_export.tuning import calibrate
+from gdfq_export.targets import find_target
 from gdfq_export.verify_file import Judges, decide_all, verify_file
-from gdfq_export.writer import write_onnx
 
 PAGE = FOLDER.parent.parent / "docs" / "faults.md"
 IMAGES = 500
@@ -166,7 +159,7 @@ def _saturating(good: Good) -> str:
 
 
 def _for_tensorrt(good: Good) -> str:
-    draft = _draft(good.network, "tensorrt")
+    draft = draft_file(good.network, "tensorrt")
     pair = next(node for node in draft.graph.node if node.op_type == "QuantizeLinear")
     draft.graph.initializer.append(numpy_helper.from_array(np.int8(3), "zero_of_3"))
     reader = next(node for node in draft.graph.node if pair.output[0] in node.input)
@@ -273,24 +266,9 @@ def _make_good(folder: Path) -> Good:
     return Good(network=network, file=read_onnx(out), images=images, folder=folder)
 
 
-def _draft(network: FloatModel, target: str) -> onnx.ModelProto:
-    """A file in the target's form with ranges from noise."""
-    plan = plan_of(network, target, Bits())
-    images = NoiseSampler(network.input_spec, network.num_classes, 0).draw(4, 4)[0]
-    simulator = Simulator(network.folded, plan, logits=network.logits_name)
-    calibrate(simulator, [images], Calibration(activations="minmax", weights="minmax"))
-    return write_onnx(network.folded, plan, simulator.freeze(), simulator.tuned_parameters(), {"target": target})
-
-
-@click.group(invoke_without_command=True)
-@click.pass_context
-def main(context: click.Context) -> None:
-    """Plant every fault; `good` holds the usual networks against the rules."""
-    if context.invoked_subcommand is None:
-        plant()
-
-
-def plant() -> None:
+@click.command()
+def main() -> None:
+    """Plant every fault, and say what catches it."""
     torch.set_num_threads(1)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -325,20 +303,6 @@ def _page(rows: list[dict[str, Any]]) -> str:
         *(f"| {row['fault']} | {row['said'].replace('|', '/').replace(chr(10), '; ')} |" for row in rows),
     ]
     return "\n".join(lines) + "\n"
-
-
-@main.command()
-def good() -> None:
-    """Hold a good file of every usual network against the rules of every target; no alarm may be raised."""
-    torch.set_num_threads(1)
-    found = {}
-    for title, name in USUAL_NETWORKS.items():
-        network = load_drawn(name)
-        for target in TARGETS:
-            findings = check(_draft(network, target), find_target(target))
-            found[f"{title}, {target}"] = [finding.message for finding in findings]
-            click.echo(f"{title}, {target}: {len(findings)} {findings[0].message if findings else ''}")
-    write_results("good_files", {"findings": found})
 
 
 if __name__ == "__main__":

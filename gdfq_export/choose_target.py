@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import onnx
 import torch
 
 from calib.samplers import NoiseSampler
@@ -19,7 +20,7 @@ from gdfq_export.backends.base import Backend, Session
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.float_model import FloatModel
 from gdfq_export.progress import Progress
-from gdfq_export.recipe import Calibration, Recipe
+from gdfq_export.recipe import Bits, Calibration, Recipe
 from gdfq_export.simulator import IntegerSimulator, Simulator
 from gdfq_export.targets import TARGETS, Target
 from gdfq_export.tuned_network import plan_of
@@ -29,7 +30,7 @@ from gdfq_export.verify.latency import RatioInterval, Samples, interleave, summa
 from gdfq_export.verify.target_choice import Candidate, TargetChoice
 from gdfq_export.writer import write_onnx
 
-__all__ = ["choose_target"]
+__all__ = ["choose_target", "write_draft"]
 
 _IMAGES = 8
 _SECONDS = 6.0
@@ -83,18 +84,25 @@ class _Wrong(Exception):
 def _draft(
     model: FloatModel, recipe: Recipe, target: Target, backend: Backend, images: torch.Tensor, threads: int
 ) -> _Draft:
-    plan = plan_of(model, target.name, recipe.bits)
-    simulator = Simulator(model.folded, plan, logits=model.logits_name)
-    calibrate(simulator, [images[:_IMAGES]], Calibration(activations="minmax", weights="minmax"))
-    encodings, parameters = simulator.freeze(), simulator.tuned_parameters()
-    file = write_onnx(model.folded, plan, encodings, parameters, {"draft": "for timing"})
+    file, exact = write_draft(model, target, recipe.bits, images[:_IMAGES])
     session = backend.load(file.SerializeToString(), threads)
     if target.exact:
         few = images[:2].numpy()
-        simulated = IntegerSimulator(model.folded, plan, encodings, parameters).run(few)[session.output_name]
-        _require_same(backend.name, session.run(few), simulated)
+        _require_same(backend.name, session.run(few), exact.run(few)[session.output_name])
     coverage = measure_coverage(session.describe())
     return _Draft(session=session, integer_compute=coverage.integer_compute, float_compute=len(coverage.float_compute))
+
+
+def write_draft(
+    model: FloatModel, target: Target, bits: Bits, images: torch.Tensor
+) -> tuple[onnx.ModelProto, IntegerSimulator]:
+    """A file in the target's form with ranges from `images` [N, C, H, W] and no tuning, and its simulation."""
+    plan = plan_of(model, target.name, bits)
+    simulator = Simulator(model.folded, plan, logits=model.logits_name)
+    calibrate(simulator, [images], Calibration(activations="minmax", weights="minmax"))
+    encodings, parameters = simulator.freeze(), simulator.tuned_parameters()
+    file = write_onnx(model.folded, plan, encodings, parameters, {"draft": "for timing", "target": target.name})
+    return file, IntegerSimulator(model.folded, plan, encodings, parameters)
 
 
 def _require_same(runtime: str, found: np.ndarray, simulated: np.ndarray) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
 
 from gdfq_export import __version__
 from gdfq_export.backends.choose import Measuring
-from gdfq_export.backends.tensorrt import Finding
+from gdfq_export.backends.finding import Finding
 from gdfq_export.budget import Budget
 from gdfq_export.data import ImageSource
 from gdfq_export.float_model import FloatModel
@@ -34,9 +35,7 @@ from gdfq_export.verify.report import (
 from gdfq_export.verify.target_choice import TargetChoice
 from gdfq_export.verify.verify import Verification
 
-__all__ = [
-    "file_facts", "file_metadata", "input_facts", "measurement_warnings", "report_run", "runtime_facts",
-]  # fmt: skip
+__all__ = ["file_metadata", "report_file", "report_run"]
 
 _AS_SIMULATED = 0.95  # of the answers, where a runtime adds floats in an order of its own
 
@@ -90,24 +89,66 @@ def report_run(
         courses: of the figures of making images and tuning.
         findings: rules of the runtime that the file breaks.
     """
-    return Report(
+    report = report_file(
+        model,
+        measured,
         command="quantize",
-        tool_version=__version__,
-        source=model.source,
-        files=Files(
-            float_network=file_facts(model.name, float_file),
-            quantized=file_facts(name, file),
-            size_ratio=len(file) / len(float_file),
-        ),
-        input=input_facts(model),
+        name=name,
+        float_file=float_file,
+        file=file,
+        seed=source.seed,
+        progress=progress,
+        measuring=measuring,
+        findings=findings,
+        warnings=(*source.warnings, *tuned.warnings, *_target_warning(recipe.target)),
+    )
+    return dataclasses.replace(
+        report,
         recipe=RecipeFacts(
             name=recipe.name,
             target=recipe.target,
             sha256=recipe_sha256(recipe),
             used=tuned.recipe.model_dump(mode="json"),
         ),
-        seed=source.seed,
         calibration=CalibrationFacts(source=source.name, images=tuned.images, provenance=source.provenance),
+        budget=None if clock is None else BudgetFacts(seconds=clock.seconds, spent=clock.seconds - clock.left),
+        mixed_bits=_mixed_bits(tuned),
+        target_choice=choice,
+        curves=_curves(courses),
+    )
+
+
+def report_file(
+    model: FloatModel,
+    measured: Verification,
+    *,
+    command: str,
+    name: str,
+    float_file: bytes,
+    file: bytes,
+    seed: int,
+    progress: Progress,
+    measuring: Measuring,
+    findings: Sequence[Finding],
+    warnings: Sequence[str],
+) -> Report:
+    """What can be said of a file without knowing the run that made it; the arguments are those of `report_run`.
+
+    `warnings` stand between those of the float network and those of the measurement.
+    """
+    return Report(
+        command=command,
+        tool_version=__version__,
+        source=model.source,
+        files=Files(
+            float_network=_file_facts(model.name, float_file),
+            quantized=_file_facts(name, file),
+            size_ratio=len(file) / len(float_file),
+        ),
+        input=_input_facts(model),
+        recipe=None,
+        seed=seed,
+        calibration=None,
         accuracy=measured.accuracy,
         agreement=measured.agreement,
         parity=measured.parity,
@@ -119,29 +160,16 @@ def report_run(
         resources=measured.resources,
         findings=tuple(findings),
         seconds_by_phase=dict(progress.seconds),
-        warnings=(
-            *model.warnings,
-            *source.warnings,
-            *tuned.warnings,
-            *_target_warning(recipe.target),
-            *measurement_warnings(measured, measuring),
-        ),
+        warnings=(*model.warnings, *warnings, *_measurement_warnings(measured, measuring)),
         machine=this_machine(),
         versions=versions(),
-        budget=None if clock is None else BudgetFacts(seconds=clock.seconds, spent=clock.seconds - clock.left),
-        mixed_bits=_mixed_bits(tuned),
-        runtime=runtime_facts(measuring),
-        target_choice=choice,
-        curves=_curves(courses),
+        runtime=RuntimeFacts(
+            name=measuring.own.name, measured_in=measuring.backend.name, reason=measuring.away or None
+        ),
     )
 
 
-def runtime_facts(measuring: Measuring) -> RuntimeFacts:
-    """The runtimes in the report's words."""
-    return RuntimeFacts(name=measuring.own.name, measured_in=measuring.backend.name, reason=measuring.away or None)
-
-
-def input_facts(model: FloatModel) -> InputFacts:
+def _input_facts(model: FloatModel) -> InputFacts:
     """What an image of the network is."""
     spec = model.input_spec
     return InputFacts(shape=spec.shape, scale=spec.scale, mean=spec.mean, std=spec.std, classes=model.num_classes)
@@ -168,7 +196,7 @@ def _target_warning(target: str) -> list[str]:
     return [warning] if (warning := find_target(target).warning) else []
 
 
-def measurement_warnings(measured: Verification, measuring: Measuring) -> list[str]:
+def _measurement_warnings(measured: Verification, measuring: Measuring) -> list[str]:
     """What the measurement itself says that a user should know."""
     found = []
     if measuring.away:
@@ -188,6 +216,6 @@ def measurement_warnings(measured: Verification, measuring: Measuring) -> list[s
     return found
 
 
-def file_facts(name: str, data: bytes) -> FileFacts:
+def _file_facts(name: str, data: bytes) -> FileFacts:
     """Size and hash of a file's bytes."""
     return FileFacts(name=name, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())

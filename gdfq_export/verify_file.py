@@ -12,7 +12,6 @@ import onnx
 
 from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
-from gdfq_export import __version__
 from gdfq_export.backends import BACKENDS
 from gdfq_export.backends.base import Images
 from gdfq_export.backends.choose import choose_backend
@@ -21,27 +20,26 @@ from gdfq_export.data import ImageSource
 from gdfq_export.errors import InputError
 from gdfq_export.float_model import FloatModel
 from gdfq_export.inspection.rules import check
+from gdfq_export.own_metadata import own_metadata
 from gdfq_export.progress import Progress
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
-from gdfq_export.run_report import file_facts, input_facts, measurement_warnings, runtime_facts
+from gdfq_export.run_report import report_file
 from gdfq_export.simulator import read_back
 from gdfq_export.targets import TARGETS, Target, find_target
 from gdfq_export.verify.accuracy import LabelledImages
 from gdfq_export.verify.baseline import regressions
 from gdfq_export.verify.gates import decide
-from gdfq_export.verify.machine import this_machine, versions
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.parity import Expected
 from gdfq_export.verify.preprocessing import preprocessing_findings
 from gdfq_export.verify.proportion import Proportion
-from gdfq_export.verify.report import Files, Report
+from gdfq_export.verify.report import Report
 from gdfq_export.verify.verify import Verification, run_verification
 
 __all__ = ["Judges", "decide_all", "target_of_file", "verify_file"]
 
 _LARGE = 128 * 128  # pixels from which simulating an image takes a second
 _PARITY_IMAGES, _PARITY_IMAGES_LARGE = 256, 8
-_PREFIX = "gdfq_export."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +56,7 @@ def target_of_file(proto: onnx.ModelProto, *, target: str | None, backend: str |
     Raises:
         InputError: there is no such target, or it belongs to another runtime than asked for.
     """
-    metadata = metadata_of(proto)
+    metadata = own_metadata(proto)
     name = target or (metadata.get("target") if backend is None else None)
     if name is not None:
         found = find_target(name)
@@ -71,13 +69,6 @@ def target_of_file(proto: onnx.ModelProto, *, target: str | None, backend: str |
             f"--target {found.name} is for the runtime {found.backend}, not {backend}; leave out one of them"
         )
     return found
-
-
-def metadata_of(proto: onnx.ModelProto) -> dict[str, str]:
-    """What the file says of itself, if this tool wrote it; empty otherwise."""
-    return {
-        entry.key.removeprefix(_PREFIX): entry.value for entry in proto.metadata_props if entry.key.startswith(_PREFIX)
-    }
 
 
 def verify_file(
@@ -138,34 +129,18 @@ def verify_file(
     )
     with progress.phase("rules"):
         findings = (*check(proto, target), *_preprocessing(model, proto, measured))
-    return Report(
+    return report_file(
+        model,
+        measured,
         command="verify",
-        tool_version=__version__,
-        source=model.source,
-        files=Files(
-            float_network=file_facts(model.name, float_file),
-            quantized=file_facts(name, file),
-            size_ratio=len(file) / len(float_file),
-        ),
-        input=input_facts(model),
-        recipe=None,
+        name=name,
+        float_file=float_file,
+        file=file,
         seed=seed,
-        calibration=None,
-        accuracy=measured.accuracy,
-        agreement=measured.agreement,
-        parity=measured.parity,
-        simulation=measured.simulation,
-        coverage=measured.coverage,
-        latency=measured.latency,
-        layers=measured.layers,
-        weights=measured.weights,
-        resources=measured.resources,
+        progress=progress,
+        measuring=measuring,
         findings=findings,
-        seconds_by_phase=dict(progress.seconds),
-        warnings=(*model.warnings, *warnings, *_chance(measured, model), *measurement_warnings(measured, measuring)),
-        machine=this_machine(),
-        versions=versions(),
-        runtime=runtime_facts(measuring),
+        warnings=(*warnings, *_chance(measured, model)),
     )
 
 
@@ -221,7 +196,7 @@ def _simulation(proto: onnx.ModelProto) -> tuple[Expected | None, str]:
 
 
 def _preprocessing(model: FloatModel, proto: onnx.ModelProto, measured: Verification) -> tuple[Finding, ...]:
-    stated = metadata_of(proto).get("preprocessing")
+    stated = own_metadata(proto).get("preprocessing")
     found = json.loads(stated) if stated else None
     return preprocessing_findings(
         model.input_spec, found, None if isinstance(measured.layers, NotMeasured) else measured.layers

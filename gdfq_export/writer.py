@@ -30,6 +30,7 @@ import onnx_ir as ir
 from torch import Tensor
 
 from gdfq_export import __version__
+from gdfq_export.own_metadata import as_metadata
 from gdfq_export.plan import QuantPlan, QuantPoint, Role
 from gdfq_export.simulator import Encoding, quantized_name
 from gdfq_export.simulator.hard_sigmoid import sum_form
@@ -74,7 +75,7 @@ def write_onnx(
     model.opset_imports[""] = find_target(plan.target).opset
     model.ir_version = _IR_VERSION
     model.metadata_props.clear()
-    model.metadata_props.update({f"gdfq_export.{key}": value for key, value in metadata.items()})
+    model.metadata_props.update(as_metadata(metadata))
     proto = ir.to_proto(model)
     del proto.graph.value_info[:]
     return proto

@@ -20,11 +20,11 @@ from onnx import external_data_helper
 from gdfq_export.inspection.layers import Layer, read_layers
 from gdfq_export.inspection.qdq_graph import Grid, QdqGraph
 from gdfq_export.inspection.quantized_tensors import QuantizedTensor, bits_of, tensors_of
+from gdfq_export.own_metadata import own_metadata
 from gdfq_export.plan import Role
 
 __all__ = ["Inspection", "LayerFacts", "ValueFacts", "bytes_on_disk", "inspect_file"]
 
-_PREFIX = "gdfq_export."
 _CARRIES = frozenset(
     {"AveragePool", "Dropout", "Flatten", "GlobalAveragePool", "Identity", "MaxPool", "Pad", "Reshape", "Slice"}
 ) | {"Split", "Squeeze", "Transpose", "Unsqueeze"}
@@ -135,13 +135,12 @@ def inspect_file(model: onnx.ModelProto, file_bytes: int) -> Inspection:
     layers = read_layers(graph, _CARRIES)
     whole = sum(layer.whole for layer in layers)
     operators = Counter(node.op_type for node in graph.nodes)
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
     return Inspection(
         bytes=file_bytes,
         opsets={entry.domain or "ai.onnx": entry.version for entry in model.opset_import},
         ir_version=model.ir_version,
         producer=" ".join(part for part in (model.producer_name, model.producer_version) if part),
-        metadata={key.removeprefix(_PREFIX): text for key, text in metadata.items() if key.startswith(_PREFIX)},
+        metadata=own_metadata(model),
         inputs=tuple(map(_value, (value for value in graph.graph.inputs if value.const_value is None))),
         outputs=tuple(map(_value, graph.graph.outputs)),
         operators=dict(sorted(operators.items(), key=lambda entry: (-entry[1], entry[0]))),

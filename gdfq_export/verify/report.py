@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gdfq_export.backends.tensorrt import Finding
+from gdfq_export.backends.finding import Finding
 from gdfq_export.errors import InternalError
 from gdfq_export.files import atomic_output
 from gdfq_export.verify.accuracy import Accuracy

@@ -19,6 +19,7 @@ from __future__ import annotations
 import onnx
 
 from gdfq_export.errors import InputError
+from gdfq_export.own_metadata import own_metadata
 from gdfq_export.simulator.integer import IntegerSimulator
 from gdfq_export.simulator.read_back.float_graph import FloatGraph, float_graph
 from gdfq_export.simulator.read_back.fused import fused_nodes
@@ -27,8 +28,6 @@ from gdfq_export.simulator.read_back.prepared import prepare
 from gdfq_export.targets import TARGETS, Clip, Target, find_target
 
 __all__ = ["read_back"]
-
-_TARGET = "gdfq_export.target"
 
 
 def read_back(model: onnx.ModelProto) -> IntegerSimulator:
@@ -51,9 +50,8 @@ def read_back(model: onnx.ModelProto) -> IntegerSimulator:
 
 def _target(model: onnx.ModelProto) -> Target:
     """The target the file was written for; of another tool's file, ONNX Runtime."""
-    for entry in model.metadata_props:
-        if entry.key == _TARGET:
-            return find_target(entry.value)
+    if (name := own_metadata(model).get("target")) is not None:
+        return find_target(name)
     return next(target for target in TARGETS.values() if target.backend == "onnxruntime" and target.exact)
 
 
