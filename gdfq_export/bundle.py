@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,8 @@ def _sidecar(report: Report) -> dict[str, Any]:
 
 
 def _facts(report: Report, plan: QuantPlan) -> Mapping[str, Any]:
-    """How the file came to be, with nothing in it that a clock decides."""
-    parity = report.parity
+    """How the file came to be, with nothing in it that a clock decides but what `--target auto` measured."""
+    parity, choice = report.parity, report.target_choice
     recipe, runtime = report.recipe, report.runtime
     return {
         "tool_version": report.tool_version,
@@ -55,6 +56,7 @@ def _facts(report: Report, plan: QuantPlan) -> Mapping[str, Any]:
         "recipe": None if recipe is None else {"name": recipe.name, "sha256": recipe.sha256, "used": recipe.used},
         "seed": report.seed,
         "target": plan.target,
+        **({} if choice is None else {"target_choice": {"machine": asdict(report.machine), **asdict(choice)}}),
         "verified_in": None if runtime is None else runtime.measured_in,
         "parity": None if isinstance(parity, NotMeasured) else parity.exact,
         "plan": [

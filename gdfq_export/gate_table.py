@@ -15,13 +15,15 @@ __all__ = ["GATES", "Gate", "gate_help"]
 class Gate:
     """One gate: its name is its flag, `help` what is measured; `most` says that the limit is an upper one.
 
-    `unit` is "pp", "dB", "ms", "" for a share or ratio, "yes" for what is required or not.
+    `on_accuracy` says that it is about what the file answers, not about how fast or how large it is. `unit` is "pp",
+    "dB", "ms", "" for a share or ratio, "yes" for what is required or not.
     """
 
     name: str
     help: str
     unit: str
     most: bool
+    on_accuracy: bool = False
 
     @property
     def key(self) -> str:
@@ -42,19 +44,22 @@ GATES: tuple[Gate, ...] = (
         help="Top-1 of float less that of the file, in percentage points, on labelled images.",
         unit="pp",
         most=True,
+        on_accuracy=True,
     ),
-    Gate(name="max-top5-drop-pp", help="The same for top-5.", unit="pp", most=True),
+    Gate(name="max-top5-drop-pp", help="The same for top-5.", unit="pp", most=True, on_accuracy=True),
     Gate(
         name="min-agreement",
         help="Share of images, 0 to 1, to which float and file give the same answer.",
         unit="",
         most=False,
+        on_accuracy=True,
     ),
     Gate(
         name="min-layer-snr-db",
         help="Signal to noise of the worst layer, in dB.",
         unit="dB",
         most=False,
+        on_accuracy=True,
     ),
     Gate(
         name="min-integer-coverage",

@@ -7,8 +7,8 @@
     manifest.json     hashes of all of these, and what it takes to run it again
 
 The manifest has sorted keys and no dates: the same run gives the same bytes, so that a registry can keep it by its
-hash. Reports hold timings, which differ; their hashes are in the manifest under `measurements`, apart from what was
-made.
+hash; only `--target auto` adds the times that decided, with the machine they were taken on. Reports hold timings, which
+differ; their hashes are in the manifest under `measurements`, apart from what was made.
 """
 
 from __future__ import annotations

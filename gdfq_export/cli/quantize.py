@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,7 @@ def quantize(
     from gdfq_export.cli.tables import print_choice, print_plan, print_report
     from gdfq_export.cli.warned import print_warnings
     from gdfq_export.demo import held_out_set
+    from gdfq_export.quantize_fastest import quantize_fastest
     from gdfq_export.sources import load_model
 
     place = use_compute(device, threads)
@@ -129,19 +131,17 @@ def quantize(
             click.echo(f"bits.mixed: when layers have been measured, some of these weights get {mixed.weights} bits")
         return
     progress, choice = progress_display(), None
+    run = partial(pipeline.quantize, network, chosen)
     if target == AUTO:
         choice = choose_target(network, chosen, seed=seed, batch=batch, threads=1, progress=progress)
         print_choice(choice)
-        chosen = chosen.model_copy(update={"target": choice.chosen})
+        run = partial(quantize_fastest, network, chosen, choice)
     labelled = held_out_set() if model is None else None
     if data is not None:
         labelled = RealSet.load(data, network.input_spec, network.num_classes)
-    limits = {**chosen.gates.limits(), **gate_limits(flags)}
     with tempfile.TemporaryDirectory(prefix="gdfq-export-") as scratch:
         file = onnx_out or Path(scratch) / "model.onnx"
-        result = pipeline.quantize(
-            network,
-            chosen,
+        result = run(
             out=file,
             report=report,
             data=labelled,
@@ -151,10 +151,11 @@ def quantize(
             progress=progress,
             budget=budget,
             batch=batch,
-            choice=choice,
-            gates=limits,
+            gates={**chosen.gates.limits(), **gate_limits(flags)},
             keep_images=bundle is not None or html is not None,
         )
+        if result.report.target_choice not in (None, choice):
+            print_choice(result.report.target_choice)
         print_warnings(warning for warning in result.report.warnings if warning not in network.warnings)
         print_report(result.report)
         if bundle is not None or html is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from gdfq_export.verify.latency import RatioInterval, Timings
@@ -33,3 +34,20 @@ class TargetChoice:
     float_runtime: str
     float_timings: Timings
     candidates: tuple[Candidate, ...]
+
+    @property
+    def by_speed(self) -> tuple[str, ...]:
+        """The chosen target, then the others that run here faster than float, the fastest first."""
+        faster = [
+            (each.timings.p50_ms, each.target)
+            for each in self.candidates
+            if each.timings is not None and each.speedup is not None and each.speedup.low > 1
+        ]
+        return (self.chosen, *(target for _, target in sorted(faster) if target != self.chosen))
+
+    def with_reason(self, target: str, reason: str) -> TargetChoice:
+        """The same with another reason at one target."""
+        candidates = (
+            dataclasses.replace(each, reason=reason) if each.target == target else each for each in self.candidates
+        )
+        return dataclasses.replace(self, candidates=tuple(candidates))

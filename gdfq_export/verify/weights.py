@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
-from gdfq_export.verify.constants import constant_tensors
+from gdfq_export.graph.constant import input_at
+from gdfq_export.inspection.layers import Layer, read_layers
+from gdfq_export.inspection.qdq_graph import Grid, QdqGraph
 from gdfq_export.verify.histogram import Histogram, code_histogram
 
 __all__ = ["WeightCodes", "weight_codes"]
 
 _MOST_BINS = 64
-_LAYERS = ("Conv", "Gemm", "MatMul", "ConvTranspose")
-_MAKERS = ("Cast", "QuantizeLinear")
+_THROUGH = frozenset({"Transpose"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,49 +46,30 @@ def weight_codes(model: onnx.ModelProto) -> tuple[WeightCodes, ...]:
     """Of every layer whose weights are integers in the file, in graph order.
 
     Also behind a Cast from INT4, and float weights behind a QuantizeLinear, which the runtime makes integers.
+
+    Raises:
+        InputError: the graph is not one that ONNX allows.
     """
-    constants = constant_tensors(model)
-    producers = {output: node for node in model.graph.node for output in node.output}
+    graph = QdqGraph(model)
     found = []
-    for node in model.graph.node:
-        if node.op_type not in _LAYERS or len(node.input) < 2:
-            continue
-        real = producers.get(node.input[1])
-        while real is not None and real.op_type == "Transpose":
-            real = producers.get(real.input[0])
-        if real is None or real.op_type != "DequantizeLinear" or real.input[1] not in constants:
-            continue
-        maker = producers.get(real.input[0])
-        tensor = maker.input[0] if maker is not None and maker.op_type in _MAKERS else real.input[0]
-        if tensor in constants:
-            rounds = maker is not None and maker.op_type == "QuantizeLinear"
-            found.append(_describe(node, constants, constants[tensor], real, rounds))
+    for layer in read_layers(graph, _THROUGH):
+        grid = layer.weight
+        codes = None if grid is None else graph.numbers(grid.codes)
+        if grid is not None and grid.scale is not None and codes is not None and codes.size:
+            found.append(_describe(layer, grid, np.asarray(codes, np.int32), grid.scale))
     return tuple(found)
 
 
-def _describe(
-    node: onnx.NodeProto,
-    constants: Mapping[str, onnx.TensorProto],
-    stored: onnx.TensorProto,
-    real: onnx.NodeProto,
-    rounds: bool,
-) -> WeightCodes:
-    axis = next((attribute.i for attribute in real.attribute if attribute.name == "axis"), 1)
-    values, scale = numpy_helper.to_array(stored), numpy_helper.to_array(constants[real.input[1]])
-    zero = constants.get(real.input[2]) if len(real.input) > 2 else None
-    zero_point = np.zeros(1, np.int32) if zero is None else numpy_helper.to_array(zero).astype(np.int32)
-    zero_point = _beside(zero_point, axis, values.shape)
-    if rounds:
-        limits = (0, 255) if zero is None or zero.data_type == onnx.TensorProto.UINT8 else (-128, 127)
-        values = np.clip(np.rint(values / _beside(scale, axis, values.shape)) + zero_point, *limits)
-    codes = values.astype(np.int32)
+def _describe(layer: Layer, grid: Grid, codes: NDArray[np.int32], scale: NDArray[Any]) -> WeightCodes:
+    axis = 0 if grid.axis is None else grid.axis
+    zero = np.zeros(()) if grid.zero_point is None else grid.zero_point
     low, high = int(codes.min()), int(codes.max())
-    silent = codes == zero_point
+    silent = codes == _beside(zero, axis, codes.shape)
     rows = np.moveaxis(silent, axis, 0).reshape(codes.shape[axis], -1) if scale.size > 1 else silent.reshape(1, -1)
     return WeightCodes(
-        node=node.name or node.output[0],
-        op_type=node.op_type,
-        tensor=stored.name,
+        node=layer.name,
+        op_type=layer.op_type,
+        tensor=_stored(grid.codes),
         elements=codes.size,
         scales=int(scale.size),
         scale_low=float(scale.min()),
@@ -99,6 +80,14 @@ def _describe(
         unused_channels=int(rows.all(axis=1).sum()),
         histogram=code_histogram(codes, _MOST_BINS),
     )
+
+
+def _stored(codes: ir.Value) -> str:
+    """Name of the array in the file that codes are made of."""
+    value, maker = codes, codes.producer()
+    while maker is not None and (before := input_at(maker, 0)) is not None:
+        value, maker = before, before.producer()
+    return value.name or ""
 
 
 def _beside(numbers: NDArray[Any], axis: int, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +12,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-import gdfq_export
 from calib.input_spec import InputSpec
 from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
@@ -62,16 +60,15 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
 
     def quantize(network: object, recipe: object, **options: Any) -> SimpleNamespace:
         calls.quantize.update(options, network=network, recipe=recipe)
-        report = SimpleNamespace(warnings=("folded before it came here", "a late one"), gates=())
+        report = SimpleNamespace(warnings=("folded before it came here", "a late one"), gates=(), target_choice=None)
         return SimpleNamespace(report=report, plan=PLAN, images=None)
 
     def plan_only(*arguments: object) -> QuantPlan:
         calls.plan_only = arguments
         return PLAN
 
-    pipeline = SimpleNamespace(quantize=quantize, plan_only=plan_only)
-    monkeypatch.setitem(sys.modules, "gdfq_export.pipeline", pipeline)
-    monkeypatch.setattr(gdfq_export, "pipeline", pipeline, raising=False)
+    monkeypatch.setattr("gdfq_export.pipeline.quantize", quantize)
+    monkeypatch.setattr("gdfq_export.pipeline.plan_only", plan_only)
     monkeypatch.setattr("gdfq_export.sources.load_model", load_model)
     monkeypatch.setattr(
         "gdfq_export.verify.summary.summary_rows", lambda report: [("top-1 drop", "+0.11 pp", "899 [x]")]

@@ -46,6 +46,7 @@ def matmul(weights: np.ndarray, scale: np.ndarray, zero: np.ndarray | None, axis
         initializers={"w": weights, "scale": scale, **({} if zero is None else {"zero": zero})},
         infer_shapes=False,
     )
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 3]))
     if form == "int4":
         packed = helper.make_tensor("w", TensorProto.INT4, weights.shape, weights.ravel())
         model.graph.initializer[0].CopyFrom(packed)

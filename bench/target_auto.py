@@ -1,0 +1,145 @@
+"""`--target auto` held against everything it could have chosen, and against the peers' files, in one run.
+
+    python -m bench.target_auto run --networks resnet18 --batches 1,8
+    python -m bench.target_auto page
+
+The choice is made as the command makes it. Then a file of every target that runs here and the peers' files are timed
+against the chosen one, interleaved in one process (`gdfq_export.verify.latency`). Writes
+bench/results/target_auto/NETWORK-batchN.json; `page` makes docs/target-auto.md.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from bench.coverage import BITS, IMAGES, quantize_quickly, recipe_for
+from bench.peers import nncf_file, static_default, static_recommended
+from bench.results_file import FOLDER, write_results
+from bench.usual_networks import USUAL_NETWORKS, load_drawn
+from gdfq_export.backends import find_backend
+from gdfq_export.choose_target import choose_target
+from gdfq_export.float_model import FloatModel
+from gdfq_export.progress import SilentProgress
+from gdfq_export.targets import find_target
+from gdfq_export.verify.latency import interleave, summarize, versus
+from gdfq_export.verify.target_choice import TargetChoice
+
+RESULTS = FOLDER / "target_auto"
+PAGE = FOLDER.parent.parent / "docs" / "target-auto.md"
+_FEWEST_ROUNDS = 20
+
+
+@click.group()
+def main() -> None:
+    """Time what was chosen against what could have been, and make the page."""
+
+
+@main.command()
+@click.option("--networks", default="resnet18", show_default=True)
+@click.option("--batches", default="1,8", show_default=True)
+@click.option("--seconds", default=60.0, show_default=True, help="For each network and batch, warm-up on top.")
+def run(networks: str, batches: str, seconds: float) -> None:
+    """Choose for each network and batch, and time the choice against all others."""
+    torch.set_num_threads(1)
+    for name in networks.split(","):
+        model = load_drawn(name)
+        for batch in map(int, batches.split(",")):
+            recipe = recipe_for("ort-cpu", BITS["W8A8"])
+            choice = choose_target(model, recipe, seed=0, batch=batch, threads=1, progress=SilentProgress())
+            with tempfile.TemporaryDirectory(prefix="gdfq-export-") as folder:
+                rows = _time(name, model, choice, batch, Path(folder), seconds)
+            body = {"network": name, "batch": batch, "threads": 1, "seed": 0, "calibration_images": IMAGES}
+            path = write_results(f"target_auto/{name}-batch{batch}", {**body, "choice": asdict(choice), "rows": rows})
+            for title, row in rows.items():
+                click.echo(f"{name} batch {batch} {title}: chosen is {row['chosen_faster_by']['value']:.3f} as fast")
+            click.echo(f"chosen: {choice.chosen}; wrote {path}")
+
+
+def _time(
+    name: str, model: FloatModel, choice: TargetChoice, batch: int, folder: Path, seconds: float
+) -> dict[str, Any]:
+    files = _files(name, model, choice, folder)
+    images = torch.randn(batch, *model.input_spec.shape, generator=torch.Generator().manual_seed(1)).numpy()
+    runs: dict[str, Callable[[], object]] = {}
+    for title, (file, backend) in files.items():
+        session = find_backend(backend).load(file, 1)
+        runs[title] = lambda session=session: session.run(images)  # type: ignore[misc]
+    samples = interleave(runs, budget_seconds=seconds, min_rounds=_FEWEST_ROUNDS)
+    chosen = samples[f"ours, {choice.chosen}"]
+    return {
+        title: {
+            "p50_ms": summarize(taken).p50_ms,
+            "rounds": len(taken),
+            "chosen_faster_by": asdict(versus(taken, chosen)),
+        }
+        for title, taken in samples.items()
+    }
+
+
+def _files(name: str, model: FloatModel, choice: TargetChoice, folder: Path) -> dict[str, tuple[Path, str]]:
+    """Every file with the runtime it runs in."""
+    found: dict[str, tuple[Path, str]] = {}
+    for candidate in choice.candidates:
+        if candidate.timings is not None:
+            out = folder / f"{candidate.target}.onnx"
+            quantize_quickly(model, candidate.target, BITS["W8A8"], out)
+            found[f"ours, {candidate.target}"] = (out, find_target(candidate.target).backend)
+    floating = folder / "float.onnx"
+    floating.write_bytes(model.original.SerializeToString())
+    images = torch.randn(IMAGES, *model.input_spec.shape, generator=torch.Generator().manual_seed(0))
+    found["float, ONNX Runtime"] = (floating, "onnxruntime")
+    found["float, OpenVINO"] = (floating, "openvino")
+    found["quantize_static, default"] = (static_default(floating, images, folder), "onnxruntime")
+    found["quantize_static, recommended"] = (static_recommended(floating, images, folder), "onnxruntime")
+    found["NNCF, OpenVINO"] = (nncf_file(name, floating, images, folder), "openvino")
+    return found
+
+
+@main.command()
+def page() -> None:
+    """Make docs/target-auto.md of what was run."""
+    titles = {name: title for title, name in USUAL_NETWORKS.items()}
+    parts = [_HEAD]
+    for path in sorted(RESULTS.glob("*.json")):
+        body = json.loads(path.read_text(encoding="utf-8"))
+        choice = body["choice"]
+        parts += [
+            f"## {titles[body['network']]}, batch {body['batch']}: {choice['chosen']}",
+            "",
+            f"{choice['chosen']}: {choice['reason']}.",
+            "",
+            "| file | p50 ms | the chosen is faster by |",
+            "| --- | --- | --- |",
+            *(
+                f"| {title} | {row['p50_ms']:.2f} | {_ratio(row['chosen_faster_by'])} |"
+                for title, row in sorted(body["rows"].items(), key=lambda item: item[1]["p50_ms"])
+            ),
+            "",
+        ]
+    PAGE.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
+    click.echo(f"wrote {PAGE}")
+
+
+def _ratio(ratio: dict[str, Any]) -> str:
+    return f"{ratio['value']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]"
+
+
+_HEAD = """# What `--target auto` chooses
+
+The command times a draft of every target that runs on this machine and chooses; then a file of every target and the
+peers' files are timed against the chosen one, one thread, interleaved in one process. *The chosen is faster by* is a
+file's time by that of the chosen one with its 95 % interval, above 1 where the chosen is faster. Networks at 224 x 224
+have drawn weights. `python -m bench.target_auto` makes this page.
+"""
+
+
+if __name__ == "__main__":
+    main()
