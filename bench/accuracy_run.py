@@ -26,15 +26,15 @@ from calib.samplers import RealSet
 from calib.set_statistics import measure_set
 from gdfq_export import pipeline
 from gdfq_export.cli.tables import print_plan
-from gdfq_export.comparison_cell import MEASURING_PHASES
+from gdfq_export.comparison.ladder import METHODS, BudgetUse
+from gdfq_export.comparison.published_budget import cut_to_budget
+from gdfq_export.comparison.run_cell import MEASURING_PHASES
 from gdfq_export.data import ImageSource
 from gdfq_export.demo import held_out_set
 from gdfq_export.demo.digits import training_digits
 from gdfq_export.errors import InputError
 from gdfq_export.float_model import FloatModel
-from gdfq_export.ladder import METHODS, BudgetUse
 from gdfq_export.progress import SilentProgress
-from gdfq_export.published_budget import cut_to_budget
 from gdfq_export.recipe import recipe_sha256
 from gdfq_export.sources import load_model
 

@@ -85,23 +85,23 @@ def compare(
     if data is not None and images is not None:
         raise click.UsageError("--data and --images contradict each other; give one of them")
     from gdfq_export.cli.outputs import require_folder, require_outputs, sidecar_of
-    from gdfq_export.ladder import require_known
+    from gdfq_export.comparison.ladder import require_known
 
     require_known(methods, bits)
     if target is not None:
         find_target(target)
 
     from calib.samplers import RealSet
-    from gdfq_export import compare as comparing
     from gdfq_export.cli.comparison_table import ComparisonPrinter
     from gdfq_export.cli.compute import use_compute
     from gdfq_export.cli.display import progress_display
     from gdfq_export.cli.warned import print_warnings
-    from gdfq_export.comparison_files import CHART, FILES, JSON, PAGE, file_name
-    from gdfq_export.comparison_words import float_words, scored_words
+    from gdfq_export.comparison import compare as comparing
+    from gdfq_export.comparison.files import CHART, FILES, JSON, PAGE, file_name
+    from gdfq_export.comparison.scored_images import given_images, made_images
+    from gdfq_export.comparison.words import float_words, scored_words
     from gdfq_export.demo import held_out_set
     from gdfq_export.errors import InputError
-    from gdfq_export.scored_images import given_images, made_images
     from gdfq_export.sources import load_model
 
     files, made = out / FILES, out / "images.npz"

@@ -8,10 +8,10 @@ import sys
 
 import click
 
-from gdfq_export.compare import Listener
-from gdfq_export.comparison import Cell, Comparison
-from gdfq_export.comparison_words import kib_words, lost_heading, lost_words, note, seconds_words, top1_words
-from gdfq_export.ladder import METHODS, words_for
+from gdfq_export.comparison.cells import Cell, Comparison
+from gdfq_export.comparison.compare import Listener
+from gdfq_export.comparison.ladder import METHODS, words_for
+from gdfq_export.comparison.words import kib_words, lost_heading, lost_words, note, seconds_words, top1_words
 
 __all__ = ["ComparisonPrinter"]
 

@@ -11,7 +11,7 @@ from gdfq_export.errors import GateFailed
 from gdfq_export.files import atomic_output
 from gdfq_export.float_model import FloatModel
 from gdfq_export.page import render_page
-from gdfq_export.set_picture import draw_set_picture
+from gdfq_export.set_picture.picture import draw_set_picture
 from gdfq_export.verify.junit import junit_xml
 from gdfq_export.verify.markdown import markdown as as_markdown
 from gdfq_export.verify.report import Report

@@ -59,8 +59,8 @@ def synthesize(
     from gdfq_export.cli.tables import print_headline
     from gdfq_export.cli.warned import print_warnings
     from gdfq_export.files import atomic_output
-    from gdfq_export.set_headline import headline_rows
-    from gdfq_export.set_picture import draw_set_picture
+    from gdfq_export.set_picture.headline import headline_rows
+    from gdfq_export.set_picture.picture import draw_set_picture
     from gdfq_export.sources import load_model
 
     place = use_compute(device, threads)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gdfq_export.choose_target import TargetChoice
     from gdfq_export.plan import QuantPlan, QuantPoint
     from gdfq_export.recipe import KeyFacts, Recipe
-    from gdfq_export.set_headline import Row
+    from gdfq_export.set_picture.headline import Row
     from gdfq_export.verify.report import Report
 
 __all__ = [

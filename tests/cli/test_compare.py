@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 
 from gdfq_export.cli.compare import ALL_METHODS, USUAL_BITS
 from gdfq_export.cli.main import cli
-from gdfq_export.ladder import GRIDS, METHODS
-from tests import compared
+from gdfq_export.comparison.ladder import GRIDS, METHODS
+from tests.comparison import compared
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +77,7 @@ def test_a_target_and_real_images_reach_the_cells(photos: Path, tmp_path: Path) 
 
 
 def test_without_labels_images_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gdfq_export.scored_images.DEFAULT_RECIPE", "paper/noise")  # trains no generator
+    monkeypatch.setattr("gdfq_export.comparison.scored_images.DEFAULT_RECIPE", "paper/noise")  # trains no generator
     out = tmp_path / "out"
     options = ("--methods", "dfq", "--bits", "w8a8", "--images", 8)
     result = run("--out", out, *options)

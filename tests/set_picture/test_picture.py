@@ -11,7 +11,7 @@ from PIL import Image
 from calib.input_spec import InputSpec
 from calib.set_statistics import LayerDistance, SetStatistics
 from calib.synthetic_set import SyntheticSet
-from gdfq_export.set_picture import draw_set_picture
+from gdfq_export.set_picture.picture import draw_set_picture
 
 SPEC = InputSpec(shape=(3, 8, 8), scale=255.0, mean=(0.0,) * 3, std=(1.0,) * 3)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from gdfq_export.comparison import Cell, Comparison
-from gdfq_export.comparison_words import (
+from gdfq_export.comparison.cells import Cell, Comparison
+from gdfq_export.comparison.ladder import GRIDS, METHODS, words_for
+from gdfq_export.comparison.words import (
     float_words,
     kib_words,
     lost_heading,
@@ -15,7 +16,6 @@ from gdfq_export.comparison_words import (
     seconds_words,
     top1_words,
 )
-from gdfq_export.ladder import GRIDS, METHODS, words_for
 
 __all__ = ["build_page"]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 
 from calib.set_statistics import ClassBalance, LayerDistance, SetStatistics
-from gdfq_export.set_headline import headline_rows
+from gdfq_export.set_picture.headline import headline_rows
 
 STATISTICS = SetStatistics(
     images=5,

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gdfq_export.comparison.ladder import recipe_for
+from gdfq_export.comparison.published_budget import cut_to_budget, published_seconds, steps_within
 from gdfq_export.errors import InputError
 from gdfq_export.float_model import FloatModel
-from gdfq_export.ladder import recipe_for
-from gdfq_export.published_budget import cut_to_budget, published_seconds, steps_within
 from gdfq_export.recipe import PublishedFineTune
 from gdfq_export.sources import load_model
-from tests import compared
+from tests.comparison import compared
 
 SECONDS = st.floats(0.01, 10)
 SHARE = st.floats(0, 1)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from gdfq_export import comparison_files
-from gdfq_export.comparison import Comparison
-from gdfq_export.comparison_files import CHART, JSON, PAGE, read_comparison, write_comparison
+from gdfq_export.comparison import files
+from gdfq_export.comparison.cells import Comparison
+from gdfq_export.comparison.files import CHART, JSON, PAGE, read_comparison, write_comparison
 from gdfq_export.errors import InputError
-from tests import compared
+from tests.comparison import compared
 
 
 def made() -> Comparison:
@@ -39,7 +39,7 @@ def test_an_interrupted_write_leaves_the_old_files(
     def interrupted(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(comparison_files, broken, interrupted)
+    monkeypatch.setattr(files, broken, interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_comparison(made().with_cell(compared.cell("w4a4", "dfq", compared.score(9, 0))), tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

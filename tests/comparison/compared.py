@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from calib.samplers import RealSet
-from gdfq_export.comparison import Cell, Comparison, Identity, ImagesFacts, Measured, NetworkFacts, Score
+from gdfq_export.comparison.cells import Cell, Comparison, Identity, ImagesFacts, Measured, NetworkFacts, Score
+from gdfq_export.comparison.published_budget import Cut
 from gdfq_export.float_model import FloatModel
-from gdfq_export.published_budget import Cut
 from gdfq_export.sources import load_model
 from gdfq_export.verify.accuracy import TopK
 from gdfq_export.verify.machine import Machine

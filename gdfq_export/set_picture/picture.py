@@ -1,6 +1,6 @@
 """A picture of a set of images, so that a person can tell a good set from a bad one at a look.
 
-On the left the images themselves (`gdfq_export.set_grid`); on the right what the network makes of them: BNS distance
+On the left the images themselves (`grid.py`); on the right what the network makes of them: BNS distance
 layer by layer, confidence, class balance, and the headline numbers.
 
 The same set gives the same bytes: matplotlib's own defaults and fonts, no date and no version in the file. Colours are
@@ -17,8 +17,8 @@ import numpy as np
 from calib.input_spec import InputSpec
 from calib.set_statistics import ClassBalance, SetStatistics
 from calib.synthetic_set import SyntheticSet
-from gdfq_export.set_grid import lay_grid
-from gdfq_export.set_headline import NOISE_BNS, REAL_BNS, headline_rows
+from gdfq_export.set_picture.grid import lay_grid
+from gdfq_export.set_picture.headline import NOISE_BNS, REAL_BNS, headline_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from calib.samplers import RealSet
-from gdfq_export import comparison_cell, pipeline
-from gdfq_export.compare import NO_REAL_IMAGES, Listener, Settings, compare
-from gdfq_export.comparison import Cell, Comparison
-from gdfq_export.comparison_files import FILES, JSON, read_comparison
+from gdfq_export import pipeline
+from gdfq_export.comparison import run_cell
+from gdfq_export.comparison.cells import Cell, Comparison
+from gdfq_export.comparison.compare import NO_REAL_IMAGES, Listener, Settings, compare
+from gdfq_export.comparison.files import FILES, JSON, read_comparison
+from gdfq_export.comparison.scored_images import ScoredImages, given_images, images_facts
 from gdfq_export.errors import InputError
 from gdfq_export.float_model import FloatModel
-from gdfq_export.scored_images import ScoredImages, given_images, images_facts
-from tests import compared
+from tests.comparison import compared
 
 NETWORK = compared.network()
 SCORED = given_images(compared.images(0))
@@ -120,7 +121,7 @@ def test_a_defect_is_no_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def broken(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(comparison_cell, "cut_to_budget", broken)
+    monkeypatch.setattr(run_cell, "cut_to_budget", broken)
     with pytest.raises(ZeroDivisionError):
         run(tmp_path, "dfq")
 

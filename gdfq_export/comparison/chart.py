@@ -10,8 +10,9 @@ import io
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from gdfq_export.comparison import Cell, Comparison
-from gdfq_export.comparison_words import (
+from gdfq_export.comparison.cells import Cell, Comparison
+from gdfq_export.comparison.ladder import METHODS, words_for
+from gdfq_export.comparison.words import (
     float_words,
     kib_words,
     lost_heading,
@@ -20,7 +21,6 @@ from gdfq_export.comparison_words import (
     seconds_words,
     top1_words,
 )
-from gdfq_export.ladder import METHODS, words_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gdfq_export.comparison import Cell, kept_cells
-from tests import compared
+from gdfq_export.comparison.cells import Cell, kept_cells
+from tests.comparison import compared
 
 OURS = ("w4a4", "ours")
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calib.input_spec import InputSpec
-from gdfq_export.set_grid import MOST_TILES, lay_grid
+from gdfq_export.set_picture.grid import MOST_TILES, lay_grid
 
 
 def spec(channels: int, height: int, width: int) -> InputSpec:

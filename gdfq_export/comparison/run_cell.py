@@ -11,14 +11,14 @@ import torch
 from calib.errors import DataError
 from calib.samplers import RealSet
 from gdfq_export import pipeline
-from gdfq_export.comparison import Cell, Measured, Score
+from gdfq_export.comparison.cells import Cell, Measured, Score
+from gdfq_export.comparison.ladder import METHODS, BudgetUse
+from gdfq_export.comparison.published_budget import cut_to_budget
+from gdfq_export.comparison.scored_images import ScoredImages
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.float_model import FloatModel
-from gdfq_export.ladder import METHODS, BudgetUse
 from gdfq_export.progress import Progress
-from gdfq_export.published_budget import cut_to_budget
 from gdfq_export.recipe import Recipe
-from gdfq_export.scored_images import ScoredImages
 from gdfq_export.verify.accuracy import Accuracy
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.report import Report

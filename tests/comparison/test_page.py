@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gdfq_export.comparison import Comparison
-from gdfq_export.comparison_page import build_page
-from tests import compared
+from gdfq_export.comparison.cells import Comparison
+from gdfq_export.comparison.page import build_page
+from tests.comparison import compared
 
 NO_STATISTICS = "a | b has no BatchNormalization"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gdfq_export.comparison.ladder import AS_PUBLISHED, GRIDS, METHODS, BudgetUse, recipe_for, require_known, words_for
 from gdfq_export.errors import InputError
-from gdfq_export.ladder import AS_PUBLISHED, GRIDS, METHODS, BudgetUse, recipe_for, require_known, words_for
 from gdfq_export.recipe import load_recipe
 
 SHAPE = (3, 32, 32)

@@ -9,10 +9,10 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gdfq_export.comparison import Comparison
-from gdfq_export.comparison_chart import DPI, LOOKS, ROW, draw_comparison, scale_lost
-from gdfq_export.ladder import METHODS
-from tests import compared
+from gdfq_export.comparison.cells import Comparison
+from gdfq_export.comparison.chart import DPI, LOOKS, ROW, draw_comparison, scale_lost
+from gdfq_export.comparison.ladder import METHODS
+from tests.comparison import compared
 
 
 def made(*methods: str, lost: int = 3, labelled: bool = True) -> Comparison:

@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from gdfq_export.ladder import GRIDS, METHODS
-from gdfq_export.published_budget import Cut
+from gdfq_export.comparison.ladder import GRIDS, METHODS
+from gdfq_export.comparison.published_budget import Cut
 from gdfq_export.verify.accuracy import TopK
 from gdfq_export.verify.machine import Machine
 from gdfq_export.verify.proportion import Proportion

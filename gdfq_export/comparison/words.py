@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gdfq_export.comparison import Cell, Comparison, Measured, Score
-from gdfq_export.ladder import METHODS
+from gdfq_export.comparison.cells import Cell, Comparison, Measured, Score
+from gdfq_export.comparison.ladder import METHODS
 
 __all__ = [
     "float_words",

@@ -16,7 +16,7 @@ from calib.samplers import RealSet
 from gdfq_export import __version__
 from gdfq_export.backends import BACKENDS
 from gdfq_export.backends.choose import choose_backend
-from gdfq_export.comparison import (
+from gdfq_export.comparison.cells import (
     Cell,
     Comparison,
     Identity,
@@ -24,13 +24,13 @@ from gdfq_export.comparison import (
     in_order,
     kept_cells,
 )
-from gdfq_export.comparison_cell import run_cell
-from gdfq_export.comparison_files import FILES, JSON, file_name, read_comparison, write_comparison
+from gdfq_export.comparison.files import FILES, JSON, file_name, read_comparison, write_comparison
+from gdfq_export.comparison.ladder import GRIDS, METHODS, BudgetUse, recipe_for, require_known
+from gdfq_export.comparison.run_cell import run_cell
+from gdfq_export.comparison.scored_images import ScoredImages, images_facts, preprocessing_of, shared_images
 from gdfq_export.float_model import FloatModel
-from gdfq_export.ladder import GRIDS, METHODS, BudgetUse, recipe_for, require_known
 from gdfq_export.progress import Progress, SilentProgress
 from gdfq_export.recipe import Recipe, recipe_sha256
-from gdfq_export.scored_images import ScoredImages, images_facts, preprocessing_of, shared_images
 from gdfq_export.targets import find_target
 from gdfq_export.verify.machine import this_machine, versions
 

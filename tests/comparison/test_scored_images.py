@@ -11,9 +11,9 @@ import torch
 
 from calib.synthetic_set import SyntheticSet
 from gdfq_export import pipeline
+from gdfq_export.comparison.scored_images import ScoredImages, given_images, images_facts, made_images, shared_images
 from gdfq_export.progress import SilentProgress
-from gdfq_export.scored_images import ScoredImages, given_images, images_facts, made_images, shared_images
-from tests import compared
+from tests.comparison import compared
 
 NETWORK = compared.network()
 

@@ -6,9 +6,9 @@ import json
 from contextlib import ExitStack
 from pathlib import Path
 
-from gdfq_export.comparison import SCHEMA_VERSION, Comparison
-from gdfq_export.comparison_chart import draw_comparison
-from gdfq_export.comparison_page import build_page
+from gdfq_export.comparison.cells import SCHEMA_VERSION, Comparison
+from gdfq_export.comparison.chart import draw_comparison
+from gdfq_export.comparison.page import build_page
 from gdfq_export.errors import InputError
 from gdfq_export.files import atomic_output
 

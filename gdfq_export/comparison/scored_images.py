@@ -19,7 +19,7 @@ from calib.input_spec import InputSpec
 from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export import __version__, pipeline
-from gdfq_export.comparison import ImagesFacts
+from gdfq_export.comparison.cells import ImagesFacts
 from gdfq_export.float_model import FloatModel
 from gdfq_export.progress import Progress
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe, recipe_sha256

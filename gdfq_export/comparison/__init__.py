@@ -1,0 +1,1 @@
+"""One network by every method of the ladder, bits side by side: cells, what they are scored on, and what is written."""

@@ -1,0 +1,1 @@
+"""A set of images as a picture with its measures."""
