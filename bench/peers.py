@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gdfq_export.backends.onnxruntime import OnnxRuntime
 
-__all__ = ["nncf_file", "static_default", "static_recommended"]
+__all__ = ["nncf_file", "nncf_onnx_file", "static_default", "static_recommended"]
 
 
 class _Images(CalibrationDataReader):
@@ -67,4 +67,16 @@ def nncf_file(network: str | None, model: Path, images: Tensor, folder: Path) ->
     quantized = nncf.quantize(converted, dataset, subset_size=len(images))
     out = folder / "nncf.xml"
     openvino.save_model(quantized, out, compress_to_fp16=False)
+    return out
+
+
+def nncf_onnx_file(model: Path, images: Tensor, folder: Path) -> Path:
+    """NNCF's post-training quantization of an ONNX file, which it writes as ONNX."""
+    import nncf
+    import onnx
+
+    name = OnnxRuntime().load(model, 1).input_name
+    dataset = nncf.Dataset([{name: image[None].numpy()} for image in images])
+    out = folder / "nncf.onnx"
+    onnx.save(nncf.quantize(onnx.load(model), dataset, subset_size=len(images)), out)
     return out

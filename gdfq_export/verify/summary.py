@@ -11,7 +11,7 @@ from gdfq_export.verify.report import Report
 
 __all__ = ["Row", "integer_row", "summary_rows"]
 
-_FINDINGS = 5
+_RULES = 5
 
 Row = tuple[str, str, str]
 """What was measured, its value with unit, and on what."""
@@ -177,10 +177,15 @@ def _mixed_bits(report: Report) -> Iterator[Row]:
 
 
 def _findings(report: Report) -> Iterator[Row]:
-    for finding in report.findings[:_FINDINGS]:
-        yield f"rule {finding.rule}", finding.consequence, finding.message
-    if (more := len(report.findings) - _FINDINGS) > 0:
-        yield "rules", f"{more} more", "gdfq-export inspect lists them all"
+    """One row a rule, however many nodes break it."""
+    broken: dict[tuple[str, str], list[str]] = {}
+    for finding in report.findings:
+        broken.setdefault((finding.rule, finding.consequence), []).append(finding.message)
+    for (rule, consequence), messages in [*broken.items()][:_RULES]:
+        more = f"; {len(messages) - 1} more like it" if len(messages) > 1 else ""
+        yield f"rule {rule}", consequence, f"{messages[0]}{more}"
+    if (more_rules := len(broken) - _RULES) > 0:
+        yield "rules", f"{more_rules} more", "gdfq-export inspect lists all that are broken"
 
 
 def _gates(report: Report) -> Iterator[Row]:

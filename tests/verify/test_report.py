@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gdfq_export.backends.finding import Finding
 from gdfq_export.errors import InputError, InternalError
 from gdfq_export.recipe import FineTune, Recipe, Tuning
 from gdfq_export.verify.accuracy import Accuracy
@@ -85,6 +86,19 @@ def test_rows_say_what_a_budget_and_mixed_bits_came_to() -> None:
     assert value == "41 of 3,600 s"
     assert note.startswith("1,024 images, 180 steps of the generator, 90 steps of fine-tuning; ")
     assert rows["mixed bits"] == ("1 of 2 layers", "raised, weights +4.8 %: b")
+
+
+def test_one_row_says_how_many_nodes_break_a_rule() -> None:
+    broken = [("bias", "a"), ("scale", "b"), ("bias", "c"), ("bias", "d")]
+    findings = tuple(
+        Finding(rule=rule, node=node, consequence="wrong numbers", message=f"Conv {node}: {rule}")
+        for rule, node in broken
+    )
+    rows = [row for row in summary_rows(dataclasses.replace(make_report(labelled=False), findings=findings))]
+    assert [row for row in rows if row[0].startswith("rule")] == [
+        ("rule bias", "wrong numbers", "Conv a: bias; 2 more like it"),
+        ("rule scale", "wrong numbers", "Conv b: scale"),
+    ]
 
 
 def test_rows_say_why_there_is_no_figure() -> None:

@@ -1,0 +1,177 @@
+"""`verify` on files of other tools: what each tool's file of one network costs, runs as, and is told.
+
+    GDFQ_EXPORT_DATA=FOLDER python -m bench.other_tools run --images calibration.npz --ours ours.onnx
+    python -m bench.other_tools page
+
+All tools observe the same images, of `gdfq-export synthesize`. ModelOpt needs other versions of ONNX and ONNX Runtime
+than this project; `--file TITLE=PATH` takes what it wrote elsewhere, observing the first images of the same set. Every
+file is measured in ONNX Runtime and in OpenVINO. Writes bench/results/other_tools.json; `page` makes
+docs/other-tools.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from bench.peers import nncf_onnx_file, static_default, static_recommended
+from bench.results_file import FOLDER, write_results
+from calib.samplers import RealSet
+from calib.synthetic_set import SyntheticSet
+from gdfq_export.float_model import FloatModel
+from gdfq_export.progress import SilentProgress
+from gdfq_export.sources import load_model
+from gdfq_export.sources.onnx_file import read_onnx
+from gdfq_export.targets import find_target
+from gdfq_export.verify.accuracy import Accuracy
+from gdfq_export.verify.coverage import Coverage
+from gdfq_export.verify.latency import Latency
+from gdfq_export.verify.not_measured import NotMeasured
+from gdfq_export.verify.parity import ParityResult
+from gdfq_export.verify.report import Report
+from gdfq_export.verify_file import Judges, decide_all, verify_file
+
+NETWORK = "cifar10_resnet20"
+PAGE = FOLDER.parent.parent / "docs" / "other-tools.md"
+TARGETS = {"ONNX Runtime": "ort-cpu", "OpenVINO": "openvino"}
+GATES: dict[str, float | bool] = {"require-rules": True, "min-integer-coverage": 1.0, "max-latency-ratio": 1.0}
+_OBSERVED = 512
+
+
+@click.group()
+def main() -> None:
+    """Verify files of several tools, and make the page."""
+
+
+@main.command()
+@click.option("--images", type=click.Path(exists=True, path_type=Path), required=True, help="For all tools to observe.")
+@click.option("--ours", type=click.Path(exists=True, path_type=Path), required=True, help="Our file, for ort-cpu.")
+@click.option("--file", "files", multiple=True, metavar="TITLE=PATH", help="A file of a tool that is not here.")
+def run(images: Path, ours: Path, files: tuple[str, ...]) -> None:
+    """Make the files, and verify each in every runtime."""
+    torch.set_num_threads(1)
+    data = os.environ["GDFQ_EXPORT_DATA"]
+    source = Path(data) / "models" / f"{NETWORK}.onnx"
+    network = load_model(str(source))
+    labelled = RealSet.load(Path(data) / "cifar10_test_dev.npz", network.input_spec, network.num_classes)
+    observed = torch.from_numpy(SyntheticSet.load(images).images[:_OBSERVED])
+    given = dict(file.split("=", 1) for file in files)
+    with tempfile.TemporaryDirectory(prefix="gdfq-export-") as folder:
+        floating = Path(folder) / "float.onnx"
+        floating.write_bytes(network.original.SerializeToString())
+        found = {
+            "gdfq-export": ours,
+            "quantize_static, default": static_default(floating, observed, Path(folder)),
+            "quantize_static, recommended": static_recommended(floating, observed, Path(folder)),
+            "NNCF, ONNX": nncf_onnx_file(floating, observed, Path(folder)),
+            **{title: Path(path) for title, path in given.items()},
+        }
+        rows: dict[str, dict[str, Any]] = {}
+        for title, file in found.items():
+            for runtime, target in TARGETS.items():
+                report = _verify(network, file, target, labelled)
+                rows[f"{title} in {runtime}"] = _row(title, runtime, report)
+                click.echo(f"{title} in {runtime}: {rows[f'{title} in {runtime}']['gates']}")
+    body = {"network": NETWORK, "observed": len(observed), "images": len(labelled), "seed": 0, "rows": rows}
+    click.echo(f"wrote {write_results('other_tools', body)}")
+
+
+def _verify(network: FloatModel, file: Path, target: str, labelled: RealSet) -> Report:
+    report = verify_file(
+        network,
+        read_onnx(file),
+        name=file.name,
+        target=find_target(target),
+        judges=Judges(labelled=labelled),
+        seed=0,
+        latency_seconds=10.0,
+        batch=1,
+        threads=1,
+        progress=SilentProgress(),
+    )
+    return decide_all(report, GATES, None, {})
+
+
+def _row(tool: str, runtime: str, report: Report) -> dict[str, Any]:
+    accuracy, coverage, latency, parity = report.accuracy, report.coverage, report.latency, report.parity
+    assert isinstance(accuracy, Accuracy) and isinstance(coverage, Coverage) and isinstance(latency, Latency)
+    top1 = accuracy.top1
+    return {
+        "tool": tool,
+        "runtime": runtime,
+        "top1": top1.quantized.value,
+        "drop_pp": [top1.drop_pp, top1.drop_low_pp, top1.drop_high_pp],
+        "integer": coverage.integer_compute,
+        "layers": coverage.integer_compute + len(coverage.float_compute),
+        "speed": asdict(latency.speedup),
+        "size_ratio": report.files.size_ratio,
+        "parity": parity.exact if isinstance(parity, ParityResult) else None,
+        "parity_missing": parity.reason if isinstance(parity, NotMeasured) else "",
+        "rules": sorted({f"{finding.rule}: {finding.consequence}" for finding in report.findings}),
+        "gates": {gate.name: {"verdict": gate.verdict.value, "message": gate.message} for gate in report.gates},
+    }
+
+
+@main.command()
+def page() -> None:
+    """Make docs/other-tools.md of what was run."""
+    body = json.loads((FOLDER / "other_tools.json").read_text(encoding="utf-8"))
+    rows = body["rows"].values()
+    lines = [
+        _HEAD.format(observed=body["observed"], images=body["images"], network=body["network"]),
+        "| file | runtime | drop, 95 % interval | layers on integers | times float's speed | bytes / float "
+        "| integers as simulated | gates |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        *map(_line, rows),
+        "",
+        "What `verify` says where a gate fails:",
+        "",
+    ]
+    for row in rows:
+        failed = {name: gate for name, gate in row["gates"].items() if gate["verdict"] != "passed"}
+        for name, gate in failed.items():
+            lines.append(f"* {row['tool']} in {row['runtime']}: {name} {gate['verdict']}: {gate['message']}")
+    lines += ["", "Where integers are not compared with a simulation:", ""]
+    for row in rows:
+        if row["parity_missing"] and row["runtime"] == "ONNX Runtime":
+            lines.append(f"* {row['tool']}: {row['parity_missing']}")
+    PAGE.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    click.echo(f"wrote {PAGE}")
+
+
+def _line(row: dict[str, Any]) -> str:
+    drop, low, high = row["drop_pp"]
+    speed = row["speed"]
+    parity = {True: "all", False: "not all", None: "not compared"}[row["parity"]]
+    missed = [name for name, gate in row["gates"].items() if gate["verdict"] != "passed"]
+    cells = [
+        row["tool"],
+        row["runtime"],
+        f"{drop:+.2f} [{low:+.2f}, {high:+.2f}]",
+        f"{row['integer']} of {row['layers']}",
+        f"{speed['value']:.2f} [{speed['low']:.2f}, {speed['high']:.2f}]",
+        f"{row['size_ratio']:.3f}",
+        parity,
+        f"not passed: {', '.join(missed)}" if missed else "passed",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+_HEAD = """# Files of other tools
+
+`gdfq-export verify` on W8A8 files of {network}: {images:,} labelled images, one thread. All tools observed the same
+{observed} synthetic images; the file of gdfq-export is for `ort-cpu` in both runtimes. Gates: no rule broken, every
+convolution and matrix product on integers, no slower than float. NNCF writes for OpenVINO, ModelOpt for TensorRT; what
+their files do elsewhere is what whoever moves them there meets. `python -m bench.other_tools` makes this page.
+"""
+
+
+if __name__ == "__main__":
+    main()
