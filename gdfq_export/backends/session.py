@@ -79,5 +79,6 @@ def where(model: Path | bytes) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """What a runtime says, without its stack."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    """What a runtime says, without its stack and the places in its sources."""
+    lines = [line for line in str(error).strip().splitlines() if not line.startswith("Exception from ")]
+    return lines[0] if lines else type(error).__name__

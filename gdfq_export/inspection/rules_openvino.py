@@ -26,6 +26,7 @@ _MOVES = frozenset({"Dropout", "Flatten", "Identity", "MaxPool", "Pad", "Reshape
     "Relu",
     "Unsqueeze",
 }
+_KEEPS_GRID = frozenset({"Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"})
 
 
 def openvino_findings(graph: QdqGraph) -> list[Finding]:
@@ -37,7 +38,7 @@ def openvino_findings(graph: QdqGraph) -> list[Finding]:
     for node in graph.quantize:
         findings.extend(_activation_scale(graph, graph.grid(node)))
         findings.extend(_four_bits(graph, graph.grid(node)))
-    findings.extend(finding for node in graph.nodes for finding in _left_out(graph, node))
+    findings.extend(finding for node in graph.nodes for finding in (*_padded(graph, node), *_left_out(graph, node)))
     return findings
 
 
@@ -113,6 +114,41 @@ def _four_bits(graph: QdqGraph, grid: Grid) -> Iterator[Finding]:
         yield finding_at(
             grid.node, "4-bit activations", Consequence.WRONG, "INT4 activations are misread; carry the codes in uint8"
         )
+
+
+def _padded(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
+    """What is padded with 0 has zero point 0: OpenVINO pads with the code 0, whatever that stands for."""
+    if node.op_type == "AveragePool":
+        counted = node.attributes.get_int("count_include_pad", None) == 1
+        applies, mend = counted and any(node.attributes.get_ints("pads", ())), "leave count_include_pad out"
+    else:
+        quantized = any(user.op_type == "QuantizeLinear" for user, _ in node.outputs[0].uses())
+        applies = node.op_type == "Pad" and quantized and _pads_channels(graph, node)
+        mend = "pad behind QuantizeLinear, with the code of 0"
+    grid = graph.dequantized(input_at(node, 0), _KEEPS_GRID) if applies else None
+    if grid is None or grid.scale is None or grid.zero_point is None or grid.scale.size != 1:
+        return
+    if zero := int(grid.zero_point.reshape(-1)[0]):
+        yield finding_at(
+            node,
+            "padding",
+            Consequence.WRONG,
+            f"OpenVINO pads with the code 0, which stands for {-zero * float(grid.scale.reshape(-1)[0]):.6g}: quantize "
+            f"what it reads with zero point 0, or {mend}",
+        )
+
+
+def _pads_channels(graph: QdqGraph, node: ir.Node) -> bool:
+    """Whether a Pad adds to anything but rows and columns."""
+    stored, axes = (graph.numbers(input_at(node, index)) for index in (1, 3))
+    amounts = list(node.attributes.get_ints("pads", ())) if stored is None else stored.reshape(-1).tolist()
+    half = len(amounts) // 2
+    named = range(half) if axes is None else axes.reshape(-1).tolist()
+    return any(
+        before or after
+        for axis, before, after in zip(named, amounts[:half], amounts[half:], strict=True)
+        if axis in (0, 1, -3, -4)
+    )
 
 
 def _left_out(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:

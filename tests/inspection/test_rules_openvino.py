@@ -13,7 +13,7 @@ from gdfq_export.backends.openvino import OpenVino
 from gdfq_export.errors import InputError
 from gdfq_export.inspection import check
 from gdfq_export.targets import find_target
-from tests.inspection.qdq_files import ARRAYS, Nodes, conv, dq, file, floats, gemm, image, pair
+from tests.inspection.qdq_files import ARRAYS, Nodes, codes, conv, dq, file, floats, gemm, image, pair
 
 Found = tuple[str, str, Consequence]
 FLOAT, WRONG = Consequence.FLOAT, Consequence.WRONG
@@ -23,6 +23,11 @@ INT4 = {"v_q": np.ones((8, 8, 3, 3), ml_dtypes.int4), "v_zero": np.zeros(8, ml_d
 UINT8 = {"v_q": (ARRAYS["v_q"].astype(int) + 128).astype(np.uint8), "v_zero": np.full(8, 128, np.uint8)}
 SUM = [*pair("a", "e_scale", "e_zero"), ("GlobalAveragePool", ["a_dq"], ["p"])]
 ADDED: dict[str, Nodes] = {"p": [("Add", ["e_dq", "r_dq"], ["a"]), *SUM]}
+AROUND = {"r_zero": np.asarray(100, np.uint8)}
+AVERAGED: Nodes = [
+    ("AveragePool", ["r_dq"], ["m"], {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1})
+]
+PADDED: Nodes = [("Pad", ["r_dq", "pads"], ["m"]), *pair("m", "r_scale", "r_zero"), conv("m_dq", "v_dq", "d_dq", "e")]
 
 FLOATS: dict[str, tuple[onnx.ModelProto, Found]] = {
     "float weight": (file(FLOAT_WEIGHT, v_dq=floats(8, 8, 3, 3)), ("half quantized", "Conv_e", FLOAT)),
@@ -58,12 +63,24 @@ WRONGS: dict[str, tuple[onnx.ModelProto, Found]] = {
         file(r_zero=np.asarray(0, ml_dtypes.int4)),
         ("4-bit activations", "QuantizeLinear_r_q", WRONG),
     ),
+    "padding that is averaged, of other codes than 0": (
+        file({"e": [*AVERAGED, *pair("m", "r_scale", "r_zero"), conv("m_dq", "v_dq", "d_dq", "e")]}, **AROUND),
+        ("padding", "AveragePool_m", WRONG),
+    ),
+    "channels that are padded, of other codes than 0": (
+        file({"e": PADDED}, pads=np.array([0, 0, 0, 0, 0, 2, 0, 0]), v_q=codes(8, 10, 3, 3), **AROUND),
+        ("padding", "Pad_m", WRONG),
+    ),
 }
 FINE = {
     "the good file": file(),
     "float biases": file({"d_dq": [], "h_dq": []}, d_dq=floats(8), h_dq=floats(5)),
     "Flatten without a pair behind it": file({"f_q": [], "f_dq": [], "y": [gemm("f")]}),
     "no pair between a Conv and its Add": file({"e_q": [], "e_dq": [], "p": [("Add", ["e", "r_dq"], ["a"]), *SUM]}),
+    "rows and columns that are padded": file({"e": PADDED}, pads=np.array([0, 0, 1, 1, 0, 0, 1, 1]), **AROUND),
+    "channels that are padded, of the code 0": file(
+        {"e": PADDED}, pads=np.array([0, 0, 0, 0, 0, 2, 0, 0]), v_q=codes(8, 10, 3, 3)
+    ),
     "a Relu quantized from below 0": file(r_zero=np.asarray(10, np.uint8)),
 }
 
