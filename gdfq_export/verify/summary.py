@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gdfq_export.backends.base import HOST_CLOCK
 from gdfq_export.verify.coverage import Coverage
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.proportion import Proportion
@@ -119,6 +120,8 @@ def _latency(report: Report) -> Iterator[Row]:
         yield _missing("latency", latency)
         return
     on = f"batch {latency.batch}, {latency.threads} thread{'s' if latency.threads > 1 else ''}"
+    if latency.clock != HOST_CLOCK:
+        on = f"batch {latency.batch}, by {latency.clock}"
     for name, timings in (("float", latency.float_network), ("quantized", latency.quantized)):
         spread = f"p90 {timings.p90_ms:.3f}, p99 {timings.p99_ms:.3f} ms; {timings.runs:,} runs, {on}"
         yield f"latency {name}", f"{timings.p50_ms:.3f} ms", spread
@@ -177,9 +180,12 @@ def _mixed_bits(report: Report) -> Iterator[Row]:
 
 
 def _findings(report: Report) -> Iterator[Row]:
-    for finding in report.findings[:_FINDINGS]:
+    if isinstance(findings := report.findings, NotMeasured):
+        yield _missing("rules", findings)
+        return
+    for finding in findings[:_FINDINGS]:
         yield f"rule {finding.rule}", finding.consequence, finding.message
-    if (more := len(report.findings) - _FINDINGS) > 0:
+    if (more := len(findings) - _FINDINGS) > 0:
         yield "rules", f"{more} more", "gdfq-export inspect lists them all"
 
 
