@@ -1,4 +1,4 @@
-"""Writes a bundle (see `manifest.py`) of one run: file, float network, images, report, page, manifest."""
+"""Writes a bundle (see `manifest.py`) of one run: file, float network, images, engine, report, page, manifest."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.synthetic_set import SyntheticSet
+from gdfq_export.bundle_engine import BundledEngine
 from gdfq_export.files import atomic_folder
 from gdfq_export.float_model import FloatModel
 from gdfq_export.manifest import MANIFEST, write_manifest
@@ -21,9 +22,18 @@ __all__ = ["write_bundle"]
 
 
 def write_bundle(
-    folder: Path, file: Path, model: FloatModel, report: Report, plan: QuantPlan, images: SyntheticSet | None, page: str
+    folder: Path,
+    file: Path,
+    model: FloatModel,
+    report: Report,
+    plan: QuantPlan,
+    images: SyntheticSet | None,
+    page: str,
+    engine: BundledEngine | None = None,
 ) -> None:
     """Write the bundle of the run that made `file` into `folder`, whole or not at all.
+
+    `engine` is None where the target's runtime runs none.
 
     Raises:
         InputError: `folder` cannot be written, or holds other things than an older bundle.
@@ -34,15 +44,26 @@ def write_bundle(
         (part / "float.json").write_text(json.dumps(_sidecar(report), indent=2) + "\n", encoding="utf-8")
         if images is not None:
             images.save(part / "calibration.npz")
+        if engine is not None and engine.data is not None:
+            (part / "model.plan").write_bytes(engine.data)
+            if engine.timing_cache is not None:
+                (part / "timing.cache").write_bytes(engine.timing_cache)
         (part / "report.json").write_text(report.to_json(), encoding="utf-8")
         (part / "report.html").write_text(page, encoding="utf-8")
-        write_manifest(part, _facts(report, plan))
+        write_manifest(part, {**_facts(report, plan), **_engine_facts(engine)})
 
 
 def _sidecar(report: Report) -> dict[str, Any]:
     image = report.input
     preprocess = {"scale": image.scale, "mean": [*image.mean], "std": [*image.std]}
     return {"input": [*image.shape], "classes": image.classes, "preprocess": preprocess}
+
+
+def _engine_facts(engine: BundledEngine | None) -> Mapping[str, Any]:
+    if engine is None:
+        return {}
+    built = {"built_with": engine.built_with, "largest_batch": engine.batch}
+    return {"engine": built if engine.data is not None else {"not_built": engine.not_built}}
 
 
 def _facts(report: Report, plan: QuantPlan) -> Mapping[str, Any]:

@@ -3,12 +3,17 @@
     model.onnx        the quantized file
     float.onnx        the float network, with float.json beside it, its preprocessing
     calibration.npz   the images it was tuned on, with the float network's answers
+    model.plan        its engine, where the target's runtime runs engines and the package was there to build it
+    timing.cache      the kernels that were measured for it, where that package measures any
     report.json       what was measured, report.html the same as a page
     manifest.json     hashes of all of these, and what it takes to run it again
 
-The manifest has sorted keys and no dates: the same run gives the same bytes, so that a registry can keep it by its
-hash; only `--target auto` adds the times that decided, with the machine they were taken on. Reports hold timings, which
-differ; their hashes are in the manifest under `measurements`, apart from what was made.
+The manifest has sorted keys and no dates. What the same run makes byte for byte again stands under `files`: two bundles
+are the same where that is, so that a registry can keep it by its hash. Two kinds of files differ from run to run and
+stand apart: an engine, under `engine` with what built it, since no build gives the same bytes twice; and reports, which
+hold timings, under `measurements`. Where an engine was wanted and not built, `engine` holds `not_built`, the reason;
+after `--target auto`, `target_choice` holds the times that decided, with the machine they were taken on. A bundle is
+opened only if every file under `files` and `engine` is as its hash says; a report may be written again.
 """
 
 from __future__ import annotations
@@ -22,17 +27,18 @@ from typing import Any
 from gdfq_export.errors import InputError
 from gdfq_export.files import atomic_output, sha256_file
 
-__all__ = ["MANIFEST", "MEASUREMENTS", "PRODUCTS", "Bundle", "open_bundle", "write_manifest"]
+__all__ = ["ENGINE", "MANIFEST", "MEASUREMENTS", "PRODUCTS", "Bundle", "open_bundle", "write_manifest"]
 
 MANIFEST = "manifest.json"
-PRODUCTS = ("model.onnx", "float.onnx", "float.json", "calibration.npz", "model.plan")
+PRODUCTS = ("model.onnx", "float.onnx", "float.json", "calibration.npz")
+ENGINE = ("model.plan", "timing.cache")
 MEASUREMENTS = ("report.json", "report.html")
 _VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """A bundle whose files are as its manifest says; `calibration` is None where it holds none."""
+    """A bundle whose files are as its manifest says; `calibration` and `engine` are None where it holds none."""
 
     folder: Path
     facts: Mapping[str, Any]
@@ -52,11 +58,18 @@ class Bundle:
         """The images it was tuned on."""
         return self.folder / "calibration.npz" if "calibration.npz" in self.facts["files"] else None
 
+    @property
+    def engine(self) -> Path | None:
+        """The engine that was built of the quantized file."""
+        return self.folder / "model.plan" if "model.plan" in _engine_files(self.facts) else None
+
 
 def write_manifest(folder: Path, facts: Mapping[str, Any]) -> Path:
     """Write manifest.json for the files of a bundle that are in `folder`; `facts` say how they came to be."""
+    engine, built = facts.get("engine"), _listed(folder, ENGINE)
     body = {
         **facts,
+        **({"engine": {**(engine or {}), "files": built}} if engine or built else {}),
         "manifest_version": _VERSION,
         "files": _listed(folder, PRODUCTS),
         "measurements": _listed(folder, MEASUREMENTS),
@@ -88,11 +101,18 @@ def open_bundle(path: Path) -> Bundle:
     files = facts.get("files")
     if not isinstance(files, dict) or not {"model.onnx", "float.onnx"} <= files.keys():
         raise InputError(f"{path} does not list model.onnx and float.onnx under files; write the bundle again")
-    if strangers := sorted(set(files) - set(PRODUCTS)):
+    engine = _engine_files(facts)
+    if strangers := sorted((set(files) - set(PRODUCTS)) | (set(engine) - set(ENGINE))):
         raise InputError(f"{path} lists {strangers[0]!r}, which is no file of a bundle; write the bundle again")
-    for name, stated in files.items():
+    for name, stated in {**files, **engine}.items():
         _require_unchanged(path, name, stated)
     return Bundle(folder=path.parent, facts=facts)
+
+
+def _engine_files(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    engine = facts.get("engine")
+    files = engine.get("files") if isinstance(engine, dict) else None
+    return files if isinstance(files, dict) else {}
 
 
 def _require_unchanged(manifest: Path, name: str, stated: Any) -> None:

@@ -129,7 +129,7 @@ def report_file(
     seed: int,
     progress: Progress,
     measuring: Measuring,
-    findings: Sequence[Finding],
+    findings: Sequence[Finding] | NotMeasured,
     warnings: Sequence[str],
 ) -> Report:
     """What can be said of a file without knowing the run that made it; the arguments are those of `report_run`.
@@ -158,7 +158,7 @@ def report_file(
         layers=measured.layers,
         weights=measured.weights,
         resources=measured.resources,
-        findings=tuple(findings),
+        findings=findings if isinstance(findings, NotMeasured) else tuple(findings),
         seconds_by_phase=dict(progress.seconds),
         warnings=(*model.warnings, *warnings, *_measurement_warnings(measured, measuring)),
         machine=this_machine(),

@@ -5,34 +5,27 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import onnx
 
-from calib.samplers import RealSet
-from calib.synthetic_set import SyntheticSet
 from gdfq_export.backends import BACKENDS
-from gdfq_export.backends.base import Images
 from gdfq_export.backends.choose import choose_backend
 from gdfq_export.backends.finding import Finding
-from gdfq_export.data import ImageSource
 from gdfq_export.errors import InputError
 from gdfq_export.float_model import FloatModel
 from gdfq_export.inspection.rules import check
+from gdfq_export.judges import Judges, images_to_judge, warnings_of_chance
 from gdfq_export.own_metadata import own_metadata
 from gdfq_export.progress import Progress
-from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
 from gdfq_export.run_report import report_file
 from gdfq_export.simulator import read_back
 from gdfq_export.targets import TARGETS, Target, find_target
-from gdfq_export.verify.accuracy import LabelledImages
 from gdfq_export.verify.baseline import regressions
 from gdfq_export.verify.gates import decide
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.parity import Expected
 from gdfq_export.verify.preprocessing import preprocessing_findings
-from gdfq_export.verify.proportion import Proportion
 from gdfq_export.verify.report import Report
 from gdfq_export.verify.verify import Verification, run_verification
 
@@ -40,14 +33,6 @@ __all__ = ["Judges", "decide_all", "target_of_file", "verify_file"]
 
 _LARGE = 128 * 128  # pixels from which simulating an image takes a second
 _PARITY_IMAGES, _PARITY_IMAGES_LARGE = 256, 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judges:
-    """The images that a file is judged on: labelled ones, or a saved set; without either they are made."""
-
-    labelled: RealSet | None = None
-    saved: SyntheticSet | None = None
 
 
 def target_of_file(proto: onnx.ModelProto, *, target: str | None, backend: str | None) -> Target:
@@ -104,7 +89,7 @@ def verify_file(
     """
     measuring = choose_backend(target, BACKENDS)
     _require_same_ends(model, proto, name)
-    labelled, images, source, warnings = _images(model, judges, seed, progress)
+    labelled, images, source, warnings = images_to_judge(model, judges, seed, progress)
     expected, reason = _simulation(proto)
     float_file, file = model.original.SerializeToString(), proto.SerializeToString()
     large = images.shape[2] * images.shape[3] >= _LARGE
@@ -140,7 +125,7 @@ def verify_file(
         progress=progress,
         measuring=measuring,
         findings=findings,
-        warnings=(*warnings, *_chance(measured, model)),
+        warnings=(*warnings, *warnings_of_chance(measured.accuracy, model)),
     )
 
 
@@ -172,21 +157,6 @@ def _require_same_ends(model: FloatModel, proto: onnx.ModelProto, name: str) -> 
         )
 
 
-def _images(
-    model: FloatModel, judges: Judges, seed: int, progress: Progress
-) -> tuple[LabelledImages | None, Images, str, tuple[str, ...]]:
-    """Labelled images where there are any, the images to compare on, what they are, and warnings."""
-    if judges.labelled is not None:
-        real = judges.labelled
-        labelled = LabelledImages(images=real.images.numpy(), labels=real.labels.numpy(), source=real.origin)
-        return labelled, labelled.images, real.origin, ()
-    used = load_recipe(DEFAULT_RECIPE).for_input(model.input_spec.shape)
-    source = ImageSource(model, used, judges.saved, seed=seed, device="cpu", progress=progress)
-    count = used.verify.agreement_images if judges.saved is None else len(judges.saved.images)
-    images, _ = source.draw_fresh(count, "make images")
-    return None, images.numpy(), source.name if judges.saved is not None else source.name_fresh, source.warnings
-
-
 def _simulation(proto: onnx.ModelProto) -> tuple[Expected | None, str]:
     """The exact simulation of the file, or why there is none."""
     try:
@@ -200,17 +170,4 @@ def _preprocessing(model: FloatModel, proto: onnx.ModelProto, measured: Verifica
     found = json.loads(stated) if stated else None
     return preprocessing_findings(
         model.input_spec, found, None if isinstance(measured.layers, NotMeasured) else measured.layers
-    )
-
-
-def _chance(measured: Verification, model: FloatModel) -> tuple[str, ...]:
-    """A float network that guesses was not given what it was trained on."""
-    if isinstance(measured.accuracy, NotMeasured):
-        return ()
-    top1: Proportion = measured.accuracy.top1.float_network
-    if top1.high >= 2 / model.num_classes or top1.images < 20:
-        return ()
-    return (
-        f"the float network itself is right on {100 * top1.value:.1f} % of {measured.accuracy.source}, which is "
-        "chance; check --scale, --mean, --std and the order of the labels",
     )

@@ -45,6 +45,39 @@ def test_a_changed_file_is_named(bundle: Path, name: str) -> None:
     assert name in refusal(bundle) and "SHA-256" in refusal(bundle)
 
 
+def test_an_engine_stands_apart_from_what_every_run_makes_again(bundle: Path) -> None:
+    files = json.loads((bundle / MANIFEST).read_text())["files"]
+    (bundle / "model.plan").write_bytes(b"an engine")
+    (bundle / "timing.cache").write_bytes(b"measured")
+    write_manifest(bundle, {"engine": {"built_with": "tensorrt 11.4"}})
+    facts = json.loads((bundle / MANIFEST).read_text())
+    assert facts["files"] == files
+    assert facts["engine"]["built_with"] == "tensorrt 11.4"
+    assert [*facts["engine"]["files"]] == ["model.plan", "timing.cache"]
+    assert open_bundle(bundle).engine == bundle / "model.plan"
+
+
+@pytest.mark.parametrize("name", ["model.plan", "timing.cache"])
+def test_a_changed_engine_is_named(bundle: Path, name: str) -> None:
+    (bundle / name).write_bytes(b"an engine")
+    write_manifest(bundle, {})
+    (bundle / name).write_bytes(b"another")
+    assert name in refusal(bundle) and "SHA-256" in refusal(bundle)
+    (bundle / name).unlink()
+    assert f"lists {name}" in refusal(bundle)
+
+
+def test_a_bundle_without_its_engine_says_why_and_opens(bundle: Path) -> None:
+    write_manifest(bundle, {"engine": {"not_built": "TensorRT is not installed"}})
+    opened = open_bundle(bundle)
+    assert opened.engine is None
+    assert opened.facts["engine"] == {"files": {}, "not_built": "TensorRT is not installed"}
+
+
+def test_a_bundle_that_never_had_an_engine_says_nothing_of_it(bundle: Path) -> None:
+    assert "engine" not in open_bundle(bundle).facts and open_bundle(bundle).engine is None
+
+
 def test_a_report_may_change_because_it_holds_timings(bundle: Path) -> None:
     (bundle / "report.json").write_text("measured again")
     open_bundle(bundle)
@@ -76,9 +109,11 @@ def test_what_is_no_manifest_is_refused(bundle: Path, text: str, words: str) -> 
     assert words in refusal(bundle)
 
 
-def test_a_manifest_reads_nothing_outside_of_its_folder(bundle: Path) -> None:
+@pytest.mark.parametrize("section", ["files", "engine"])
+def test_a_manifest_reads_nothing_outside_of_its_folder(bundle: Path, section: str) -> None:
     facts = json.loads((bundle / MANIFEST).read_text())
-    facts["files"]["../secret"] = {"bytes": 1, "sha256": "0"}
+    listed = facts["files"] if section == "files" else facts.setdefault("engine", {"files": {}})["files"]
+    listed["../secret"] = {"bytes": 1, "sha256": "0"}
     (bundle / MANIFEST).write_text(json.dumps(facts))
     assert "no file of a bundle" in refusal(bundle)
 

@@ -6,7 +6,7 @@ after its own optimisation, which is the only honest source for the question "wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -14,7 +14,19 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Backend", "ExecutedGraph", "ExecutedNode", "Images", "Kind", "Logits", "Session"]
+__all__ = [
+    "HOST_CLOCK",
+    "Array",
+    "Backend",
+    "ExecutedGraph",
+    "ExecutedNode",
+    "Images",
+    "Kind",
+    "Logits",
+    "Session",
+]
+
+HOST_CLOCK = "the clock of the process that runs it"
 
 Kind = Literal["integer compute", "float compute", "quantize", "dequantize", "layout", "other"]
 """Compute is convolutions and matrix products; layout is data movement, mostly the runtime's own."""
@@ -56,7 +68,9 @@ class ExecutedGraph:
 
 
 class Session(Protocol):
-    """One file loaded into a runtime."""
+    """One file loaded into a runtime; `clock` says in words how `timer` takes the time of a run."""
+
+    clock: str
 
     @property
     def output_name(self) -> str:
@@ -69,6 +83,14 @@ class Session(Protocol):
 
     def run_tensors(self, images: Images, names: Sequence[str]) -> Mapping[str, Array]:
         """Graph outputs and taps (see `Backend.load`) by name, each with N rows."""
+        ...
+
+    def timer(self, images: Images) -> Callable[[], float]:
+        """A function that runs images `[N, C, H, W]` at once and gives the milliseconds that took.
+
+        Raises:
+            InputError: the file does not take that many images at once.
+        """
         ...
 
     def describe(self) -> ExecutedGraph:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from gdfq_export.backends.base import Array, Images, Logits
+from gdfq_export.backends.base import HOST_CLOCK, Array, Images, Logits
 from gdfq_export.errors import InputError
 
 __all__ = ["PiecewiseSession", "first_line", "where"]
@@ -26,6 +27,8 @@ class PiecewiseSession(ABC):
         batch: images of a piece; those of the file where it is fixed.
         fixed: whether the file takes no other number.
     """
+
+    clock = HOST_CLOCK
 
     def __init__(self, source: Path | bytes, outputs: Sequence[str], batch: int, *, fixed: bool) -> None:
         self._source = source
@@ -56,6 +59,16 @@ class PiecewiseSession(ABC):
             raise InputError(f"{where(self._source)} does not return {', '.join(missing)}; it returns {self._outputs}")
         rows = [[array[:count] for array in self._execute(part, names)] for part, count in self._pieces(images)]
         return {name: np.concatenate([row[index] for row in rows]) for index, name in enumerate(names)}
+
+    def timer(self, images: Images) -> Callable[[], float]:
+        """Runs `images` and gives the milliseconds of that run, as `clock` takes them."""
+
+        def run() -> float:
+            started = time.perf_counter()
+            self.run(images)
+            return 1000.0 * (time.perf_counter() - started)
+
+        return run
 
     @abstractmethod
     def _execute(self, images: Images, names: Sequence[str]) -> Sequence[Array]:

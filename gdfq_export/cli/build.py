@@ -25,7 +25,7 @@ _FINDINGS = 8
     "--timing-cache",
     type=click.Path(path_type=Path),
     help="Measured kernels, read if the file exists and written again, so that later builds are quick; TensorRT-RTX "
-    "has none.",
+    "measures none, which a warning says.",
 )
 @click.option(
     "--level",
@@ -65,5 +65,5 @@ def build(model: Path, engine_out: Path, batch: int, timing_cache: Path | None, 
     print_warnings(engine.warnings)
     with atomic_output(engine_out) as temporary:
         temporary.write_bytes(engine.data)
-    print_engine(engine, reason_against_gpu() or "gdfq-export quantize --target tensorrt times the file it writes")
+    print_engine(engine, reason_against_gpu() or "gdfq-export verify times an engine")
     click.echo(f"wrote {engine_out}")

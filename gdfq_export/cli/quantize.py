@@ -24,7 +24,8 @@ AUTO = "auto"
 @click.option(
     "--bundle",
     type=click.Path(path_type=Path),
-    help="Folder for everything a pipeline keeps: the file, the float network, the images, the report, hashes.",
+    help="Folder for everything a pipeline keeps: the file, the float network, the images, the report, hashes; for "
+    "TensorRT an engine as well.",
 )
 @click.option(
     "--data",
@@ -109,6 +110,7 @@ def quantize(
     from calib.samplers import RealSet
     from gdfq_export import pipeline
     from gdfq_export.bundle import write_bundle
+    from gdfq_export.bundle_engine import build_bundled_engine
     from gdfq_export.choose_target import choose_target
     from gdfq_export.cli.calibration import load_calibration
     from gdfq_export.cli.compute import use_compute
@@ -163,6 +165,8 @@ def quantize(
             if html is not None:
                 write_whole(html, page)
             if bundle is not None:
-                write_bundle(bundle, file, network, result.report, result.plan, result.images, page)
+                engine = build_bundled_engine(file, find_target(result.plan.target), batch=batch, progress=progress)
+                print_warnings(() if engine is None else engine.warnings)
+                write_bundle(bundle, file, network, result.report, result.plan, result.images, page, engine)
     click.echo(f"wrote {' and '.join(str(path) for path in (*outputs, bundle) if path is not None)}")
     require_passed(result.report)

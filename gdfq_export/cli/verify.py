@@ -1,4 +1,4 @@
-"""gdfq-export verify: hold a quantized file against the float network, and against gates."""
+"""gdfq-export verify: hold a quantized file or an engine against the float network, and against gates."""
 
 from __future__ import annotations
 
@@ -84,11 +84,11 @@ def verify(
     input_shape: tuple[int, int, int] | None,
     **flags: Any,
 ) -> None:
-    """Measure MODEL, a Q/DQ file of any tool, against the float network --reference.
+    """Measure MODEL, a Q/DQ file of any tool or an engine of TensorRT, against the float network --reference.
 
     Accuracy or agreement, error layer by layer, what really runs on integers, time, memory and size; then every gate is
-    held against its figure. That no node breaks a rule of the runtime is always a gate. Without --data and --images,
-    images are made from the float network.
+    held against its figure. That no node breaks a rule of the runtime is always a gate of an ONNX file. Without --data
+    and --images, images are made from the float network. An engine runs on the GPU that it was built for.
 
     Exit code 1 where a gate fails or the images do not decide it.
     """
@@ -101,7 +101,7 @@ def verify(
         raise click.UsageError("--data and --images both say what to judge on; give one of them")
     outputs = [path for path in (json_out, html, junit, markdown) if path is not None]
     require_outputs(outputs, (model, reference, sidecar_of(reference), data, images, gates, baseline, manifest))
-    limits = {"require-rules": True} | (load_gates(gates).limits() if gates is not None else {}) | gate_limits(flags)
+    limits = (load_gates(gates).limits() if gates is not None else {}) | gate_limits(flags)
     allowed = dict(map(parse_regression, max_regression))
     if bool(allowed) != (baseline is not None):
         raise click.UsageError("--baseline and --max-regression go together: the report to hold against, and how far")
@@ -118,20 +118,22 @@ def verify(
     from gdfq_export.cli.tables import print_report
     from gdfq_export.cli.warned import print_warnings
     from gdfq_export.sources import load_model
-    from gdfq_export.sources.onnx_file import read_onnx
-    from gdfq_export.verify_file import Judges, decide_all, target_of_file, verify_file
+    from gdfq_export.verify_file import Judges, decide_all
+    from gdfq_export.verify_subject import find_subject, verify_subject
 
-    proto = read_onnx(model)
-    chosen = target_of_file(proto, target=target, backend=None if backend is None else RUNTIMES[backend])
+    subject = find_subject(
+        model,
+        engine=None if bundle is None else bundle.engine,
+        target=target,
+        backend=None if backend is None else RUNTIMES[backend],
+    )
     network = load_model(reference, scale=scale, mean=mean, std=std, input_shape=input_shape)
     print_warnings(network.warnings)
     if images is None and data is None and bundle is not None:
         images = bundle.calibration
-    report = verify_file(
+    report = verify_subject(
         network,
-        proto,
-        name=model.name,
-        target=chosen,
+        subject,
         judges=Judges(
             labelled=None if data is None else RealSet.load(data, network.input_spec, network.num_classes),
             saved=None if images is None else SyntheticSet.load(images),
@@ -142,7 +144,7 @@ def verify(
         threads=threads,
         progress=progress_display(),
     )
-    report = decide_all(report, limits, earlier, allowed)
+    report = decide_all(report, subject.always | limits, earlier, allowed)
     print_warnings(warning for warning in report.warnings if warning not in network.warnings)
     print_report(report)
     write_views(report, json_out=json_out, html=html, junit=junit, markdown=markdown)

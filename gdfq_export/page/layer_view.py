@@ -60,7 +60,8 @@ def layer_rows(report: Report) -> tuple[LayerRow, ...]:
     errors = report.layers
     layers = () if isinstance(errors, NotMeasured) else errors.layers
     worst = None if isinstance(errors, NotMeasured) else errors.worst
-    by_node = {codes.node: codes for codes in report.weights}
+    weights = () if isinstance(report.weights, NotMeasured) else report.weights
+    by_node = {codes.node: codes for codes in weights}
     rows = [_row(report, number, layer, by_node.pop(layer.node, None), worst) for number, layer in enumerate(layers, 1)]
     rows += [_weights_alone(report, number, codes) for number, codes in enumerate(by_node.values(), len(rows) + 1)]
     return tuple(rows)

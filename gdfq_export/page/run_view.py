@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gdfq_export.backends.finding import Consequence
 from gdfq_export.page.numerals import count, kilobytes, milliseconds, percent, seconds, significant
+from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.report import Report
 
 __all__ = ["PhaseRow", "TargetRow", "broken_rules", "facts", "phases", "subtitle", "targets"]
@@ -68,7 +69,8 @@ def phases(report: Report) -> tuple[PhaseRow, ...]:
 
 
 def broken_rules(report: Report) -> tuple[Rule, ...]:
-    """Findings, the gravest consequence first: the order that `Consequence` has."""
+    """Findings, the gravest consequence first: the order that `Consequence` has; none where no rule was held."""
+    found = () if isinstance(report.findings, NotMeasured) else report.findings
     rules = [
         Rule(
             consequence=str(finding.consequence),
@@ -77,7 +79,7 @@ def broken_rules(report: Report) -> tuple[Rule, ...]:
             message=finding.message,
             grave=finding.consequence in _GRAVE,
         )
-        for finding in sorted(report.findings, key=lambda finding: _GRAVEST_FIRST.index(finding.consequence))
+        for finding in sorted(found, key=lambda finding: _GRAVEST_FIRST.index(finding.consequence))
     ]
     return tuple(rules)
 

@@ -20,6 +20,7 @@ PORTABLE = dataclasses.replace(
     description="any runtime, slow in ONNX Runtime",
     backend="onnxruntime",
     stand_in=None,
+    engine=False,
     held_to=("tensorrt", "openvino"),
     warning="a portable file runs in ONNX Runtime, OpenVINO and TensorRT, but in ONNX Runtime on x86-64 CPUs at about "
     "a third of the speed of a file for that runtime; one file for each target is faster everywhere",

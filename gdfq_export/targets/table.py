@@ -96,8 +96,9 @@ class Target:
     bounds. `inside_layers` names those that the runtime computes inside the layer in front, in float before anything is
     rounded: alone behind it, or as the gate that the layer's own result is multiplied with. `exact` says that the
     integer simulator computes what this runtime's kernels do, to the bit. `stand_in` is the runtime that a file is
-    measured in where `backend` has no device; `held_to` names the runtimes whose rules a file has to keep where that is
-    not `backend`; `warning` is what whoever asks for the target should know.
+    measured in where `backend` has no device; `engine` says that the runtime runs engines, which are built of the file;
+    `held_to` names the runtimes whose rules a file has to keep where that is not `backend`; `warning` is what whoever
+    asks for the target should know.
     """
 
     name: str
@@ -112,5 +113,6 @@ class Target:
     inside_layers: frozenset[str] = frozenset()
     clip: Clip = Clip.CODES
     stand_in: str | None = None
+    engine: bool = False
     held_to: tuple[str, ...] = ()
     warning: str = ""

@@ -22,6 +22,7 @@ TENSORRT = Target(
     description="TensorRT 10 and 11, TensorRT-RTX, NVIDIA GPU",
     backend="tensorrt",
     stand_in="onnxruntime-as-written",
+    engine=True,
     opset=20,
     activation=NumberFormat(signed=True, symmetric=True),
     weight=NumberFormat(signed=True, symmetric=True),

@@ -12,8 +12,8 @@ from gdfq_export.errors import InputError
 
 __all__ = ["VERSIONS", "read_baseline"]
 
-VERSIONS = (1, 2)
-"""Schema versions that can be read; version 1 has no resources."""
+VERSIONS = (1, 2, 3)
+"""Schema versions that can be read; version 1 has no resources, version 2 no engines and no clock beside latency."""
 
 
 class _Above0(float):
@@ -67,7 +67,7 @@ def read_baseline(path: Path) -> Mapping[str, Any]:
         raise InputError(f"the baseline {path} is no JSON or is cut short ({error}); give a whole report") from error
     version = body.get("schema_version") if isinstance(body, dict) else None
     if isinstance(version, bool) or version not in VERSIONS:
-        known = " and ".join(map(str, VERSIONS))
+        known = f"{', '.join(map(str, VERSIONS[:-1]))} and {VERSIONS[-1]}"
         raise InputError(
             f"the baseline {path} has schema_version {version!r}; this version of the tool reads reports of {known}"
         )

@@ -129,6 +129,8 @@ def _parity(report: Report) -> Figure | NotMeasured:
 
 
 def _rules(report: Report) -> Figure | NotMeasured:
+    if isinstance(report.findings, NotMeasured):
+        return report.findings
     broken = [finding for finding in report.findings if finding.consequence in _SERIOUS]
     value = float(not broken)
     on = f": {len(broken)} nodes break a rule of the runtime" if broken else ": no node breaks a rule of the runtime"

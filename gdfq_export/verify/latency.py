@@ -17,7 +17,20 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Latency", "RatioInterval", "Samples", "Timings", "interleave", "median_interval", "summarize", "versus"]
+from gdfq_export.backends.base import HOST_CLOCK, Images, Session
+
+__all__ = [
+    "Latency",
+    "RatioInterval",
+    "Samples",
+    "Timings",
+    "interleave",
+    "interleave_timers",
+    "median_interval",
+    "summarize",
+    "time_both",
+    "versus",
+]
 
 Samples = NDArray[np.float64]
 """Milliseconds, `[rounds, runs a round]`."""
@@ -55,7 +68,7 @@ class RatioInterval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Float against quantized, `batch` images a run, `threads` intra-op threads."""
+    """Float against quantized, `batch` images a run, `threads` intra-op threads; `clock` is what took the times."""
 
     source: str
     batch: int
@@ -63,6 +76,7 @@ class Latency:
     float_network: Timings
     quantized: Timings
     speedup: RatioInterval
+    clock: str = HOST_CLOCK
 
     @property
     def images_per_second(self) -> float:
@@ -78,22 +92,55 @@ def interleave(
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Samples]:
     """Time `runs` in turn until the budget is spent and `min_rounds` rounds are done; warm-up comes on top."""
-    slowest = max(_warm_up(run, clock) for run in runs.values())
+    timers = {name: _timer(run, clock) for name, run in runs.items()}
+    return interleave_timers(timers, budget_seconds=budget_seconds, min_rounds=min_rounds, clock=clock)
+
+
+def interleave_timers(
+    timers: Mapping[str, Callable[[], float]],
+    *,
+    budget_seconds: float,
+    min_rounds: int = 20,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Samples]:
+    """The same for runs that give their own time in milliseconds; `clock` only says when the budget is spent."""
+    slowest = max(_warm_up(timer, clock) for timer in timers.values())
     repeats = max(3, min(_MOST_RUNS, round(_BLOCK_SECONDS / max(slowest, 1e-6))))
-    rounds: dict[str, list[list[float]]] = {name: [] for name in runs}
-    order = list(runs)
+    rounds: dict[str, list[list[float]]] = {name: [] for name in timers}
+    order = list(timers)
     collecting = gc.isenabled()
     gc.disable()
     try:
         started = clock()
         while clock() - started < budget_seconds or len(rounds[order[0]]) < min_rounds:
             for name in order:
-                rounds[name].append(_block(runs[name], repeats, clock))
+                rounds[name].append([timers[name]() for _ in range(repeats)])
             order.reverse()
     finally:
         if collecting:
             gc.enable()
-    return {name: np.asarray(rounds[name]) for name in runs}
+    return {name: np.asarray(rounds[name]) for name in timers}
+
+
+def time_both(
+    float_session: Session, session: Session, images: Images, source: str, *, seconds: float, threads: int
+) -> Latency:
+    """Time two networks on one batch of `images` from `source`, each as its session takes time, for some `seconds`.
+
+    Raises:
+        InputError: a session does not take that many images at once.
+    """
+    timers = {"float": float_session.timer(images), "quantized": session.timer(images)}
+    samples = interleave_timers(timers, budget_seconds=seconds)
+    return Latency(
+        source=source,
+        batch=len(images),
+        threads=threads,
+        float_network=summarize(samples["float"]),
+        quantized=summarize(samples["quantized"]),
+        speedup=versus(samples["float"], samples["quantized"]),
+        clock=session.clock,
+    )
 
 
 def summarize(samples: Samples) -> Timings:
@@ -134,21 +181,19 @@ def median_interval(count: int, confidence: float = 0.95) -> tuple[int, int]:
     return low, count - 1 - low
 
 
-def _warm_up(run: Callable[[], object], clock: Callable[[], float]) -> float:
+def _warm_up(timer: Callable[[], float], clock: Callable[[], float]) -> float:
     """Run for a while, at least three times; the median seconds of a run."""
     started = clock()
     times: list[float] = []
     while len(times) < 3 or clock() - started < _WARM_UP_SECONDS:
-        before = clock()
-        run()
-        times.append(clock() - before)
-    return float(np.median(times))
+        times.append(timer())
+    return float(np.median(times)) / 1000.0
 
 
-def _block(run: Callable[[], object], repeats: int, clock: Callable[[], float]) -> list[float]:
-    times: list[float] = []
-    for _ in range(repeats):
+def _timer(run: Callable[[], object], clock: Callable[[], float]) -> Callable[[], float]:
+    def timed() -> float:
         before = clock()
         run()
-        times.append(1000.0 * (clock() - before))
-    return times
+        return 1000.0 * (clock() - before)
+
+    return timed

@@ -43,12 +43,12 @@ __all__ = [
     "RuntimeFacts",
 ]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FileFacts:
-    """One ONNX file; `name` without its folder."""
+    """One file, ONNX or an engine; `name` without its folder."""
 
     name: str
     bytes: int
@@ -160,9 +160,9 @@ class Report:
     coverage: Coverage | NotMeasured
     latency: Latency | NotMeasured
     layers: LayerErrors | NotMeasured
-    weights: tuple[WeightCodes, ...]
+    weights: tuple[WeightCodes, ...] | NotMeasured
     resources: Resources | NotMeasured
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...] | NotMeasured
     seconds_by_phase: Mapping[str, float]
     warnings: tuple[str, ...]
     machine: Machine

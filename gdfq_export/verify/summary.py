@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gdfq_export.backends.base import HOST_CLOCK
 from gdfq_export.verify.coverage import Coverage
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.proportion import Proportion
@@ -119,6 +120,8 @@ def _latency(report: Report) -> Iterator[Row]:
         yield _missing("latency", latency)
         return
     on = f"batch {latency.batch}, {latency.threads} thread{'s' if latency.threads > 1 else ''}"
+    if latency.clock != HOST_CLOCK:
+        on = f"batch {latency.batch}, by {latency.clock}"
     for name, timings in (("float", latency.float_network), ("quantized", latency.quantized)):
         spread = f"p90 {timings.p90_ms:.3f}, p99 {timings.p99_ms:.3f} ms; {timings.runs:,} runs, {on}"
         yield f"latency {name}", f"{timings.p50_ms:.3f} ms", spread
@@ -178,8 +181,11 @@ def _mixed_bits(report: Report) -> Iterator[Row]:
 
 def _findings(report: Report) -> Iterator[Row]:
     """One row a rule, however many nodes break it."""
+    if isinstance(findings := report.findings, NotMeasured):
+        yield _missing("rules", findings)
+        return
     broken: dict[tuple[str, str], list[str]] = {}
-    for finding in report.findings:
+    for finding in findings:
         broken.setdefault((finding.rule, finding.consequence), []).append(finding.message)
     for (rule, consequence), messages in [*broken.items()][:_RULES]:
         more = f"; {len(messages) - 1} more like it" if len(messages) > 1 else ""

@@ -14,7 +14,7 @@ from gdfq_export.progress import Phase, Progress, SilentProgress
 from gdfq_export.verify.accuracy import Accuracy, LabelledImages, measure_accuracy
 from gdfq_export.verify.agreement import Agreement, measure_agreement
 from gdfq_export.verify.coverage import Coverage, measure_coverage
-from gdfq_export.verify.latency import Latency, interleave, summarize, versus
+from gdfq_export.verify.latency import Latency, time_both
 from gdfq_export.verify.layers import LayerErrors, measure_layers
 from gdfq_export.verify.machine import usable_cores
 from gdfq_export.verify.not_measured import NotMeasured
@@ -22,7 +22,7 @@ from gdfq_export.verify.parity import Expected, ParityResult, parity
 from gdfq_export.verify.resources import Resources, measure_resources
 from gdfq_export.verify.weights import WeightCodes, weight_codes
 
-__all__ = ["Verification", "run_verification"]
+__all__ = ["Verification", "ends_in_softmax", "run_both", "run_verification"]
 
 _PARITY_BATCH = 32
 _PIECE = 256
@@ -40,7 +40,7 @@ class Verification:
     coverage: Coverage | NotMeasured
     latency: Latency | NotMeasured
     layers: LayerErrors | NotMeasured
-    weights: tuple[WeightCodes, ...]
+    weights: tuple[WeightCodes, ...] | NotMeasured
     resources: Resources | NotMeasured
 
 
@@ -82,17 +82,17 @@ def run_verification(
     backend = backend or OnnxRuntime()
     cores = usable_cores()
     float_session, session = backend.load(float_model, cores), backend.load(quantized, cores)
-    softmax = _ends_in_softmax(float_model)
+    softmax = ends_in_softmax(float_model)
 
     with progress.phase("agreement") as report:
-        float_logits, logits = _run_both(float_session, session, images, report)
+        float_logits, logits = run_both(float_session, session, images, report)
         agreement = measure_agreement(float_logits, logits, source, probabilities=softmax)
 
     accuracy: Accuracy | NotMeasured = NotMeasured(reason="no labelled images were given")
     if labelled is not None:
         with progress.phase("accuracy") as report:
             if labelled.images is not images:
-                float_logits, logits = _run_both(float_session, session, labelled.images, report)
+                float_logits, logits = run_both(float_session, session, labelled.images, report)
             accuracy = measure_accuracy(float_logits, logits, labelled.labels, labelled.source)
 
     with progress.phase("coverage"):
@@ -132,7 +132,8 @@ def run_verification(
     elif latency_seconds > 0:
         del float_session, session
         with progress.phase("latency"):
-            latency = _latency(backend, float_model, quantized, images[:batch], source, latency_seconds, threads)
+            both = backend.load(float_model, threads), backend.load(quantized, threads)
+            latency = time_both(*both, images[:batch], source, seconds=latency_seconds, threads=threads)
     return Verification(
         accuracy=accuracy,
         agreement=agreement,
@@ -172,7 +173,7 @@ def _examined(own: Backend, quantized: bytes) -> Coverage | NotMeasured:
         return NotMeasured(reason=str(error))
 
 
-def _run_both(first: Session, second: Session, images: Images, report: Phase) -> tuple[Logits, Logits]:
+def run_both(first: Session, second: Session, images: Images, report: Phase) -> tuple[Logits, Logits]:
     """Logits of both networks for all images, a piece at a time so that progress can be shown."""
     left, right = [], []
     for start in range(0, len(images), _PIECE):
@@ -193,29 +194,7 @@ def _simulate(expected: Expected, logits: str, images: Images, report: Phase) ->
     return np.concatenate(parts)
 
 
-def _latency(
-    backend: Backend,
-    float_model: bytes,
-    quantized: bytes,
-    images: Images,
-    source: str,
-    seconds: float,
-    threads: int,
-) -> Latency:
-    float_session, session = backend.load(float_model, threads), backend.load(quantized, threads)
-    samples = interleave(
-        {"float": lambda: float_session.run(images), "quantized": lambda: session.run(images)}, budget_seconds=seconds
-    )
-    return Latency(
-        source=source,
-        batch=len(images),
-        threads=threads,
-        float_network=summarize(samples["float"]),
-        quantized=summarize(samples["quantized"]),
-        speedup=versus(samples["float"], samples["quantized"]),
-    )
-
-
-def _ends_in_softmax(model: bytes) -> bool:
+def ends_in_softmax(model: bytes) -> bool:
+    """Whether a network answers with probabilities."""
     graph = onnx.load_from_string(model).graph
     return any(node.op_type == "Softmax" and graph.output[0].name in node.output for node in graph.node)

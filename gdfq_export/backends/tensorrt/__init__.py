@@ -1,4 +1,4 @@
-"""TensorRT and TensorRT-RTX: what they refuse (`lint`), engines (`build_engine`), and runs on a GPU."""
+"""TensorRT and TensorRT-RTX: what they refuse (`lint`), engines (`build_engine`, `read_engine`), and runs on a GPU."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from typing import TYPE_CHECKING
 from gdfq_export.backends.base import ExecutedGraph
 from gdfq_export.backends.finding import Consequence, Finding
 from gdfq_export.backends.tensorrt.build import Engine, build_engine
+from gdfq_export.backends.tensorrt.engine_file import (
+    EngineFile,
+    is_engine,
+    read_engine,
+    require_package,
+    require_runs_here,
+)
 from gdfq_export.backends.tensorrt.lint import lint
 from gdfq_export.backends.tensorrt.package import find_package, reason_against_gpu
 from gdfq_export.errors import BackendUnavailable, InputError
@@ -16,7 +23,21 @@ from gdfq_export.errors import BackendUnavailable, InputError
 if TYPE_CHECKING:
     from gdfq_export.backends.tensorrt.session import TensorRtSession
 
-__all__ = ["Consequence", "Engine", "Finding", "TensorRt", "build_engine", "lint", "reason_against_gpu"]
+__all__ = [
+    "Consequence",
+    "Engine",
+    "EngineFile",
+    "Finding",
+    "TensorRt",
+    "build_engine",
+    "find_package",
+    "is_engine",
+    "lint",
+    "read_engine",
+    "reason_against_gpu",
+    "require_package",
+    "require_runs_here",
+]
 
 _BATCH = 64
 
@@ -39,10 +60,14 @@ class TensorRt:
     def examine(self, model: Path | bytes) -> ExecutedGraph:
         """The layers of an engine that is built for the purpose; TensorRT-RTX needs no GPU for that.
 
+        One that is built already is loaded, which needs a GPU.
+
         Raises:
             InputError: TensorRT refuses the file; the message names the node.
             BackendUnavailable: TensorRT is missing, or needs a GPU to build, or does not list the layers.
         """
+        if is_engine(model):
+            return self.load(model, 1).describe()
         built = build_engine(model)
         if built.graph is None:
             raise BackendUnavailable(f"{built.runtime} does not list the layers of an engine while it builds it")
@@ -51,15 +76,22 @@ class TensorRt:
     def load(
         self, model: Path | bytes, threads: int, *, taps: Sequence[str] = (), batch: int = _BATCH
     ) -> TensorRtSession:
-        """Build an engine and load it; `threads` mean nothing to a GPU.
+        """Load an engine, or build one of an ONNX file and load that; `threads` mean nothing to a GPU.
 
         Raises:
             InputError: TensorRT does not accept the file, or inner tensors are asked for.
             BackendUnavailable: TensorRT or a GPU is missing.
         """
-        self.require()
         if taps:
             raise InputError("an engine of TensorRT has no inner tensors; leave `taps` empty")
+        if is_engine(model):
+            engine = read_engine(model)
+            require_runs_here(engine)
+            from gdfq_export.backends.tensorrt.session import TensorRtSession
+
+            return TensorRtSession(model, engine.data, require_package(engine))
+        self.require()
         from gdfq_export.backends.tensorrt.session import TensorRtSession
 
-        return TensorRtSession(model, batch)
+        built = build_engine(model, batches=(1, 1, batch))
+        return TensorRtSession(model, built.data, find_package(), graph=built.graph)

@@ -1,21 +1,21 @@
 """The process that builds an engine: TensorRT may crash, and must then not take a run's results with it.
 
-    python -m gdfq_export.backends.tensorrt.builder REQUEST.json
+    python builder.py REQUEST.json
 
-The request names the files; the engine, the timing cache and ANSWER.json (errors, warnings, the list of layers) are
-written beside it. `build.py` is the only caller.
+The request names the package and the files; the engine, the timing cache and ANSWER.json (errors, warnings, the list of
+layers) are written beside it. `build.py` is the only caller. Nothing else of the project is imported here: torch alone
+would take longer to load than a small engine to build.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
-import onnx
-
-__all__ = ["main"]
+__all__ = ["collected_log", "main"]
 
 _LAYERS = "Layers:"
 _NO_DEVICE = ("catchCudaError", "cudaError 35")
@@ -24,15 +24,12 @@ _NO_DEVICE = ("catchCudaError", "cudaError 35")
 def main() -> None:
     """Build what the request says."""
     request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    from gdfq_export.backends.tensorrt.package import find_package
-
-    package = find_package()
-    answer = _build(package.api, request) | {"package": package.name, "version": package.version}
+    answer = _build(importlib.import_module(request["package"]), request)
     Path(request["answer"]).write_text(json.dumps(answer), encoding="utf-8")
 
 
 def _build(api: Any, request: dict[str, Any]) -> dict[str, Any]:
-    log = _logger(api)
+    log = collected_log(api)
     builder = api.Builder(log)
     strongly_typed = getattr(api.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
     network = builder.create_network(0 if strongly_typed is None else 1 << int(strongly_typed))
@@ -58,7 +55,9 @@ def _build(api: Any, request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _logger(api: Any) -> Any:
+def collected_log(api: Any) -> Any:
+    """A logger whose `messages` are (severity, text): what went wrong, warnings, the list of layers."""
+
     class Collected(api.ILogger):
         """Keeps what matters of what TensorRT says."""
 
@@ -82,6 +81,8 @@ def _sentence(error: Any, data: bytes) -> str:
     first = str(error.desc()).strip().splitlines()[0] if str(error.desc()).strip() else "unknown error"
     name = str(error.node_name())
     if not name and error.node() >= 0:
+        import onnx
+
         name = onnx.load_from_string(data).graph.node[error.node()].output[0]
     where = f"{error.node_operator()} {name}".strip()
     return f"{where}: {first}" if where else first

@@ -14,9 +14,9 @@ from typing import Any
 
 from gdfq_export.errors import BackendUnavailable
 
-__all__ = ["Package", "find_package", "reason_against_gpu"]
+__all__ = ["PACKAGES", "Package", "find_package", "reason_against_gpu"]
 
-_NAMES = ("tensorrt", "tensorrt_rtx")
+PACKAGES = ("tensorrt", "tensorrt_rtx")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,15 +28,25 @@ class Package:
     builds_without_gpu: bool
     api: Any
 
+    @property
+    def title(self) -> str:
+        """Name and version."""
+        return f"{self.name} {self.version}"
 
-def find_package() -> Package:
-    """TensorRT, or TensorRT-RTX where that is not installed.
+    @property
+    def has_timing_cache(self) -> bool:
+        """TensorRT-RTX measures nothing while it builds: its calls are there, do nothing, and ask for a GPU."""
+        return not self.builds_without_gpu
+
+
+def find_package(*names: str) -> Package:
+    """The first of `names` that is installed: TensorRT, or TensorRT-RTX, unless an engine needs one of them.
 
     Raises:
-        BackendUnavailable: neither can be imported.
+        BackendUnavailable: none can be imported.
     """
     reasons = []
-    for name in _NAMES:
+    for name in names or PACKAGES:
         try:
             api: ModuleType = importlib.import_module(name)
         except Exception as error:  # a binding whose libraries are missing raises what it likes

@@ -1,16 +1,16 @@
-"""Engines: what runs on integers in them, how the build log is read, and what is said where none is built."""
+"""Engines: what runs on integers in them, and what is said where none is built."""
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import onnx
 import pytest
 
-from gdfq_export.backends.base import ExecutedGraph
 from gdfq_export.backends.tensorrt import build, build_engine
 from gdfq_export.backends.tensorrt.package import Package
 from gdfq_export.errors import BackendUnavailable, InputError
@@ -20,20 +20,8 @@ from tests.simulator.quantized import quantize
 from tests.simulator.random_network import CHANNELS, CLASSES, SIDE, Network
 from tests.verify.quantized_classifier import classifier
 
+RTX = "tensorrt_rtx"
 SKIP = "pip install 'gdfq-export[tensorrt-rtx]'"
-INTEGER_LAYER = (
-    "Name: Conv_c_myl0_2, LayerType: correlation, Inputs: [ { Name: __mye782c_9_myl0, Dimensions: [-1,4,6,6], "
-    "Strides: [144,1,24,4], StrideOrder: [3,0,2,1], Datatype: Int8, Format: (NHWC) Channel major format }], "
-    "Constants: [ { Name: __mye1018dconst_myl0, Dimensions: [8,4,3,3], Strides: [36,1,12,4], StrideOrder: [3,0,2,1], "
-    "Datatype: Int8, Format: (NHWC) Channel major format }], "
-    "Outputs: [ { Name: __myln_k_arg__bb1_10_myl0, Dimensions: [-1,8,6,6], Strides: [288,1,48,8], "
-    "StrideOrder: [3,0,2,1], Datatype: Float, Format: (NHWC) Channel major format }], "
-    "TacticName: __myelin_CASK_STUB, StreamId: 0, Metadata: [ONNX Layer: Conv_c]\x1f[ONNX Layer: DequantizeLinear_x_dq]"
-)
-NO_LAYER = (
-    "Name: __mye385_0_myl0_0, LayerType: shape_call, Inputs: [], Constants: [], Outputs: [], TacticName: , "
-    "StreamId: 0, Metadata: "
-)
 
 
 @pytest.fixture
@@ -155,6 +143,45 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("runtime")
+def test_tensorrt_rtx_has_no_timing_cache_and_says_so(tmp_path: Path) -> None:
+    engine = build_engine(residual_network().SerializeToString(), timing_cache=tmp_path / "cache", package=RTX)
+    (said,) = engine.warnings
+    assert "tensorrt_rtx" in said and "has no timing cache, so none is read or written" in said
+    assert not (tmp_path / "cache").exists()
+    assert build_engine(residual_network().SerializeToString(), package=RTX).warnings == ()
+
+
+def test_a_timing_cache_is_read_and_written_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    package = Package(name="tensorrt", version="11.0", builds_without_gpu=False, api=None)
+    monkeypatch.setattr(build, "find_package", lambda: package)
+    monkeypatch.setattr(build, "reason_against_gpu", lambda: "")
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        request = json.loads(Path(command[-1]).read_text())
+        assert request["package"] == "tensorrt"
+        Path(request["engine"]).write_bytes(b"an engine")
+        Path(request["tactics"]).write_bytes(Path(request["known_tactics"]).read_bytes() + b", and new ones")
+        Path(request["answer"]).write_text(json.dumps({"layers": "", "warnings": []}))
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(build, "subprocess", SimpleNamespace(run=run))
+    cache = tmp_path / "cache"
+    cache.write_bytes(b"known ones")
+    engine = build_engine(residual_network().SerializeToString(), timing_cache=cache)
+    assert cache.read_bytes() == b"known ones, and new ones"
+    assert (engine.data, engine.runtime, engine.warnings) == (b"an engine", "tensorrt 11.0", ())
+
+
+def test_the_builder_loads_nothing_else_of_the_project() -> None:
+    """Torch alone would take longer to load than a small engine to build."""
+    program = "import sys, runpy; runpy.run_path(sys.argv[1]); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program, build._BUILDER], capture_output=True, text=True, check=True
+    )
+    assert not {"torch", "onnx", "numpy", "gdfq_export"} & set(done.stdout.split())
+
+
 @pytest.mark.usefixtures("pretended")
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot read .*missing\.onnx: No such file"):
@@ -190,38 +217,3 @@ def test_a_tensorrt_that_builds_on_a_gpu_says_where_to_build_without_one(monkeyp
     message = r"tensorrt 11\.0 builds on a GPU only: there is no driver; .*gdfq-export\[tensorrt-rtx\]"
     with pytest.raises(BackendUnavailable, match=message):
         build_engine(residual_network().SerializeToString())
-
-
-def graph_of(log: str, *layers: str) -> ExecutedGraph:
-    """The graph of a build log and a file of Conv `layers` one behind the other."""
-    values = ["x", *layers]
-    nodes: list[tiny_graph.Node] = [
-        ("Conv", [before, "w"], [after]) for before, after in zip(values, layers, strict=False)
-    ]
-    weight = np.ones((3, 3, 1, 1), np.float32)
-    file = tiny_graph.model(nodes=nodes, inputs={"x": (1, 3, 4, 4)}, outputs=[values[-1]], initializers={"w": weight})
-    return build._graph(log, file, "tensorrt_rtx 1.7")
-
-
-def test_a_line_of_the_log_is_a_layer_with_its_types() -> None:
-    node, names = build._layer(INTEGER_LAYER)
-    assert (node.name, node.op_type, node.kind) == ("Conv_c", "correlation", "integer compute")
-    assert (node.inputs, node.outputs) == (("__mye782c_9_myl0",), ("__myln_k_arg__bb1_10_myl0",))
-    assert names == ("Conv_c", "DequantizeLinear_x_dq")
-
-
-def test_a_layer_that_reads_floats_is_float_whatever_its_weights_are() -> None:
-    node, _ = build._layer(INTEGER_LAYER.replace("Datatype: Int8", "Datatype: Float", 1))
-    assert node.kind == "float compute"
-
-
-def test_a_line_without_tensors_is_no_layer() -> None:
-    node, names = build._layer(NO_LAYER)
-    assert (node.name, node.op_type, node.kind) == ("__mye385_0_myl0_0", "shape_call", "other")
-    assert node.inputs == node.outputs == names == ()
-
-
-def test_a_layer_of_the_file_that_the_log_does_not_name_counts_as_float() -> None:
-    graph = graph_of(f"Layers:\n{NO_LAYER}\n{INTEGER_LAYER}\n", "c", "d")
-    kinds = {node.name: node.kind for node in graph.nodes if node.kind.endswith("compute")}
-    assert kinds == {"Conv_c": "integer compute", "Conv_d": "float compute"}
