@@ -92,7 +92,7 @@ def hold(name: str, unit: str, figure: Figure | NotMeasured, limit: float | bool
 def _would_decide(figure: Figure, limit: float) -> str:
     assert figure.sample is not None
     gap, half = abs(figure.value - limit), (figure.high - figure.low) / 2
-    needed = inf if gap < half / _MOST_WORTH_ASKING else figure.sample * max(1.0, (half / gap) ** 2)
+    needed = inf if gap <= half / _MOST_WORTH_ASKING else figure.sample * max(1.0, (half / gap) ** 2)
     with_them = f"not decidable with {figure.sample:,} {figure.each}"
     if needed > _MOST_WORTH_ASKING:
         return f"{with_them}; the figure lies on the limit, choose another"

@@ -79,6 +79,7 @@ def test_a_title_names_the_limit(limit: float | bool, title: str) -> None:
 
 @given(value=NUMBERS, half=st.floats(0, 1e6), limit=NUMBERS, most=st.booleans(), sample=st.integers(1, 10**6))
 @example(value=0.0, half=1.0, limit=3e-228, most=True, sample=200)
+@example(value=5e-324, half=5e-324, limit=5e-324, most=False, sample=1)
 def test_only_a_limit_inside_the_interval_is_undecided(
     value: float, half: float, limit: float, most: bool, sample: int
 ) -> None:
