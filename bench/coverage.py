@@ -193,7 +193,12 @@ def page() -> None:
 
 
 def _exceptions(target: str, columns: list[str], bodies: dict[str, Any], names: dict[str, str]) -> list[str]:
-    """Every layer in float and every DequantizeLinear that is left, with its reason, once."""
+    """Every layer in float and every DequantizeLinear that is left, with its reason, once.
+
+    Of a target that is warned of, the warning.
+    """
+    if warning := TARGETS[target].warning:
+        return [f"{warning[0].upper()}{warning[1:]}. Counts are of ONNX Runtime.", ""]
     lines = []
     for name, body in bodies.items():
         texts: dict[str, None] = {}
