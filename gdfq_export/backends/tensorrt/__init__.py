@@ -1,4 +1,4 @@
-"""TensorRT and TensorRT-RTX: what they refuse (`lint`), engines (`build_engine`), and runs on a GPU."""
+"""TensorRT and TensorRT-RTX: engines (`build_engine`), and runs on a GPU; what they refuse says `lint.py`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from gdfq_export.backends.base import ExecutedGraph
 from gdfq_export.backends.finding import Consequence, Finding
 from gdfq_export.backends.tensorrt.build import Engine, build_engine
-from gdfq_export.backends.tensorrt.lint import lint
 from gdfq_export.backends.tensorrt.package import find_package, reason_against_gpu
 from gdfq_export.errors import BackendUnavailable, InputError
 
 if TYPE_CHECKING:
     from gdfq_export.backends.tensorrt.session import TensorRtSession
 
-__all__ = ["Consequence", "Engine", "Finding", "TensorRt", "build_engine", "lint", "reason_against_gpu"]
+__all__ = ["Consequence", "Engine", "Finding", "TensorRt", "build_engine", "reason_against_gpu"]
 
 _BATCH = 64
 

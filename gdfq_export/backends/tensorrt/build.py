@@ -20,7 +20,6 @@ from gdfq_export.backends.session import where
 from gdfq_export.backends.tensorrt.package import find_package, reason_against_gpu
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.files import atomic_output
-from gdfq_export.sources.onnx_file import read_onnx
 
 __all__ = ["Engine", "build_engine"]
 
@@ -113,6 +112,8 @@ def build_engine(
 
 def _serialized(path: Path) -> bytes:
     """The file with all its weights inside."""
+    from gdfq_export.sources.onnx_file import read_onnx  # imports torch, which a process that runs a file does without
+
     data: bytes = read_onnx(path).SerializeToString()
     return data
 
