@@ -24,7 +24,7 @@ import torch
 from bench.results_file import FOLDER, write_results
 from bench.usual_networks import USUAL_NETWORKS, load_drawn
 from gdfq_export import pipeline
-from gdfq_export.backends.tensorrt import lint
+from gdfq_export.backends.tensorrt.lint import lint
 from gdfq_export.float_model import FloatModel
 from gdfq_export.progress import SilentProgress
 from gdfq_export.recipe import Bits, Recipe, load_recipe

@@ -6,11 +6,13 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from gdfq_export import __version__
 from gdfq_export.backends.choose import Measuring
 from gdfq_export.backends.finding import Finding
 from gdfq_export.budget import Budget
+from gdfq_export.counted import counted
 from gdfq_export.data import ImageSource
 from gdfq_export.float_model import FloatModel
 from gdfq_export.progress import Course, Progress
@@ -141,7 +143,7 @@ def report_file(
         tool_version=__version__,
         source=model.source,
         files=Files(
-            float_network=_file_facts(model.name, float_file),
+            float_network=_file_facts(_float_name(model), float_file),
             quantized=_file_facts(name, file),
             size_ratio=len(file) / len(float_file),
         ),
@@ -211,9 +213,15 @@ def _measurement_warnings(measured: Verification, measuring: Measuring) -> list[
     if not isinstance(simulation, NotMeasured) and simulation.top1.value < _AS_SIMULATED:
         found.append(
             f"{measuring.backend.name} gives another answer than the simulation on {1 - simulation.top1.value:.1%} of "
-            f"{simulation.images:,} images; trust the figures measured on the file"
+            f"{counted(simulation.images, 'image')}; trust the figures measured on the file"
         )
     return found
+
+
+def _float_name(model: FloatModel) -> str:
+    """The file's own name where there is one; else the network's, whose ONNX file is made in memory."""
+    path = Path(model.source)
+    return path.name if path.suffix == ".onnx" else model.name
 
 
 def _file_facts(name: str, data: bytes) -> FileFacts:

@@ -171,7 +171,7 @@ def test_outliers_and_training_that_harms_are_told_in_the_report(demo: FloatMode
     assert report.calibration.images == 127
     assert {"look for outliers", "fine-tune"} <= set(report.seconds_by_phase)
     told = " / ".join(report.warnings)
-    assert "1 of 128 images are left out (numbers 5): image 5 drives layer" in told
+    assert "left out: 1 of 128 images (by number 5); image 5 drives layer" in told
     assert "fine-tuning was taken back" in told
     assert "drawn more than once" in told
 

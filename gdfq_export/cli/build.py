@@ -40,11 +40,13 @@ def build(model: Path, engine_out: Path, batch: int, timing_cache: Path | None, 
     The file is first checked against TensorRT's rules, which name the node that breaks one. TensorRT builds on a GPU,
     for that GPU; TensorRT-RTX builds for RTX GPUs on any machine.
     """
-    from gdfq_export.backends.tensorrt import Consequence, build_engine, lint, reason_against_gpu
+    from gdfq_export.backends.tensorrt import Consequence, build_engine, reason_against_gpu
+    from gdfq_export.backends.tensorrt.lint import lint
     from gdfq_export.cli.display import progress_display
     from gdfq_export.cli.outputs import require_outputs
     from gdfq_export.cli.tables import print_engine
     from gdfq_export.cli.warned import print_warnings
+    from gdfq_export.counted import counted
     from gdfq_export.errors import InputError
     from gdfq_export.files import atomic_output
     from gdfq_export.sources.onnx_file import read_onnx
@@ -53,8 +55,8 @@ def build(model: Path, engine_out: Path, batch: int, timing_cache: Path | None, 
     require_outputs(outputs, (model,))
     findings = lint(read_onnx(model))
     print_warnings(f"{finding.message} ({finding.consequence})" for finding in findings[:_FINDINGS])
-    if len(findings) > _FINDINGS:
-        print_warnings([f"{len(findings) - _FINDINGS} more nodes break TensorRT's rules"])
+    if (more := len(findings) - _FINDINGS) > 0:
+        print_warnings([f"{counted(more, 'more finding')}; gdfq-export inspect --target tensorrt lists them all"])
     if refused := [finding for finding in findings if finding.consequence is Consequence.REFUSED]:
         raise InputError(
             f"{model}: TensorRT would refuse {len(refused)} of its nodes, first {refused[0].message}; quantize the "

@@ -12,6 +12,7 @@ from gdfq_export.comparison.cells import Cell, Comparison
 from gdfq_export.comparison.compare import Listener
 from gdfq_export.comparison.ladder import METHODS, words_for
 from gdfq_export.comparison.words import kib_words, lost_heading, lost_words, note, seconds_words, top1_words
+from gdfq_export.counted import counted
 
 __all__ = ["ComparisonPrinter"]
 
@@ -30,8 +31,8 @@ class ComparisonPrinter(Listener):
     def dropped(self, cells: int) -> None:
         """Warn that earlier work is lost."""
         click.echo(
-            f"Warning: {cells} cells that the folder holds do not belong here (another network, preprocessing, image "
-            "set, target, seed, budget, recipe or version); they are run again if asked for, else left out",
+            f"Warning: the folder holds {counted(cells, 'cell')} of another network, preprocessing, image set, target, "
+            "seed, budget, recipe or version; what is asked for is run again, the rest left out",
             err=True,
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from gdfq_export.cli.tables import print_table
+from gdfq_export.counted import counted
 
 if TYPE_CHECKING:
     from gdfq_export.verify.doctor import Diagnosis
@@ -52,7 +53,7 @@ def _machine(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
         free = diagnosis.memory_free_bytes
         left = "" if free is None else f", {free / _GIB:.1f} GiB free"
         yield "memory", f"{diagnosis.memory_bytes / _GIB:.1f} GiB{left}"
-    yield "torch computes on", f"{', '.join(diagnosis.torch_devices)}; {diagnosis.torch_threads} thread(s)"
+    yield "torch computes on", f"{', '.join(diagnosis.torch_devices)}; {counted(diagnosis.torch_threads, 'thread')}"
     yield "versions", ", ".join(f"{name} {version}" for name, version in diagnosis.versions.items())
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gdfq_export.cli.tables import print_table
+from gdfq_export.counted import counted
 
 if TYPE_CHECKING:
     from gdfq_export.backends.finding import Finding
@@ -56,11 +57,8 @@ def _facts(inspected: InspectedFile) -> Iterator[tuple[str, str]]:
     yield "outputs", ", ".join(map(_value, facts.outputs))
     yield "quantized tensors", _tensors(facts)
     if facts.layers:
-        whole = f"{facts.layers_quantized_as_written} of {len(facts.layers)}"
-        yield (
-            "activation and weight quantized",
-            f"{whole} layers as written; what runs on integers is the runtime's choice",
-        )
+        whole = f"{facts.layers_quantized_as_written} of {counted(len(facts.layers), 'layer')}"
+        yield "activation and weight quantized", f"{whole} as written; what runs on integers is the runtime's choice"
 
 
 def _tensors(facts: Inspection) -> str:

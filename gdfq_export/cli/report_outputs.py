@@ -7,6 +7,7 @@ from pathlib import Path
 
 from calib.set_statistics import SetStatistics
 from calib.synthetic_set import SyntheticSet
+from gdfq_export.counted import counted
 from gdfq_export.errors import GateFailed
 from gdfq_export.files import atomic_output
 from gdfq_export.float_model import FloatModel
@@ -43,7 +44,7 @@ def require_passed(report: Report) -> None:
     missed = [gate for gate in report.gates if not gate.passed]
     if missed:
         verdicts = "; ".join(f"{gate.name} {gate.verdict}: {gate.message}" for gate in missed)
-        raise GateFailed(f"{len(missed)} of {len(report.gates)} gates did not pass: {verdicts}")
+        raise GateFailed(f"{len(missed)} of {counted(len(report.gates), 'gate')} did not pass: {verdicts}")
 
 
 def write_views(

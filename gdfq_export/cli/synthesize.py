@@ -58,6 +58,7 @@ def synthesize(
     from gdfq_export.cli.display import progress_display
     from gdfq_export.cli.tables import print_headline
     from gdfq_export.cli.warned import print_warnings
+    from gdfq_export.counted import counted
     from gdfq_export.files import atomic_output
     from gdfq_export.set_picture.headline import headline_rows
     from gdfq_export.set_picture.picture import draw_set_picture
@@ -78,4 +79,4 @@ def synthesize(
             part.write_bytes(drawn)
             made.save(out)
     print_headline(headline_rows(statistics, ClassBalance.count(made.labels, made.logits)))
-    click.echo(f"wrote {' and '.join(map(str, outputs))}: {len(made.labels):,} images")
+    click.echo(f"wrote {' and '.join(map(str, outputs))}: {counted(len(made.labels), 'image')}")

@@ -10,6 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from gdfq_export.counted import counted
+
 if TYPE_CHECKING:
     from gdfq_export.backends.tensorrt import Engine
     from gdfq_export.choose_target import TargetChoice
@@ -51,14 +53,14 @@ def print_plan(plan: QuantPlan) -> None:
     if floating:
         print_table(("node in float", "operator", "why"), [(node.node, node.op_type, node.reason) for node in floating])
     print(
-        f"{plan.target}: {len(plan.points)} quantized tensors; {len(plan.nodes)} nodes, of which {len(plan.absorbed)} "
-        f"activations are absorbed into integer kernels and {len(floating)} stay in float"
+        f"{plan.target}: {counted(len(plan.points), 'quantized tensor')}; of {counted(len(plan.nodes), 'node')}, "
+        f"activations absorbed into integer kernels: {len(plan.absorbed)}, in float: {len(floating)}"
     )
 
 
 def print_choice(choice: TargetChoice) -> None:
     """What `--target auto` measured: one row a target, the float network above them."""
-    what = f"times float's speed, batch {choice.batch}, {choice.threads} thread(s)"
+    what = f"times float's speed, batch {choice.batch}, {counted(choice.threads, 'thread')}"
     rows = [("float", choice.float_runtime, f"{choice.float_timings.p50_ms:.3f} ms", "1", "fastest of its runtimes")]
     for candidate in choice.candidates:
         time, speed, ratio = "not measured", "", candidate.speedup

@@ -28,6 +28,7 @@ from gdfq_export.comparison.files import FILES, JSON, file_name, read_comparison
 from gdfq_export.comparison.ladder import GRIDS, METHODS, BudgetUse, recipe_for, require_known
 from gdfq_export.comparison.run_cell import run_cell
 from gdfq_export.comparison.scored_images import ScoredImages, images_facts, preprocessing_of, shared_images
+from gdfq_export.counted import counted
 from gdfq_export.float_model import FloatModel
 from gdfq_export.progress import Progress, SilentProgress
 from gdfq_export.recipe import Recipe, recipe_sha256
@@ -141,8 +142,8 @@ def _start(
     warnings = list(model.warnings)
     if real is not None and scored.labelled and (shared := shared_images(scored.images, real)):
         warnings.append(
-            f"{shared:,} of the {len(real):,} real images are among those that are scored: the row of real images says "
-            "more than images of its own could"
+            f"{shared:,} of {counted(len(real), 'real image')} stand among those that are scored: the row of real "
+            "images says more than images of its own could"
         )
     return Comparison(
         tool_version=__version__,

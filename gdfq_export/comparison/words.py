@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gdfq_export.comparison.cells import Cell, Comparison, Measured, Score
 from gdfq_export.comparison.ladder import METHODS
+from gdfq_export.counted import counted
 
 __all__ = [
     "float_words",
@@ -52,11 +53,10 @@ def note(cell: Cell) -> str:
     measured = cell.measured
     if measured is None:
         return cell.reason or ""
-    parts = [
-        f"{measured.images:,} images: {measured.tuned_on}" if METHODS[cell.method].images != "none" else "no images"
-    ]
+    made = METHODS[cell.method].images != "none"
+    parts = [f"{counted(measured.images, 'image')}: {measured.tuned_on}" if made else "no images"]
     if measured.cut is not None and measured.cut.steps < measured.cut.published_steps:
-        parts.append(f"{measured.cut.steps:,} of {measured.cut.published_steps:,} published steps")
+        parts.append(f"{measured.cut.steps:,} of {counted(measured.cut.published_steps, 'published step')}")
     return ", ".join(parts)
 
 
@@ -64,8 +64,10 @@ def scored_words(comparison: Comparison) -> str:
     """What all cells are scored on."""
     scored = comparison.scored
     if scored.labels == "given":
-        return f"{scored.images:,} labelled images of {scored.source}"
-    return f"agreement with the float network on {scored.images:,} {scored.source}; no labelled images were given"
+        return f"{counted(scored.images, 'labelled image')} of {scored.source}"
+    return (
+        f"agreement with the float network on {scored.images:,} {scored.source}; no labelled images were given (--data)"
+    )
 
 
 def float_words(comparison: Comparison) -> str:

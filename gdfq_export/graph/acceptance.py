@@ -156,7 +156,7 @@ def _require_finite_float32(proto: onnx.ModelProto, where: str) -> None:
         if np.isnan(array).any() or (array.ndim > 0 and np.isinf(array).any()):
             bad = int((~np.isfinite(array)).sum())
             raise InputError(
-                f"the weight {name} of {where} holds {bad} values that are NaN or infinite; "
+                f"the weight {name} of {where} holds NaN or infinity in {bad:,} of {array.size:,} values; "
                 "the training diverged or the file is damaged, so give an intact network"
             )
 

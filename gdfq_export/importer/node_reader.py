@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from gdfq_export.counted import counted
 from gdfq_export.errors import InputError
 
 __all__ = ["Lowering", "NodeReader", "Op"]
@@ -113,7 +114,7 @@ class NodeReader:
             return default
         found = tuple(attribute.as_ints())
         if length is not None and len(found) != length:
-            raise self.refuse(f"has {name} {list(found)}", f"{length} numbers")
+            raise self.refuse(f"has {name} {list(found)}", counted(length, "number"))
         return found
 
     def refuse_extra_outputs(self, what: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import onnx
 
 from gdfq_export.backends.finding import Finding
-from gdfq_export.backends.tensorrt import lint
+from gdfq_export.backends.tensorrt.lint import lint
 from gdfq_export.inspection.qdq_graph import QdqGraph
 from gdfq_export.inspection.rules_common import common_findings
 from gdfq_export.inspection.rules_onnxruntime import onnxruntime_findings

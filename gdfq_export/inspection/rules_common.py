@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from gdfq_export.backends.finding import Consequence, Finding
 from gdfq_export.backends.qdq import finding_at, node_name, producer_of
+from gdfq_export.counted import counted
 from gdfq_export.graph.constant import input_at
 from gdfq_export.inspection.qdq_graph import Grid, QdqGraph, code_limits
 
@@ -207,7 +208,7 @@ def _not_numbers(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
             node,
             "not a number",
             Consequence.WRONG,
-            f"{count} of {stored.size} numbers of {value.name} are NaN or infinite",
+            f"{value.name} holds NaN or infinity in {count} of {counted(stored.size, 'number')}",
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import floor, log10
 
+from gdfq_export.counted import counted
 from gdfq_export.verify.proportion import Proportion
 
 __all__ = ["count", "decibels", "kilobytes", "milliseconds", "percent", "points", "seconds", "share", "significant"]
@@ -25,8 +26,7 @@ def significant(value: float, digits: int = 3) -> str:
 
 def count(number: int, one: str = "", many: str = "") -> str:
     """Thousands apart; with what is counted: `count(1, "image")`, `count(2, "class", "classes")`."""
-    what = "" if not one else f"{GAP}{one if number == 1 else many or one + 's'}"
-    return f"{number:,}{what}"
+    return counted(number, one, many).replace(" ", GAP, 1) if one else f"{number:,}"
 
 
 def percent(value: float, digits: int = 2) -> str:

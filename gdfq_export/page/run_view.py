@@ -128,9 +128,8 @@ def facts(report: Report) -> tuple[tuple[str, str], ...]:
     if (mixed := report.mixed_bits) is not None:
         raised = ", ".join(mixed.raised) or "none fits"
         growth = f"weights grew by {percent(mixed.growth, 1)}"
-        found.append(
-            ("mixed bits", f"{len(mixed.raised)} of {len(mixed.sensitivity)} layers raised, {growth}: {raised}")
-        )
+        share = f"{len(mixed.raised)} of {count(len(mixed.sensitivity), 'layer')} raised"
+        found.append(("mixed bits", f"{share}, {growth}: {raised}"))
     load = "" if machine.load_1min is None else f", load {machine.load_1min:g} in the minute before"
     flags = f" ({', '.join(machine.flags)})" if machine.flags else ""
     found.append(("machine", f"{machine.cpu}{flags}, {count(machine.cores, 'core')}, {machine.system}{load}"))

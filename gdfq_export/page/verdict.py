@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gdfq_export.counted import counted
 from gdfq_export.page.numerals import count
 from gdfq_export.verify.gates import GateResult, Verdict
 from gdfq_export.verify.report import Report
@@ -33,7 +34,7 @@ def answer(report: Report) -> Answer:
         them = ("cannot be decided", "cannot be decided")
         return _blame("undecided", "Not decidable", undecided, len(gates), *them, undecided[1:])
     if gates:
-        holds = "The one gate that was set holds." if len(gates) == 1 else f"All {len(gates)} gates hold."
+        holds = "The one gate that was set holds." if len(gates) == 1 else f"All {counted(len(gates), 'gate')} hold."
         return Answer(tone="passed", word="Passed", why=holds, others=tuple(gate.name for gate in gates))
     return Answer(
         tone="none",

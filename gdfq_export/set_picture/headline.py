@@ -24,7 +24,7 @@ Row = tuple[str, str, str]
 def headline_rows(statistics: SetStatistics, balance: ClassBalance) -> list[Row]:
     """One row a number."""
     classes, answered = len(balance.asked), [count for count in balance.answered if count]
-    each = f"{_from_to(min(answered), max(answered))} images each"
+    each = f"{_from_to(min(answered), max(answered))} image{'s' if max(answered) > 1 else ''} each"
     return [
         _bns_distance(statistics.bns_distance),
         _within_class_distance(statistics.within_class_distance),

@@ -17,6 +17,7 @@ import numpy as np
 from calib.input_spec import InputSpec
 from calib.set_statistics import ClassBalance, SetStatistics
 from calib.synthetic_set import SyntheticSet
+from gdfq_export.counted import counted
 from gdfq_export.set_picture.grid import lay_grid
 from gdfq_export.set_picture.headline import NOISE_BNS, REAL_BNS, headline_rows
 
@@ -91,7 +92,7 @@ def draw_set_picture(images: SyntheticSet, statistics: SetStatistics, input_spec
 def _title(figure: Figure, images: SyntheticSet, network: str) -> None:
     made = images.provenance
     told = (f"{name}: {made[name]}" for name in ("method", "recipe", "seed") if name in made)
-    _write(figure, MARGIN, 45, f"{_short(network)}: {len(images.labels):,} images", size=TITLE, weight="bold")
+    _write(figure, MARGIN, 45, f"{_short(network)}: {counted(len(images.labels), 'image')}", size=TITLE, weight="bold")
     _write(figure, MARGIN, 86, "      ".join(told))
 
 

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, fx
 
+from gdfq_export.counted import counted
 from gdfq_export.recipe import FineTune
 from gdfq_export.simulator import Simulator
 
@@ -83,8 +84,8 @@ def finetune(
         return None
     simulator.network.load_state_dict(before)
     return (
-        f"fine-tuning was taken back: on {len(unseen)} images kept from it the loss went from {start:.4g} to "
-        f"{end:.4g}; lower tuning.finetune.learning_rate in the recipe, or leave tuning.finetune out"
+        f"fine-tuning was taken back: on {counted(len(unseen), 'image')} kept from it the loss went from "
+        f"{start:.4g} to {end:.4g}; lower tuning.finetune.learning_rate in the recipe, or leave tuning.finetune out"
     )
 
 

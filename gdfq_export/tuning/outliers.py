@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from gdfq_export.counted import counted
 from gdfq_export.simulator import Mode, Simulator
 
 __all__ = ["without_outliers"]
@@ -48,9 +49,9 @@ def without_outliers(
     kept = torch.ones(len(images), dtype=torch.bool)
     kept[far] = False
     return images[kept], (
-        f"{len(far)} of {len(images)} images are left out (numbers {numbers}): image {worst} drives layer "
-        f"{names[int(layers[worst])]} to {float(times[worst]):.0f} times its usual strength, and ranges would be its "
-        "alone; calibration.outliers in the recipe says how far an image may go"
+        f"left out: {len(far)} of {counted(len(images), 'image')} (by number {numbers}); image {worst} drives "
+        f"layer {names[int(layers[worst])]} to {float(times[worst]):.0f} times its usual strength, and ranges would be "
+        "its alone; calibration.outliers in the recipe says how far an image may go"
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdfq_export.backends.base import Logits
+from gdfq_export.counted import counted
 from gdfq_export.errors import InputError
 from gdfq_export.verify.proportion import Proportion, proportion
 
@@ -44,8 +45,8 @@ def measure_agreement(
     for name, logits in (("float", float_logits), ("quantized", quantized_logits)):
         if broken := int((~np.isfinite(logits)).any(axis=1).sum()):
             raise InputError(
-                f"the {name} network returns NaN or infinity for {broken} of {len(logits)} images of {source}; "
-                "check its weights and the preprocessing (scale, mean, std)"
+                f"the {name} network returns NaN or infinity for {broken} of {counted(len(logits), 'image')} of "
+                f"{source}; check its weights and the preprocessing (scale, mean, std)"
             )
     same = int((float_logits.argmax(axis=1) == quantized_logits.argmax(axis=1)).sum())
     log_p, log_q = _log_probabilities(float_logits, probabilities), _log_probabilities(quantized_logits, probabilities)

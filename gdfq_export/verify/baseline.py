@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from gdfq_export.counted import counted
 from gdfq_export.errors import InputError, InternalError
 from gdfq_export.verify.baseline_file import read_baseline
 from gdfq_export.verify.baseline_scores import Earlier, against, agreement_worse, missing, same_float, top1_worse
@@ -147,7 +148,7 @@ def _to_float(what: str, now: float, before: float) -> str:
 def _setting(report: Report, earlier: Earlier, now: Latency, before: Earlier) -> str:
     """What differs between two timings beside the files."""
     given = (now.batch, now.threads), (before["batch"], before["threads"])
-    other = "" if given[0] == given[1] else f", which was of batch {given[1][0]} on {given[1][1]} threads"
+    other = "" if given[0] == given[1] else f", which was of batch {given[1][0]} on {counted(given[1][1], 'thread')}"
     return other + _other_machine(report, earlier) + _other_float(report, earlier)
 
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from gdfq_export.counted import counted
 from gdfq_export.verify.gates import worst_layer
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.proportion import Proportion, unpaired_difference_interval
@@ -34,7 +35,7 @@ def top1_worse(report: Report, earlier: Earlier) -> Figure | NotMeasured:
     now, then = accuracy.top1.quantized, _proportion(before["top1"]["quantized"])
     value = 100 * (then.value - now.value)
     on = (
-        f"{against(value)}: {100 * now.value:.2f} % of {now.images:,} images of {accuracy.source}, "
+        f"{against(value)}: {100 * now.value:.2f} % of {counted(now.images, 'image')} of {accuracy.source}, "
         f"{100 * then.value:.2f} % of {then.images:,} of {before['source']} in the baseline"
     )
     if value == 0 and _same_file(report, earlier):
@@ -67,7 +68,7 @@ def agreement_worse(report: Report, earlier: Earlier) -> Figure | NotMeasured:
         now, source, then = report.agreement.top1, report.agreement.source, _proportion(before["top1"])
     value = then.value - now.value
     on = (
-        f"{against(value)}: {now.value:.4f} of {now.images:,} images of {source}, "
+        f"{against(value)}: {now.value:.4f} of {counted(now.images, 'image')} of {source}, "
         f"{then.value:.4f} of {then.images:,} of {before['source']} in the baseline"
     )
     if value == 0 and _same_file(report, earlier):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from gdfq_export.counted import counted
 from gdfq_export.errors import InternalError
 from gdfq_export.gate_table import GATES
 from gdfq_export.verify.not_measured import NotMeasured
@@ -48,7 +49,7 @@ def _drop(top: str) -> Callable[[Report], Figure | NotMeasured]:
             low=scores.drop_low_pp,
             high=scores.drop_high_pp,
             sample=accuracy.images,
-            on=f" on {accuracy.images:,} images of {accuracy.source}",
+            on=f" on {counted(accuracy.images, 'image')} of {accuracy.source}",
             blame=worst_layer(report),
         )
 
@@ -63,7 +64,7 @@ def _agreement(report: Report) -> Figure | NotMeasured:
         share, source = report.agreement.top1, report.agreement.source
     else:
         return report.agreement
-    on = f" of {share.images:,} images of {source}"
+    on = f" of {counted(share.images, 'image')} of {source}"
     return Figure(
         value=share.value, low=share.low, high=share.high, sample=share.images, on=on, blame=worst_layer(report)
     )
@@ -82,7 +83,7 @@ def _latency_ratio(report: Report) -> Figure | NotMeasured:
     if isinstance(report.latency, NotMeasured):
         return report.latency
     speedup = report.latency.speedup
-    on = f" of float's time, batch {report.latency.batch}, {speedup.rounds} interleaved rounds"
+    on = f" of float's time, batch {report.latency.batch}, {counted(speedup.rounds, 'interleaved round')}"
     low, high = 1 / speedup.high, 1 / speedup.low
     return Figure(
         value=1 / speedup.value,
@@ -99,7 +100,7 @@ def _p99(report: Report) -> Figure | NotMeasured:
     if isinstance(report.latency, NotMeasured):
         return report.latency
     value = report.latency.quantized.p99_ms
-    on = f" over {report.latency.quantized.runs:,} runs of batch {report.latency.batch}"
+    on = f" over {counted(report.latency.quantized.runs, 'run')} of batch {report.latency.batch}"
     return Figure(value=value, low=value, high=value, on=on)
 
 
@@ -114,7 +115,8 @@ def _coverage(report: Report) -> Figure | NotMeasured:
         return report.coverage
     coverage = report.coverage
     total = coverage.integer_compute + len(coverage.float_compute)
-    on = f": {coverage.integer_compute} of {total} layers run on integers in {coverage.runtime}"
+    layers = counted(total, "layer runs", "layers run")
+    on = f": {coverage.integer_compute} of {layers} on integers in {coverage.runtime}"
     return Figure(value=coverage.ratio, low=coverage.ratio, high=coverage.ratio, on=on, blame=float_nodes(report))
 
 
@@ -122,7 +124,8 @@ def _parity(report: Report) -> Figure | NotMeasured:
     if isinstance(report.parity, NotMeasured):
         return report.parity
     parity = report.parity
-    on = f": {parity.differing:,} of {parity.elements:,} integers differ from the simulation on {parity.images} images"
+    where = f"on {counted(parity.images, 'image')}"
+    on = f": {parity.differing:,} of {counted(parity.elements, 'integer')} differ from the simulation {where}"
     blame = "" if parity.first_differing is None else f", first in {parity.first_differing}"
     value = float(parity.exact)
     return Figure(value=value, low=value, high=value, on=on, blame=blame)
@@ -133,8 +136,10 @@ def _rules(report: Report) -> Figure | NotMeasured:
         return report.findings
     broken = [finding for finding in report.findings if finding.consequence in _SERIOUS]
     value = float(not broken)
-    on = f": {len(broken)} nodes break a rule of the runtime" if broken else ": no node breaks a rule of the runtime"
-    blame = "" if not broken else f", first {broken[0].message}"
+    nodes = len({finding.node for finding in broken})
+    breaks = "breaks a rule" if len(broken) == 1 else "breaks rules" if nodes == 1 else "break rules"
+    on = f": {counted(nodes, 'node')} {breaks} of the runtime" if broken else ": no node breaks a rule of the runtime"
+    blame = "" if not broken else f"{', first' if len(broken) > 1 else ':'} {broken[0].message}"
     return Figure(value=value, low=value, high=value, on=on, blame=blame)
 
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 import onnx
 
 from gdfq_export.backends.base import Backend, Images
+from gdfq_export.counted import counted
 from gdfq_export.errors import InputError
 from gdfq_export.progress import Phase
 from gdfq_export.verify.activation_codes import ActivationCodes, activation_codes, sources_of
@@ -235,7 +236,7 @@ def _cause(layer: LayerError, error: TensorError) -> str:
         )
     used, codes = layer.codes_used, layer.codes
     if used is not None and codes is not None and codes > _FEWEST_CODES and error.codes_needed < _FEW_CODES * codes:
-        return f"its values take {used} of {codes} codes: its scale is too large"
+        return f"its values take {used} of {counted(codes, 'code')}: its scale is too large"
     if layer.added < _WORTH_A_NAME:
         return ""
     if error.rounding >= layer.added / 2:

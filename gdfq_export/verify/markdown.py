@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from gdfq_export.counted import counted
 from gdfq_export.verify.gates import float_nodes, worst_layer
 from gdfq_export.verify.report import Report
 from gdfq_export.verify.summary import summary_rows
@@ -42,14 +43,10 @@ def _verdict(report: Report) -> str:
     failed, undecided, total = len(by_verdict[Verdict.FAILED]), len(by_verdict[Verdict.UNDECIDED]), len(report.gates)
     if failed:
         more = f", {undecided} not decidable" if undecided else ""
-        return f"{_MARK[Verdict.FAILED]} {name}: {failed} of {_gates(total)} failed{more}"
+        return f"{_MARK[Verdict.FAILED]} {name}: {failed} of {counted(total, 'gate')} failed{more}"
     if undecided:
-        return f"{_MARK[Verdict.UNDECIDED]} {name}: {undecided} of {_gates(total)} not decidable"
-    return f"{_MARK[Verdict.PASSED]} {name}: {'the gate' if total == 1 else f'all {total} gates'} passed"
-
-
-def _gates(count: int) -> str:
-    return f"{count} gate{'s' if count != 1 else ''}"
+        return f"{_MARK[Verdict.UNDECIDED]} {name}: {undecided} of {counted(total, 'gate')} not decidable"
+    return f"{_MARK[Verdict.PASSED]} {name}: {'the gate' if total == 1 else 'all ' + counted(total, 'gate')} passed"
 
 
 def _gate_row(gate: GateResult) -> tuple[str, ...]:
@@ -75,7 +72,7 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "seed", str(report.seed)
     machine = report.machine
     flags = ", ".join(machine.flags) or "no flags that matter"
-    yield "machine", f"{machine.cpu}, {machine.cores} cores, {machine.system} ({flags})"
+    yield "machine", f"{machine.cpu}, {counted(machine.cores, 'core')}, {machine.system} ({flags})"
     if report.runtime is not None:
         yield "measured in", report.runtime.measured_in
     yield "versions", ", ".join(f"{name} {version}" for name, version in report.versions.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gdfq_export.backends.base import HOST_CLOCK
+from gdfq_export.counted import counted
 from gdfq_export.verify.coverage import Coverage
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.proportion import Proportion
@@ -42,7 +43,7 @@ def _accuracy(report: Report) -> Iterator[Row]:
     if isinstance(accuracy := report.accuracy, NotMeasured):
         yield _missing("accuracy", accuracy)
         return
-    on = f"{accuracy.images:,} images of {accuracy.source}"
+    on = f"{counted(accuracy.images, 'image')} of {accuracy.source}"
     for name, scores in (("top-1", accuracy.top1), ("top-5", accuracy.top5)):
         if isinstance(scores, NotMeasured):
             continue
@@ -57,7 +58,7 @@ def _agreement(report: Report) -> Iterator[Row]:
     if isinstance(agreement := report.agreement, NotMeasured):
         yield _missing("agreement with float", agreement)
         return
-    on = f"{agreement.images:,} images of {agreement.source}"
+    on = f"{counted(agreement.images, 'image')} of {agreement.source}"
     if isinstance(report.accuracy, NotMeasured) or report.accuracy.source != agreement.source:
         yield "agreement with float", _percent(agreement.top1), f"{on}, {_interval(agreement.top1)}"
     error = f"logits differ by {agreement.rms_logit_error:.3g} (rms), {agreement.max_abs_logit_error:.3g} at most; {on}"
@@ -70,8 +71,8 @@ def _layers(report: Report) -> Iterator[Row]:
         return
     last = layers.layers[-1]
     least = min(layers.layers, key=lambda layer: layer.snr_db)
-    where = f"least {least.snr_db:.1f} dB in {least.tensor}; {len(layers.layers)} tensors, {layers.images} images"
-    yield "signal to noise of logits", f"{last.snr_db:.1f} dB", f"{where} of {layers.source}"
+    on = f"{counted(len(layers.layers), 'tensor')}, {counted(layers.images, 'image')} of {layers.source}"
+    yield "signal to noise of logits", f"{last.snr_db:.1f} dB", f"least {least.snr_db:.1f} dB in {least.tensor}; {on}"
     if layers.worst is not None:
         worst = next(layer for layer in layers.layers if layer.tensor == layers.worst)
         by = f"{worst.op_type} {worst.node}" if worst.op_type else "the input"
@@ -82,21 +83,23 @@ def _parity(report: Report) -> Iterator[Row]:
     if isinstance(parity := report.parity, NotMeasured):
         yield _missing("parity", parity)
         return
-    on = f"of {parity.elements:,} values in {len(parity.tensors)} tensors, {parity.images:,} images of {parity.source}"
+    where = f"{counted(len(parity.tensors), 'tensor')}, {counted(parity.images, 'image')} of {parity.source}"
+    on = f"of {counted(parity.elements, 'value')} in {where}"
     if parity.first_differing is not None:
         on += f"; the first to differ is {parity.first_differing}"
     if parity.unchecked:
-        on += f"; {len(parity.unchecked)} quantized tensors were not simulated, among them {parity.unchecked[0]}"
+        on += f"; not simulated: {counted(len(parity.unchecked), 'quantized tensor')}, among them {parity.unchecked[0]}"
     if parity.logits_changed_by_tapping:
-        on += f"; {parity.logits_changed_by_tapping} logits change when inner tensors are read"
+        on += f"; when inner tensors are read, {counted(parity.logits_changed_by_tapping, 'logit')} come out otherwise"
     yield "parity with the simulation", "exact" if parity.exact else "not exact", f"{parity.differing:,} differ {on}"
 
 
 def _simulation(report: Report) -> Iterator[Row]:
     if isinstance(simulation := report.simulation, NotMeasured):
         return
-    on = f"{simulation.images:,} images of {simulation.source}; logits differ by {simulation.rms_logit_error:.2g} (rms)"
-    yield "agreement with the simulation", _percent(simulation.top1), on
+    on = f"{counted(simulation.images, 'image')} of {simulation.source}"
+    error = f"logits differ by {simulation.rms_logit_error:.2g} (rms)"
+    yield "agreement with the simulation", _percent(simulation.top1), f"{on}; {error}"
 
 
 def _coverage(report: Report) -> Iterator[Row]:
@@ -119,14 +122,14 @@ def _latency(report: Report) -> Iterator[Row]:
     if isinstance(latency := report.latency, NotMeasured):
         yield _missing("latency", latency)
         return
-    on = f"batch {latency.batch}, {latency.threads} thread{'s' if latency.threads > 1 else ''}"
+    on = f"batch {latency.batch}, {counted(latency.threads, 'thread')}"
     if latency.clock != HOST_CLOCK:
         on = f"batch {latency.batch}, by {latency.clock}"
     for name, timings in (("float", latency.float_network), ("quantized", latency.quantized)):
-        spread = f"p90 {timings.p90_ms:.3f}, p99 {timings.p99_ms:.3f} ms; {timings.runs:,} runs, {on}"
+        spread = f"p90 {timings.p90_ms:.3f}, p99 {timings.p99_ms:.3f} ms; {counted(timings.runs, 'run')}, {on}"
         yield f"latency {name}", f"{timings.p50_ms:.3f} ms", spread
     ratio = latency.speedup
-    interval = f"[{ratio.low:.2f}, {ratio.high:.2f}] at 95 %, {ratio.rounds} interleaved rounds"
+    interval = f"[{ratio.low:.2f}, {ratio.high:.2f}] at 95 %, {counted(ratio.rounds, 'interleaved round')}"
     noise = f"{100 * max(latency.float_network.drift, latency.quantized.drift):.0f} %"
     yield "float time / quantized time", f"{ratio.value:.2f}", f"{interval}; half of them within {noise}"
     yield "throughput", f"{latency.images_per_second:,.0f} images/s", f"{on}, at the median"
@@ -163,11 +166,11 @@ def _missing(what: str, section: NotMeasured) -> Row:
 def _budget(report: Report) -> Iterator[Row]:
     if (budget := report.budget) is not None and report.recipe is not None and report.calibration is not None:
         used = report.recipe.used
-        chosen = [f"{report.calibration.images:,} images"]
+        chosen = [counted(report.calibration.images, "image")]
         if used["data"]["method"].startswith("gdfq"):
-            chosen.append(f"{used['data']['generator']['steps']:,} steps of the generator")
+            chosen.append(f"{counted(used['data']['generator']['steps'], 'step')} of the generator")
         finetune = used["tuning"]["finetune"]
-        chosen.append(f"{0 if finetune is None else finetune['steps']:,} steps of fine-tuning")
+        chosen.append(f"{counted(0 if finetune is None else finetune['steps'], 'step')} of fine-tuning")
         limits = "the recipe's section budget says what more time may buy"
         yield "budget", f"{budget.spent:,.0f} of {budget.seconds:,.0f} s", f"{', '.join(chosen)}; {limits}"
 
@@ -175,7 +178,7 @@ def _budget(report: Report) -> Iterator[Row]:
 def _mixed_bits(report: Report) -> Iterator[Row]:
     if (mixed := report.mixed_bits) is not None:
         names = ", ".join(mixed.raised[:5]) + (", ..." if len(mixed.raised) > 5 else "")
-        value = f"{len(mixed.raised)} of {len(mixed.sensitivity)} layers"
+        value = f"{len(mixed.raised)} of {counted(len(mixed.sensitivity), 'layer')}"
         yield "mixed bits", value, f"raised, weights +{100 * mixed.growth:.1f} %: {names or 'none fits'}"
 
 

@@ -26,6 +26,9 @@ __all__ = ["Verification", "ends_in_softmax", "run_both", "run_verification"]
 
 _PARITY_BATCH = 32
 _PIECE = 256
+_NO_LABELS = (
+    "no labelled images were given; name them with --data, an .npz with images and labels or a folder with labels.csv"
+)
 _LAYER_IMAGES, _LAYER_PIXELS = 64, 64 * 64 * 64  # at most, so that large images take no longer than small ones
 
 
@@ -88,7 +91,7 @@ def run_verification(
         float_logits, logits = run_both(float_session, session, images, report)
         agreement = measure_agreement(float_logits, logits, source, probabilities=softmax)
 
-    accuracy: Accuracy | NotMeasured = NotMeasured(reason="no labelled images were given")
+    accuracy: Accuracy | NotMeasured = NotMeasured(reason=_NO_LABELS)
     if labelled is not None:
         with progress.phase("accuracy") as report:
             if labelled.images is not images:

@@ -156,7 +156,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(calls: Calls, tmp_path: Pa
     assert "w weight int4, symmetric one for each index of axis 0 conv" in rows
     assert "soft Softmax no integer kernel" in rows
     assert not any(row.startswith("relu") for row in rows)
-    assert rows[-1].endswith("3 nodes, of which 1 activations are absorbed into integer kernels and 1 stay in float")
+    assert rows[-1].endswith("of 3 nodes, activations absorbed into integer kernels: 1, in float: 1")
     assert calls.quantize == {}
     assert list(tmp_path.iterdir()) == []
 

@@ -61,6 +61,7 @@ def test_a_good_file_passes_its_gates(folder: Path) -> None:
         "max-top1-drop-pp": "passed",
     }
     assert report["command"] == "verify" and report["recipe"] is None
+    assert [report["files"][which]["name"] for which in ("float_network", "quantized")] == ["float.onnx", "good.onnx"]
     assert views["html"].read_text().startswith("<!")
     assert 'tests="3"' in views["junit"].read_text()
     assert "max-top1-drop-pp" in views["markdown"].read_text()

@@ -144,7 +144,7 @@ def test_real_images_are_used_where_they_are_given_and_shared_ones_told(tmp_path
     real.images[:2] = SCORED.images.images[:2]
     result, heard = run(tmp_path, "real", real=real)
     assert heard.ended == [("w8a8 real", True)], "other images, another cell"
-    assert any(warning.startswith("2 of the 64 real images are among those") for warning in result.warnings)
+    assert any(warning.startswith("2 of 64 real images stand among those") for warning in result.warnings)
 
 
 def test_without_labels_there_is_agreement_alone(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gdfq_export.backends.onnxruntime import OnnxRuntime
-from gdfq_export.backends.tensorrt import lint
+from gdfq_export.backends.tensorrt.lint import lint
 from gdfq_export.recipe import Bits
 from tests import tiny_graph
 from tests.simulator.quantized import images_for, quantize

@@ -24,7 +24,7 @@ def test_an_image_of_many_times_the_strength_is_left_out_and_named() -> None:
     expected = torch.cat([mixed[:7], mixed[8:40], mixed[41:]])
     assert torch.equal(kept, expected)
     assert left_out is not None
-    assert "2 of 64 images are left out (numbers 40, 7): image 40 drives layer" in left_out
+    assert "left out: 2 of 64 images (by number 40, 7); image 40 drives layer" in left_out
 
 
 def test_the_limit_says_how_far_an_image_may_go() -> None:

@@ -103,7 +103,7 @@ PASSING: dict[str, float | bool] = {
 WORST = "; most error enters by Conv Conv_conv, whose tensor hidden falls from 40.0 to 3.0 dB: a scale is off"
 
 FAILING: dict[str, tuple[Callable[[], Report], float | bool, str]] = {
-    "require-rules": (bad, True, "no: 1 nodes break a rule of the runtime, first q has a wrong zero point"),
+    "require-rules": (bad, True, "no: 1 node breaks a rule of the runtime: q has a wrong zero point"),
     "require-parity": (bad, True, "no: 7 of 640 integers differ from the simulation on 20 images, first in hidden"),
     "max-top1-drop-pp": (bad, 1.0, WORST),
     "max-top5-drop-pp": (bad, 1.0, WORST),
@@ -171,6 +171,21 @@ def test_agreement_is_that_of_labelled_images_where_there_are_any() -> None:
     unlabelled = make_report(labelled=False)
     assert isinstance(unlabelled.agreement, Agreement)
     assert " of 20 images of noise" in one(unlabelled, "min-agreement", 0.5).message
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        ("q", "no: 1 node breaks a rule of the runtime: q is bad"),
+        ("qq", "no: 1 node breaks rules of the runtime, first q is bad"),
+        ("qrr", "no: 2 nodes break rules of the runtime, first q is bad"),
+    ],
+)
+def test_broken_rules_are_told_by_their_nodes(nodes: str, said: str) -> None:
+    broken = tuple(
+        Finding(rule="a", node=node, consequence=Consequence.WRONG, message=f"{node} is bad") for node in nodes
+    )
+    assert one(dataclasses.replace(good(), findings=broken), "require-rules", True).message == said
 
 
 def test_many_float_layers_are_counted() -> None:

@@ -41,7 +41,7 @@ def test_json_holds_every_section_with_its_sample(tmp_path: Path) -> None:
 def test_what_was_not_measured_is_null_with_its_reason() -> None:
     body = json.loads(make_report(labelled=False).to_json())
     assert body["accuracy"] is None
-    assert body["reasons"]["accuracy"] == "no labelled images were given"
+    assert body["reasons"]["accuracy"].startswith("no labelled images were given; name them with --data, ")
     assert body["reasons"]["simulation"] == "every integer is compared"
 
 
@@ -106,8 +106,9 @@ def test_rows_say_why_there_is_no_figure() -> None:
     report = dataclasses.replace(
         make_report(labelled=False), agreement=nothing, parity=nothing, coverage=nothing, latency=nothing
     )
+    assert isinstance(report.accuracy, NotMeasured)
     assert [row for row in summary_rows(report) if row[1] == "not measured"] == [
-        ("accuracy", "not measured", "no labelled images were given"),
+        ("accuracy", "not measured", report.accuracy.reason),
         *[
             (what, "not measured", "because")
             for what in ("agreement with float", "parity", "integer compute", "latency")

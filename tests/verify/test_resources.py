@@ -35,6 +35,13 @@ def test_a_large_file_takes_more_memory_and_longer_to_load() -> None:
     assert large.load_seconds > small.load_seconds > 0
 
 
+def test_the_process_loads_nothing_but_the_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch alone takes seconds and more memory than most files: its peak would hide theirs."""
+    loaded = "print(sum(name in sys.modules for name in ('torch', 'onnx_ir', 'pydantic', 'openvino', 'tensorrt_rtx')))"
+    monkeypatch.setattr(resources, "_CHILD", f"{resources._CHILD.rpartition('print')[0]}{loaded}")
+    assert peak_memory_bytes("onnxruntime", None, (1, 1, 1, 1)) == 0
+
+
 def test_a_file_that_does_not_load_is_refused() -> None:
     with pytest.raises(InputError):
         measure_resources(OnnxRuntime(), b"nothing", network(1), (1, 128, 128), 1)

@@ -56,7 +56,8 @@ def unlabelled(count: int, **options: Any) -> Verification:
 
 def test_what_was_not_asked_for_says_why() -> None:
     result = unlabelled(8)
-    assert result.accuracy == NotMeasured(reason="no labelled images were given")
+    assert isinstance(result.accuracy, NotMeasured)
+    assert result.accuracy.reason.startswith("no labelled images were given; name them with --data")
     assert result.parity == NotMeasured(reason="this file has no simulation to compare with")
     assert result.latency == NotMeasured(reason="the latency budget is 0 seconds")
     assert result.resources == NotMeasured(reason="gdfq-export verify measures load time and memory")

@@ -1,4 +1,4 @@
-"""TensorRT and TensorRT-RTX: what they refuse (`lint`), engines (`build_engine`, `read_engine`), and runs on a GPU."""
+"""TensorRT and TensorRT-RTX: engines (`build_engine`, `read_engine`) and their runs on a GPU; for rules see `lint.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from gdfq_export.backends.tensorrt.engine_file import (
     require_package,
     require_runs_here,
 )
-from gdfq_export.backends.tensorrt.lint import lint
 from gdfq_export.backends.tensorrt.package import find_package, reason_against_gpu
 from gdfq_export.errors import BackendUnavailable, InputError
 
@@ -32,7 +31,6 @@ __all__ = [
     "build_engine",
     "find_package",
     "is_engine",
-    "lint",
     "read_engine",
     "reason_against_gpu",
     "require_package",

@@ -20,7 +20,6 @@ from gdfq_export.backends.tensorrt.build_log import logged_graph
 from gdfq_export.backends.tensorrt.package import Package, find_package, reason_against_gpu
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.files import atomic_output
-from gdfq_export.sources.onnx_file import read_onnx
 
 __all__ = ["Engine", "build_engine"]
 
@@ -121,6 +120,8 @@ def _without_cache(package: Package) -> str:
 
 def _serialized(path: Path) -> bytes:
     """The file with all its weights inside."""
+    from gdfq_export.sources.onnx_file import read_onnx  # imports torch, which a process that runs a file does without
+
     data: bytes = read_onnx(path).SerializeToString()
     return data
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gdfq_export.backends.tensorrt import build_engine, lint
+from gdfq_export.backends.tensorrt import build_engine
+from gdfq_export.backends.tensorrt.lint import lint
 from gdfq_export.errors import InputError
 from gdfq_export.recipe import Bits
 from tests import tiny_graph
