@@ -1,4 +1,4 @@
-"""TensorRT and TensorRT-RTX: engines (`build_engine`, `read_engine`) and their runs on a GPU; for rules see `lint.py`."""
+"""TensorRT and TensorRT-RTX: engines (`build_engine`, `read_engine`), and runs on a GPU; `lint.py` knows the rules."""
 
 from __future__ import annotations
 
