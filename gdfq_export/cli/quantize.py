@@ -123,6 +123,8 @@ def quantize(
     print_warnings(network.warnings)
     if dry_run and target == AUTO:
         raise click.UsageError("--dry-run writes nothing and times nothing; name the target")
+    known = pipeline.forewarnings_of(network, chosen) if target != AUTO else ()
+    print_warnings(known)
     if dry_run:
         print_plan(pipeline.plan_only(network, chosen))
         if (mixed := chosen.bits.mixed) is not None:
@@ -133,6 +135,8 @@ def quantize(
         choice = choose_target(network, chosen, seed=seed, batch=batch, threads=1, progress=progress)
         print_choice(choice)
         chosen = chosen.model_copy(update={"target": choice.chosen})
+        known = pipeline.forewarnings_of(network, chosen)
+        print_warnings(known)
     labelled = held_out_set() if model is None else None
     if data is not None:
         labelled = RealSet.load(data, network.input_spec, network.num_classes)
@@ -155,7 +159,7 @@ def quantize(
             gates=limits,
             keep_images=bundle is not None or html is not None,
         )
-        print_warnings(warning for warning in result.report.warnings if warning not in network.warnings)
+        print_warnings(warning for warning in result.report.warnings if warning not in (*network.warnings, *known))
         print_report(result.report)
         if bundle is not None or html is not None:
             page = page_of(result.report, result.images, network)

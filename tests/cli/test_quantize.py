@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -49,6 +50,7 @@ class Calls:
     load_model: dict[str, Any] = field(default_factory=dict)
     quantize: dict[str, Any] = field(default_factory=dict)
     plan_only: tuple[Any, ...] = ()
+    forewarnings: tuple[str, ...] = ()
 
 
 @pytest.fixture
@@ -62,14 +64,18 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
 
     def quantize(network: object, recipe: object, **options: Any) -> SimpleNamespace:
         calls.quantize.update(options, network=network, recipe=recipe)
-        report = SimpleNamespace(warnings=("folded before it came here", "a late one"), gates=())
+        click.echo("quantizing", err=True)
+        report = SimpleNamespace(warnings=("folded before it came here", "a late one", *calls.forewarnings), gates=())
         return SimpleNamespace(report=report, plan=PLAN, images=None)
 
     def plan_only(*arguments: object) -> QuantPlan:
         calls.plan_only = arguments
         return PLAN
 
-    pipeline = SimpleNamespace(quantize=quantize, plan_only=plan_only)
+    def forewarnings_of(network: object, recipe: object) -> tuple[str, ...]:
+        return calls.forewarnings
+
+    pipeline = SimpleNamespace(quantize=quantize, plan_only=plan_only, forewarnings_of=forewarnings_of)
     monkeypatch.setitem(sys.modules, "gdfq_export.pipeline", pipeline)
     monkeypatch.setattr(gdfq_export, "pipeline", pipeline, raising=False)
     monkeypatch.setattr("gdfq_export.sources.load_model", load_model)
@@ -132,13 +138,26 @@ def test_a_model_without_data_is_not_scored(calls: Calls, tmp_path: Path) -> Non
     assert calls.quantize["data"] is None
 
 
+def test_what_a_plan_costs_is_said_once_and_before_the_work(calls: Calls, tmp_path: Path) -> None:
+    calls.forewarnings = ("4-bit weights are stored as int8",)
+    result = run("net.onnx", "--onnx-out", tmp_path / "q.onnx")
+    assert result.stderr.splitlines() == [
+        "Warning: folded before it came here",
+        "Warning: 4-bit weights are stored as int8",
+        "quantizing",
+        "Warning: a late one",
+    ]
+    dry = run("net.onnx", "--dry-run")
+    assert "Warning: 4-bit weights are stored as int8" in dry.stderr
+
+
 def test_the_table_goes_to_stdout_and_each_warning_once_to_stderr(calls: Calls, tmp_path: Path) -> None:
     result = run("net.onnx", "--onnx-out", tmp_path / "q.onnx")
     assert "top-1 drop" in result.stdout
     assert "+0.11 pp" in result.stdout
     assert "899 [x]" in result.stdout
     assert result.stdout.endswith(f"wrote {tmp_path / 'q.onnx'} and {tmp_path / 'report.json'}\n")
-    assert result.stderr == "Warning: folded before it came here\nWarning: a late one\n"
+    assert result.stderr == "Warning: folded before it came here\nquantizing\nWarning: a late one\n"
 
 
 def test_the_target_takes_the_place_of_the_recipes(calls: Calls, tmp_path: Path) -> None:
