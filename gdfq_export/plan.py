@@ -127,7 +127,12 @@ class QuantPlan:
     @property
     def exact(self) -> bool:
         """Whether the integer simulator computes what the target does, to the bit."""
-        return find_target(self.target).exact and not any(point.native and point.block is None for point in self.points)
+        return find_target(self.target).exact and not self.native
+
+    @property
+    def native(self) -> bool:
+        """Whether layers that are planned in integers have native weights, for which runtimes compute in float."""
+        return any(point.native and point.block is None for point in self.points)
 
     @cached_property
     def absorbed(self) -> frozenset[str]:
