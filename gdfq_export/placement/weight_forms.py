@@ -34,8 +34,7 @@ def with_forms(target: Target, bits: Bits) -> Target:
         return target
     if not target.block_note:
         raise InputError(
-            f"bits.blocks in the recipe is {bits.blocks}, and {target.name} has no kernel for weights in blocks; leave "
-            "it out"
+            f"bits.blocks in the recipe is {bits.blocks}, and {target.name} takes no weights in blocks; leave it out"
         )
     return dataclasses.replace(target, rules=MappingProxyType({**target.rules, **BLOCK_RULES}))
 

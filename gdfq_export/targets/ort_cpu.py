@@ -55,7 +55,7 @@ ORT_CPU = Target(
     absorbed=frozenset({"Relu", "Clip"}),
     exact=True,
     native_note="ONNX Runtime unpacks them in every run and multiplies in float: measured on a ResNet-18, the file has "
-    "0.6 of the float network's speed, a fifth of what INT4 behind a Cast has",
+    "0.7 of the float network's speed, a fifth of what INT4 behind a Cast has",
     block_note="ONNX Runtime multiplies them with MatMulNBits, which rounds activations to 8 bits by itself: "
     "measured on the three layers of VGG-16, blocks of 32 have 1.5 times the speed of INT8 for one image, 0.6 times "
     "for eight",

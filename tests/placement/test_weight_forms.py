@@ -45,7 +45,9 @@ def test_native_int4_is_told_of_or_refused(target: str) -> None:
 def test_blocks_are_told_of_or_refused(target: str) -> None:
     bits = Bits(blocks=32)
     if target == "portable":
-        with pytest.raises(InputError, match=r"bits\.blocks in the recipe is 32, and portable has no kernel"):
+        with pytest.raises(
+            InputError, match=r"bits\.blocks in the recipe is 32, and portable takes no weights in blocks"
+        ):
             network(bits, target)
         return
     (told,) = forewarnings(network(bits, target))
