@@ -86,7 +86,7 @@ def _draft(
 ) -> _Draft:
     file, exact = write_draft(model, target, recipe.bits, images[:_IMAGES])
     session = backend.load(file.SerializeToString(), threads)
-    if target.exact:
+    if target.exact and not exact.plan.native:
         few = images[:2].numpy()
         _require_same(backend.name, session.run(few), exact.run(few)[session.output_name])
     coverage = measure_coverage(session.describe())

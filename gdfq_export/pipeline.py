@@ -22,6 +22,7 @@ from gdfq_export.data import ImageSource
 from gdfq_export.files import atomic_output, require_writable
 from gdfq_export.float_model import FloatModel
 from gdfq_export.inspection.rules import check
+from gdfq_export.placement import forewarnings
 from gdfq_export.plan import QuantPlan
 from gdfq_export.progress import Progress
 from gdfq_export.recipe import Recipe, recipe_sha256
@@ -36,7 +37,7 @@ from gdfq_export.verify.target_choice import TargetChoice
 from gdfq_export.verify.verify import run_verification
 from gdfq_export.writer import write_onnx
 
-__all__ = ["QuantizeResult", "plan_only", "quantize", "synthesize"]
+__all__ = ["QuantizeResult", "forewarnings_of", "plan_only", "quantize", "synthesize"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +117,7 @@ def quantize(
         images=fresh.numpy(),
         source=source.name_fresh,
         expected=IntegerSimulator(model.folded, tuned.plan, tuned.encodings, tuned.parameters).run,
-        exact=target.exact,
+        exact=tuned.plan.exact,
         parity_images=parity_images.numpy(),
         parity_source=parity_source,
         labelled=_labelled(data),
@@ -157,6 +158,15 @@ def quantize(
 def plan_only(model: FloatModel, recipe: Recipe) -> QuantPlan:
     """Which tensors `quantize` would quantize, and how, before `bits.mixed` raises any."""
     return plan_of(model, recipe.target, recipe.bits)
+
+
+def forewarnings_of(model: FloatModel, recipe: Recipe) -> tuple[str, ...]:
+    """What the report will warn of whatever the run comes to: what the target makes of the recipe's bits.
+
+    Raises:
+        InputError: the target takes no weights of the form that the recipe asks for.
+    """
+    return forewarnings(plan_only(model, recipe))
 
 
 def synthesize(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from gdfq_export.targets import Kernel
+from gdfq_export.targets import Kernel, find_target
 
 __all__ = ["PlannedNode", "QuantPlan", "QuantPoint", "Role"]
 
@@ -33,7 +33,9 @@ class QuantPoint:
     `key` names the point and its tensors in the file (`<key>_q`, `<key>_scale`): the tensor's name, less the
     `_output_0` that exporters append, or for a bias that several nodes share, with the node's name. Points of one
     `group` have the same scale and zero point. `low` and `high` bound the float values where the graph itself does (an
-    absorbed Relu: 0 and infinity; the network's input: its pixels). `packed` stores up to four bits two a byte.
+    absorbed Relu: 0 and infinity; the network's input: its pixels). `packed` are the bits of the types
+    below a byte that may hold the codes, `native` says that DequantizeLinear reads such a type without a Cast, and
+    `block` how many inputs in a row share a scale, where those of an output channel do not all.
     """
 
     key: str
@@ -45,7 +47,9 @@ class QuantPoint:
     symmetric: bool
     axis: int | None
     group: str
-    packed: bool = False
+    packed: tuple[int, ...] = ()
+    native: bool = False
+    block: int | None = None
     low: float = -math.inf
     high: float = math.inf
 
@@ -63,10 +67,15 @@ class QuantPoint:
 
     @property
     def stored_bits(self) -> int:
-        """Bits of the type that holds one code in the file: packed ones up to 4 bits are INT4, others whole bytes."""
+        """Bits of the type that holds one code in the file: the narrowest that is wide enough."""
         if self.role is Role.BIAS:
             return 32
-        return 4 if self.packed and self.bits <= 4 else 8
+        return min(bits for bits in (*self.packed, 8) if bits >= self.bits)
+
+    @property
+    def block_axis(self) -> int | None:
+        """The axis of the inputs that blocks divide, of a matrix whose output channels lie along `axis`."""
+        return None if self.block is None or self.axis is None else 1 - self.axis
 
     @property
     def storage_range(self) -> tuple[int, int]:
@@ -114,6 +123,16 @@ class QuantPlan:
     def by_node(self) -> dict[str, PlannedNode]:
         """Nodes by name."""
         return {node.node: node for node in self.nodes}
+
+    @property
+    def exact(self) -> bool:
+        """Whether the integer simulator computes what the target does, to the bit."""
+        return find_target(self.target).exact and not self.native
+
+    @property
+    def native(self) -> bool:
+        """Whether layers that are planned in integers have native weights, for which runtimes compute in float."""
+        return any(point.native and point.block is None for point in self.points)
 
     @cached_property
     def absorbed(self) -> frozenset[str]:

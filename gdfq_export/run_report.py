@@ -15,9 +15,9 @@ from gdfq_export.budget import Budget
 from gdfq_export.counted import counted
 from gdfq_export.data import ImageSource
 from gdfq_export.float_model import FloatModel
+from gdfq_export.placement import forewarnings
 from gdfq_export.progress import Course, Progress
 from gdfq_export.recipe import Recipe, recipe_sha256
-from gdfq_export.targets import find_target
 from gdfq_export.tuned_network import TunedNetwork
 from gdfq_export.verify.machine import this_machine, versions
 from gdfq_export.verify.not_measured import NotMeasured
@@ -102,7 +102,7 @@ def report_run(
         progress=progress,
         measuring=measuring,
         findings=findings,
-        warnings=(*source.warnings, *tuned.warnings, *_target_warning(recipe.target)),
+        warnings=(*source.warnings, *tuned.warnings, *forewarnings(tuned.plan)),
     )
     return dataclasses.replace(
         report,
@@ -192,10 +192,6 @@ def _mixed_bits(tuned: TunedNetwork) -> MixedBitsFacts | None:
     if mix is None:
         return None
     return MixedBitsFacts(sensitivity=mix.sensitivity, raised=mix.raised, growth=mix.growth)
-
-
-def _target_warning(target: str) -> list[str]:
-    return [warning] if (warning := find_target(target).warning) else []
 
 
 def _measurement_warnings(measured: Verification, measuring: Measuring) -> list[str]:

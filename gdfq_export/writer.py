@@ -5,7 +5,10 @@ What a point becomes (opset 21, measured to fuse completely in ONNX Runtime):
 * activation   QuantizeLinear -> [Clip of the codes, below 8 bits] -> DequantizeLinear, read by the point's consumers;
                where a target clips values, [Relu or Clip] -> QuantizeLinear -> DequantizeLinear
 * weight       int8 initializer -> DequantizeLinear per channel, with its zero points; up to 4 bits, where the target's
-               weights are packed, an INT4 initializer -> Cast -> the same, which ONNX Runtime folds when it loads
+               weights are packed, an INT4 or INT2 initializer -> Cast -> the same, which ONNX Runtime folds when it
+               loads; native ones without the Cast
+* weight in blocks  INT4 initializer [inputs, outputs] -> DequantizeLinear a block of inputs, read by a MatMul in the
+               place of a Gemm (`graph/gemm_as_product.py`)
 * bias         int32 initializer -> DequantizeLinear; its scale is Mul(activation scale, weight scale), folded when the
                file is loaded
 * constant     uint8 initializer -> DequantizeLinear
@@ -23,13 +26,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 
-import ml_dtypes
 import numpy as np
 import onnx
 import onnx_ir as ir
 from torch import Tensor
 
 from gdfq_export import __version__
+from gdfq_export.graph.gemm_as_product import gemm_as_product
+from gdfq_export.graph.join_hard_swish import join_hard_swish
+from gdfq_export.narrow_types import NARROW_TYPES
 from gdfq_export.own_metadata import as_metadata
 from gdfq_export.plan import QuantPlan, QuantPoint, Role
 from gdfq_export.simulator import Encoding, quantized_name
@@ -72,8 +77,9 @@ def write_onnx(
     _Writer(model, plan, encodings, parameters).write()
     model.producer_name = _PRODUCER
     model.producer_version = __version__
-    model.opset_imports[""] = find_target(plan.target).opset
-    model.ir_version = _IR_VERSION
+    narrowest = [NARROW_TYPES[point.stored_bits] for point in plan.points if point.stored_bits in NARROW_TYPES]
+    model.opset_imports[""] = max([find_target(plan.target).opset, *(narrow.opset for narrow in narrowest)])
+    model.ir_version = max([_IR_VERSION, *(narrow.ir_version for narrow in narrowest)])
     model.metadata_props.clear()
     model.metadata_props.update(as_metadata(metadata))
     proto = ir.to_proto(model)
@@ -99,6 +105,7 @@ class _Writer:
             )
         }
         self.nodes = {node.name: node for node in self.graph}
+        self.products: dict[ir.Node, None] = {}  # Gemms with weights in blocks
         names = map("bias_scale_{}".format, itertools.count(1))
         self.bias_scales = (name for name in names if name not in self.values)
 
@@ -114,7 +121,9 @@ class _Writer:
                 self._write_activation(point)
             else:
                 self._write_constant(point)
-        self._join_hard_swish()
+        for gemm in self.products:
+            gemm_as_product(self.graph, gemm)
+        join_hard_swish(self.graph)
         self._remove_unused()
         self.graph.sort()
 
@@ -207,9 +216,11 @@ class _Writer:
                 self.graph.outputs[index] = real
 
     def _write_constant(self, point: QuantPoint) -> None:
-        value = self.values[point.tensor]
         encoding = self.encodings[point.key]
         assert encoding.codes is not None
+        if point.block is not None:
+            self._write_blocks(point, encoding)
+            return
         codes = self._stored(point, encoding.codes)
         if point.role is Role.BIAS:
             inputs = [codes, self._bias_scale(point)]
@@ -217,10 +228,25 @@ class _Writer:
             scale = self._constant(scale_name(point.key), encoding.scale)
             inputs = [codes, scale, self._zero_points(point, encoding.scale.shape)]
         attributes = {} if point.axis is None else {"axis": point.axis}
+        self._dequantize(point, inputs, attributes)
+
+    def _dequantize(self, point: QuantPoint, inputs: list[ir.Value], attributes: Mapping[str, int]) -> None:
+        """Let the consumers of a constant read it dequantized."""
         real = self._node("DequantizeLinear", inputs, dequantized_name(point.key), attributes)
-        for user, index in list(value.uses()):
+        for user, index in list(self.values[point.tensor].uses()):
             if user.name in point.consumers:
                 user.replace_input_with(index, real)
+
+    def _write_blocks(self, point: QuantPoint, encoding: Encoding) -> None:
+        assert encoding.codes is not None and point.block is not None and point.block_axis is not None
+        codes, scale, axis = encoding.codes, encoding.scale, point.block_axis
+        readers = [self.nodes[name] for name in point.consumers]
+        if axis == 1 and all(self.plan.by_node[str(node.name)].kernel is Kernel.WEIGHT_ONLY for node in readers):
+            codes, scale, axis = codes.T, scale.T, 0
+            for node in readers:
+                self.products.setdefault(node)
+        inputs = [self._stored(point, codes), self._constant(scale_name(point.key), scale)]
+        self._dequantize(point, inputs, {"axis": axis, "block_size": point.block})
 
     def _bias_scale(self, point: QuantPoint) -> ir.Value:
         """s_x * s_w in the graph: it cannot disagree with its factors, and needs no room in the file."""
@@ -237,9 +263,12 @@ class _Writer:
         return scale
 
     def _stored(self, point: QuantPoint, codes: np.ndarray) -> ir.Value:
-        if point.stored_bits > 4:
+        if point.stored_bits not in NARROW_TYPES:
             return self._constant(quantized_name(point.key), codes)
-        packed = self._constant(f"{point.key}_int4", codes.astype(ml_dtypes.int4))
+        narrow = NARROW_TYPES[point.stored_bits]
+        if point.native:
+            return self._constant(quantized_name(point.key), codes.astype(narrow.dtype))
+        packed = self._constant(f"{point.key}_{narrow.dtype.name}", codes.astype(narrow.dtype))
         return self._node("Cast", [packed], quantized_name(point.key), {"to": ir.DataType.INT8})
 
     def _grid(self, point: QuantPoint) -> tuple[ir.Value, ir.Value]:
@@ -250,6 +279,8 @@ class _Writer:
         """The zero points of a tensor; equal ones are stored once, most tensors having the same."""
         value = self.encodings[point.key].zero_point
         dtype = np.dtype(np.int8 if point.signed else np.uint8)
+        if point.native:
+            dtype = NARROW_TYPES[point.stored_bits].dtype
         name = "_".join([dtype.name, str(value), *map(str, shape)])
         return self._constant(name, np.full(shape, value, dtype))
 
@@ -269,16 +300,6 @@ class _Writer:
         self.graph.append(node)
         return node.outputs[0]
 
-    def _join_hard_swish(self) -> None:
-        """A HardSwish that stayed in float is one operator again, for which runtimes have kernels."""
-        for node in list(self.graph):
-            if node.op_type != "Mul" or (x := _gated_by_itself(node)) is None:
-                continue
-            joined = ir.node("HardSwish", [x], name=node.name)
-            ir.convenience.replace_nodes_and_values(
-                self.graph, node, [node], [joined], [node.outputs[0]], [joined.outputs[0]]
-            )
-
     def _remove_unused(self) -> None:
         for node in reversed(list(self.graph)):
             if not any(output.uses() or output.is_graph_output() for output in node.outputs):
@@ -286,15 +307,3 @@ class _Writer:
         for name, value in list(self.graph.initializers.items()):
             if not value.uses() and not value.is_graph_output():
                 del self.graph.initializers[name]
-
-
-def _gated_by_itself(product: ir.Node) -> ir.Value | None:
-    """x, where the node is x * HardSigmoid(x) with the numbers of HardSwish (ONNX HardSwish-14)."""
-    for gate, x in (product.inputs, reversed(product.inputs)):
-        node = None if gate is None else gate.producer()
-        if node is None or node.op_type != "HardSigmoid" or node.inputs[0] is not x:
-            continue
-        numbers = node.attributes.get_float("alpha", 0.2), node.attributes.get_float("beta", 0.5)
-        if np.allclose(numbers, (1 / 6, 0.5), rtol=1e-6) and len(list(node.outputs[0].uses())) == 1:
-            return x
-    return None

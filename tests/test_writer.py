@@ -7,10 +7,13 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
+from gdfq_export.backends.onnxruntime import optimized_graph
 from gdfq_export.graph.measured_shapes import run_model
 from gdfq_export.recipe import Bits
+from gdfq_export.verify.parity import parity
 from gdfq_export.writer import dequantized_name, scale_name
 from tests import tiny_graph
+from tests.fully_connected import fully_connected
 from tests.simulator.quantized import Quantized, images_for, quantize
 
 RANDOM = np.random.default_rng(0)
@@ -166,6 +169,106 @@ def test_weights_of_four_bits_are_stored_as_int4(four: Quantized) -> None:
     assert onnx.helper.get_node_attr_value(cast, "to") == TensorProto.INT8
     packed = next(tensor for tensor in four.file.graph.initializer if tensor.name == "v_int4")
     assert len(packed.raw_data) == ARRAYS["v"].size // 2
+
+
+def test_weights_of_two_bits_are_stored_as_int2_where_the_runtime_reads_it() -> None:
+    bits = Bits(weights=2, first_last=2)
+    for target, data_type, opset, share in (
+        ("ort-cpu", TensorProto.INT2, 25, 4),
+        ("openvino", TensorProto.INT4, 21, 2),
+    ):
+        quantized = quantize(classifier(), bits, target)
+        packed = next(
+            tensor
+            for tensor in quantized.file.graph.initializer
+            if producer(quantized.file, "v_q").input[0] == tensor.name
+        )
+        assert packed.data_type == data_type
+        assert len(packed.raw_data) == ARRAYS["v"].size // share
+        assert quantized.file.opset_import[0].version == opset
+        onnx.checker.check_model(quantized.file, full_check=True)
+
+
+@pytest.mark.parametrize("bits", [2, 3])
+def test_weights_of_two_and_three_bits_compute_what_is_simulated(bits: int) -> None:
+    quantized = quantize(classifier(), Bits(weights=bits, first_last=bits))
+    assert parity(quantized.file, quantized.exact.run, images_for(classifier(), 16, seed=3), 16).exact
+    codes = quantized.exact.encodings["v"].codes
+    assert codes is not None and np.abs(codes).max() == 2 ** (bits - 1) - 1
+
+
+def test_native_weights_are_read_without_a_cast_and_compute_the_same_but_for_the_order_of_sums() -> None:
+    native = quantize(classifier(), Bits(weights=4, first_last=4, storage="native"))
+    packed = quantize(classifier(), Bits(weights=4, first_last=4))
+    assert not [node for node in native.file.graph.node if node.op_type == "Cast"]
+    types = {tensor.name: tensor.data_type for tensor in native.file.graph.initializer}
+    real = producer(native.file, "v_dq")
+    assert {types[real.input[0]], types[real.input[2]]} == {TensorProto.INT4}
+    onnx.checker.check_model(native.file, full_check=True)
+    images = images_for(classifier(), 16, seed=3)
+    expected = run_model(packed.file, {"picture": images})["scores"]
+    np.testing.assert_allclose(run_model(native.file, {"picture": images})["scores"], expected, atol=0.05)
+
+
+@pytest.fixture(scope="module")
+def blocks() -> Quantized:
+    return quantize(fully_connected(), Bits(weights=4, blocks=32))
+
+
+def test_weights_in_blocks_are_int4_with_a_scale_a_block(blocks: Quantized) -> None:
+    onnx.checker.check_model(blocks.file, full_check=True)
+    stored, types = (
+        initializers(blocks.file),
+        {tensor.name: tensor.data_type for tensor in blocks.file.graph.initializer},
+    )
+    real = producer(blocks.file, "g_dq")
+    facts = {attribute.name: attribute.i for attribute in real.attribute}
+    assert facts == {"axis": 0, "block_size": 32}
+    assert types[real.input[0]] == TensorProto.INT4
+    assert stored[real.input[0]].shape == (32, 48) and stored[real.input[1]].shape == (1, 48)
+    assert producer(blocks.file, "h_dq").attribute[-1].i == 16, "48 inputs are no whole blocks of 32"
+    assert producer(blocks.file, "y").op_type == "MatMul"
+
+
+def test_weights_in_blocks_are_multiplied_by_the_kernel_that_unpacks_them(blocks: Quantized) -> None:
+    ran = [node.op_type for node in optimized_graph(blocks.file.SerializeToString()).graph.node]
+    assert ran.count("MatMulNBits") == 2
+    assert not {"Gemm", "FusedGemm", "MatMul"} & set(ran)
+
+
+def test_weights_in_blocks_compute_what_is_simulated_to_the_bit(blocks: Quantized) -> None:
+    images = images_for(fully_connected(), 17, seed=3)
+    for batch in (1, 16):
+        assert parity(blocks.file, blocks.exact.run, images, batch).exact
+
+
+def test_products_in_blocks_between_integer_kernels_compute_what_is_simulated_to_the_bit() -> None:
+    arrays = {
+        "w": weights(32, 3, 3, 3),
+        "g": weights(48, 32),
+        "a": weights(48),
+        "h": weights(48, 32),
+        "k": weights(5, 48),
+    }
+    proto = tiny_graph.model(
+        nodes=[
+            ("Conv", ["picture", "w"], ["c"], {"kernel_shape": [3, 3]}),
+            ("GlobalAveragePool", ["c"], ["p"]),
+            ("Flatten", ["p"], ["f"]),
+            ("Gemm", ["f", "g", "a"], ["d"], {"transB": 1}),
+            ("Relu", ["d"], ["r"]),
+            ("Gemm", ["f", "h"], ["e"], {"transB": 1}),
+            ("Add", ["r", "e"], ["s"]),
+            ("Gemm", ["s", "k"], ["scores"], {"transB": 1}),
+        ],
+        inputs={"picture": ("batch", 3, 9, 9)},
+        outputs=["scores"],
+        initializers=arrays,
+    )
+    quantized = quantize(proto, Bits(blocks=16))
+    ran = [node.op_type for node in optimized_graph(quantized.file.SerializeToString()).graph.node]
+    assert (ran.count("MatMulNBits"), ran.count("QLinearAdd")) == (3, 1)
+    assert parity(quantized.file, quantized.exact.run, images_for(proto, 17, seed=3), 8).exact
 
 
 def test_codes_below_eight_bits_are_clipped(four: Quantized, eight: Quantized) -> None:

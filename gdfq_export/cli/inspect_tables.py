@@ -77,7 +77,8 @@ def _layer(layer: LayerFacts) -> tuple[str, ...]:
     types = " x ".join(kind or "float" for kind in (layer.activation_dtype, layer.weight_dtype))
     scales = "" if layer.weight_bits is None else "one"
     if layer.weight_axis is not None:
-        scales = f"{layer.weight_scales} along axis {layer.weight_axis}"
+        block = f" in blocks of {layer.weight_block}" if layer.weight_block else ""
+        scales = f"{layer.weight_scales} along axis {layer.weight_axis}{block}"
     bias = "none"
     if layer.has_bias:
         bias = "float" if layer.bias_bits is None else f"INT{layer.bias_bits}"

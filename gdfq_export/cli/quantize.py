@@ -127,17 +127,20 @@ def quantize(
     print_warnings(network.warnings)
     if dry_run and target == AUTO:
         raise click.UsageError("--dry-run writes nothing and times nothing; name the target")
-    if dry_run:
-        print_plan(pipeline.plan_only(network, chosen))
-        if (mixed := chosen.bits.mixed) is not None:
-            click.echo(f"bits.mixed: when layers have been measured, some of these weights get {mixed.weights} bits")
-        return
-    progress, choice = progress_display(), None
+    progress, choice, planned = progress_display(), None, chosen
     run = partial(pipeline.quantize, network, chosen)
     if target == AUTO:
         choice = choose_target(network, chosen, seed=seed, batch=batch, threads=1, progress=progress)
         print_choice(choice)
         run = partial(quantize_fastest, network, chosen, choice)
+        planned = chosen.model_copy(update={"target": choice.chosen})
+    known = pipeline.forewarnings_of(network, planned)
+    print_warnings(known)
+    if dry_run:
+        print_plan(pipeline.plan_only(network, chosen))
+        if (mixed := chosen.bits.mixed) is not None:
+            click.echo(f"bits.mixed: when layers have been measured, some of these weights get {mixed.weights} bits")
+        return
     labelled = held_out_set() if model is None else None
     if data is not None:
         labelled = RealSet.load(data, network.input_spec, network.num_classes)
@@ -158,7 +161,7 @@ def quantize(
         )
         if result.report.target_choice not in (None, choice):
             print_choice(result.report.target_choice)
-        print_warnings(warning for warning in result.report.warnings if warning not in network.warnings)
+        print_warnings(warning for warning in result.report.warnings if warning not in (*network.warnings, *known))
         print_report(result.report)
         if bundle is not None or html is not None:
             page = page_of(result.report, result.images, network)

@@ -17,9 +17,10 @@ import onnx
 import onnx_ir as ir
 from onnx import external_data_helper
 
+from gdfq_export.code_bits import bits_of
 from gdfq_export.inspection.layers import Layer, read_layers
 from gdfq_export.inspection.qdq_graph import Grid, QdqGraph
-from gdfq_export.inspection.quantized_tensors import QuantizedTensor, bits_of, tensors_of
+from gdfq_export.inspection.quantized_tensors import QuantizedTensor, tensors_of
 from gdfq_export.own_metadata import own_metadata
 from gdfq_export.plan import Role
 
@@ -59,6 +60,7 @@ class LayerFacts:
     activation_zero_point: tuple[int, int] | None
     weight_zero_point: tuple[int, int] | None
     weight_axis: int | None
+    weight_block: int
     weight_scales: int
     bytes: int
 
@@ -198,6 +200,7 @@ def _layer(graph: QdqGraph, layer: Layer) -> LayerFacts:
         activation_zero_point=_ends(activation),
         weight_zero_point=_ends(weight),
         weight_axis=None if weight is None else weight.axis,
+        weight_block=0 if weight is None else weight.block,
         weight_scales=0 if weight is None or weight.scale is None else int(weight.scale.size),
         bytes=sum(_stored_bytes(value) for value in layer.node.inputs[1:3]),
     )

@@ -50,6 +50,13 @@ class Layer:
         return self.activation is not None and self.weight is not None
 
     @property
+    def weight_only(self) -> bool:
+        """Whether it is a matrix product of 4-bit weights in blocks, for which kernels take float activations."""
+        weight = self.weight
+        narrow = weight is not None and weight.dtype is not None and weight.dtype.bitwidth <= 4
+        return narrow and weight is not None and bool(weight.block) and self.op_type in ("Gemm", "MatMul")
+
+    @property
     def output_axis(self) -> int | None:
         """The axis of the weight that its output channels lie along; None where a Transpose lies between."""
         weight = input_at(self.node, 1)

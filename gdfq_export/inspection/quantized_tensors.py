@@ -14,11 +14,12 @@ import onnx
 import onnx_ir as ir
 
 from gdfq_export.backends.qdq import node_name, producer_of
+from gdfq_export.code_bits import bits_of
 from gdfq_export.graph.constant import input_at
 from gdfq_export.inspection.qdq_graph import Grid, QdqGraph
 from gdfq_export.plan import Role
 
-__all__ = ["QuantizedTensor", "bits_of", "read_quantized_tensors", "tensors_of"]
+__all__ = ["QuantizedTensor", "read_quantized_tensors", "tensors_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,17 +68,6 @@ def tensors_of(graph: QdqGraph) -> tuple[QuantizedTensor, ...]:
             parts = found.setdefault(_origin(graph, grid.codes), _Parts())
             parts.dequantize.append(node)
     return tuple(_tensor(graph, origin, parts) for origin, parts in found.items())
-
-
-def bits_of(codes: tuple[int, int], *, centred: bool) -> int:
-    """Bits that a range of codes needs: (0, 15) and (-8, 7) four, (-127, 127) eight.
-
-    `centred` counts both ways from 0, as weights do: (-3, 100) are 8 bits and not 7.
-    """
-    low, high = codes
-    if centred:
-        return max(1, 1 + max(high, -low - 1).bit_length())
-    return max(1, (high - low).bit_length())
 
 
 @dataclass(slots=True)

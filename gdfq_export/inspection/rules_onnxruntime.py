@@ -56,7 +56,7 @@ def _opset(version: int) -> Iterator[Finding]:
 
 def _both_quantized(graph: QdqGraph, layer: Layer) -> Iterator[Finding]:
     """A layer's activation and weight both come from a DequantizeLinear."""
-    if layer.whole:
+    if layer.whole or layer.weight_only:
         return
     if layer.activation is None and layer.weight is None:
         yield _float(layer, "float layer", "neither its activation nor its weight is quantized")

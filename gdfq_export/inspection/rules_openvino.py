@@ -44,7 +44,7 @@ def openvino_findings(graph: QdqGraph) -> list[Finding]:
 
 def _both_quantized(layer: Layer) -> Iterator[Finding]:
     """A layer's activation and weight both come from a DequantizeLinear."""
-    if layer.whole:
+    if layer.whole or layer.weight_only:
         return
     if layer.activation is None and layer.weight is None:
         yield _float(layer, "float layer", "neither its activation nor its weight is quantized")

@@ -16,12 +16,13 @@ import onnx_ir as ir
 from gdfq_export.placement.kernels import choose_kernels, unsuitable
 from gdfq_export.placement.nodes import activation_bounds
 from gdfq_export.placement.points import place_points
+from gdfq_export.placement.weight_forms import forewarnings, with_forms
 from gdfq_export.placement.widths import Widths
 from gdfq_export.plan import QuantPlan
 from gdfq_export.recipe import Bits
 from gdfq_export.targets import Target
 
-__all__ = ["activation_bounds", "build_plan", "unsuitable"]
+__all__ = ["activation_bounds", "build_plan", "forewarnings", "unsuitable"]
 
 
 def build_plan(
@@ -37,8 +38,10 @@ def build_plan(
         input_range: smallest and largest value the network's input can have.
 
     Raises:
-        InputError: a name among the recipe's exceptions is no layer's.
+        InputError: a name among the recipe's exceptions is no layer's, or the target takes no weights of the form that
+            the recipe asks for.
     """
+    target = with_forms(target, bits)
     kernels = choose_kernels(model.graph, target, logits)
     points = place_points(kernels, Widths(kernels, bits), input_range)
     return QuantPlan(target.name, points, tuple(kernels.nodes.values()))

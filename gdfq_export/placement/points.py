@@ -10,9 +10,10 @@ import onnx_ir as ir
 
 from gdfq_export.placement.kernels import Kernels
 from gdfq_export.placement.nodes import activation_bounds, bounds_of, name_of, required
+from gdfq_export.placement.weight_forms import block_of
 from gdfq_export.placement.widths import Widths
 from gdfq_export.plan import QuantPoint, Role
-from gdfq_export.targets import Kernel, Output, Rule
+from gdfq_export.targets import BLOCK_BITS, Kernel, Output, Rule
 
 __all__ = ["place_points"]
 
@@ -42,9 +43,7 @@ class _Walk:
             if value.name not in self.kernels.accumulated:
                 self._read(value, node)
         if rule.weight is not None:
-            transposed = node.op_type == "Gemm" and not node.attributes.get_int("transB", 0)
-            axis = 1 if transposed else rule.weight_axis
-            self._add(required(node, rule.weight), Role.WEIGHT, self.widths.of_weight(node), axis=axis)
+            self._weight(node, rule, rule.weight)
         if rule.bias is not None and len(node.inputs) > rule.bias and node.inputs[rule.bias] is not None:
             self._bias(node, required(node, rule.bias))
         self._write(node, rule)
@@ -74,6 +73,21 @@ class _Walk:
         for value in writer.outputs:
             if value.name in self.kernels.coded:
                 self._add(value, Role.ACTIVATION, bits, group=group, low=low, high=high)
+
+    def _weight(self, node: ir.Node, rule: Rule, index: int) -> None:
+        """The weight of a layer, in the form that the recipe asks for."""
+        value, bits = required(node, index), self.widths.of_weight(node)
+        transposed = node.op_type == "Gemm" and not node.attributes.get_int("transB", 0)
+        axis = 1 if transposed else rule.weight_axis
+        self._add(value, Role.WEIGHT, bits, axis=axis)
+        point = self.points[name_of(value)]
+        block = None
+        if rule.kernel is Kernel.WEIGHT_ONLY:
+            assert value.shape is not None and axis is not None
+            block = block_of(self.widths.recipe, int(value.shape[1 - axis]), name_of(node))  # type: ignore[arg-type]
+        if block is not None or (self.widths.recipe.storage == "native" and point.bits <= BLOCK_BITS):
+            point = dataclasses.replace(point, native=True, packed=(BLOCK_BITS,), block=block)
+            self.points[point.tensor] = point
 
     def _bias(self, node: ir.Node, value: ir.Value) -> None:
         shared = len(list(value.uses())) > 1

@@ -11,6 +11,7 @@ from gdfq_export.placement.kernels import Kernels
 from gdfq_export.placement.nodes import name_of, reach, required
 from gdfq_export.recipe import Bits, LayerBits
 from gdfq_export.recipe.explain import hint
+from gdfq_export.targets import BLOCK_BITS, Kernel
 
 __all__ = ["Widths"]
 
@@ -22,7 +23,7 @@ class Widths:
     2. Where a layer's output is not yet what a layer reads (in front of an Add, a Mul or an activation function's
        table), it has at least `residual`.
     3. Layers that the recipe names have what it says of them.
-    4. No weight has more than the target can use.
+    4. No weight has more than the target can use, and none in blocks more than 4.
 
     Raises:
         InputError: a name among the recipe's exceptions is no layer's.
@@ -30,30 +31,33 @@ class Widths:
 
     def __init__(self, kernels: Kernels, bits: Bits) -> None:
         _require_layers(bits, kernels)
+        self.recipe = bits
         self._kernels = kernels
-        self._bits = bits
         self._ends = {
             layer for layer in kernels.layers() if not self._follows_a_layer(layer) or not self._precedes_a_layer(layer)
         }
 
     def of_weight(self, layer: ir.Node) -> int:
         """Of a layer's weight."""
-        own = max(self._bits.weights, self._bits.first_last) if layer in self._ends else self._bits.weights
-        return min(self._exception(layer).weights or own, self._kernels.target.weight.most_bits)
+        own = max(self.recipe.weights, self.recipe.first_last) if layer in self._ends else self.recipe.weights
+        wanted = self._exception(layer).weights or own
+        if self._kernels.nodes[name_of(layer)].kernel is Kernel.WEIGHT_ONLY:
+            return min(wanted, BLOCK_BITS)
+        return min(wanted, self._kernels.target.weight.most_bits)
 
     def of_output(self, node: ir.Node) -> int:
         """At least this many for what a kernel writes."""
-        bits = self._bits
+        bits = self.recipe
         return bits.activations if self._precedes_a_layer(node) else max(bits.activations, bits.first_last)
 
     def of_read(self, value: ir.Value, reader: ir.Node) -> int:
         """At least this many for a value that a kernel reads."""
-        wanted = [self._bits.input if value.is_graph_input() else self._bits.activations]
+        wanted = [self.recipe.input if value.is_graph_input() else self.recipe.activations]
         if reader in self._ends:
-            wanted.append(self._bits.first_last)
+            wanted.append(self.recipe.first_last)
         producer = self._kernels.coded.get(name_of(value))
         if self._kernels.is_arithmetic(reader) and producer is not None and self._kernels.is_layer(producer):
-            wanted.append(self._bits.residual)
+            wanted.append(self.recipe.residual)
         return max(*wanted, self._exception(reader).activations or 0)
 
     def _follows_a_layer(self, node: ir.Node) -> bool:
@@ -67,7 +71,7 @@ class Widths:
         if not self._kernels.is_layer(node):
             return LayerBits()
         found: dict[str, int] = {}
-        for pattern, widths in self._bits.layers.items():
+        for pattern, widths in self.recipe.layers.items():
             if _matches(pattern, node, self._kernels):
                 found |= widths.model_dump(exclude_none=True)
         return LayerBits(**found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from gdfq_export.recipe.section import BitWidth, Section, Share
@@ -31,6 +33,16 @@ class Bits(Section):
     first_last: BitWidth = Field(8, description="weights and activations of the first and the last layer")
     residual: BitWidth = Field(8, description="a layer's output that feeds an Add, a Mul or a table, as of LeakyRelu")
     input: BitWidth = Field(8, description="the network's input")
+    storage: Literal["packed", "native"] = Field(
+        "packed",
+        description="of weights of 4 bits or fewer: packed into INT4 or INT2 that a Cast widens when the file is "
+        "loaded, or native INT4 for hardware that multiplies it; elsewhere such layers run in float",
+    )
+    blocks: Literal[16, 32, 64, 128, 256] | None = Field(
+        None,
+        description="inputs that share a scale, at most, in the weights of fully connected layers, which then have 4 "
+        "bits and float activations; null: integer layers",
+    )
     layers: dict[str, LayerBits] = Field(
         {},
         description="exceptions by the name of a layer or its weight, * and ? allowed; the last to match holds",

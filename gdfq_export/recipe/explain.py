@@ -57,7 +57,7 @@ def accepted(section: type[BaseModel], key: str) -> str:
     schema = section.model_json_schema()["properties"][key]
     schema = next((each for each in schema.get("anyOf", ()) if each["type"] != "null"), schema)
     if "enum" in schema or "const" in schema:
-        return "one of " + ", ".join(schema.get("enum", [schema.get("const")]))
+        return "one of " + ", ".join(map(str, schema.get("enum", [schema.get("const")])))
     kinds = {"integer": "an integer", "number": "a number", "boolean": "true or false", "string": "a text"}
     bounds = [
         words.format(schema[name])

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gdfq_export.simulator.quantizer import Quantizer
 
-__all__ = ["Encoding", "encode_activation", "encode_bias", "encode_constant", "encode_weight"]
+__all__ = ["Encoding", "encode_activation", "encode_bias", "encode_blocks", "encode_constant", "encode_weight"]
 
 _BIAS_LIMIT = 2**30
 
@@ -24,7 +24,8 @@ _BIAS_LIMIT = 2**30
 class Encoding:
     """One point's scale (float32, scalar or [channels]), zero point, and codes where the tensor is constant.
 
-    `codes` is int8, uint8 or int32 in the tensor's own shape.
+    `codes` is int8, uint8 or int32 in the tensor's own shape. Where inputs are in blocks, `scale` has the tensor's
+    axes, with the blocks in the place of the inputs.
     """
 
     scale: np.ndarray
@@ -56,6 +57,13 @@ def encode_weight(quantizer: Quantizer, weight: Tensor, activation: Encoding, bi
     codes = np.rint(_float32(weight) / scale.reshape(shape))
     codes = np.clip(codes, quantizer.code_min, quantizer.code_max)
     return Encoding(scale=scale, codes=codes.astype(np.int8))
+
+
+def encode_blocks(quantizer: Quantizer, weight: Tensor) -> Encoding:
+    """Weights of a matrix with a scale for each output channel and block of inputs."""
+    codes = np.rint(_float32(weight) / _float32(quantizer.scale))
+    codes = np.clip(codes, quantizer.code_min, quantizer.code_max)
+    return Encoding(scale=_float32(quantizer.block_scale), codes=codes.astype(np.int8))
 
 
 def encode_bias(bias: Tensor, activation: Encoding, weight: Encoding) -> Encoding:

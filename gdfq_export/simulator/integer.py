@@ -15,6 +15,7 @@ import onnx_ir as ir
 import torch
 from torch import Tensor
 
+from gdfq_export.graph.constant import input_at
 from gdfq_export.importer import Op, lower
 from gdfq_export.plan import PlannedNode, QuantPlan, QuantPoint, Role
 from gdfq_export.simulator import kernels
@@ -23,6 +24,7 @@ from gdfq_export.simulator.hard_sigmoid import sum_form
 from gdfq_export.simulator.kernels import Coded, Grid
 from gdfq_export.simulator.lookup import UnaryKernel, lookup_table
 from gdfq_export.simulator.runtime_node import RuntimeNode
+from gdfq_export.simulator.weight_only import WeightOnlyKernel
 from gdfq_export.targets import Kernel
 
 __all__ = ["IntegerSimulator", "quantized_name"]
@@ -64,6 +66,7 @@ class IntegerSimulator:
         self.tables: dict[str, Tensor] = {}
         self.unary: dict[str, UnaryKernel] = {}
         self.float_nodes: dict[str, RuntimeNode] = {}
+        self.weight_only: dict[str, WeightOnlyKernel] = {}
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Every quantized activation under its name in the file, and the file's outputs.
@@ -97,6 +100,16 @@ class IntegerSimulator:
         if name not in self.float_nodes:
             self.float_nodes[name] = RuntimeNode(node, opset=self.opset)
         return self.float_nodes[name]
+
+    def weight_only_kernel(self, node: ir.Node) -> WeightOnlyKernel:
+        """What multiplies with weights in blocks, made once."""
+        name, weight = node.name or "", node.inputs[1]
+        if name not in self.weight_only:
+            point = self.plan.by_tensor[(weight.name if weight is not None else "") or ""]
+            self.weight_only[name] = WeightOnlyKernel(
+                point, self.encodings[point.key], opset=self.opset, exact=self.plan.exact
+            )
+        return self.weight_only[name]
 
     def table(self, node: ir.Node, source: Grid, result: Grid) -> Tensor:
         """The lookup table of a unary node, made once."""
@@ -186,13 +199,24 @@ class _Run:
             outputs = list(next(user for user, _ in node.outputs[0].uses()).outputs)
         points = [self.plan.by_tensor.get(value.name or "") for value in outputs]
         if points[0] is None:
-            add = planned.kernel is Kernel.ADD
-            self.floats[outputs[0].name or ""] = self._float_sum(node) if add else self._layer(node, None)
+            self.floats[outputs[0].name or ""] = self._compute_float(node, planned.kernel)
             return
         grid = self.simulator.grid(points[0])
         codes = self._compute(node, planned.kernel, grid)
         for value, result in zip(outputs, codes if isinstance(codes, tuple) else (codes,), strict=True):
             self.codes[value.name or ""] = Coded(codes=result, grid=grid)
+
+    def _compute_float(self, node: ir.Node, kernel: Kernel | None) -> Tensor:
+        """What a kernel writes before it is quantized, or where it is not."""
+        match kernel:
+            case Kernel.ADD:
+                return self._float_sum(node)
+            case Kernel.WEIGHT_ONLY:
+                x, bias = (input_at(node, index) for index in (0, 2))
+                assert x is not None
+                product = self.simulator.weight_only_kernel(node)
+                return product(self._float(x), None if bias is None else self._float(bias))
+        return self._layer(node, None)
 
     def _compute(self, node: ir.Node, kernel: Kernel | None, grid: Grid) -> Tensor | tuple[Tensor, ...]:
         op = self.simulator.ops[node.name or ""]
@@ -201,6 +225,8 @@ class _Run:
                 return self._layer(node, grid)
             case Kernel.ADD if any(value is not None and value.name in self.floats for value in node.inputs):
                 return kernels.quantize(self._float_sum(node), grid)
+            case Kernel.WEIGHT_ONLY:
+                return kernels.quantize(self._compute_float(node, kernel), grid)
             case Kernel.ADD:
                 return kernels.add(self._coded(node.inputs[0]), self._coded(node.inputs[1]), grid)
             case Kernel.MUL:

@@ -3,7 +3,7 @@
 y = s * (clamp(round(x / s) + z, q_min, q_max) - z), with round half to even and a true division, as ONNX QuantizeLinear
 does it. The gradient of the rounding is the identity (straight-through), so the gradient of the scale is that of LSQ
 (Esser et al., "Learned Step Size Quantization", arXiv 1902.08153, eq. 3). The scale is learned as its logarithm:
-positive always, and steps are relative.
+positive always, and steps are relative. A matrix whose inputs are in blocks has a scale for each channel and block.
 """
 
 from __future__ import annotations
@@ -58,6 +58,10 @@ class Quantizer(nn.Module):
         if point.axis is not None:
             assert shape is not None
             scale_shape = [size if axis == point.axis else 1 for axis, size in enumerate(shape)]
+        if point.block is not None and point.block_axis is not None:
+            assert shape is not None
+            self._inputs = shape[point.block_axis]
+            scale_shape[point.block_axis] = -(-self._inputs // point.block)
         self.log_scale = nn.Parameter(torch.zeros(scale_shape))
         self.register_buffer("zero_point", torch.zeros((), dtype=torch.int32))
 
@@ -76,14 +80,23 @@ class Quantizer(nn.Module):
             self.log_scale.fill_(math.log(scale))
 
     def set_scale(self, scale: Tensor) -> None:
-        """Set per-channel scales, `scale` of shape [channels] or broadcastable to the tensor."""
+        """Set the scales of channels or blocks, `scale` of as many numbers as there are, in the order of the tensor."""
         with torch.no_grad():
             self.log_scale.copy_(scale.clamp_min(_SMALLEST_RANGE / 255).log().reshape(self.log_scale.shape))
 
     @property
     def scale(self) -> Tensor:
         """Positive float32 scale, no larger than what keeps an absorbed activation's bounds representable."""
-        return self.log_scale.exp().clamp_max(self.largest_scale())
+        scale = self.log_scale.exp().clamp_max(self.largest_scale())
+        if self.point.block is None or self.point.block_axis is None:
+            return scale
+        axis = self.point.block_axis
+        return scale.repeat_interleave(self.point.block, dim=axis).narrow(axis, 0, self._inputs)
+
+    @property
+    def block_scale(self) -> Tensor:
+        """One scale a block, where `scale` repeats it for every input of the block."""
+        return self.log_scale.exp()
 
     def largest_scale(self) -> float:
         """Largest scale at which the codes do not reach beyond the bounds of an absorbed Relu or Clip."""

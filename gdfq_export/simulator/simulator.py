@@ -14,7 +14,14 @@ from torch import Tensor, fx, nn
 
 from gdfq_export.importer import import_graph
 from gdfq_export.plan import QuantPlan, QuantPoint, Role
-from gdfq_export.simulator.encoding import Encoding, encode_activation, encode_bias, encode_constant, encode_weight
+from gdfq_export.simulator.encoding import (
+    Encoding,
+    encode_activation,
+    encode_bias,
+    encode_blocks,
+    encode_constant,
+    encode_weight,
+)
 from gdfq_export.simulator.quantizer import Mode, Quantizer
 
 __all__ = ["Layer", "Simulator"]
@@ -139,6 +146,10 @@ class Simulator(nn.Module):
     def _freeze_layer(self, node: str, names: list[str | None], encodings: dict[str, Encoding]) -> None:
         weight_point = self.plan.by_tensor.get(names[1] or "") if len(names) > 1 else None
         if weight_point is None or weight_point.role is not Role.WEIGHT:
+            return
+        if weight_point.block is not None:
+            quantizer = self.quantizers[weight_point.key]
+            encodings[weight_point.key] = encode_blocks(quantizer, self.parameter(weight_point.tensor))
             return
         activation = encodings[self.plan.by_tensor[names[0] or ""].key]
         bias_point = self.plan.bias_of.get(node)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gdfq_export.errors import InputError
+from gdfq_export.targets.block_rules import BLOCK_BITS, BLOCK_RULES
 from gdfq_export.targets.openvino import OPENVINO
 from gdfq_export.targets.ort_cpu import ORT_CPU
 from gdfq_export.targets.ort_cpu_avx2 import ORT_CPU_AVX2
@@ -10,7 +11,18 @@ from gdfq_export.targets.portable import PORTABLE
 from gdfq_export.targets.table import Clip, Kernel, NumberFormat, Output, Rule, Target
 from gdfq_export.targets.tensorrt import TENSORRT
 
-__all__ = ["TARGETS", "Clip", "Kernel", "NumberFormat", "Output", "Rule", "Target", "find_target"]
+__all__ = [
+    "BLOCK_BITS",
+    "BLOCK_RULES",
+    "TARGETS",
+    "Clip",
+    "Kernel",
+    "NumberFormat",
+    "Output",
+    "Rule",
+    "Target",
+    "find_target",
+]
 
 TARGETS: dict[str, Target] = {target.name: target for target in (ORT_CPU, ORT_CPU_AVX2, OPENVINO, TENSORRT, PORTABLE)}
 

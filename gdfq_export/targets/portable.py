@@ -22,6 +22,7 @@ PORTABLE = dataclasses.replace(
     stand_in=None,
     engine=False,
     held_to=("tensorrt", "openvino"),
+    block_note="",
     warning="a portable file runs in ONNX Runtime, OpenVINO and TensorRT, but in ONNX Runtime on x86-64 CPUs at about "
     "a third of the speed of a file for that runtime; one file for each target is faster everywhere",
 )

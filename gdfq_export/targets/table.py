@@ -34,6 +34,8 @@ class Kernel(StrEnum):
     """Computed as an integer Add that saturates where the function does."""
     LOOKUP = "lookup"
     """A unary function of one code: 256 values, tabulated when the model is loaded."""
+    WEIGHT_ONLY = "weight_only"
+    """A product of float activations and 4-bit weights that have a scale a block of inputs."""
     SOFTMAX = "softmax"
     """Only in files of other tools: no target has a rule for it, since nothing is won behind the last layer."""
     MOVE = "move"
@@ -53,13 +55,14 @@ class NumberFormat:
     """Storage of one kind of tensor.
 
     `signed` chooses int8 over uint8; `symmetric` pins the zero point to 0; `most_bits` are used of the eight, however
-    many a recipe asks for; `packed` stores codes of up to four bits two a byte.
+    many a recipe asks for; `packed` are the bits of the types below a byte that the runtime makes int8 of when it
+    loads a file: 4 for INT4, 2 for INT2.
     """
 
     signed: bool
     symmetric: bool
     most_bits: int = 8
-    packed: bool = False
+    packed: tuple[int, ...] = ()
 
 
 class Clip(StrEnum):
@@ -99,6 +102,10 @@ class Target:
     measured in where `backend` has no device; `engine` says that the runtime runs engines, which are built of the file;
     `held_to` names the runtimes whose rules a file has to keep where that is not `backend`; `warning` is what whoever
     asks for the target should know.
+
+    Of weights of four bits or fewer: `unpacked_note` says what becomes of them where `weight.packed` has no type for
+    them; `native_note` what it costs where DequantizeLinear reads INT4 and `block_note` where they have a scale a block
+    of inputs (`block_rules.py`), each empty where no file of that form runs.
     """
 
     name: str
@@ -116,3 +123,6 @@ class Target:
     engine: bool = False
     held_to: tuple[str, ...] = ()
     warning: str = ""
+    unpacked_note: str = ""
+    native_note: str = ""
+    block_note: str = ""

@@ -43,4 +43,8 @@ TENSORRT = Target(
     absorbed=frozenset({"Relu", "Clip"}),
     exact=False,
     clip=Clip.VALUES,
+    unpacked_note="TensorRT takes no 4-bit weight beside INT8 activations; the numbers are those of so few bits, bytes "
+    "and speed those of 8",
+    block_note="NVIDIA's guide has TensorRT unpack them inside the product and multiply in float; such an engine "
+    "builds, its speed is not measured",
 )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 import onnx_ir as ir
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from calib.ranges import make_range_estimator
 from gdfq_export.plan import Role
@@ -85,13 +86,39 @@ def _negative_slope(graph: ir.Graph, tensor: str) -> float:
 
 
 def weight_scale(quantizer: Quantizer, weight: Tensor, *, search: bool) -> Tensor:
-    """Scale of each channel, [channels]: of the largest weight, or the one of least squared rounding error."""
+    """Scale of each channel, [channels]: of the largest weight, or the one of least squared rounding error.
+
+    Where inputs are in blocks, of each block, in the order of the weight's axes.
+    """
     axis = quantizer.point.axis
     assert axis is not None
+    if quantizer.point.block is not None:
+        return _block_scale(quantizer, weight, search=search).movedim(0, axis)
     rows = weight.movedim(axis, 0).flatten(1)
     if not search:
         return rows.abs().amax(dim=1) / quantizer.code_max
     return search_scale(quantizer, rows, torch.ones_like(rows))
+
+
+def _block_scale(quantizer: Quantizer, weight: Tensor, *, search: bool) -> Tensor:
+    """Scale of each channel and block, [channels, blocks]."""
+    rows = weight.movedim(quantizer.point.axis or 0, 0)
+    if search:
+        return search_block_scale(quantizer, rows, torch.ones_like(rows))
+    return in_blocks(quantizer, rows).abs().amax(dim=1).reshape(len(rows), -1) / quantizer.code_max
+
+
+def in_blocks(quantizer: Quantizer, rows: Tensor) -> Tensor:
+    """Rows [channels, inputs] as [channels * blocks, block], the last block of a row filled up with zeros."""
+    block = quantizer.point.block
+    assert block is not None
+    return functional.pad(rows, (0, -rows.shape[1] % block)).reshape(-1, block)
+
+
+def search_block_scale(quantizer: Quantizer, rows: Tensor, importance: Tensor) -> Tensor:
+    """`search_scale` for every block of the rows [channels, inputs]: [channels, blocks]."""
+    scale = search_scale(quantizer, in_blocks(quantizer, rows), in_blocks(quantizer, importance))
+    return scale.reshape(len(rows), -1)
 
 
 def search_scale(quantizer: Quantizer, rows: Tensor, importance: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gdfq_export.simulator import Quantizer
-from gdfq_export.tuning.calibration import search_scale
+from gdfq_export.tuning.calibration import search_block_scale, search_scale
 from gdfq_export.tuning.layer_moments import LayerMoments
 
 __all__ = ["round_weights", "weighted_scale"]
@@ -23,6 +23,8 @@ _DAMPING = 0.01
 def weighted_scale(weight: Tensor, moments: LayerMoments, quantizer: Quantizer) -> Tensor:
     """Scale of each output channel, [out], of least rounding error where a weight counts by its input's variance.
 
+    Where inputs are in blocks, of each channel and block, [out, blocks].
+
     Args:
         weight: [out, ...], output channels first.
         moments: of the layer.
@@ -32,7 +34,8 @@ def weighted_scale(weight: Tensor, moments: LayerMoments, quantizer: Quantizer) 
     importance = torch.diagonal(moments.inputs, dim1=1, dim2=2)
     rows = weight.reshape(groups, -1, size)
     spread = importance.to(weight.dtype)[:, None, :].expand_as(rows).reshape(-1, size)
-    return search_scale(quantizer, rows.reshape(-1, size), spread)
+    search = search_scale if quantizer.point.block is None else search_block_scale
+    return search(quantizer, rows.reshape(-1, size), spread)
 
 
 def round_weights(weight: Tensor, moments: LayerMoments, quantizer: Quantizer) -> Tensor:
@@ -46,9 +49,9 @@ def round_weights(weight: Tensor, moments: LayerMoments, quantizer: Quantizer) -
     inputs = moments.inputs
     groups, size = inputs.shape[:2]
     rest = weight.reshape(groups, -1, size).double()
-    scale = quantizer.scale.detach().reshape(groups, -1, 1).double()
+    scale = quantizer.scale.detach().expand(weight.shape).reshape(groups, -1, size).double()
     order = torch.argsort(torch.diagonal(inputs, dim1=1, dim2=2).mean(dim=0), descending=True)
-    rest, inputs = rest[:, :, order].clone(), inputs[:, order][:, :, order]
+    scale, rest, inputs = scale[:, :, order], rest[:, :, order].clone(), inputs[:, order][:, :, order]
     diagonal = torch.diagonal(inputs, dim1=1, dim2=2)
     damping = _DAMPING * diagonal.mean(dim=1, keepdim=True).clamp_min(1e-12)
     factor = torch.linalg.cholesky(
@@ -58,8 +61,9 @@ def round_weights(weight: Tensor, moments: LayerMoments, quantizer: Quantizer) -
     rounded = torch.empty_like(rest)
     for column in range(size):
         current = rest[:, :, column : column + 1]
-        codes = torch.clamp(torch.round(current / scale), quantizer.code_min, quantizer.code_max)
-        rounded[:, :, column : column + 1] = codes * scale
-        error = (current - codes * scale) / factor[:, column, column][:, None, None]
+        step = scale[:, :, column : column + 1]
+        codes = torch.clamp(torch.round(current / step), quantizer.code_min, quantizer.code_max)
+        rounded[:, :, column : column + 1] = codes * step
+        error = (current - codes * step) / factor[:, column, column][:, None, None]
         rest[:, :, column + 1 :] -= error * factor[:, column : column + 1, column + 1 :]
     return rounded[:, :, torch.argsort(order)].reshape(weight.shape).to(weight.dtype)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -47,6 +48,7 @@ class Calls:
     load_model: dict[str, Any] = field(default_factory=dict)
     quantize: dict[str, Any] = field(default_factory=dict)
     plan_only: tuple[Any, ...] = ()
+    forewarnings: tuple[str, ...] = ()
 
 
 @pytest.fixture
@@ -60,7 +62,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
 
     def quantize(network: object, recipe: object, **options: Any) -> SimpleNamespace:
         calls.quantize.update(options, network=network, recipe=recipe)
-        report = SimpleNamespace(warnings=("folded before it came here", "a late one"), gates=(), target_choice=None)
+        click.echo("quantizing", err=True)
+        warnings = ("folded before it came here", "a late one", *calls.forewarnings)
+        report = SimpleNamespace(warnings=warnings, gates=(), target_choice=None)
         return SimpleNamespace(report=report, plan=PLAN, images=None)
 
     def plan_only(*arguments: object) -> QuantPlan:
@@ -69,6 +73,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
 
     monkeypatch.setattr("gdfq_export.pipeline.quantize", quantize)
     monkeypatch.setattr("gdfq_export.pipeline.plan_only", plan_only)
+    monkeypatch.setattr("gdfq_export.pipeline.forewarnings_of", lambda network, recipe: calls.forewarnings)
     monkeypatch.setattr("gdfq_export.sources.load_model", load_model)
     monkeypatch.setattr(
         "gdfq_export.verify.summary.summary_rows", lambda report: [("top-1 drop", "+0.11 pp", "899 [x]")]
@@ -129,13 +134,26 @@ def test_a_model_without_data_is_not_scored(calls: Calls, tmp_path: Path) -> Non
     assert calls.quantize["data"] is None
 
 
+def test_what_a_plan_costs_is_said_once_and_before_the_work(calls: Calls, tmp_path: Path) -> None:
+    calls.forewarnings = ("4-bit weights are stored as int8",)
+    result = run("net.onnx", "--onnx-out", tmp_path / "q.onnx")
+    assert result.stderr.splitlines() == [
+        "Warning: folded before it came here",
+        "Warning: 4-bit weights are stored as int8",
+        "quantizing",
+        "Warning: a late one",
+    ]
+    dry = run("net.onnx", "--dry-run")
+    assert "Warning: 4-bit weights are stored as int8" in dry.stderr
+
+
 def test_the_table_goes_to_stdout_and_each_warning_once_to_stderr(calls: Calls, tmp_path: Path) -> None:
     result = run("net.onnx", "--onnx-out", tmp_path / "q.onnx")
     assert "top-1 drop" in result.stdout
     assert "+0.11 pp" in result.stdout
     assert "899 [x]" in result.stdout
     assert result.stdout.endswith(f"wrote {tmp_path / 'q.onnx'} and {tmp_path / 'report.json'}\n")
-    assert result.stderr == "Warning: folded before it came here\nWarning: a late one\n"
+    assert result.stderr == "Warning: folded before it came here\nquantizing\nWarning: a late one\n"
 
 
 def test_the_target_takes_the_place_of_the_recipes(calls: Calls, tmp_path: Path) -> None:

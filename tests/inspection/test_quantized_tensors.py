@@ -7,12 +7,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from onnx import TensorProto
 
 from gdfq_export.inspection import QuantizedTensor, read_quantized_tensors
-from gdfq_export.inspection.quantized_tensors import bits_of
 from gdfq_export.plan import Role
 from gdfq_export.recipe import Bits
 from tests import tiny_graph
@@ -169,10 +166,3 @@ def test_operators_on_codes_are_no_tensors_and_no_error() -> None:
 
 def test_a_float_file_has_none() -> None:
     assert read_quantized_tensors(classifier().float_network()) == ()
-
-
-@given(st.integers(1, 16))
-def test_bits_are_those_of_the_whole_range(bits: int) -> None:
-    signed, unsigned = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1), (0, 2**bits - 1)
-    assert bits_of(unsigned, centred=False) == bits_of(signed, centred=False) == bits
-    assert bits_of(signed, centred=True) == bits

@@ -15,6 +15,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.inspection import check, inspect_file
 from gdfq_export.recipe import Bits
 from gdfq_export.targets import TARGETS
+from tests.fully_connected import fully_connected
 from tests.inspection.peer_files import network, static_file
 from tests.inspection.qdq_files import file
 from tests.simulator.quantized import quantize
@@ -36,6 +37,16 @@ def test_a_file_of_ours_breaks_no_rule_but_has_nodes_without_kernels(
     kinds = {node.name: node.op_type for node in model.graph.node}
     executed = {node.op_type for node in optimized_graph(model.SerializeToString()).graph.node}
     assert {kinds[name] for name in without} - {"HardSwish"} <= executed
+
+
+@pytest.mark.parametrize("target", ["ort-cpu", "openvino", "tensorrt"])
+def test_weights_in_blocks_break_no_rule(target: str) -> None:
+    model = quantize(fully_connected(), Bits(weights=4, blocks=32), target).file
+    assert check(model, TARGETS[target]) == []
+    assert [(layer.weight_bits, layer.weight_block) for layer in inspect_file(model, 0).layers[1:]] == [
+        (4, 32),
+        (4, 16),
+    ]
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -132,6 +132,8 @@ def test_hash_changes_with_any_setting_and_only_then(tmp_path: Path) -> None:
             "bits.layers is ['conv1']; give it a mapping from names to mappings with keys among weights, activations",
         ),
         ("name: x\nbits: {layers: {1: {weights: 8}}}\n", "the name bits.layers.1 is not a text; put it in quotes"),
+        ("name: x\nbits: {storage: int4}\n", "bits.storage is 'int4'; give it one of packed, native"),
+        ("name: x\nbits: {blocks: 20}\n", "bits.blocks is 20; give it one of 16, 32, 64, 128, 256"),
         ("name: x\ncalibration: {outliers: 1}\n", "calibration.outliers is 1; give it a number above 1"),
         ("bits: {weights: 8}\n", "the key name is missing; give it a text"),
         ("name: x\nbits: {weights: 1, activations: 1}\n", "(and 1 more to mend)"),

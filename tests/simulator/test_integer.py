@@ -15,6 +15,7 @@ from tests.simulator.quantized import images_for, quantize
 from tests.simulator.random_network import CHANNELS, CLASSES, SIDE, Network, networks
 
 WIDTHS = [Bits(), Bits(weights=4, activations=4), Bits(weights=3, activations=5, first_last=6, residual=7)]
+WIDTHS += [Bits(weights=2, first_last=2), Bits(weights=3, first_last=2)]
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from torch import Tensor
@@ -48,6 +50,25 @@ def test_correlated_inputs_lose_less_than_by_the_nearest_codes(bits: int) -> Non
     wanted = x @ weight.T
     plain = (x @ nearest(weight, made).T - wanted).square().mean()
     assert float((x @ rounded.T - wanted).square().mean()) < 0.5 * float(plain)
+
+
+def test_weights_in_blocks_are_rounded_to_the_grids_of_their_blocks() -> None:
+    x, weight = normal(500, 3) @ normal(3, 40) + 0.1 * normal(500, 40), normal(8, 40)
+    weight[:, 16:32] *= 20
+    blocks = dataclasses.replace(point(role=Role.WEIGHT, signed=True, axis=0, bits=4), block=16)
+    made, moments = Quantizer(blocks, weight.shape), moments_of(x, weight)
+    made.set_scale(weighted_scale(weight, moments, made))
+    made.mode = Mode.QUANTIZE
+    assert made.block_scale.shape == (8, 3)
+    rounded = round_weights(weight, moments, made)
+    torch.testing.assert_close(nearest(rounded, made), rounded)
+    whole = quantizer_for(weight)
+    wanted = x @ weight.T
+    error, plain = ((x @ each.T - wanted)[:, :].square().mean() for each in (rounded, nearest(weight, made)))
+    assert float(error) < 0.5 * float(plain)
+    assert float((nearest(weight, made) - weight)[:, :16].abs().max()) < 0.5 * float(
+        (nearest(weight, whole) - weight)[:, :16].abs().max()
+    )
 
 
 def test_uncorrelated_inputs_get_the_nearest_codes() -> None:

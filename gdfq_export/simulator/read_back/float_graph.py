@@ -155,11 +155,7 @@ class _Reading:
 
     def _constant(self, node: ir.Node) -> None:
         constant = constant_of(node)
-        zero = constant_array(input_at(node, 2))
-        shape = [-1 if axis == constant.axis else 1 for axis in range(constant.codes.ndim)]
-        offset = 0 if zero is None else zero.astype(np.int32).reshape(shape if zero.size > 1 else ())
-        numbers = (constant.codes.astype(np.int32) - offset).astype(np.float32)
-        numbers = np.asarray(numbers * constant.scale.reshape(shape if constant.axis is not None else ()), np.float32)
+        numbers = constant.values(constant_array(input_at(node, 2)))
         name = unused_name(self.graph, key_of(constant.name))
         value = ir.Value(name=name, const_value=ir.tensor(numbers, name=name), shape=ir.Shape(numbers.shape))
         value.type = ir.TensorType(ir.DataType.FLOAT)

@@ -55,9 +55,12 @@ class _Walk:
     def _choose(self, node: ir.Node) -> None:
         rule = self.target.rules.get(node.op_type)
         name, activation = str(node.name), self._redundant(node)
-        if rule is not None and rule.weight is not None:
+        if self._in_blocks(node):
+            kernel: Kernel | None = Kernel.WEIGHT_ONLY
+            activation = activation if self._written(node, activation) is not None else None
+        elif rule is not None and rule.weight is not None:
             self._require_layer(node, rule, activation)
-            kernel: Kernel | None = rule.kernel
+            kernel = rule.kernel
         else:
             kernel = self._softmax(node) if rule is None else self._kernel(node, rule, activation)
         if kernel is None:
@@ -75,6 +78,17 @@ class _Walk:
             self.planned[str(activation.name)] = PlannedNode(
                 node=str(activation.name), op_type=activation.op_type, kernel=None, reason=f"absorbed by {name}"
             )
+
+    def _in_blocks(self, node: ir.Node) -> bool:
+        """Whether the runtime multiplies floats with the layer's weights in blocks."""
+        weight = self._constant(input_at(node, 1)) if node.op_type in _LAYERS else None
+        if weight is None or weight.block is None:
+            return False
+        if node.op_type != "MatMul" or weight.axis != 0:
+            raise refusal(node, "has weights in blocks and is no MatMul of [..., inputs] and [inputs, outputs]")
+        if self._grid(node.inputs[0]) is not None:
+            raise refusal(node, "has weights in blocks beside quantized activations, and then runs in float")
+        return True
 
     def _kernel(self, node: ir.Node, rule: Rule, activation: ir.Node | None) -> Kernel | None:
         """The kernel of a node without weights."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from gdfq_export.code_bits import bits_of
 from gdfq_export.graph.constant import input_at
 from gdfq_export.simulator.read_back.prepared import is_constant, refusal, stored_bits
 
@@ -14,6 +15,7 @@ __all__ = ["Constant", "Grid", "constant_of", "grid_of"]
 
 _ACTIVATION_TYPES = {np.dtype(np.int8), np.dtype(np.uint8)}
 _CONSTANT_TYPES = {*_ACTIVATION_TYPES, np.dtype(np.int32)}
+_BLOCKS = (16, 32, 64, 128, 256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +42,8 @@ class Grid:
 class Constant:
     """Codes of a weight, a bias or an operand, int8, uint8 or int32.
 
-    `scale` is float32, scalar or `[channels]` along `axis`, of which there may be one; `zero_point` the one of all
-    channels; None: they differ.
+    `scale` is float32, scalar or `[channels]` along `axis`, of which there may be one; where `block` codes along `axis`
+    share one, it has the codes' rank. `zero_point` is the one of all, None where they differ; `bits` are the type's.
     """
 
     name: str
@@ -51,11 +53,34 @@ class Constant:
     axis: int | None
     bits: int
     has_zero_point: bool
+    block: int | None = None
 
     @property
     def signed(self) -> bool:
         """Whether the codes are int8 or int32."""
         return self.codes.dtype != np.uint8
+
+    @property
+    def output_axis(self) -> int | None:
+        """Where output channels lie: along the axis of the scales, across that of blocks."""
+        return self.axis if self.block is None or self.axis is None else 1 - self.axis
+
+    def values(self, zero_point: np.ndarray | None) -> np.ndarray:
+        """What the codes mean, float32, with the zero points of the file."""
+        if self.block is not None and self.axis is not None:
+            scale = np.repeat(self.scale, self.block, self.axis).take(range(self.codes.shape[self.axis]), self.axis)
+            return np.asarray(self.codes.astype(np.float32) * scale)
+        shape = [-1 if axis == self.axis else 1 for axis in range(self.codes.ndim)]
+        offset = 0 if zero_point is None else zero_point.astype(np.int32).reshape(shape if zero_point.size > 1 else ())
+        numbers = (self.codes.astype(np.int32) - offset).astype(np.float32)
+        return np.asarray(numbers * self.scale.reshape(shape if self.axis is not None else ()), np.float32)
+
+    @property
+    def used_bits(self) -> int:
+        """Bits of the codes that occur, two at least."""
+        if not self.codes.size:
+            return self.bits
+        return max(2, bits_of((int(self.codes.min()), int(self.codes.max())), centred=self.signed))
 
 
 def grid_of(node: ir.Node) -> Grid:
@@ -90,6 +115,8 @@ def constant_of(node: ir.Node) -> Constant:
     codes = node.inputs[0]
     assert codes is not None and codes.const_value is not None
     array = np.array(codes.const_value.numpy())
+    if node.attributes.get_int("block_size", 0):
+        return _in_blocks(node, codes, array)
     if array.dtype not in _CONSTANT_TYPES:
         raise refusal(node, f"reads codes of {codes.dtype}, which no integer kernel multiplies")
     scale, zero = _parameters(node)
@@ -113,9 +140,36 @@ def constant_of(node: ir.Node) -> Constant:
     )
 
 
+def _in_blocks(node: ir.Node, codes: ir.Value, array: np.ndarray) -> Constant:
+    """A matrix in blocks as this tool writes it: INT4, zero points of 0, blocks that ONNX Runtime has a kernel for."""
+    block, axis = node.attributes.get_int("block_size", 0), node.attributes.get_int("axis", 1) % max(array.ndim, 1)
+    scale, zero = _stored_parameters(node)
+    if codes.dtype is not ir.DataType.INT4 or array.ndim != 2 or block not in _BLOCKS:
+        raise refusal(node, f"has a scale a block of {block} codes of {array.dtype}")
+    if zero is not None and np.any(zero):
+        raise refusal(node, "has a scale a block and zero points other than 0")
+    shape = [-(-size // block) if index == axis else size for index, size in enumerate(array.shape)]
+    if list(scale.shape) != shape:
+        raise refusal(node, f"has scales {list(scale.shape)} for codes {list(array.shape)} in blocks of {block}")
+    return Constant(
+        name=str(codes.name),
+        codes=array.astype(np.int8),
+        scale=scale,
+        zero_point=0,
+        axis=axis,
+        bits=4,
+        has_zero_point=zero is not None,
+        block=block,
+    )
+
+
 def _parameters(node: ir.Node) -> tuple[np.ndarray, np.ndarray | None]:
     if node.attributes.get_int("block_size", 0):
         raise refusal(node, "has a scale a block")
+    return _stored_parameters(node)
+
+
+def _stored_parameters(node: ir.Node) -> tuple[np.ndarray, np.ndarray | None]:
     scale, zero = input_at(node, 1), input_at(node, 2)
     if not is_constant(scale) or (zero is not None and not is_constant(zero)):
         raise refusal(node, "has a scale or a zero point that is computed from the image")

@@ -94,12 +94,14 @@ class _Points:
             tensor=name,
             consumers=(str(node.name),) if role is Role.BIAS else _readers(value),
             role=role,
-            bits=constant.bits,
+            bits=constant.bits if role is not Role.WEIGHT else constant.used_bits,
             signed=constant.signed,
             symmetric=constant.signed and constant.zero_point == 0,
-            axis=None if role is Role.CONSTANT else constant.axis,
+            axis=None if role is Role.CONSTANT else constant.output_axis,
             group=key,
-            packed=constant.bits == 4,
+            packed=(constant.bits,) if constant.bits < 8 else (),
+            native=constant.block is not None,
+            block=constant.block,
         )
         scale = constant.scale.reshape(()) if role is Role.CONSTANT else constant.scale
         self.encodings[key] = Encoding(scale=scale, zero_point=constant.zero_point or 0, codes=constant.codes)

@@ -16,6 +16,7 @@ from gdfq_export.backends.tensorrt.package import Package
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.recipe import Bits
 from tests import tiny_graph
+from tests.fully_connected import fully_connected
 from tests.simulator.quantized import quantize
 from tests.simulator.random_network import CHANNELS, CLASSES, SIDE, Network
 from tests.verify.quantized_classifier import classifier
@@ -34,6 +35,14 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
     """A TensorRT that needs no GPU, on a machine that may have none."""
     package = Package(name="tensorrt_rtx", version="1.7", builds_without_gpu=True, api=None)
     monkeypatch.setattr(build, "find_package", lambda: package)
+
+
+@pytest.mark.usefixtures("runtime")
+def test_weights_in_blocks_build() -> None:
+    engine = build_engine(quantize(fully_connected(), Bits(blocks=32), "tensorrt").file.SerializeToString())
+    assert engine.graph is not None
+    kinds = {node.kind for node in engine.graph.nodes if "Conv_c" in node.name}
+    assert "integer compute" in kinds and "float compute" not in kinds
 
 
 def residual_network(batch: int | str = "batch") -> onnx.ModelProto:

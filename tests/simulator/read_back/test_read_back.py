@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from gdfq_export.errors import InputError
+from gdfq_export.plan import Role
 from gdfq_export.recipe import Bits
 from gdfq_export.simulator import read_back
 from gdfq_export.sources import load_model
 from gdfq_export.targets import Kernel, find_target
 from gdfq_export.verify.parity import parity
 from tests import tiny_graph
+from tests.fully_connected import fully_connected
 from tests.simulator.quantized import images_for, quantize
 from tests.simulator.random_network import CHANNELS, CLASSES, SIDE, Network, networks
 from tests.simulator.read_back.drafted import drafted, noise, require_exact, require_same_points
@@ -46,6 +48,33 @@ def test_what_is_simulated_is_what_was_planned(proto: onnx.ModelProto, bits: Bit
     expected, found = quantized.exact.run(images), read_back(quantized.file).run(images)
     assert expected.keys() == found.keys()
     assert all(np.array_equal(expected[name], found[name]) for name in expected)
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+@pytest.mark.parametrize("target", ["ort-cpu", "openvino"])
+def test_weights_have_the_bits_of_their_codes_whatever_type_holds_them(bits: int, target: str) -> None:
+    file = quantize(fully_connected(64, 32), Bits(weights=bits, first_last=bits), target).file
+    found = [point.bits for point in read_back(file).plan.points if point.role is Role.WEIGHT]
+    assert found == [bits] * 3
+
+
+@pytest.mark.parametrize("inputs", [64, 48], ids=["whole", "halved"])
+def test_weights_in_blocks_are_read_and_computed_to_the_bit(inputs: int) -> None:
+    proto, bits = fully_connected(inputs, 32), Bits(weights=4, blocks=32)
+    quantized = quantize(proto, bits)
+    simulator = require_exact(quantized.file, images_for(proto, 37, seed=2))
+    blocks = {point.key: point.block for point in simulator.plan.points if point.block is not None}
+    assert blocks == {"g": 32 if inputs == 64 else 16, "h": 32}
+    for key in blocks:
+        own, found = quantized.exact.encodings[key], simulator.encodings[key]
+        assert own.codes is not None and found.codes is not None
+        assert np.array_equal(found.codes, own.codes.T) and np.array_equal(found.scale, own.scale.T)
+
+
+def test_native_int4_is_refused_since_it_runs_in_float() -> None:
+    file = quantize(fully_connected(), Bits(weights=4, storage="native")).file
+    with pytest.raises(InputError, match="codes of INT4, which no integer kernel multiplies"):
+        read_back(file)
 
 
 @settings(RANDOM, max_examples=10)
