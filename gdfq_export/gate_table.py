@@ -15,13 +15,17 @@ __all__ = ["GATES", "Gate", "gate_help"]
 class Gate:
     """One gate: its name is its flag, `help` what is measured; `most` says that the limit is an upper one.
 
-    `unit` is "pp", "dB", "ms", "" for a share or ratio, "yes" for what is required or not.
+    `unit` is "pp", "dB", "ms", "" for a share or ratio, "yes" for what is required or not. A limit lies in `low` to
+    `high`, with `above` not at `low` itself; None is no bound.
     """
 
     name: str
     help: str
     unit: str
     most: bool
+    low: float | None = None
+    high: float | None = None
+    above: bool = False
 
     @property
     def key(self) -> str:
@@ -42,13 +46,16 @@ GATES: tuple[Gate, ...] = (
         help="Top-1 of float less that of the file, in percentage points, on labelled images.",
         unit="pp",
         most=True,
+        low=0,
     ),
-    Gate(name="max-top5-drop-pp", help="The same for top-5.", unit="pp", most=True),
+    Gate(name="max-top5-drop-pp", help="The same for top-5.", unit="pp", most=True, low=0),
     Gate(
         name="min-agreement",
         help="Share of images, 0 to 1, to which float and file give the same answer.",
         unit="",
         most=False,
+        low=0,
+        high=1,
     ),
     Gate(
         name="min-layer-snr-db",
@@ -61,15 +68,19 @@ GATES: tuple[Gate, ...] = (
         help="Share, 0 to 1, of convolutions and matrix products that the runtime executes on integers.",
         unit="",
         most=False,
+        low=0,
+        high=1,
     ),
-    Gate(name="max-latency-ratio", help="The file's time by float's.", unit="", most=True),
+    Gate(name="max-latency-ratio", help="The file's time by float's.", unit="", most=True, low=0, above=True),
     Gate(
         name="max-p99-ms",
         help="99th percentile of the file's time, in milliseconds a run.",
         unit="ms",
         most=True,
+        low=0,
+        above=True,
     ),
-    Gate(name="max-size-ratio", help="The file's bytes by float's.", unit="", most=True),
+    Gate(name="max-size-ratio", help="The file's bytes by float's.", unit="", most=True, low=0, above=True),
 )
 
 

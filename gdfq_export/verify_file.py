@@ -19,6 +19,7 @@ from gdfq_export.backends.finding import Finding
 from gdfq_export.data import ImageSource
 from gdfq_export.errors import InputError
 from gdfq_export.float_model import FloatModel
+from gdfq_export.graph.acceptance import not_quantized
 from gdfq_export.inspection.rules import check
 from gdfq_export.own_metadata import own_metadata
 from gdfq_export.progress import Progress
@@ -140,7 +141,7 @@ def verify_file(
         progress=progress,
         measuring=measuring,
         findings=findings,
-        warnings=(*warnings, *_chance(measured, model)),
+        warnings=(*not_quantized(proto, name), *warnings, *_chance(measured, model)),
     )
 
 
