@@ -65,7 +65,10 @@ def test_what_was_not_asked_for_says_why() -> None:
 
 def test_where_integers_are_not_known_to_the_bit_answers_are_compared() -> None:
     result = unlabelled(40, expected=classifier().integers, exact=False)
-    assert isinstance(result.parity, NotMeasured) and "answers are compared with the simulated ones instead" in result.parity.reason
+    assert (
+        isinstance(result.parity, NotMeasured)
+        and "answers are compared with the simulated ones instead" in result.parity.reason
+    )
     assert isinstance(result.simulation, Agreement)
     assert (result.simulation.top1.value, result.simulation.max_abs_logit_error) == (1.0, 0.0)
 
