@@ -23,8 +23,10 @@ __all__ = ["read_npz", "write_npz"]
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 
-def read_npz(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray]:
+def read_npz(path: Path, keys: tuple[str, ...], *, advice: str = "") -> dict[str, NDArray]:
     """Read the arrays `keys` of the archive at `path`; other keys are ignored.
+
+    `advice` is what to do where a key is missing, if it is not to write the arrays.
 
     Raises:
         DataError: the file is missing, is no .npz, is damaged, holds pickled objects, or lacks a key.
@@ -40,14 +42,13 @@ def read_npz(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray]:
             missing = [key for key in keys if key not in archive.files]
             if missing:
                 found = ", ".join(f"`{key}`" for key in archive.files) or "nothing"
-                raise DataError(
-                    f"key `{missing[0]}` is missing in {path}, which holds {found}: give the arrays {accepted}"
-                )
+                remedy = advice or f"give the arrays {accepted}"
+                raise DataError(f"key `{missing[0]}` is missing in {path}, which holds {found}: {remedy}")
             return {key: archive[key] for key in keys}
     except DataError:
         raise
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()) if zipfile.is_zipfile(path) else "it is no zip archive"
         raise DataError(
             f"{path} cannot be read as .npz ({reason}): write it with numpy.savez, arrays {accepted}"
         ) from error

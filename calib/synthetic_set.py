@@ -22,6 +22,10 @@ from calib.npz_file import read_npz, write_npz
 __all__ = ["SyntheticSet"]
 
 KEYS = ("images", "labels", "logits", "input_name", "provenance")
+_ADVICE = (
+    "give a set that gdfq-export synthesize wrote; labelled images are judged on as --data, and tuned on as "
+    "--calibration by a recipe whose data.method is real"
+)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -93,7 +97,7 @@ class SyntheticSet:
         Raises:
             DataError: the file is missing, damaged, or its arrays do not fit each other.
         """
-        arrays = read_npz(Path(path), KEYS)
+        arrays = read_npz(Path(path), KEYS, advice=_ADVICE)
         for key in ("input_name", "provenance"):
             if arrays[key].dtype.kind != "U" or arrays[key].shape != ():
                 found = f"{arrays[key].dtype} {list(arrays[key].shape)}"

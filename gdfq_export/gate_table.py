@@ -16,7 +16,8 @@ class Gate:
     """One gate: its name is its flag, `help` what is measured; `most` says that the limit is an upper one.
 
     `on_accuracy` says that it is about what the file answers, not about how fast or how large it is. `unit` is "pp",
-    "dB", "ms", "" for a share or ratio, "yes" for what is required or not.
+    "dB", "ms", "" for a share or ratio, "yes" for what is required or not. A limit lies in `low` to `high`, with
+    `above` not at `low` itself; None is no bound.
     """
 
     name: str
@@ -24,6 +25,9 @@ class Gate:
     unit: str
     most: bool
     on_accuracy: bool = False
+    low: float | None = None
+    high: float | None = None
+    above: bool = False
 
     @property
     def key(self) -> str:
@@ -45,14 +49,17 @@ GATES: tuple[Gate, ...] = (
         unit="pp",
         most=True,
         on_accuracy=True,
+        low=0,
     ),
-    Gate(name="max-top5-drop-pp", help="The same for top-5.", unit="pp", most=True, on_accuracy=True),
+    Gate(name="max-top5-drop-pp", help="The same for top-5.", unit="pp", most=True, on_accuracy=True, low=0),
     Gate(
         name="min-agreement",
         help="Share of images, 0 to 1, to which float and file give the same answer.",
         unit="",
         most=False,
         on_accuracy=True,
+        low=0,
+        high=1,
     ),
     Gate(
         name="min-layer-snr-db",
@@ -66,15 +73,19 @@ GATES: tuple[Gate, ...] = (
         help="Share, 0 to 1, of convolutions and matrix products that the runtime executes on integers.",
         unit="",
         most=False,
+        low=0,
+        high=1,
     ),
-    Gate(name="max-latency-ratio", help="The file's time by float's.", unit="", most=True),
+    Gate(name="max-latency-ratio", help="The file's time by float's.", unit="", most=True, low=0, above=True),
     Gate(
         name="max-p99-ms",
         help="99th percentile of the file's time, in milliseconds a run.",
         unit="ms",
         most=True,
+        low=0,
+        above=True,
     ),
-    Gate(name="max-size-ratio", help="The file's bytes by float's.", unit="", most=True),
+    Gate(name="max-size-ratio", help="The file's bytes by float's.", unit="", most=True, low=0, above=True),
 )
 
 

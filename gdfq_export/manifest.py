@@ -96,6 +96,8 @@ def open_bundle(path: Path) -> Bundle:
     except ValueError as error:
         raise InputError(f"{path} is no JSON or is cut short ({error}); copy the bundle again") from error
     version = facts.get("manifest_version") if isinstance(facts, dict) else None
+    if version is None:
+        raise InputError(f"{path} is no manifest of a bundle; give its {MANIFEST}")
     if version != _VERSION:
         raise InputError(f"{path} has manifest_version {version!r}; this version of the tool reads {_VERSION}")
     files = facts.get("files")

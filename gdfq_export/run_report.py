@@ -198,7 +198,7 @@ def _measurement_warnings(measured: Verification, measuring: Measuring) -> list[
     """What the measurement itself says that a user should know."""
     found = []
     if measuring.away:
-        found.append(f"{measuring.away}: accuracy is {measuring.backend.name}'s, speed was not measured")
+        found.append(f"{measuring.away}: accuracy is that of {measuring.backend.title}, speed was not measured")
     parity = measured.parity
     if not isinstance(parity, NotMeasured) and not parity.exact:
         found.append(
@@ -208,7 +208,7 @@ def _measurement_warnings(measured: Verification, measuring: Measuring) -> list[
     simulation = measured.simulation
     if not isinstance(simulation, NotMeasured) and simulation.top1.value < _AS_SIMULATED:
         found.append(
-            f"{measuring.backend.name} gives another answer than the simulation on {1 - simulation.top1.value:.1%} of "
+            f"{measuring.backend.title} gives another answer than the simulation on {1 - simulation.top1.value:.1%} of "
             f"{counted(simulation.images, 'image')}; trust the figures measured on the file"
         )
     return found

@@ -14,6 +14,7 @@ from gdfq_export.backends.choose import choose_backend
 from gdfq_export.backends.finding import Finding
 from gdfq_export.errors import InputError
 from gdfq_export.float_model import FloatModel
+from gdfq_export.graph.acceptance import not_quantized
 from gdfq_export.inspection.rules import check
 from gdfq_export.judges import Judges, images_to_judge, warnings_of_chance
 from gdfq_export.own_metadata import own_metadata
@@ -125,7 +126,7 @@ def verify_file(
         progress=progress,
         measuring=measuring,
         findings=findings,
-        warnings=(*warnings, *warnings_of_chance(measured.accuracy, model)),
+        warnings=(*not_quantized(proto, name), *warnings, *warnings_of_chance(measured.accuracy, model)),
     )
 
 

@@ -98,7 +98,7 @@ def test_without_images_there_are_none(bundle: Path) -> None:
     ("text", "words"),
     [
         ("{", "is no JSON"),
-        ("[]", "manifest_version None"),
+        ("[]", "is no manifest of a bundle"),
         ('{"manifest_version": 99}', "manifest_version 99"),
         ('{"manifest_version": 1}', "does not list"),
     ],

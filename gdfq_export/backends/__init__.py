@@ -7,7 +7,7 @@ from gdfq_export.backends.onnxruntime import OnnxRuntime
 from gdfq_export.backends.openvino import OpenVino
 from gdfq_export.backends.tensorrt import TensorRt
 
-__all__ = ["BACKENDS", "find_backend"]
+__all__ = ["BACKENDS", "find_backend", "runtime_title"]
 
 BACKENDS: dict[str, Backend] = {
     backend.name: backend for backend in (OnnxRuntime(), OnnxRuntime(as_written=True), OpenVino(), TensorRt())
@@ -17,3 +17,8 @@ BACKENDS: dict[str, Backend] = {
 def find_backend(name: str) -> Backend:
     """The runtime called `name`, as a target's `backend` names it; it need not be installed."""
     return BACKENDS[name]
+
+
+def runtime_title(name: str) -> str:
+    """The runtime called `name` as its makers write it; a name of none is left as it is."""
+    return BACKENDS[name].title if name in BACKENDS else name

@@ -99,9 +99,10 @@ class Session(Protocol):
 
 
 class Backend(Protocol):
-    """A runtime on this machine."""
+    """A runtime on this machine; `title` is its name as its makers write it."""
 
     name: str
+    title: str
 
     def require(self) -> None:
         """Do nothing where the runtime can be used.

@@ -30,6 +30,7 @@ class OnnxRuntime:
     def __init__(self, *, as_written: bool = False) -> None:
         self._as_written = as_written
         self.name = "onnxruntime-as-written" if as_written else "onnxruntime"
+        self.title = "ONNX Runtime (nothing fused)" if as_written else "ONNX Runtime"
 
     def require(self) -> None:
         """Do nothing: the package depends on it."""

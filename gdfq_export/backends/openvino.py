@@ -26,12 +26,14 @@ _INTEGERS = ("u8", "i8")
 _COMPUTE = frozenset({"Convolution", "BinaryConvolution", "Deconvolution", "FullyConnected", "MatMul"})
 _LAYOUT = frozenset({"Reorder", "Reshape", "Transpose"})
 _NOT_EXECUTED = frozenset({"Const", "Input", "Output"})
+_PARTS = ("/DequantizationMultiply", "/WithoutBiases")  # of a layer whose bias or scale is taken apart from it
 
 
 class OpenVino:
     """The `openvino` package with its CPU plugin."""
 
     name = "openvino"
+    title = "OpenVINO"
 
     def require(self) -> None:
         """Do nothing where OpenVINO is installed.
@@ -146,9 +148,11 @@ def _require_tensors(model: openvino.Model, names: Sequence[str], name: str) -> 
 
 
 def _executed(operation: Any, layer_type: str) -> ExecutedNode:
-    names = _fact(operation, "originalLayersNames").split(",")
+    name = _fact(operation, "originalLayersNames").split(",")[0] or operation.get_friendly_name()
+    for part in _PARTS:
+        name = name.removesuffix(part)
     return ExecutedNode(
-        name=names[0] or operation.get_friendly_name(),
+        name=name,
         op_type=layer_type,
         kind=_kind(layer_type, _fact(operation, "runtimePrecision")),
         inputs=_sources(operation),

@@ -49,11 +49,14 @@ def build(model: Path, engine_out: Path, batch: int, timing_cache: Path | None, 
     from gdfq_export.counted import counted
     from gdfq_export.errors import InputError
     from gdfq_export.files import atomic_output
+    from gdfq_export.graph.acceptance import not_quantized
     from gdfq_export.sources.onnx_file import read_onnx
 
     outputs = [path for path in (engine_out, timing_cache) if path is not None]
     require_outputs(outputs, (model,))
-    findings = lint(read_onnx(model))
+    proto = read_onnx(model)
+    print_warnings(not_quantized(proto, str(model)))
+    findings = lint(proto)
     print_warnings(f"{finding.message} ({finding.consequence})" for finding in findings[:_FINDINGS])
     if (more := len(findings) - _FINDINGS) > 0:
         print_warnings([f"{counted(more, 'more finding')}; gdfq-export inspect --target tensorrt lists them all"])

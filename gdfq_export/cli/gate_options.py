@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
 
-from gdfq_export.gate_table import GATES
+from gdfq_export.gate_table import GATES, Gate
 
 __all__ = ["gate_limits", "gate_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _Limit(click.FloatRange):
+    """A number that a gate may have as its limit."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__(min=gate.low, max=gate.high, min_open=gate.above)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no limit; give a finite number", param, ctx)
+        return number
 
 
 def gate_options(command: Command) -> Command:
@@ -20,7 +34,7 @@ def gate_options(command: Command) -> Command:
         if gate.unit == "yes":
             option = click.option(f"--{gate.name}", is_flag=True, default=None, help=gate.help)
         else:
-            option = click.option(f"--{gate.name}", type=float, metavar="NUMBER", help=gate.help)
+            option = click.option(f"--{gate.name}", type=_Limit(gate), metavar="NUMBER", help=gate.help)
         command = option(command)
     return command
 

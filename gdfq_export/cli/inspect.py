@@ -33,6 +33,7 @@ def inspect(model: Path, targets: tuple[str, ...], json_out: Path | None, strict
     from gdfq_export.cli.inspect_tables import print_findings, print_inspection
     from gdfq_export.cli.outputs import require_outputs
     from gdfq_export.cli.warned import print_warnings
+    from gdfq_export.counted import counted
     from gdfq_export.errors import GateFailed
     from gdfq_export.files import atomic_output
     from gdfq_export.inspection import inspect_model
@@ -53,4 +54,4 @@ def inspect(model: Path, targets: tuple[str, ...], json_out: Path | None, strict
     if strict and (broken := [(name, found) for name, found in inspected.findings.items() if found]):
         name, found = broken[0]
         first = f"{found[0].message} ({found[0].consequence})"
-        raise GateFailed(f"{model}: {len(found)} finding(s) for {name}, first {first}")
+        raise GateFailed(f"{model}: {counted(len(found), 'finding')} for {name}, first {first}")

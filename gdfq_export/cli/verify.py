@@ -106,6 +106,8 @@ def verify(
     if bool(allowed) != (baseline is not None):
         raise click.UsageError("--baseline and --max-regression go together: the report to hold against, and how far")
     earlier = None if baseline is None else read_baseline(baseline)
+    if manifest is not None and (model is not None or reference is not None):
+        raise click.UsageError("--manifest names the file and the float network; leave out MODEL and --reference")
     bundle = None if manifest is None else open_bundle(manifest)
     model, reference = (bundle.model, str(bundle.float_network)) if bundle is not None else (model, reference)
     if model is None or reference is None:

@@ -12,7 +12,11 @@ from gdfq_export.errors import InputError
 from gdfq_export.graph.opset import OLDEST_OPSET, OPSET, opset_of
 from gdfq_export.graph.symbolic_batch import graph_inputs
 
-__all__ = ["fix_input_shape", "require_float_classifier"]
+__all__ = ["fix_input_shape", "not_quantized", "require_float_classifier"]
+
+NOT_QUANTIZED = (
+    "{} is not quantized: it computes in float; give the file that gdfq-export quantize or another tool made of it"
+)
 
 _QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger")
 _WRONG_FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
@@ -82,10 +86,21 @@ def _require_opset(proto: onnx.ModelProto, where: str) -> None:
         )
 
 
+def not_quantized(proto: onnx.ModelProto, where: str) -> tuple[str, ...]:
+    """The warning to who gives a float network where a quantized file is looked for; nothing for a quantized one."""
+    if any(map(_quantizes, proto.graph.node)):
+        return ()
+    return (f"{where} is a float network: nothing in it is quantized; give the file that was made of it",)
+
+
+def _quantizes(node: onnx.NodeProto) -> bool:
+    return node.op_type in _QUANTIZED or node.op_type.startswith("QLinear")
+
+
 def _require_operators(proto: onnx.ModelProto, where: str) -> None:
     own = {(function.domain, function.name) for function in proto.functions}
     for node in proto.graph.node:
-        if node.op_type in _QUANTIZED or node.op_type.startswith("QLinear"):
+        if _quantizes(node):
             raise InputError(
                 f"{where} is already quantized (node {node.name or node.output[0]} is a {node.op_type}); "
                 "give the float network it was made from"

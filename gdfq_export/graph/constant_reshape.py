@@ -40,6 +40,7 @@ class ConstantReshapePass(ir.passes.InPlacePass):
             target = self._target(node)
             name = f"{node.outputs[0].name}_shape"
             node.replace_input_with(1, add_initializer(model.graph, name, np.array(target, np.int64)))
+            node.attributes.pop("allowzero", None)
             modified = True
         return ir.passes.PassResult(model, modified)
 

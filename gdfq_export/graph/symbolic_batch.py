@@ -2,7 +2,7 @@
 
 1. The first dimension of every input becomes symbolic; a symbol the user gave keeps its name.
 2. A constant Reshape target whose first entry is the fixed batch, on data whose first dimension is the batch, gets 0
-   there ("as the input").
+   there ("as the input", for which `allowzero` of torch's exporter is taken back).
 3. Shapes recorded for other values are dropped: they are measured again at the end.
 """
 
@@ -70,4 +70,8 @@ def _free_reshapes(proto: onnx.ModelProto, batch: int) -> None:
         name = f"{node.output[0]}_shape_any_batch"
         freed = np.concatenate([[0], target[1:]]).astype(np.int64)
         proto.graph.initializer.append(numpy_helper.from_array(freed, name))
-        proto.graph.node[index].input[1] = name
+        reshape = proto.graph.node[index]
+        reshape.input[1] = name
+        kept = [attribute for attribute in reshape.attribute if attribute.name != "allowzero"]
+        del reshape.attribute[:]
+        reshape.attribute.extend(kept)

@@ -100,7 +100,7 @@ def _shapes(graph: QdqGraph, grid: Grid) -> Iterator[Finding]:
             grid.node,
             "number of scales",
             Consequence.REFUSED,
-            f"it has {grid.scale.size} scale(s) and {grid.zero_point.size} zero point(s)",
+            f"it has {counted(grid.scale.size, 'scale')} and {counted(grid.zero_point.size, 'zero point')}",
         )
     codes = graph.numbers(grid.codes)
     if codes is None or grid.axis is None or grid.block:

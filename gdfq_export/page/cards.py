@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gdfq_export.backends import runtime_title
 from gdfq_export.page.gate_rows import tone_of
 from gdfq_export.page.numerals import count, kilobytes, percent, points, significant
 from gdfq_export.verify.not_measured import NotMeasured
@@ -88,7 +89,7 @@ def _speed(report: Report) -> Card:
     if isinstance(latency, NotMeasured):
         return _missing(title, latency, "latency", tone_of(report, *_SPEED_GATES))
     ratio = latency.speedup
-    runtime = "" if report.runtime is None else f" in {report.runtime.measured_in}"
+    runtime = "" if report.runtime is None else f" in {runtime_title(report.runtime.measured_in)}"
     return Card(
         title=title,
         value=f"{significant(ratio.value)} times float's",

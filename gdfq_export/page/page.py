@@ -14,6 +14,7 @@ import importlib.resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from gdfq_export.backends import runtime_title
 from gdfq_export.page import numerals
 from gdfq_export.page.accuracy_view import accuracy_view
 from gdfq_export.page.cards import cards
@@ -85,6 +86,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["runtime"] = runtime_title
     environment.filters |= {name: getattr(numerals, name) for name in numerals.__all__}
     environment.tests["missing"] = lambda section: isinstance(section, NotMeasured)
     return environment

@@ -103,4 +103,4 @@ def _notes(report: Report) -> Iterator[str]:
     if any(" " in gate.name for gate in report.gates):
         yield f"{_BASELINE} is the earlier report that this one was held against; its name is not in the report."
     if report.command != "quantize":
-        yield "Files are named without their folders; their SHA-256 below says whether yours are the same."
+        yield "The file is named without its folder; the SHA-256 below says whether yours is the same."

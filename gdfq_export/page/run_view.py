@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gdfq_export.backends import runtime_title
 from gdfq_export.backends.finding import Consequence
 from gdfq_export.page.numerals import count, kilobytes, milliseconds, percent, seconds, significant
 from gdfq_export.verify.not_measured import NotMeasured
@@ -54,7 +55,7 @@ def subtitle(report: Report) -> str:
     if report.recipe is not None:
         parts.append(f"recipe {report.recipe.name} for {report.recipe.target}")
     if report.runtime is not None:
-        parts.append(f"measured in {report.runtime.measured_in}")
+        parts.append(f"measured in {runtime_title(report.runtime.measured_in)}")
     parts.append(f"on {report.machine.cpu}, {count(report.machine.cores, 'core')}")
     return " \u00b7 ".join(parts)
 

@@ -78,5 +78,7 @@ def keys(section: type[BaseModel]) -> str:
 
 def hint(wrong: str, known: Iterable[str]) -> str:
     """The known name that is nearest, as a question; nothing where none is near."""
-    close = difflib.get_close_matches(wrong, list(known), n=1)
+    names = list(known)
+    begun = [name for name in names if wrong and name.startswith(wrong)]
+    close = begun if len(begun) == 1 else difflib.get_close_matches(wrong, names, n=1)
     return f" (did you mean {close[0]}?)" if close else ""

@@ -14,6 +14,8 @@ from gdfq_export.errors import InputError
 
 __all__ = ["read_onnx"]
 
+_LFS = b"version https://git-lfs"
+
 
 def read_onnx(path: Path) -> onnx.ModelProto:
     """Read `path`; weights stored beside it are loaded.
@@ -24,9 +26,15 @@ def read_onnx(path: Path) -> onnx.ModelProto:
     """
     try:
         proto = onnx.load(path, load_external_data=False)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist; give the path of an .onnx file") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a folder; give the path of an .onnx file in it") from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}; check its permissions") from error
     except Exception as error:  # protobuf's DecodeError, whose module has no type hints
+        if path.read_bytes()[: len(_LFS)] == _LFS:
+            raise InputError(f"{path} is a pointer of Git LFS, not the file it stands for; run git lfs pull") from error
         raise InputError(f"{path} is no ONNX model or is damaged or cut short; export or copy it again") from error
     if not proto.graph.node:
         raise InputError(f"{path} is no ONNX model or holds no operators; export or copy it again")

@@ -66,6 +66,8 @@ def read_baseline(path: Path) -> Mapping[str, Any]:
     except ValueError as error:
         raise InputError(f"the baseline {path} is no JSON or is cut short ({error}); give a whole report") from error
     version = body.get("schema_version") if isinstance(body, dict) else None
+    if version is None:
+        raise InputError(f"the baseline {path} is no report of this tool; give one that --json or --report wrote")
     if isinstance(version, bool) or version not in VERSIONS:
         known = f"{', '.join(map(str, VERSIONS[:-1]))} and {VERSIONS[-1]}"
         raise InputError(

@@ -175,7 +175,7 @@ def _target(target: Target, backends: dict[str, Backend], products: tuple[Produc
     else:
         if measuring.away:
             state = "measured elsewhere"
-            reason = f"accuracy is measured in {measuring.backend.name}, speed is not: {measuring.away}"
+            reason = f"accuracy is measured in {measuring.backend.title}, speed is not: {measuring.away}"
     if state != "measured here":
         remedy = _EXTRAS.get(target.backend, "")
     elif target.backend == "onnxruntime" and not target.activation.signed and not _exact(products, target):

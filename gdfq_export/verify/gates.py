@@ -90,7 +90,7 @@ def _latency_ratio(report: Report) -> Figure | NotMeasured:
         low=low,
         high=high,
         sample=speedup.rounds,
-        each="rounds",
+        each="round",
         on=on,
         blame=float_nodes(report),
     )

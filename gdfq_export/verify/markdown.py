@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from gdfq_export.backends import runtime_title
 from gdfq_export.counted import counted
 from gdfq_export.verify.gates import float_nodes, worst_layer
 from gdfq_export.verify.report import Report
@@ -74,7 +75,7 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     flags = ", ".join(machine.flags) or "no flags that matter"
     yield "machine", f"{machine.cpu}, {counted(machine.cores, 'core')}, {machine.system} ({flags})"
     if report.runtime is not None:
-        yield "measured in", report.runtime.measured_in
+        yield "measured in", runtime_title(report.runtime.measured_in)
     yield "versions", ", ".join(f"{name} {version}" for name, version in report.versions.items())
     yield "tool", f"gdfq-export {report.tool_version}"
 

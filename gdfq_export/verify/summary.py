@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gdfq_export.backends import runtime_title
 from gdfq_export.backends.base import HOST_CLOCK
 from gdfq_export.counted import counted
 from gdfq_export.verify.coverage import Coverage
@@ -139,7 +140,7 @@ def _resources(report: Report) -> Iterator[Row]:
     if isinstance(used := report.resources, NotMeasured):
         return
     quantized, floating = used.quantized, used.float_network
-    on = f"float {1000 * floating.load_seconds:.1f} ms; in {used.runtime}"
+    on = f"float {1000 * floating.load_seconds:.1f} ms; in {runtime_title(used.runtime)}"
     yield "load time", f"{1000 * quantized.load_seconds:.1f} ms", on
     memory = f"float {floating.peak_memory_bytes / 2**20:.1f} MiB; beyond the runtime alone, batch {used.batch}"
     yield "peak memory", f"{quantized.peak_memory_bytes / 2**20:.1f} MiB", memory

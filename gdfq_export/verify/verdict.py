@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil, inf
 
+from gdfq_export.counted import counted
 from gdfq_export.verify.not_measured import NotMeasured
 
 __all__ = ["Figure", "GateResult", "Verdict", "hold"]
@@ -57,14 +58,14 @@ class GateResult:
 class Figure:
     """A measured figure; `low` and `high` are its interval, `on` says of what it is, `blame` why it misses a limit.
 
-    `sample` is the number of `each` (images, rounds) that give it its interval, None where it is exact.
+    `sample` is the number of `each` (image, round) that give it its interval, None where it is exact.
     """
 
     value: float
     low: float
     high: float
     sample: int | None = None
-    each: str = "images"
+    each: str = "image"
     on: str = ""
     blame: str = ""
 
@@ -93,7 +94,7 @@ def _would_decide(figure: Figure, limit: float) -> str:
     assert figure.sample is not None
     gap, half = abs(figure.value - limit), (figure.high - figure.low) / 2
     needed = inf if gap <= half / _MOST_WORTH_ASKING else figure.sample * max(1.0, (half / gap) ** 2)
-    with_them = f"not decidable with {figure.sample:,} {figure.each}"
+    with_them = f"not decidable with {counted(figure.sample, figure.each)}"
     if needed > _MOST_WORTH_ASKING:
         return f"{with_them}; the figure lies on the limit, choose another"
     return f"{with_them}; about {ceil(needed / 100) * 100:,} would decide if the figure stays"

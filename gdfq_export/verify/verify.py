@@ -113,7 +113,10 @@ def run_verification(
                 proto, expected, chosen, _PARITY_BATCH, source=parity_source or source, backend=backend, on_step=report
             )
     elif expected is not None:
-        same = NotMeasured(reason=f"{backend.name} adds floats in an order of its own; answers are compared instead")
+        same = NotMeasured(
+            reason=f"{(own or backend).title} adds floats in an order of its own, which may move an integer by one; "
+            "answers are compared with the simulated ones instead, so leave out require-parity"
+        )
         with progress.phase("simulation") as report:
             simulated = _simulate(expected, session.output_name, images, report)
             simulation = measure_agreement(simulated, session.run(images), source, probabilities=softmax)
@@ -129,7 +132,7 @@ def run_verification(
         with progress.phase("memory"):
             used = measure_resources(backend, float_model, quantized, images.shape[1:], batch)
 
-    latency: Latency | NotMeasured = NotMeasured(reason="the latency budget is 0 seconds")
+    latency: Latency | NotMeasured = NotMeasured(reason="no time was given to it; give --latency-seconds")
     if away:
         latency = NotMeasured(reason=away)
     elif latency_seconds > 0:

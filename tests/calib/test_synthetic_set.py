@@ -88,7 +88,7 @@ def test_onnxruntime_takes_it_for_a_reader() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"logits": None}, "`logits` is missing"),
+        ({"logits": None}, "`logits` is missing .*: give a set that gdfq-export synthesize wrote; labelled images"),
         ({"images": np.zeros((5, 3, 4, 4))}, "float64"),
         ({"images": np.full((5, 3, 4, 4), np.nan, np.float32)}, "NaN"),
         ({"images": np.zeros((5, 3, 4), np.float32)}, r"\[N, C, H, W\]"),

@@ -102,6 +102,13 @@ def test_what_only_runs_in_float_is_warned_of_and_built(folder: Path, handed: di
     assert f"Warning: Gemm {layer.name}: its weights are quantized" in result.stderr
 
 
+def test_a_float_network_is_said_to_be_one(folder: Path, handed: dict[str, Any]) -> None:
+    onnx.save(classifier().float_network(), folder / "float.onnx")
+    result = invoke(folder, "float.onnx")
+    assert result.exit_code == 0, result.output
+    assert f"Warning: {folder / 'float.onnx'} is a float network: nothing in it is quantized" in result.stderr
+
+
 def test_a_missing_file_is_one_sentence(folder: Path, handed: dict[str, Any]) -> None:
     result = invoke(folder, "missing.onnx")
     assert result.exit_code == 2

@@ -57,7 +57,7 @@ def test_findings_are_an_error_where_it_is_strict(folder: Path) -> None:
     assert invoke(folder, *options).exit_code == 0
     result = invoke(folder, *options, "--strict")
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1].startswith(f"Error: {folder / 'fault.onnx'}: 1 finding(s) for ort-cpu")
+    assert result.stderr.splitlines()[-1].startswith(f"Error: {folder / 'fault.onnx'}: 1 finding for ort-cpu")
     assert "Gemm Gemm_y: the scale of its bias is 3e-05" in result.stderr
 
 

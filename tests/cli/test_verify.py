@@ -105,6 +105,18 @@ def test_a_bundle_needs_nothing_else_and_a_changed_one_is_refused(folder: Path) 
     assert result.exit_code == 2 and "model.onnx is not the file" in result.stderr
 
 
+def test_a_bundle_is_not_mixed_with_other_files(folder: Path) -> None:
+    write_manifest(folder, {})
+    for extra in ([str(folder / "good.onnx")], ["--reference", str(folder / "float.onnx")]):
+        result = CliRunner().invoke(cli, ["verify", *extra, "--manifest", str(folder / "manifest.json")])
+        assert result.exit_code == 2 and "leave out MODEL and --reference" in result.stderr
+
+
+def test_a_float_network_is_said_to_be_one(folder: Path) -> None:
+    result = verify(folder, "float.onnx")
+    assert "Warning: float.onnx is a float network: nothing in it is quantized" in result.stderr
+
+
 def test_what_is_missing_is_asked_for(folder: Path) -> None:
     result = CliRunner().invoke(cli, ["verify", str(folder / "good.onnx")])
     assert result.exit_code == 2 and "--reference, or --manifest" in result.stderr

@@ -1,21 +1,15 @@
-"""Every `gdfq-export ...` that a page shows is one that the tool takes; those that cost nothing are run."""
+"""Every `gdfq-export ...` of the pages is one that the tool takes, in running text too; `test_running.py` runs them."""
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
 
 from gdfq_export.cli.main import cli
-from gdfq_export.demo import load_demo
-from gdfq_export.sources import load_model
 from tests.docs.pages import PAGES, commands, mentions, name_of
-
-CHEAP = ("recipes", "doctor", "inspect", "--version")
 
 
 def resolve(words: list[str]) -> tuple[click.Command, list[str]]:
@@ -61,29 +55,3 @@ def test_the_pages_show_commands() -> None:
     shown = [words for page in PAGES for words in commands(page)]
     assert len(shown) > 30
     assert {words[0] for words in shown} >= set(cli.commands)
-
-
-@pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo as the files that pages speak of."""
-    folder = tmp_path_factory.mktemp("workplace")
-    network = load_model(None).original.SerializeToString()
-    for name in ("net.onnx", "q.onnx", "model.onnx", "other.onnx"):
-        (folder / name).write_bytes(network)
-    _, spec, _ = load_demo()
-    preprocess = {"scale": spec.scale, "mean": [*spec.mean], "std": [*spec.std]}
-    (folder / "net.json").write_text(json.dumps({"input": [*spec.shape], "preprocess": preprocess}))
-    return folder
-
-
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_cheap_commands_run(page: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(workplace)
-    for words in commands(page):
-        if words[0] not in CHEAP and "--dry-run" not in words:
-            continue
-        words, output = redirected(words)
-        result = CliRunner().invoke(cli, words)
-        assert result.exit_code == 0, f"gdfq-export {shlex.join(words)}\n{result.output}"
-        if output:
-            Path(output).write_text(result.stdout)

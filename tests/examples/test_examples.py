@@ -25,15 +25,16 @@ from gdfq_export.sources import load_model
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 CONTENTS = {"model.onnx", "float.onnx", "float.json", "calibration.npz", "report.json", "report.html", "manifest.json"}
+NOT_RUN = ('python -m pip install "$GDFQ_EXPORT"',)  # this checkout stands for what it would install
 VIEWS = ("verify.json", "verify.html", "verify.xml", "verify.md")
 
 pytest.importorskip("sklearn", reason="the demo's digits come with scikit-learn")
 
 
 def steps(job: dict[str, Any]) -> list[str]:
-    """The shell commands of a GitHub or GitLab job that call the tool."""
+    """The shell commands of a GitHub or GitLab job, but for what installs the tool."""
     commands = job["script"] if "script" in job else [step["run"] for step in job["steps"] if "run" in step]
-    return [command for command in commands if command.lstrip().startswith("gdfq-export ")]
+    return [command for command in commands if command not in NOT_RUN]
 
 
 def jobs(file: str) -> dict[str, Any]:
@@ -49,7 +50,14 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gdfq_export "$@"\n')
     command.chmod(0o755)
     path = f"{folder}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    summary = str(folder / "summary.md")
+    return {
+        **os.environ,
+        "PATH": path,
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "GITHUB_STEP_SUMMARY": summary,
+    }
 
 
 @pytest.fixture(scope="session")
@@ -91,9 +99,8 @@ def run(repository: Path, environment: dict[str, str]) -> Run:
 def test_pipeline(file: str, repository: Path, run: Run) -> None:
     found = jobs(file)
     for job in ("quantize", "verify"):
-        commands = steps(found[job])
-        assert len(commands) == 1
-        run(commands[0])
+        for command in steps(found[job]):
+            run(command)
     assert {path.name for path in (repository / "bundle").iterdir()} == CONTENTS
     assert all((repository / name).stat().st_size > 100 for name in VIEWS)
     report = json.loads((repository / "verify.json").read_text(encoding="utf-8"))
@@ -101,6 +108,19 @@ def test_pipeline(file: str, repository: Path, run: Run) -> None:
     assert [gate["name"].replace("-", "_") for gate in report["gates"]] == [*asked]
     assert {gate["verdict"] for gate in report["gates"]} == {"passed"}
     assert len(ET.parse(repository / "verify.xml").getroot().findall(".//testcase")) == len(asked)
+
+
+def test_github_shows_the_gates_beside_the_run(run: Run, environment: dict[str, str]) -> None:
+    for job in jobs("github-actions.yml").values():
+        for command in steps(job):
+            run(command)
+    assert "max-top1-drop-pp" in Path(environment["GITHUB_STEP_SUMMARY"]).read_text(encoding="utf-8")
+
+
+def test_nothing_but_installing_is_left_out() -> None:
+    assert jobs("gitlab-ci.yml")["default"]["before_script"] == [*NOT_RUN]
+    for job in jobs("github-actions.yml").values():
+        assert [step["run"] for step in job["steps"] if step.get("run") in NOT_RUN] == [*NOT_RUN]
 
 
 def test_github_hands_on_what_it_wrote() -> None:

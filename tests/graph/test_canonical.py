@@ -82,9 +82,11 @@ def test_same_file_twice_gives_the_same_bytes() -> None:
     assert first == second
 
 
-def test_fixed_batch_is_freed() -> None:
+@pytest.mark.parametrize("attributes", [{}, {"allowzero": 1}], ids=["", "allowzero"])
+def test_fixed_batch_is_freed(attributes: dict[str, int]) -> None:
+    """torch's exporter sets allowzero, with which a 0 would be no dimension of the input but an empty one."""
     proto = tiny_graph.model(
-        nodes=[("Conv", ["x", "w"], ["c"]), ("Reshape", ["c", "s"], ["f"]), ("MatMul", ["f", "m"], ["y"])],
+        nodes=[("Conv", ["x", "w"], ["c"]), ("Reshape", ["c", "s"], ["f"], attributes), ("MatMul", ["f", "m"], ["y"])],
         inputs={"x": (1, 3, 4, 4)},
         outputs=["y"],
         initializers={"w": _weights(2, 3, 1, 1), "s": np.array([1, 32], np.int64), "m": _weights(32, 5)},
@@ -108,7 +110,7 @@ def test_shape_chain_before_reshape_becomes_constant() -> None:
             ("Gather", ["shape", "zero"], ["n"]),
             ("Unsqueeze", ["n", "axis"], ["n1"]),
             ("Concat", ["n1", "rest"], ["target"], {"axis": 0}),
-            ("Reshape", ["r", "target"], ["f"]),
+            ("Reshape", ["r", "target"], ["f"], {"allowzero": 1}),
             ("MatMul", ["f", "m"], ["y"]),
         ],
         inputs={"x": ("batch", 3, 4, 4)},

@@ -91,7 +91,7 @@ def found(model: onnx.ModelProto) -> list[Found]:
 
 def float_layers(model: onnx.ModelProto) -> set[str]:
     graph = OpenVino().examine(model.SerializeToString())
-    return {node.name.removesuffix("/WithoutBiases") for node in graph.nodes if node.kind == "float compute"}
+    return {node.name for node in graph.nodes if node.kind == "float compute"}
 
 
 def difference(model: onnx.ModelProto) -> float:

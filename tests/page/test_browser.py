@@ -32,7 +32,8 @@ document.getElementById("page").addEventListener("load", ({{ target }}) => {{
   }}
   page.querySelector('[data-key="snr"]')?.click();
   const order = [...page.querySelectorAll(".layer")].map((layer) => Number(layer.dataset.snr));
-  document.getElementById("found").textContent = JSON.stringify({{ found, order }});
+  const hashes = [...page.querySelectorAll(".hash")].map((hash) => hash.getBoundingClientRect().height);
+  document.getElementById("found").textContent = JSON.stringify({{ found, order, hashes }});
 }});
 </script>"""
 
@@ -77,7 +78,9 @@ def long_names():
     report = decided(max_size_ratio=0.1, min_agreement=0.99, require_parity=True)
     layers = tuple(dataclasses.replace(layer, node=LONG, tensor=LONG) for layer in report.layers.layers)
     layers = dataclasses.replace(report.layers, layers=layers, worst=LONG, unmatched=(LONG,))
-    return dataclasses.replace(report, source=LONG, layers=layers, warnings=(LONG,))
+    file = dataclasses.replace(report.files.quantized, name="cifar10_resnet20.onnx", sha256="8" * 64)
+    files = dataclasses.replace(report.files, float_network=file, quantized=file)
+    return dataclasses.replace(report, source=LONG, layers=layers, warnings=(LONG,), files=files)
 
 
 @pytest.mark.parametrize("width", [375, 1280])
@@ -97,6 +100,7 @@ def test_the_page_fits_its_window_in_both_themes_and_says_nothing_on_the_console
     for theme in (light, dark):
         assert (theme["width"], theme["wide"]) == (width, [])
     assert found["order"] == sorted(found["order"])
+    assert len(found["hashes"]) > 1 and max(found["hashes"]) < 150  # not a letter a line
 
 
 def test_what_is_wrong_with_a_page_would_be_seen(browser: str, tmp_path: Path) -> None:

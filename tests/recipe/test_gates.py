@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gdfq_export.errors import InputError
-from gdfq_export.gate_table import GATES
+from gdfq_export.gate_table import GATES, Gate
 from gdfq_export.recipe import Gates, Recipe, load_gates, load_recipe, recipe_sha256, recipe_to_yaml
 
 HASHES = {
@@ -29,6 +29,15 @@ def test_the_keys_are_the_table_s() -> None:
         field = Gates.model_fields[gate.key]
         assert field.description == gate.help
         assert (field.annotation is bool) == (gate.unit == "yes")
+
+
+@pytest.mark.parametrize("gate", [gate for gate in GATES if gate.unit != "yes"], ids=lambda gate: gate.key)
+def test_a_limit_in_yaml_is_bounded_as_the_table_says(gate: Gate) -> None:
+    number = Gates.model_json_schema()["properties"][gate.key]["anyOf"][0]
+    low = "exclusiveMinimum" if gate.above else "minimum"
+    assert {key: number[key] for key in number if "imum" in key} == {
+        key: bound for key, bound in ((low, gate.low), ("maximum", gate.high)) if bound is not None
+    }
 
 
 def test_limits_are_what_was_asked_for() -> None:

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from gdfq_export.errors import InputError
 from gdfq_export.sources import load_model
+from gdfq_export.sources.onnx_file import read_onnx
 from tests import tiny_graph
 from tests.sources import networks
 
@@ -155,6 +156,15 @@ def test_garbage_onnx(tmp_path: Path) -> None:
     _fails(path, "no ONNX model")
 
 
+def test_what_is_no_file_and_what_stands_for_one(tmp_path: Path) -> None:
+    for path, words in ((tmp_path / "no.onnx", "does not exist"), (tmp_path, "is a folder")):
+        with pytest.raises(InputError, match=words):
+            read_onnx(path)
+    pointer = tmp_path / "net.onnx"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 2510036\n")
+    _fails(pointer, "pointer of Git LFS", "git lfs pull")
+
+
 def test_external_data(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     onnx.save(networks.classifier(), path, save_as_external_data=True, location="net.data", size_threshold=0)
@@ -228,7 +238,7 @@ def test_bad_callable(name: str, parts: list[str]) -> None:
 def test_module_that_takes_another_shape_or_type() -> None:
     _fails(networks.SmallNet(), "cannot trace", "[1, 8, 8]", input_shape=(1, 8, 8))
     _fails(networks.SmallNet().double(), "conv1.weight", "float64, not float32", input_shape=(3, 8, 8))
-    _fails(networks.BatchOfTwo(), "batch", input_shape=(3, 8, 8))
+    _fails(networks.BatchOfTwo(mixed=True), "batch", input_shape=(3, 8, 8))
 
 
 def test_zoo_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

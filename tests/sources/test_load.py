@@ -115,6 +115,12 @@ def test_exported_program_equals_the_module(tmp_path: Path) -> None:
     assert kinds == [node.op_type for node in other.graph.graph]
 
 
+def test_module_that_torch_fixes_to_two_images_takes_any_batch() -> None:
+    model = load_model(networks.BatchOfTwo(mixed=False), input_shape=(3, 8, 8))
+    image = torch.rand(5, 3, 8, 8)
+    torch.testing.assert_close(model.teacher(image), image.flatten(1)[:, :5])
+
+
 def test_exported_program_of_one_image_takes_any_batch(tmp_path: Path) -> None:
     path = tmp_path / "net.pt2"
     torch.export.save(torch.export.export(networks.SmallNet().eval(), (torch.zeros(1, 3, 8, 8),)), path)

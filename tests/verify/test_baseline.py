@@ -269,7 +269,7 @@ def broken(*keys: str, value: Any = None) -> dict[str, Any]:
     ("body", "said"),
     [
         ("{", "is no JSON or is cut short"),
-        ("[]", "has schema_version None"),
+        ("[]", "is no report of this tool"),
         ({"schema_version": 4}, "has schema_version 4; this version of the tool reads reports of 1, 2 and 3"),
         (broken("schema_version", value=True), "has schema_version True"),
         (broken("files"), "has no key files;"),

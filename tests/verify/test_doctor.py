@@ -58,7 +58,7 @@ def test_a_runtime_that_is_missing_takes_its_target_with_it_and_says_what_helps(
 def test_a_target_with_a_stand_in_is_measured_elsewhere() -> None:
     (target,) = (each for each in diagnosis("tensorrt").targets if each.name == "tensorrt")
     assert target.state == "measured elsewhere"
-    assert "onnxruntime-as-written" in target.reason and "tensorrt is not installed" in target.reason
+    assert "ONNX Runtime (nothing fused)" in target.reason and "tensorrt is not installed" in target.reason
     assert "GPU" in target.remedy
 
 

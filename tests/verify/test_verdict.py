@@ -43,6 +43,11 @@ def test_it_says_how_many_images_would_decide() -> None:
     assert result.message == f"+0.5 pp [-0.5 pp, +1.5 pp] on x; the limit is at most +1 pp: {said}"
 
 
+def test_one_image_is_one() -> None:
+    figure = Figure(value=0.5, low=-0.5, high=1.5, sample=1)
+    assert "not decidable with 1 image;" in hold("g", "pp", figure, 1.0, most=True).message
+
+
 @pytest.mark.parametrize("gap", [0.0, 1e-9, 1e-300])
 def test_no_number_of_images_decides_a_figure_on_its_limit(gap: float) -> None:
     result = hold("g", "", sampled(0.0, 1.0), gap, most=True)

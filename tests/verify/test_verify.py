@@ -59,13 +59,16 @@ def test_what_was_not_asked_for_says_why() -> None:
     assert isinstance(result.accuracy, NotMeasured)
     assert result.accuracy.reason.startswith("no labelled images were given; name them with --data")
     assert result.parity == NotMeasured(reason="this file has no simulation to compare with")
-    assert result.latency == NotMeasured(reason="the latency budget is 0 seconds")
+    assert result.latency == NotMeasured(reason="no time was given to it; give --latency-seconds")
     assert result.resources == NotMeasured(reason="gdfq-export verify measures load time and memory")
 
 
 def test_where_integers_are_not_known_to_the_bit_answers_are_compared() -> None:
     result = unlabelled(40, expected=classifier().integers, exact=False)
-    assert isinstance(result.parity, NotMeasured) and "answers are compared instead" in result.parity.reason
+    assert (
+        isinstance(result.parity, NotMeasured)
+        and "answers are compared with the simulated ones instead" in result.parity.reason
+    )
     assert isinstance(result.simulation, Agreement)
     assert (result.simulation.top1.value, result.simulation.max_abs_logit_error) == (1.0, 0.0)
 

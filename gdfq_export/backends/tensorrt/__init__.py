@@ -44,6 +44,7 @@ class TensorRt:
     """`tensorrt` 10 or 11, or `tensorrt_rtx`, with an NVIDIA GPU."""
 
     name = "tensorrt"
+    title = "TensorRT"
 
     def require(self) -> None:
         """Do nothing where engines can be built and run.
