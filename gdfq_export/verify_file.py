@@ -126,7 +126,12 @@ def verify_file(
         progress=progress,
         measuring=measuring,
         findings=findings,
-        warnings=(*not_quantized(proto, name), *warnings, *warnings_of_chance(measured.accuracy, model)),
+        warnings=(
+            *not_quantized(proto, name),
+            *warnings,
+            *_stranger(measured, model, proto, name),
+            *warnings_of_chance(measured.accuracy, model),
+        ),
     )
 
 
@@ -171,4 +176,18 @@ def _preprocessing(model: FloatModel, proto: onnx.ModelProto, measured: Verifica
     found = json.loads(stated) if stated else None
     return preprocessing_findings(
         model.input_spec, found, None if isinstance(measured.layers, NotMeasured) else measured.layers
+    )
+
+
+def _stranger(measured: Verification, model: FloatModel, proto: onnx.ModelProto, name: str) -> tuple[str, ...]:
+    """A float network that shares no name with the file is seldom the one that it was made from."""
+    layers = measured.layers
+    if isinstance(layers, NotMeasured) or not layers.unmatched:
+        return ()
+    ends = {value.name for value in (*proto.graph.input, *proto.graph.output)}
+    if any(layer.tensor not in ends for layer in layers.layers):
+        return ()
+    return (
+        f"no tensor inside {name} has the name of one of {model.source}: if it was made from another network, give "
+        "that as --reference; if a tool gave new names, layers cannot be compared",
     )

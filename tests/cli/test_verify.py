@@ -117,6 +117,17 @@ def test_a_float_network_is_said_to_be_one(folder: Path) -> None:
     assert "Warning: float.onnx is a float network: nothing in it is quantized" in result.stderr
 
 
+def test_a_float_network_of_other_names_is_doubted(folder: Path) -> None:
+    assert "no tensor inside" not in verify(folder, "good.onnx").stderr
+    other = classifier().float_network()
+    for node in other.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [f"other_{name}" if name in ("conv", "hidden", "flat") else name for name in names]
+    onnx.save(other, folder / "float.onnx")
+    result = verify(folder, "good.onnx")
+    assert result.exit_code == 0 and "Warning: no tensor inside good.onnx has the name of one of" in result.stderr
+
+
 def test_what_is_missing_is_asked_for(folder: Path) -> None:
     result = CliRunner().invoke(cli, ["verify", str(folder / "good.onnx")])
     assert result.exit_code == 2 and "--reference, or --manifest" in result.stderr
