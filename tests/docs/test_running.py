@@ -12,11 +12,16 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import PAGES, ROOT, Statement, blocks, name_of, statements
-from tests.docs.shell import NOT_RUN, Failed, Shell, Shorten, files_of_image
+from tests.docs.shell import ENGINE, NOT_RUN, Failed, Shell, Shorten, files_of_image
 from tests.docs.shortened import cut_to_budget, shortened
 
 WITH_COMMANDS = [page for page in PAGES if statements(page)]
-NEEDS = {"--target openvino": "openvino", "gdfq-export build": "tensorrt_rtx", "pytorchcv:": "pytorchcv"}
+NEEDS = {
+    "--target openvino": "openvino",
+    "gdfq-export build": "tensorrt_rtx",
+    ENGINE: "tensorrt_rtx",
+    "pytorchcv:": "pytorchcv",
+}
 
 
 def run_page(page: Path, folder: Path, shorten: Shorten) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -14,12 +15,14 @@ from onnxruntime.quantization import quantize_static
 from PIL import Image
 
 from calib.synthetic_set import SyntheticSet
+from gdfq_export.backends.tensorrt import build_engine
 from gdfq_export.cli.main import cli
 from gdfq_export.pipeline import synthesize
 from gdfq_export.progress import SilentProgress
 from gdfq_export.recipe import load_recipe
 from gdfq_export.sources import load_model
 from tests.docs.pages import ROOT
+from tests.docs.shell import ENGINE
 from tests.docs.shortened import shortened
 from tests.docs.stand_in import MEAN, SIDECAR, STD, StandIn, labelled_digits
 
@@ -53,6 +56,8 @@ def make_workplace(folder: Path) -> None:
     _evaluation_data(folder)
     _photographs(folder / "ILSVRC2012" / "val")
     _quantized(folder)
+    if importlib.util.find_spec("tensorrt_rtx") is not None:
+        (folder / ENGINE).write_bytes(build_engine(folder / "net.onnx", batches=(1, 1, 1)).data)
 
 
 def _quantized(folder: Path) -> None:
