@@ -33,9 +33,10 @@ class QuantPoint:
     `key` names the point and its tensors in the file (`<key>_q`, `<key>_scale`): the tensor's name, less the
     `_output_0` that exporters append, or for a bias that several nodes share, with the node's name. Points of one
     `group` have the same scale and zero point. `low` and `high` bound the float values where the graph itself does (an
-    absorbed Relu: 0 and infinity; the network's input: its pixels). `packed` are the bits of the types
-    below a byte that may hold the codes, `native` says that DequantizeLinear reads such a type without a Cast, and
-    `block` how many inputs in a row share a scale, where those of an output channel do not all.
+    absorbed Relu: 0 and infinity; the network's input: its pixels). `packed` are the bits of the types below a byte
+    that may hold the codes, `native` says that DequantizeLinear reads such a type without a Cast, and `block` how many
+    inputs in a row share a scale, where those of an output channel do not all. Where `rounded` is false, the runtime
+    keeps values within the codes' limits and leaves them as they are in between.
     """
 
     key: str
@@ -50,6 +51,7 @@ class QuantPoint:
     packed: tuple[int, ...] = ()
     native: bool = False
     block: int | None = None
+    rounded: bool = True
     low: float = -math.inf
     high: float = math.inf
 

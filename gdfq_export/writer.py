@@ -33,7 +33,7 @@ from torch import Tensor
 
 from gdfq_export import __version__
 from gdfq_export.graph.gemm_as_product import gemm_as_product
-from gdfq_export.graph.join_hard_swish import join_hard_swish
+from gdfq_export.graph.written_hard_sigmoid import join_hard_swish, spell_hard_sigmoid
 from gdfq_export.narrow_types import NARROW_TYPES
 from gdfq_export.own_metadata import as_metadata
 from gdfq_export.plan import QuantPlan, QuantPoint, Role
@@ -93,7 +93,7 @@ class _Writer:
     ) -> None:
         self.graph = model.graph
         self.plan = plan
-        self.clip = find_target(plan.target).clip
+        self.target = find_target(plan.target)
         self.encodings = encodings
         self.parameters = parameters
         self.values = {
@@ -124,6 +124,8 @@ class _Writer:
         for gemm in self.products:
             gemm_as_product(self.graph, gemm)
         join_hard_swish(self.graph)
+        if self.target.hard_sigmoid_as_clip:
+            spell_hard_sigmoid(self.graph)
         self._remove_unused()
         self.graph.sort()
 
@@ -155,9 +157,9 @@ class _Writer:
             self._take_over_output(value, real)
 
     def _quantize(self, value: ir.Value, point: QuantPoint, scale: ir.Value, zero_point: ir.Value) -> ir.Value:
-        if point.code_range != point.storage_range and self.clip is Clip.VALUES:
+        if point.code_range != point.storage_range and self.target.clip is Clip.VALUES:
             value = self._clip_values(value, point)
-        if point.code_range == point.storage_range or self.clip is Clip.VALUES:
+        if point.code_range == point.storage_range or self.target.clip is Clip.VALUES:
             return self._node("QuantizeLinear", [value, scale, zero_point], quantized_name(point.key))
         wide = self._node("QuantizeLinear", [value, scale, zero_point], f"{point.key}_unclipped")
         dtype = np.dtype(np.int8 if point.signed else np.uint8)

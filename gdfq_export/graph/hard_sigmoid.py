@@ -8,9 +8,17 @@ import onnx_ir as ir
 
 from gdfq_export.graph.constant import constant_array, input_at, unused_name
 
-__all__ = ["HardSigmoidPass"]
+__all__ = ["HardSigmoidPass", "is_of_hard_swish"]
 
 _ALPHA, _BETA = 1 / 6, 0.5  # ONNX HardSwish-14
+
+
+def is_of_hard_swish(node: ir.Node) -> bool:
+    """Whether the node is a HardSigmoid with the numbers of HardSwish."""
+    if node.op_type != "HardSigmoid":
+        return False
+    numbers = node.attributes.get_float("alpha", 0.2), node.attributes.get_float("beta", 0.5)
+    return all(math.isclose(*pair, rel_tol=1e-6) for pair in zip(numbers, (_ALPHA, _BETA), strict=True))
 
 
 class HardSigmoidPass(ir.passes.InPlacePass):

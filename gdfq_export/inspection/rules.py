@@ -12,6 +12,7 @@ from gdfq_export.inspection.qdq_graph import QdqGraph
 from gdfq_export.inspection.rules_common import common_findings
 from gdfq_export.inspection.rules_onnxruntime import onnxruntime_findings
 from gdfq_export.inspection.rules_openvino import openvino_findings
+from gdfq_export.own_metadata import own_metadata
 from gdfq_export.targets import Target
 
 __all__ = ["check"]
@@ -20,7 +21,9 @@ _Rules = Callable[[onnx.ModelProto, QdqGraph, Target], list[Finding]]
 
 _BY_RUNTIME: Mapping[str, _Rules] = {
     "onnxruntime": lambda model, graph, target: onnxruntime_findings(graph, target, _opset(model)),
-    "openvino": lambda model, graph, target: openvino_findings(graph),
+    "openvino": lambda model, graph, target: openvino_findings(
+        graph, own=own_metadata(model).get("target") == target.name
+    ),
     "tensorrt": lambda model, graph, target: lint(model),
 }
 

@@ -29,8 +29,13 @@ _MOVES = frozenset({"Dropout", "Flatten", "Identity", "MaxPool", "Pad", "Reshape
 _KEEPS_GRID = frozenset({"Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"})
 
 
-def openvino_findings(graph: QdqGraph) -> list[Finding]:
-    """Every rule that every node breaks; nothing for a file without Q/DQ."""
+def openvino_findings(graph: QdqGraph, *, own: bool = False) -> list[Finding]:
+    """Every rule that every node breaks; nothing for a file without Q/DQ.
+
+    Args:
+        graph: the file's.
+        own: it was written for OpenVINO by this tool, whose simulation knows where OpenVINO does not round.
+    """
     if not graph.quantize and not graph.dequantize:
         return []
     layers = read_layers(graph, _MOVES)
@@ -38,7 +43,9 @@ def openvino_findings(graph: QdqGraph) -> list[Finding]:
     for node in graph.quantize:
         findings.extend(_activation_scale(graph, graph.grid(node)))
         findings.extend(_four_bits(graph, graph.grid(node)))
-    findings.extend(finding for node in graph.nodes for finding in (*_padded(graph, node), *_left_out(graph, node)))
+    findings.extend(finding for node in graph.nodes for finding in _padded(graph, node))
+    if not own:
+        findings.extend(finding for node in graph.nodes for finding in _left_out(graph, node))
     return findings
 
 
@@ -152,7 +159,7 @@ def _pads_channels(graph: QdqGraph, node: ir.Node) -> bool:
 
 
 def _left_out(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
-    """No pair of 8 bits between a convolution and the Add that alone reads it: OpenVINO adds before it rounds."""
+    """A pair of 8 bits between a convolution and the Add that alone reads it: OpenVINO clips there, and rounds not."""
     if node.op_type != "Add":
         return
     pairs = [_pair_behind_convolution(graph, value) for value in node.inputs]

@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from gdfq_export.placement.kernels import choose_kernels, unsuitable
+from gdfq_export.placement.kernels import choose_kernels
 from gdfq_export.placement.nodes import activation_bounds
 from gdfq_export.placement.points import place_points
+from gdfq_export.placement.sums import clipped_summand
+from gdfq_export.placement.unsuitable import unsuitable
 from gdfq_export.placement.weight_forms import forewarnings, with_forms
 from gdfq_export.placement.widths import Widths
 from gdfq_export.plan import QuantPlan
 from gdfq_export.recipe import Bits
 from gdfq_export.targets import Target
 
-__all__ = ["activation_bounds", "build_plan", "forewarnings", "unsuitable"]
+__all__ = ["activation_bounds", "build_plan", "clipped_summand", "forewarnings", "unsuitable"]
 
 
 def build_plan(

@@ -7,13 +7,28 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from gdfq_export.graph.hard_sigmoid import is_of_hard_swish
 from gdfq_export.placement.nodes import activation_bounds, name_of, required
+from gdfq_export.placement.sums import clipped_summand
+from gdfq_export.placement.unsuitable import unsuitable
 from gdfq_export.plan import PlannedNode
 from gdfq_export.targets import Kernel, Output, Rule, Target
 
-__all__ = ["Kernels", "choose_kernels", "unsuitable"]
+__all__ = ["Clipped", "Kernels", "choose_kernels"]
 
 _ARITHMETIC = (Kernel.ADD, Kernel.MUL, Kernel.LOOKUP, Kernel.HARD_SIGMOID)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clipped:
+    """A value that an Add takes clipped and not rounded, if its pair keeps all codes.
+
+    `otherwise` is the value that the Add takes before it is quantized, if not.
+    """
+
+    value: ir.Value
+    add: ir.Node
+    otherwise: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +40,7 @@ class Kernels:
     nodes: dict[str, PlannedNode]
     coded: dict[str, ir.Node]  # value name -> the kernel node that writes its codes
     accumulated: frozenset[str]  # values that a kernel takes from a layer before they are quantized
+    clipped: tuple[Clipped, ...]
 
     def rule(self, node: ir.Node) -> Rule | None:
         """How the target runs the node; None: in float."""
@@ -55,8 +71,10 @@ def choose_kernels(graph: ir.Graph, target: Target, logits: str) -> Kernels:
     for node in graph:
         if name_of(node) not in walk.nodes:
             walk.choose(node)
-    accumulated = frozenset(walk.accumulated)
-    return Kernels(graph=graph, target=target, nodes=walk.nodes, coded=walk.coded, accumulated=accumulated)
+    accumulated, clipped = frozenset(walk.accumulated), tuple(walk.clipped.values())
+    return Kernels(
+        graph=graph, target=target, nodes=walk.nodes, coded=walk.coded, accumulated=accumulated, clipped=clipped
+    )
 
 
 class _Walk:
@@ -67,6 +85,11 @@ class _Walk:
         self.nodes: dict[str, PlannedNode] = {}
         self.coded: dict[str, ir.Node] = {}
         self.accumulated: dict[str, str] = {}  # value name -> the node that takes it
+        self.clipped: dict[ir.Node, Clipped] = {}
+        for node in graph:
+            rule = target.rules.get(node.op_type)
+            if rule is not None and rule.overwrites and not unsuitable(node, rule):
+                self._choose_summand(node, rule)
 
     def choose(self, node: ir.Node) -> None:
         name = name_of(node)
@@ -109,16 +132,21 @@ class _Walk:
         """The nodes behind a layer that the runtime computes inside it: f(x), or f(x) and x * f(x)."""
         value = layer.outputs[0]
         users = list(dict.fromkeys(user for user, _ in value.uses()))
-        function = next((user for user in users if user.op_type in self.target.inside_layers), None)
+        function = next(filter(self._is_inside_layers, users), None)
         if function is None or value.is_graph_output() or value.name == self.logits:
             return None
         if len(users) == 1:
-            return None if _is_gate(function) else (function,)
+            return (function,)
         gated = [user for user, _ in function.outputs[0].uses()]
         product = next((user for user in users if user is not function), None)
         if len(users) != 2 or gated != [product] or product is None or product.op_type != "Mul":
             return None
         return (function, product)
+
+    def _is_inside_layers(self, node: ir.Node) -> bool:
+        if node.op_type == "HardSigmoid" and self.target.hard_sigmoid_as_clip and not is_of_hard_swish(node):
+            return False
+        return node.op_type in self.target.inside_layers
 
     def _computed_inside(self, node: ir.Node) -> str | None:
         """The layer that computes the node too, by name."""
@@ -143,7 +171,31 @@ class _Walk:
         if any(read is None or read.const_value is not None for read in users[0].inputs):
             return None
         taker = name_of(users[0])
-        return None if taker in self.accumulated.values() else taker
+        return None if taker in self.accumulated.values() or users[0] in self.clipped else taker
+
+    def _choose_summand(self, add: ir.Node, rule: Rule) -> None:
+        """Remember what the Add takes clipped, if anything."""
+        value = clipped_summand(add, lambda value: self._layer_of(value, rule))
+        if value is None or value.name == self.logits:
+            return
+        direct = [each for each in add.inputs if each is not None and self._taken_unrounded(each, add, rule)]
+        preferred = value if value in direct else next(iter(direct), None)
+        self.clipped[add] = Clipped(value=value, add=add, otherwise=None if preferred is None else preferred.name)
+
+    def _taken_unrounded(self, value: ir.Value, add: ir.Node, rule: Rule) -> bool:
+        layer, users = value.producer(), [user for user, _ in value.uses()]
+        return layer is not None and layer is self._layer_of(value, rule) and users == [add]
+
+    def _layer_of(self, value: ir.Value, adding: Rule) -> ir.Node | None:
+        """The layer that writes the value, by itself or through the activation it absorbs."""
+        writer = value.producer()
+        if writer is not None and writer.op_type in self.target.absorbed:
+            before = required(writer, 0).producer()
+            rule = None if before is None else self.target.rules.get(before.op_type)
+            writer = before if before and rule and self._absorbable(before, rule) is writer else None
+        if writer is None or writer.op_type not in adding.accumulates:
+            return None
+        return None if unsuitable(writer, self.target.rules[writer.op_type]) else writer
 
     def _absorbable(self, node: ir.Node, rule: Rule) -> ir.Node | None:
         """The Relu or Clip that alone consumes the node's output and whose bounds contain zero."""
@@ -170,40 +222,3 @@ class _Walk:
             elif rule.activations is None or index in rule.activations:
                 return True
         return False
-
-
-def unsuitable(node: ir.Node, rule: Rule) -> str:
-    """Why the rule's kernel cannot compute this node, or nothing."""
-    for index in (rule.weight, rule.bias):
-        value = node.inputs[index] if index is not None and len(node.inputs) > index else None
-        if value is not None and value.const_value is None:
-            return f"input {index} is computed in the graph"
-    factors = (node.attributes.get_float("alpha", 1.0), node.attributes.get_float("beta", 1.0))
-    if node.op_type == "Gemm" and (factors != (1.0, 1.0) or node.attributes.get_int("transA", 0) != 0):
-        return "Gemm scales or transposes its inputs"
-    if node.op_type == "MatMul" and len(required(node, 1).shape or ()) != 2:
-        return "the weight of MatMul is not a matrix"
-    if node.op_type == "Pad" and not _pads_with_zero(node):
-        return "Pad does not pad with zeros"
-    if node.op_type == "HardSigmoid" and min(factors[0], node.attributes.get_float("beta", 0.5)) <= 0:
-        return "HardSigmoid falls, or its offset is not above 0"
-    if node.op_type == "MaxPool" and len(node.outputs) > 1:
-        return "MaxPool also returns indices"
-    if not rule.constants and any(value is not None and value.const_value is not None for value in node.inputs):
-        return "one of its inputs is a constant"
-    if rule.activations is None and all(value is None or value.const_value is not None for value in node.inputs):
-        return "all inputs are constants"
-    return ""
-
-
-def _is_gate(function: ir.Node) -> bool:
-    """Whether the node's result multiplies another value, as in squeeze-and-excite."""
-    return any(user.op_type == "Mul" for user, _ in function.outputs[0].uses())
-
-
-def _pads_with_zero(node: ir.Node) -> bool:
-    mode = node.attributes.get("mode")
-    if mode is not None and mode.as_string() != "constant":
-        return False
-    value = node.inputs[2] if len(node.inputs) > 2 else None
-    return value is None or (value.const_value is not None and not value.const_value.numpy().any())

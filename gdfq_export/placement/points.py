@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import onnx_ir as ir
 
-from gdfq_export.placement.kernels import Kernels
+from gdfq_export.placement.kernels import Clipped, Kernels
 from gdfq_export.placement.nodes import activation_bounds, bounds_of, name_of, required
 from gdfq_export.placement.weight_forms import block_of
 from gdfq_export.placement.widths import Widths
@@ -16,6 +16,8 @@ from gdfq_export.plan import QuantPoint, Role
 from gdfq_export.targets import BLOCK_BITS, Kernel, Output, Rule
 
 __all__ = ["place_points"]
+
+WHOLE_BITS = 8  # of the type that holds a code
 
 
 def place_points(kernels: Kernels, widths: Widths, input_range: tuple[float, float]) -> tuple[QuantPoint, ...]:
@@ -36,17 +38,31 @@ class _Walk:
         self.points: dict[str, QuantPoint] = {}
         values = (value for node in kernels.graph for value in (*node.inputs, *node.outputs))
         self.taken = {value.name for value in values if value is not None}
+        self.left_out = set(kernels.accumulated)
+        self.clipped: set[str] = set()
+        for summand in kernels.clipped:
+            self._clip(summand)
 
     def place(self, node: ir.Node, rule: Rule) -> None:
         for index in range(len(node.inputs)) if rule.activations is None else rule.activations:
             value = required(node, index)
-            if value.name not in self.kernels.accumulated:
+            if value.name not in self.left_out:
                 self._read(value, node)
         if rule.weight is not None:
             self._weight(node, rule, rule.weight)
         if rule.bias is not None and len(node.inputs) > rule.bias and node.inputs[rule.bias] is not None:
             self._bias(node, required(node, rule.bias))
         self._write(node, rule)
+
+    def _clip(self, summand: Clipped) -> None:
+        """A pair that keeps all codes clips; one that keeps fewer would round."""
+        name = name_of(summand.value)
+        layer = self.kernels.coded[name]
+        bits = max(self.widths.of_output(layer), self.widths.of_read(summand.value, summand.add))
+        if bits == WHOLE_BITS:
+            self.clipped.add(name)
+        elif summand.otherwise is not None:
+            self.left_out.add(summand.otherwise)
 
     def _read(self, value: ir.Value, reader: ir.Node) -> None:
         """A kernel reads `value` as codes: it is a point, with at least the bits the reader asks for."""
@@ -71,7 +87,7 @@ class _Walk:
             source = self.points[name_of(required(node, 0))]
             group, low, high = source.group, source.low, source.high
         for value in writer.outputs:
-            if value.name in self.kernels.coded:
+            if value.name in self.kernels.coded and value.name not in self.left_out:
                 self._add(value, Role.ACTIVATION, bits, group=group, low=low, high=high)
 
     def _weight(self, node: ir.Node, rule: Rule, index: int) -> None:
@@ -131,6 +147,7 @@ class _Walk:
             axis=axis,
             group=group or key,
             packed=number.packed,
+            rounded=name not in self.clipped,
             low=low,
             high=high,
         )

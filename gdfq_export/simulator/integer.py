@@ -165,10 +165,10 @@ class _Run:
     def _float(self, value: ir.Value) -> Tensor:
         """A value as a float node reads it."""
         name = value.name or ""
-        if name in self.codes:
-            return kernels.dequantize(self.codes[name])
         if name in self.floats:
             return self.floats[name]
+        if name in self.codes:
+            return kernels.dequantize(self.codes[name])
         point = self.plan.by_tensor.get(name)
         if point is not None and point.role is Role.CONSTANT:
             return kernels.dequantize(self._coded(value))
@@ -202,6 +202,11 @@ class _Run:
             self.floats[outputs[0].name or ""] = self._compute_float(node, planned.kernel)
             return
         grid = self.simulator.grid(points[0])
+        if not points[0].rounded:
+            values = kernels.clip(self._layer(node, None), grid)
+            self.floats[outputs[0].name or ""] = values
+            self.codes[outputs[0].name or ""] = Coded(codes=kernels.quantize(values, grid), grid=grid)
+            return
         codes = self._compute(node, planned.kernel, grid)
         for value, result in zip(outputs, codes if isinstance(codes, tuple) else (codes,), strict=True):
             self.codes[value.name or ""] = Coded(codes=result, grid=grid)

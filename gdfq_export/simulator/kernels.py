@@ -32,6 +32,7 @@ __all__ = [
     "accumulate",
     "add",
     "average_pool",
+    "clip",
     "concat",
     "dequantize",
     "global_average_pool",
@@ -76,6 +77,12 @@ def quantize(x: Tensor, grid: Grid) -> Tensor:
     """ONNX QuantizeLinear (opset 21) and, for fewer than 8 bits, the Clip behind it."""
     scaled = torch.round(x / torch.tensor(grid.scale))
     return torch.clamp(scaled + grid.zero_point, grid.code_min, grid.code_max).to(torch.int32)
+
+
+def clip(x: Tensor, grid: Grid) -> Tensor:
+    """What is left of QuantizeLinear and DequantizeLinear where a runtime drops the rounding."""
+    low, high = (np.float32(code - grid.zero_point) * grid.scale for code in (grid.code_min, grid.code_max))
+    return torch.clamp(x, float(low), float(high))
 
 
 def dequantize(x: Coded) -> Tensor:

@@ -4,6 +4,7 @@ y = s * (clamp(round(x / s) + z, q_min, q_max) - z), with round half to even and
 does it. The gradient of the rounding is the identity (straight-through), so the gradient of the scale is that of LSQ
 (Esser et al., "Learned Step Size Quantization", arXiv 1902.08153, eq. 3). The scale is learned as its logarithm:
 positive always, and steps are relative. A matrix whose inputs are in blocks has a scale for each channel and block.
+positive always, and steps are relative. A point that the runtime does not round is clamped alone, to twice its range.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from gdfq_export.plan import QuantPoint, Role
 __all__ = ["Mode", "Observer", "Quantizer"]
 
 _SMALLEST_RANGE = 1e-6
+_ROOM = 2.0  # what is not rounded loses nothing by a wider range
 
 
 class Mode(StrEnum):
@@ -66,7 +68,12 @@ class Quantizer(nn.Module):
         self.register_buffer("zero_point", torch.zeros((), dtype=torch.int32))
 
     def set_range(self, low: float, high: float) -> None:
-        """Choose scale and zero point so that the codes span [low, high], zero included and exact."""
+        """Choose scale and zero point so that the codes span [low, high], zero included and exact.
+
+        What is not rounded gets twice that.
+        """
+        if not self.point.rounded:
+            low, high = _ROOM * low, _ROOM * high
         low, high = max(min(low, 0.0), self.point.low), min(max(high, 0.0), self.point.high)
         if self.point.symmetric:
             bound = max(-low, high, _SMALLEST_RANGE)
@@ -115,7 +122,9 @@ class Quantizer(nn.Module):
                 self.observer.observe(x.detach())
             return x
         scale = self.scale
-        codes = torch.clamp(_round(x / scale) + self.zero_point, self.code_min, self.code_max)
+        steps = x / scale
+        codes = (_round(steps) if self.point.rounded else steps) + self.zero_point
+        codes = torch.clamp(codes, self.code_min, self.code_max)
         return (codes - self.zero_point) * scale
 
 

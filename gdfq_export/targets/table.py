@@ -7,6 +7,8 @@ No logic lives here or in any table: `placement/` walks a graph once with it. A 
 * `bias`         the input that holds the bias, stored as int32 with scale `s_activation * s_weight`
 * `accumulates`  operators whose result the kernel takes before it is quantized, for one of its inputs: the runtime adds
                  what it reads there inside that operator's own kernel
+* `overwrites`   whether it does so where a pair stands between the two as well, if the other input's memory is free for
+                 the result (see `placement/sums.py`): the pair then clips and does not round
 * `output`       whether the kernel writes codes of its own scale, of its input's scale, or may leave floats
 """
 
@@ -85,6 +87,7 @@ class Rule:
     bias: int | None = None
     output: Output = Output.OWN_SCALE
     accumulates: frozenset[str] = frozenset()
+    overwrites: bool = False
     constants: bool = True
     """Whether one of the inputs may be a constant."""
     integer_form: bool = False
@@ -97,11 +100,12 @@ class Target:
 
     `absorbed` names the operators that vanish into the QuantizeLinear after them when its code range lies inside their
     bounds. `inside_layers` names those that the runtime computes inside the layer in front, in float before anything is
-    rounded: alone behind it, or as the gate that the layer's own result is multiplied with. `exact` says that the
-    integer simulator computes what this runtime's kernels do, to the bit. `stand_in` is the runtime that a file is
-    measured in where `backend` has no device; `engine` says that the runtime runs engines, which are built of the file;
-    `held_to` names the runtimes whose rules a file has to keep where that is not `backend`; `warning` is what whoever
-    asks for the target should know.
+    rounded: alone behind it, or as the gate that the layer's own result is multiplied with. `hard_sigmoid_as_clip` says
+    that a HardSigmoid in float is written `Clip(x + 3, 0, 6) / 6`, and that those with other numbers are not computed
+    inside. `exact` says that the integer simulator computes what this runtime's kernels do, to the bit. `stand_in` is
+    the runtime that a file is measured in where `backend` has no device; `engine` says that the runtime runs engines,
+    which are built of the file; `held_to` names the runtimes whose rules a file has to keep where that is not
+    `backend`; `warning` is what whoever asks for the target should know.
 
     Of weights of four bits or fewer: `unpacked_note` says what becomes of them where `weight.packed` has no type for
     them; `native_note` what it costs where DequantizeLinear reads INT4 and `block_note` where they have a scale a block
@@ -118,6 +122,7 @@ class Target:
     absorbed: frozenset[str]
     exact: bool
     inside_layers: frozenset[str] = frozenset()
+    hard_sigmoid_as_clip: bool = False
     clip: Clip = Clip.CODES
     stand_in: str | None = None
     engine: bool = False

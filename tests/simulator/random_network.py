@@ -80,19 +80,31 @@ def _activation(net: Network, draw: Any) -> None:
 
 
 def _residual(net: Network, draw: Any) -> None:
-    entry = net.at
-    net.conv(net.shape[0])
+    entry, channels = net.at, net.shape[0]
+    for _ in range(draw(st.integers(0, 2))):
+        net.conv(channels)
+        net.add("Relu", [net.at])
+    net.conv(channels)
     if draw(st.booleans()):
         net.add("Relu", [net.at])
-        net.conv(net.shape[0])
-    net.add("Add", draw(st.permutations([entry, net.at])))
+    body = net.at
+    if draw(st.booleans()):
+        net.at = entry
+        net.conv(channels, 1)
+        entry = net.at
+    net.add("Add", draw(st.permutations([entry, body])))
+    if draw(st.booleans()):
+        net.add("Relu", [net.at])
 
 
 def _squeeze_excite(net: Network, draw: Any) -> None:
     entry, shape = net.at, net.shape
     net.add("GlobalAveragePool", [net.at], (shape[0], 1, 1))
     net.conv(shape[0], 1)
-    net.add("Sigmoid", [net.at])
+    if draw(st.booleans()):
+        net.add("Sigmoid", [net.at])
+    else:
+        net.add("HardSigmoid", [net.at], alpha=draw(st.sampled_from([1 / 6, 0.2])), beta=0.5)
     net.add("Mul", [entry, net.at], shape)
 
 
@@ -162,6 +174,19 @@ STEPS: list[Callable[[Network, Any], None]] = [
     _split,
 ]
 
+_AMONG_SUMS = [_depthwise, _squeeze_excite, _squeeze_excite, _concat, _pool, _split]
+
+
+@st.composite
+def residual_networks(draw: Any) -> onnx.ModelProto:
+    """One to six steps, most of them sums and gates, between two convolutions; the last one's result is the output."""
+    net = Network(draw(st.integers(0, 2**16)))
+    net.conv(draw(st.sampled_from([4, 8, 16])))
+    for step in draw(st.lists(st.sampled_from([*[_residual] * 4, *_AMONG_SUMS]), min_size=1, max_size=6)):
+        step(net, draw)
+    net.conv(8, draw(st.sampled_from([1, 3])))
+    return _model(net)
+
 
 @st.composite
 def networks(draw: Any) -> onnx.ModelProto:
@@ -184,6 +209,10 @@ def networks(draw: Any) -> onnx.ModelProto:
         net.add("Gemm", [net.at, net.weights(CLASSES, net.shape[0])], transB=1)
     if draw(st.booleans()):
         net.add("Softmax", [net.at], axis=1)
+    return _model(net)
+
+
+def _model(net: Network) -> onnx.ModelProto:
     return tiny_graph.model(
         nodes=net.nodes,
         inputs={"x": ("batch", 3, SIDE, SIDE)},

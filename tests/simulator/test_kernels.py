@@ -200,6 +200,15 @@ def test_codes_below_eight_bits_saturate_at_their_own_limit() -> None:
     ]  # fmt: skip
 
 
+@given(where=grids, seed=seeds)
+def test_clip_leaves_what_quantize_and_dequantize_would_only_round(where: Grid, seed: int) -> None:
+    x = torch.from_numpy(np.random.default_rng(seed).normal(scale=200 * where.scale, size=SHAPE).astype(np.float32))
+    rounded = kernels.dequantize(Coded(codes=kernels.quantize(x, where), grid=where))
+    clipped = kernels.clip(x, where)
+    assert float((clipped - rounded).abs().max()) <= 0.501 * float(where.scale)
+    assert torch.equal(clipped[clipped != x].unique(), rounded[clipped != x].unique())
+
+
 def test_an_accumulator_of_nothing_is_positive_zero() -> None:
     grid = kernels.Grid(scale=np.float32(1.0), zero_point=0, code_min=0, code_max=255, storage_min=0, storage_max=255)
     x = kernels.Coded(codes=torch.zeros(1, 1, dtype=torch.int32), grid=grid)

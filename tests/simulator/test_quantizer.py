@@ -23,6 +23,7 @@ def point(
     bits: int = 8,
     signed: bool = False,
     axis: int | None = None,
+    rounded: bool = True,
     low: float = -math.inf,
     high: float = math.inf,
 ) -> QuantPoint:
@@ -36,6 +37,7 @@ def point(
         symmetric=signed,
         axis=axis,
         group="t",
+        rounded=rounded,
         low=low,
         high=high,
     )
@@ -144,3 +146,19 @@ def test_the_scales_gradient_is_that_of_lsq() -> None:
     inside = sum(round(value / scale) - value / scale for value in x[:2].tolist())
     assert made.log_scale.grad is not None
     assert float(made.log_scale.grad) == pytest.approx(scale * (inside + 255), rel=1e-4)
+
+
+@given(low=bounds, high=bounds)
+def test_what_is_not_rounded_is_clamped_to_twice_its_range(low: float, high: float) -> None:
+    made = quantizer(-low, high, rounded=False)
+    step = 2 * (low + high) / 255
+    x = torch.linspace(-10 * low, 10 * high, 1001)
+    found = made(x).detach()
+    kept = (x >= -2 * low + step) & (x <= 2 * high - step)
+    assert torch.allclose(found[kept], x[kept], atol=1e-5 * (low + high))
+    assert [float(found.min()), float(found.max())] == pytest.approx([-2 * low, 2 * high], abs=step)
+
+
+def test_the_bounds_of_an_absorbed_activation_hold_for_what_is_not_rounded() -> None:
+    made = quantizer(0.0, 5.0, rounded=False, low=0.0, high=6.0)
+    assert made(torch.tensor([-1.0, 0.3, 7.0])).tolist() == pytest.approx([0.0, 0.3, 6.0])

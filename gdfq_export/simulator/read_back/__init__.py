@@ -19,6 +19,7 @@ from __future__ import annotations
 import onnx
 
 from gdfq_export.errors import InputError
+from gdfq_export.graph.hard_sigmoid import HardSigmoidPass
 from gdfq_export.own_metadata import own_metadata
 from gdfq_export.simulator.integer import IntegerSimulator
 from gdfq_export.simulator.read_back.float_graph import FloatGraph, float_graph
@@ -42,7 +43,10 @@ def read_back(model: onnx.ModelProto) -> IntegerSimulator:
             f"the file is for {target.name}, where runtimes add in an order of their own: no exact simulation of it "
             "exists"
         )
-    file = float_graph(prepare(model), target)
+    prepared = prepare(model)
+    if target.hard_sigmoid_as_clip:
+        HardSigmoidPass()(prepared)
+    file = float_graph(prepared, target)
     _require_types(file, target)
     plan, encodings, names = plan_of_file(file, fused_nodes(file, target), target)
     return IntegerSimulator(file.model, plan, encodings, names=names)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+
 import numpy as np
 import onnx_ir as ir
 
-from gdfq_export.placement import unsuitable
+from gdfq_export.placement import clipped_summand, unsuitable
 from gdfq_export.plan import PlannedNode, QuantPlan, QuantPoint, Role
 from gdfq_export.simulator.encoding import Encoding
 from gdfq_export.simulator.read_back.float_graph import Activation, FloatGraph, key_of
@@ -27,6 +30,7 @@ def plan_of_file(
     points = _Points(file, target)
     for node in nodes:
         points.add(node)
+    points.clip(nodes)
     return QuantPlan(target.name, tuple(points.points.values()), nodes), points.encodings, points.names
 
 
@@ -54,6 +58,23 @@ class _Points:
                 self._activation(value, Role.INPUT)
         for value in node.outputs:
             self._activation(value, Role.ACTIVATION)
+
+    def clip(self, nodes: tuple[PlannedNode, ...]) -> None:
+        """Points that an Add takes clipped and not rounded."""
+        layers = {planned.absorbed or planned.node: planned for planned in nodes if planned.kernel is not None}
+        for planned in nodes:
+            rule = None if planned.kernel is None else self.target.rules.get(planned.op_type)
+            if rule is None or not rule.overwrites:
+                continue
+            value = clipped_summand(self.nodes[planned.node], functools.partial(self._layer_of, layers, rule))
+            point = None if value is None else self.points.get(str(value.name))
+            if point is not None and point.code_range == point.storage_range:
+                self.points[point.tensor] = dataclasses.replace(point, rounded=False)
+
+    def _layer_of(self, layers: dict[str, PlannedNode], adding: Rule, value: ir.Value) -> ir.Node | None:
+        writer = value.producer()
+        planned = None if writer is None else layers.get(str(writer.name))
+        return None if planned is None or planned.op_type not in adding.accumulates else self.nodes[planned.node]
 
     def _activation(self, value: ir.Value, role: Role) -> None:
         name = str(value.name)

@@ -21,7 +21,7 @@ from gdfq_export.verify.parity import parity
 from tests import tiny_graph
 from tests.fully_connected import fully_connected
 from tests.simulator.quantized import images_for, quantize
-from tests.simulator.random_network import CHANNELS, CLASSES, SIDE, Network, networks
+from tests.simulator.random_network import CHANNELS, CLASSES, SIDE, Network, networks, residual_networks
 from tests.simulator.read_back.drafted import drafted, noise, require_exact, require_same_points
 from tests.simulator.read_back.rewritten import array, put
 from tests.simulator.test_hard_sigmoid import gated_network
@@ -42,7 +42,11 @@ def test_every_integer_of_a_random_network_is_that_of_the_runtime(
 
 
 @RANDOM
-@given(proto=networks(), bits=st.sampled_from(WIDTHS), target=st.sampled_from(["ort-cpu", "openvino"]))
+@given(
+    proto=networks() | residual_networks(),
+    bits=st.sampled_from(WIDTHS),
+    target=st.sampled_from(["ort-cpu", "openvino"]),
+)
 def test_what_is_simulated_is_what_was_planned(proto: onnx.ModelProto, bits: Bits, target: str) -> None:
     quantized, images = quantize(proto, bits, target), images_for(proto, 6, seed=1)
     expected, found = quantized.exact.run(images), read_back(quantized.file).run(images)
@@ -186,6 +190,25 @@ def test_an_openvino_file_keeps_the_edge_that_its_add_accumulates() -> None:
     quantized.file.metadata_props.clear()
     with pytest.raises(InputError, match=r"Conv Conv_t2 runs in float \(its output is not quantized"):
         read_back(quantized.file)
+
+
+def test_the_pair_that_openvino_does_not_round_is_found() -> None:
+    net = Network(0)
+    net.conv(CHANNELS)
+    net.add("Relu", [net.at])
+    entry = net.at
+    for _ in range(2):
+        net.conv(CHANNELS)
+        net.add("Relu", [net.at])
+    net.add("Add", [net.at, entry])
+    net.conv(CLASSES)
+    proto = tiny_graph.model(
+        nodes=net.nodes, inputs={"x": ("batch", 3, SIDE, SIDE)}, outputs=[net.at], initializers=net.initializers
+    )
+    for target, unrounded in (("openvino", {"t5"}), ("ort-cpu", set())):
+        quantized = quantize(proto, target=target)
+        for plan in (quantized.plan, read_back(quantized.file).plan):
+            assert {point.key for point in plan.points if not point.rounded} == unrounded
 
 
 @pytest.mark.parametrize("target", ["tensorrt", "portable"])
