@@ -9,6 +9,7 @@ broken at a time, and the file is verified again. Writes bench/results/planted_f
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -301,8 +302,26 @@ def _page(rows: list[dict[str, Any]]) -> str:
         "| fault | what is said |",
         "| --- | --- |",
         *(f"| {row['fault']} | {row['said'].replace('|', '/').replace(chr(10), '; ')} |" for row in rows),
+        *_good_files(),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _good_files() -> list[str]:
+    """What the rules say of good files, where that was measured."""
+    results = FOLDER / "good_files.json"
+    if not results.exists():
+        return []
+    findings = json.loads(results.read_text(encoding="utf-8"))["findings"]
+    alarms = {title: messages[0] for title, messages in findings.items() if messages}
+    return [
+        "",
+        "## Good files",
+        "",
+        f"{len(findings)} good files, of the networks of [coverage.md](coverage.md) for every target, were held against",
+        f"the rules of their runtime: {len(alarms)} raised an alarm. `python -m bench.good_files` measures it.",
+        *(f"* {title}: {message}" for title, message in alarms.items()),
+    ]
 
 
 if __name__ == "__main__":
