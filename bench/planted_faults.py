@@ -318,8 +318,8 @@ def _good_files() -> list[str]:
         "",
         "## Good files",
         "",
-        f"{len(findings)} good files, of the networks of [coverage.md](coverage.md) for every target, were held against",
-        f"the rules of their runtime: {len(alarms)} raised an alarm. `python -m bench.good_files` measures it.",
+        f"{len(findings)} good files, one of each network of [coverage.md](coverage.md) for each target, were held to",
+        f"the rules of its target's runtime: {len(alarms)} raised an alarm. `python -m bench.good_files` measures it.",
         *(f"* {title}: {message}" for title, message in alarms.items()),
     ]
 

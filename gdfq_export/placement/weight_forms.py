@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Iterator
 from types import MappingProxyType
 
+from gdfq_export.counted import counted
 from gdfq_export.errors import InputError
 from gdfq_export.plan import QuantPlan, QuantPoint, Role
 from gdfq_export.recipe import Bits
@@ -82,4 +83,4 @@ def _of_weights(plan: QuantPlan, target: Target) -> Iterator[str]:
 
 
 def _counted(some: list[QuantPoint], weights: list[QuantPoint]) -> str:
-    return f"the weights of {len(some)} of {len(weights)} layers"
+    return f"the weights of {len(some)} of {counted(len(weights), 'layer')}"

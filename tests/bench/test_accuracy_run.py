@@ -73,5 +73,5 @@ def test_the_papers_networks_are_planned_without_their_weights(network: str) -> 
         main, ["run", f"pytorchcv:{network}", "w4a4-first-last", "ours", "--dry-run", "--untrained"]
     )
     assert ran.exit_code == 0, ran.output
-    assert "0 stay in float" in ran.output and "int4" in ran.output
+    assert "in float: 0" in ran.output and "int4" in ran.output
     assert "1000 classes" in ran.output

@@ -19,6 +19,7 @@ from gdfq_export.backends.session import PiecewiseSession, where
 from gdfq_export.backends.tensorrt.builder import collected_log
 from gdfq_export.backends.tensorrt.inspector import inspected_graph
 from gdfq_export.backends.tensorrt.package import Package
+from gdfq_export.counted import counted
 from gdfq_export.errors import BackendUnavailable, InputError
 
 __all__ = ["TensorRtSession"]
@@ -99,9 +100,10 @@ class TensorRtSession(PiecewiseSession):
         """
         if len(images) > self._batch or (self._fixed and len(images) < self._batch):
             exactly = "exactly" if self._fixed else "at most"
+            most = counted(self._batch, "image")
             raise InputError(
-                f"{where(self._source)} takes {exactly} {self._batch} images a run, not {len(images)}; time it with "
-                f"--batch {self._batch}, or build it for more with gdfq-export build --batch"
+                f"{where(self._source)} takes {exactly} {most} a run, not {len(images)}; time it with --batch "
+                f"{self._batch}, or build it for more with gdfq-export build --batch"
             )
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         with torch.cuda.stream(self._stream):
