@@ -133,7 +133,11 @@ class Shell:
     def _make(self, words: list[str]) -> str:
         """What the target does, installation left out."""
         plan = subprocess.run(
-            ["/usr/bin/make", "--dry-run", *words], cwd=self._folder, capture_output=True, text=True, timeout=60
+            ["/usr/bin/make", "--dry-run", "--no-print-directory", *words],
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         if plan.returncode:
             raise Failed(f"make {shlex.join(words)}: {plan.stderr}")
