@@ -1,8 +1,10 @@
 """Latency of several networks against each other, in one process, interleaved.
 
 Absolute times drift with the machine's load and clock; a ratio taken within a few milliseconds does not. So the
-networks take turns: in each round every network runs a short block, the order turns round from one round to the next,
-and a round yields one ratio of block medians. The ratio reported is the median of those, with a distribution-free 95
+networks take turns: in each round every network runs a block of some 20 ms, the order turns round from one round to the
+next, and a round yields one ratio of block medians. How many runs a block has is a matter of the network's own time: a
+quick one beside slow ones would else be timed in the two or three runs in which it brings its code and weights back
+into the caches. The ratio reported is the median of those, with a distribution-free 95
 % interval from order statistics (the sign test's interval).
 """
 
@@ -33,11 +35,11 @@ __all__ = [
 ]
 
 Samples = NDArray[np.float64]
-"""Milliseconds, `[rounds, runs a round]`."""
+"""Of one network, milliseconds, `[rounds, runs a round]`."""
 
 _BLOCK_SECONDS = 0.02
 _WARM_UP_SECONDS = 0.3
-_MOST_RUNS = 25
+_FEWEST_RUNS, _MOST_RUNS = 3, 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +106,7 @@ def interleave_timers(
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Samples]:
     """The same for runs that give their own time in milliseconds; `clock` only says when the budget is spent."""
-    slowest = max(_warm_up(timer, clock) for timer in timers.values())
-    repeats = max(3, min(_MOST_RUNS, round(_BLOCK_SECONDS / max(slowest, 1e-6))))
+    repeats = {name: _runs_a_block(_warm_up(timer, clock)) for name, timer in timers.items()}
     rounds: dict[str, list[list[float]]] = {name: [] for name in timers}
     order = list(timers)
     collecting = gc.isenabled()
@@ -114,7 +115,7 @@ def interleave_timers(
         started = clock()
         while clock() - started < budget_seconds or len(rounds[order[0]]) < min_rounds:
             for name in order:
-                rounds[name].append([timers[name]() for _ in range(repeats)])
+                rounds[name].append([timers[name]() for _ in range(repeats[name])])
             order.reverse()
     finally:
         if collecting:
@@ -179,6 +180,10 @@ def median_interval(count: int, confidence: float = 0.95) -> tuple[int, int]:
             break
     low = max(0, index - 1)
     return low, count - 1 - low
+
+
+def _runs_a_block(seconds: float) -> int:
+    return max(_FEWEST_RUNS, min(_MOST_RUNS, round(_BLOCK_SECONDS / max(seconds, 1e-6))))
 
 
 def _warm_up(timer: Callable[[], float], clock: Callable[[], float]) -> float:

@@ -34,11 +34,29 @@ class Clock:
 def test_rounds_alternate_and_turn_round() -> None:
     clock = Clock()
     samples = interleave({"a": clock.run("a", 0.004), "b": clock.run("b", 0.002)}, budget_seconds=0.1, clock=clock)
-    assert samples["a"].shape == samples["b"].shape == (20, 5)  # 20 rounds at least, blocks of 20 ms for the slowest
+    assert (samples["a"].shape, samples["b"].shape) == ((20, 5), (20, 10))  # 20 rounds at least, blocks of 20 ms
     assert samples["a"] == pytest.approx(4.0)
-    measured = clock.log[-200:]
-    assert measured[:20] == ["a"] * 5 + ["b"] * 10 + ["a"] * 5
-    assert set(clock.log[:-200]) == {"a", "b"}  # warm-up
+    measured = clock.log[-300:]
+    assert measured[:30] == ["a"] * 5 + ["b"] * 20 + ["a"] * 5
+    assert set(clock.log[:-300]) == {"a", "b"}  # warm-up
+
+
+def test_one_that_is_quick_only_when_warm_is_timed_warm_beside_a_slow_one() -> None:
+    """The slow one takes the caches; a block that is as long in time has the quick one out of that after a few runs."""
+    clock = Clock()
+    cold = 0
+
+    def slow() -> None:
+        nonlocal cold
+        clock.now, cold = clock.now + 0.1, 3
+
+    def quick() -> None:
+        nonlocal cold
+        clock.now, cold = clock.now + (0.002 if cold else 0.001), max(0, cold - 1)
+
+    samples = interleave({"slow": slow, "quick": quick}, budget_seconds=0.1, clock=clock)
+    assert samples["slow"].shape == (20, 3) and samples["quick"].shape == (20, 20)
+    assert versus(samples["slow"], samples["quick"]).value == pytest.approx(100.0)
 
 
 def test_the_budget_is_spent() -> None:
