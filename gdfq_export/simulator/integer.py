@@ -1,13 +1,11 @@
 """The simulator in integers: every tensor of the exported file, to the bit, without running the file.
 
-It walks the folded graph with the plan: a node with a kernel is computed on codes, the others on dequantized values,
-and a value that is a point of the plan is kept as codes. Node by node this is what ONNX Runtime does after it has fused
-the file's Q/DQ.
+It walks the folded graph with the plan (`integer_run.py`) and keeps what is made once for all batches
+(`integer_parts.py`); a value that is a point of the plan is kept as codes.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,24 +13,12 @@ import onnx_ir as ir
 import torch
 from torch import Tensor
 
-from gdfq_export.graph.constant import input_at
-from gdfq_export.importer import Op, lower
-from gdfq_export.plan import PlannedNode, QuantPlan, QuantPoint, Role
-from gdfq_export.simulator import kernels
+from gdfq_export.plan import QuantPlan
 from gdfq_export.simulator.encoding import Encoding
-from gdfq_export.simulator.hard_sigmoid import sum_form
-from gdfq_export.simulator.kernels import Coded, Grid
-from gdfq_export.simulator.lookup import UnaryKernel, lookup_table
-from gdfq_export.simulator.runtime_node import RuntimeNode
-from gdfq_export.simulator.weight_only import WeightOnlyKernel
-from gdfq_export.targets import Kernel
+from gdfq_export.simulator.integer_parts import IntegerParts
+from gdfq_export.simulator.integer_run import IntegerRun, quantized_name
 
 __all__ = ["IntegerSimulator", "quantized_name"]
-
-
-def quantized_name(key: str) -> str:
-    """Name, in the file, of the codes of the point `key`."""
-    return f"{key}_q"
 
 
 class IntegerSimulator:
@@ -55,18 +41,10 @@ class IntegerSimulator:
         *,
         names: Mapping[str, str] | None = None,
     ) -> None:
-        self.model = folded
         self.plan = plan
         self.encodings = encodings
-        self.parameters = dict(parameters or {})
-        self.names = dict(names or {})
-        self.opset = folded.opset_imports[""]
-        on_codes = {planned.node for planned in plan.nodes if planned.kernel is not None}
-        self.ops: dict[str, Op] = {node.name or "": lower(node) for node in folded.graph if node.name in on_codes}
-        self.tables: dict[str, Tensor] = {}
-        self.unary: dict[str, UnaryKernel] = {}
-        self.float_nodes: dict[str, RuntimeNode] = {}
-        self.weight_only: dict[str, WeightOnlyKernel] = {}
+        self.parts = IntegerParts(folded, plan, encodings, parameters or {})
+        self.names = names or {}
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Every quantized activation under its name in the file, and the file's outputs.
@@ -77,221 +55,6 @@ class IntegerSimulator:
         Returns:
             uint8 or int8 codes and float32 outputs.
         """
+        batch = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
         with torch.no_grad():
-            return _Run(self).run(torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32)))
-
-    def grid(self, point: QuantPoint) -> Grid:
-        """The grid of an activation or constant."""
-        encoding = self.encodings[point.key]
-        code_min, code_max = point.code_range
-        storage_min, storage_max = point.storage_range
-        return Grid(
-            scale=np.float32(encoding.scale),
-            zero_point=encoding.zero_point,
-            code_min=code_min,
-            code_max=code_max,
-            storage_min=storage_min,
-            storage_max=storage_max,
-        )
-
-    def float_node(self, node: ir.Node) -> RuntimeNode:
-        """What computes a node that stays float, made once."""
-        name = node.name or ""
-        if name not in self.float_nodes:
-            self.float_nodes[name] = RuntimeNode(node, opset=self.opset)
-        return self.float_nodes[name]
-
-    def weight_only_kernel(self, node: ir.Node) -> WeightOnlyKernel:
-        """What multiplies with weights in blocks, made once."""
-        name, weight = node.name or "", node.inputs[1]
-        if name not in self.weight_only:
-            point = self.plan.by_tensor[(weight.name if weight is not None else "") or ""]
-            self.weight_only[name] = WeightOnlyKernel(
-                point, self.encodings[point.key], opset=self.opset, exact=self.plan.exact
-            )
-        return self.weight_only[name]
-
-    def table(self, node: ir.Node, source: Grid, result: Grid) -> Tensor:
-        """The lookup table of a unary node, made once."""
-        name = node.name or ""
-        if name not in self.tables:
-            self.tables[name] = lookup_table(node, source, result, opset=self.opset)
-        return self.tables[name]
-
-    def unary_kernel(self, node: ir.Node, source: Grid, result: Grid, rank: int) -> UnaryKernel:
-        """What computes a unary node that the runtime is asked for, made once."""
-        name = node.name or ""
-        if name not in self.unary:
-            self.unary[name] = UnaryKernel(node, source, result, opset=self.opset, rank=rank)
-        return self.unary[name]
-
-
-class _Run:
-    """One batch on its way through the graph."""
-
-    def __init__(self, simulator: IntegerSimulator) -> None:
-        self.simulator = simulator
-        self.plan = simulator.plan
-        self.codes: dict[str, Coded] = {}
-        self.floats: dict[str, Tensor] = {}
-
-    def run(self, images: Tensor) -> dict[str, np.ndarray]:
-        graph = self.simulator.model.graph
-        self._keep(graph.inputs[0].name or "", images)
-        for node in graph:
-            planned = self.plan.by_node[node.name or ""]
-            if planned.kernel is not None:
-                self._run_kernel(node, planned)
-            elif planned.node not in self.plan.absorbed:
-                self._run_float(node)
-        results = {}
-        for tensor, coded in self.codes.items():
-            point = self.plan.by_tensor[tensor]
-            name = self.simulator.names.get(point.key, quantized_name(point.key))
-            results[name] = coded.codes.numpy().astype(np.int8 if point.signed else np.uint8)
-        for value in graph.outputs:
-            results[value.name or ""] = self._float(value).numpy()
-        return results
-
-    def _keep(self, name: str, x: Tensor) -> None:
-        """Store a float result, as codes if the plan quantizes it."""
-        point = self.plan.by_tensor.get(name)
-        if point is None:
-            self.floats[name] = x
-        else:
-            grid = self.simulator.grid(point)
-            self.codes[name] = Coded(codes=kernels.quantize(x, grid), grid=grid)
-
-    def _float(self, value: ir.Value) -> Tensor:
-        """A value as a float node reads it."""
-        name = value.name or ""
-        if name in self.floats:
-            return self.floats[name]
-        if name in self.codes:
-            return kernels.dequantize(self.codes[name])
-        point = self.plan.by_tensor.get(name)
-        if point is not None and point.role is Role.CONSTANT:
-            return kernels.dequantize(self._coded(value))
-        if name in self.simulator.parameters:
-            return self.simulator.parameters[name]
-        assert value.const_value is not None
-        return torch.from_numpy(value.const_value.numpy().copy())
-
-    def _coded(self, value: ir.Value | None) -> Coded:
-        """A value as a kernel reads it."""
-        assert value is not None
-        name = value.name or ""
-        point = self.plan.by_tensor[name]
-        if point.role is not Role.CONSTANT:
-            return self.codes[name]
-        constant = self.simulator.encodings[point.key].codes
-        assert constant is not None
-        return Coded(codes=torch.from_numpy(constant.astype(np.int32)), grid=self.simulator.grid(point))
-
-    def _run_float(self, node: ir.Node) -> None:
-        inputs = {value.name or "": self._float(value) for value in node.inputs if value is not None}
-        for name, result in self.simulator.float_node(node)(inputs).items():
-            self._keep(name, result)
-
-    def _run_kernel(self, node: ir.Node, planned: PlannedNode) -> None:
-        outputs = list(node.outputs)
-        if planned.absorbed is not None:
-            outputs = list(next(user for user, _ in node.outputs[0].uses()).outputs)
-        points = [self.plan.by_tensor.get(value.name or "") for value in outputs]
-        if points[0] is None:
-            self.floats[outputs[0].name or ""] = self._compute_float(node, planned.kernel)
-            return
-        grid = self.simulator.grid(points[0])
-        if not points[0].rounded:
-            values = kernels.clip(self._layer(node, None), grid)
-            self.floats[outputs[0].name or ""] = values
-            self.codes[outputs[0].name or ""] = Coded(codes=kernels.quantize(values, grid), grid=grid)
-            return
-        codes = self._compute(node, planned.kernel, grid)
-        for value, result in zip(outputs, codes if isinstance(codes, tuple) else (codes,), strict=True):
-            self.codes[value.name or ""] = Coded(codes=result, grid=grid)
-
-    def _compute_float(self, node: ir.Node, kernel: Kernel | None) -> Tensor:
-        """What a kernel writes before it is quantized, or where it is not."""
-        match kernel:
-            case Kernel.ADD:
-                return self._float_sum(node)
-            case Kernel.WEIGHT_ONLY:
-                x, bias = (input_at(node, index) for index in (0, 2))
-                assert x is not None
-                product = self.simulator.weight_only_kernel(node)
-                return product(self._float(x), None if bias is None else self._float(bias))
-        return self._layer(node, None)
-
-    def _compute(self, node: ir.Node, kernel: Kernel | None, grid: Grid) -> Tensor | tuple[Tensor, ...]:
-        op = self.simulator.ops[node.name or ""]
-        match kernel:
-            case Kernel.CONV | Kernel.GEMM | Kernel.MATMUL:
-                return self._layer(node, grid)
-            case Kernel.ADD if any(value is not None and value.name in self.floats for value in node.inputs):
-                return kernels.quantize(self._float_sum(node), grid)
-            case Kernel.WEIGHT_ONLY:
-                return kernels.quantize(self._compute_float(node, kernel), grid)
-            case Kernel.ADD:
-                return kernels.add(self._coded(node.inputs[0]), self._coded(node.inputs[1]), grid)
-            case Kernel.MUL:
-                return kernels.multiply(self._coded(node.inputs[0]), self._coded(node.inputs[1]), grid)
-            case Kernel.CONCAT:
-                return kernels.concat([self._coded(value) for value in node.inputs], grid, **op.kwargs)
-        x = self._coded(node.inputs[0])
-        match kernel:
-            case Kernel.HARD_SIGMOID:
-                numbers = sum_form(node, grid.scale)
-                offset = dataclasses.replace(x.grid, scale=numbers.offset, zero_point=0)
-                one = Coded(codes=torch.ones((), dtype=torch.int32), grid=offset)
-                return kernels.add(x, one, dataclasses.replace(grid, scale=numbers.scale))
-            case Kernel.GLOBAL_AVERAGE_POOL:
-                return kernels.global_average_pool(x, grid)
-            case Kernel.AVERAGE_POOL:
-                return kernels.average_pool(x, grid, **op.kwargs)
-            case Kernel.LOOKUP:
-                return self.simulator.table(node, x.grid, grid)[(x.codes - x.grid.storage_min).long()]
-            case Kernel.SOFTMAX:
-                return self.simulator.unary_kernel(node, x.grid, grid, x.codes.dim())(x.codes)
-        return self._move(op, x)
-
-    def _float_sum(self, node: ir.Node) -> Tensor:
-        first, second = (self._float(value) for value in node.inputs if value is not None)
-        return first + second
-
-    def _move(self, op: Op, x: Coded) -> Tensor | tuple[Tensor, ...]:
-        """Run an operator that moves or compares on centred codes, so that padding is the code of zero."""
-        rest = [self._float(value) for value in op.inputs[1:] if value is not None]
-        results = op.function(x.centred.to(torch.float32), *rest, **op.kwargs)
-        if isinstance(results, tuple):
-            return tuple(result.to(torch.int32) + x.grid.zero_point for result in results)
-        return results.to(torch.int32) + x.grid.zero_point
-
-    def _layer(self, node: ir.Node, grid: Grid | None) -> Tensor:
-        """Conv, Gemm or MatMul: codes on `grid`, float32 where it is None; a bias that is no point is a float."""
-        op = self.simulator.ops[node.name or ""]
-        x = self._coded(node.inputs[0])
-        weight_point = self.plan.by_tensor[(node.inputs[1].name if node.inputs[1] else "") or ""]
-        weight = self.simulator.encodings[weight_point.key]
-        bias_point = self.plan.bias_of.get(node.name or "")
-        bias = self.simulator.encodings[bias_point.key].codes if bias_point is not None else None
-        assert weight.codes is not None
-        accumulator = kernels.accumulate(
-            op.function,
-            x,
-            torch.from_numpy(weight.codes.astype(np.int32) - weight.zero_point),
-            None if bias is None else torch.from_numpy(bias),
-            **op.kwargs,
-        )
-        float_bias = node.inputs[2] if bias is None and len(node.inputs) > 2 else None
-        multiplier = x.grid.scale * weight.scale
-        if grid is not None and float_bias is None:
-            multiplier = multiplier / grid.scale
-        shape = (-1, *[1] * (accumulator.dim() - 2)) if node.op_type == "Conv" else (-1,)
-        channels = torch.from_numpy(np.asarray(multiplier, np.float32)).reshape(shape)
-        if grid is not None and float_bias is None:
-            return kernels.rescale(accumulator, channels, grid)
-        values = kernels.to_float(accumulator, channels)
-        if float_bias is not None:
-            values = values + self._float(float_bias).reshape(shape)
-        return values if grid is None else kernels.quantize(values, grid)
+            return IntegerRun(self.parts, self.names).run(batch)
