@@ -51,7 +51,7 @@ SCORED_IMAGES = {
 }
 REAL_IMAGES = {"cifar10": "cifar10_train_5000.npz"}  # the demo has its training digits, others the half not scored
 
-_MINUTES = {"w8a8": 2, "w6a6": 2, "w5a5": 5, "w4a8": 5, "w4a4": 10, "w4a4-everywhere": 10, "w3a3": 20}
+_MINUTES = {"w8a8": 2, "w6a6": 2, "w5a5": 5, "w4a8": 5, "w4a8-mixed": 5, "w4a4": 10, "w4a4-everywhere": 10, "w3a3": 20}
 _MORE_FOR_LARGE = 3  # times the minutes, for networks that take 224 x 224
 
 

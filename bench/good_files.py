@@ -14,7 +14,7 @@ import torch
 from bench.results_file import write_results
 from bench.usual_networks import USUAL_NETWORKS, load_drawn
 from calib.samplers import NoiseSampler
-from gdfq_export.choose_target import write_draft
+from gdfq_export.draft import write_draft
 from gdfq_export.float_model import FloatModel
 from gdfq_export.inspection.rules import check
 from gdfq_export.recipe import Bits
@@ -26,7 +26,7 @@ _IMAGES = 4
 def draft_file(network: FloatModel, target: str) -> onnx.ModelProto:
     """A W8A8 file in the target's form, with ranges from noise."""
     images = NoiseSampler(network.input_spec, network.num_classes, 0).draw(_IMAGES, _IMAGES)[0]
-    return write_draft(network, find_target(target), Bits(), images)[0]
+    return write_draft(network, target, Bits(), images).file
 
 
 @click.command()

@@ -17,22 +17,25 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import torch
+from torch import nn
 
 from bench.coverage import BITS, IMAGES, quantize_quickly
 from bench.latency_chart import draw_latency
 from bench.peers import nncf_file, static_default, static_recommended
 from bench.results_file import FOLDER, write_results
-from bench.usual_networks import USUAL_NETWORKS, load_drawn
+from bench.usual_networks import USUAL_NETWORKS, drawn_network, load_drawn
 from gdfq_export.backends import find_backend
+from gdfq_export.errors import BackendUnavailable
 from gdfq_export.float_model import FloatModel
 from gdfq_export.sources import load_model
 from gdfq_export.verify.coverage import measure_coverage
-from gdfq_export.verify.latency import interleave, summarize, versus
+from gdfq_export.verify.latency import interleave_timers, summarize, versus
 from gdfq_export.verify.not_measured import NotMeasured
 from gdfq_export.verify.resources import peak_memory_bytes
 
@@ -40,8 +43,17 @@ RESULTS = FOLDER / "latency"
 PAGE = FOLDER.parent.parent / "docs" / "latency.md"
 REAL = "cifar10_resnet20"
 NETWORKS = ("resnet18", "resnet50", "mobilenetv2_w1", "shufflenet_g1_w1", "mobilenetv3_small_w1", REAL)
-FLOAT, OV_FLOAT = "float, ONNX Runtime", "float, OpenVINO"
-OURS, OV_OURS = "ours W8A8, ort-cpu", "ours W8A8, openvino"
+FLOAT = {"onnxruntime": "float, ONNX Runtime", "openvino": "float, OpenVINO", "tensorrt": "float, TensorRT"}
+OURS = {
+    "onnxruntime": "ours W8A8, ort-cpu",
+    "openvino": "ours W8A8, openvino",
+    "tensorrt": "ours W8A8, tensorrt",
+}
+OURS_BESIDE = {
+    "onnxruntime": (("ort-cpu", "W4A8"), ("ort-cpu", "W4A4"), ("portable", "W8A8")),
+    "openvino": (("openvino", "W4A4"),),
+    "tensorrt": (("tensorrt", "W4A4"),),
+}
 PEERS = {"quantize_static, default": static_default, "quantize_static, recommended": static_recommended}
 NNCF = "NNCF, OpenVINO"
 _FEWEST_ROUNDS = 10
@@ -49,11 +61,10 @@ _FEWEST_ROUNDS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contestant:
-    """A file and the runtime it runs in; `unit` is the time that counts as 1."""
+    """A file and the runtime it runs in."""
 
     file: Path
     backend: str
-    unit: str
 
 
 @click.group()
@@ -74,11 +85,11 @@ def run(networks: str, batches: str, threads: int, seconds: float) -> None:
         with tempfile.TemporaryDirectory(prefix="gdfq-export-") as folder:
             contestants, missing = _contestants(name, model, Path(folder))
             for batch in map(int, batches.split(",")):
-                rows = _time(contestants, model, batch, threads, seconds)
+                rows, not_here = _time(contestants, model, batch, threads, seconds)
                 body = {"network": name, "batch": batch, "threads": threads, "seed": 0, "calibration_images": IMAGES}
                 path = write_results(
                     f"latency/{name}-batch{batch}",
-                    {**body, "input": model.input_spec.shape, "rows": rows, "missing": missing},
+                    {**body, "input": model.input_spec.shape, "rows": rows, "missing": {**missing, **not_here}},
                 )
                 for title, row in rows.items():
                     ratio = row["speed"]["value"]
@@ -89,41 +100,41 @@ def run(networks: str, batches: str, threads: int, seconds: float) -> None:
 
 
 def _network(name: str) -> FloatModel:
-    if name != REAL:
-        return load_drawn(name)
+    return load_model(_of_the_data(f"{REAL}.onnx")) if name == REAL else load_drawn(name)
+
+
+def _torch_network(name: str) -> nn.Module | torch.export.ExportedProgram:
+    return torch.export.load(_of_the_data(f"{REAL}.pt2")) if name == REAL else drawn_network(name)
+
+
+def _of_the_data(file: str) -> Path:
     folder = os.environ.get("GDFQ_EXPORT_DATA")
     if not folder:
         raise click.UsageError(f"GDFQ_EXPORT_DATA is not set; {REAL} is read from there")
-    return load_model(Path(folder) / "models" / f"{REAL}.onnx")
+    return Path(folder) / "models" / file
 
 
 def _contestants(name: str, model: FloatModel, folder: Path) -> tuple[dict[str, Contestant], dict[str, str]]:
-    """All files; and why a peer made none."""
+    """All files, those of a runtime together; and why a peer made none."""
     floating = folder / "float.onnx"
     floating.write_bytes(model.original.SerializeToString())
-    ort, openvino = "onnxruntime", "openvino"
-    found = {
-        FLOAT: Contestant(file=floating, backend=ort, unit=FLOAT),
-        OURS: Contestant(file=_ours(model, "ort-cpu", "W8A8", folder), backend=ort, unit=FLOAT),
-    }
-    for grid in ("W4A8", "W4A4"):
-        found[f"ours {grid}, ort-cpu"] = Contestant(file=_ours(model, "ort-cpu", grid, folder), backend=ort, unit=FLOAT)
-    found["ours W8A8, portable"] = Contestant(file=_ours(model, "portable", "W8A8", folder), backend=ort, unit=FLOAT)
-    found[OV_FLOAT] = Contestant(file=floating, backend=openvino, unit=OV_FLOAT)
-    for grid in ("W8A8", "W4A4"):
-        file = _ours(model, "openvino", grid, folder)
-        found[f"ours {grid}, openvino"] = Contestant(file=file, backend=openvino, unit=OV_FLOAT)
-    missing: dict[str, str] = {}
     images = torch.randn(IMAGES, *model.input_spec.shape, generator=torch.Generator().manual_seed(0))
-    makers: dict[str, tuple[str, str, Callable[[], Path]]] = {
-        title: (ort, FLOAT, lambda make=make: make(floating, images, folder)) for title, make in PEERS.items()
-    }
-    makers[NNCF] = (openvino, OV_FLOAT, lambda: nncf_file(None if name == REAL else name, floating, images, folder))
-    for title, (backend, unit, make) in makers.items():
-        try:
-            found[title] = Contestant(file=make(), backend=backend, unit=unit)
-        except Exception as error:  # whatever a peer raises is its row in the table
-            missing[title] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    makers: dict[str, dict[str, Callable[[], Path]]] = {backend: {} for backend in FLOAT}
+    for backend, beside in OURS_BESIDE.items():
+        makers[backend][FLOAT[backend]] = lambda: floating
+        for target, grid in ((OURS[backend].partition(", ")[2], "W8A8"), *beside):
+            makers[backend][f"ours {grid}, {target}"] = partial(_ours, model, target, grid, folder)
+    for title, make in PEERS.items():
+        makers["onnxruntime"][title] = partial(make, floating, images, folder)
+    makers["openvino"][NNCF] = lambda: nncf_file(_torch_network(name), images, folder)
+    found: dict[str, Contestant] = {}
+    missing: dict[str, str] = {}
+    for backend, files in makers.items():
+        for title, make_file in files.items():
+            try:
+                found[title] = Contestant(file=make_file(), backend=backend)
+            except Exception as error:  # whatever a peer raises is its row in the table
+                missing[title] = f"no file: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
     return found, missing
 
 
@@ -135,13 +146,19 @@ def _ours(model: FloatModel, target: str, grid: str, folder: Path) -> Path:
 
 def _time(
     contestants: dict[str, Contestant], model: FloatModel, batch: int, threads: int, seconds: float
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """A row for each file that runs here; and why the others do not."""
     images = torch.randn(batch, *model.input_spec.shape, generator=torch.Generator().manual_seed(1)).numpy()
-    runs: dict[str, Callable[[], object]] = {}
+    timers: dict[str, Callable[[], float]] = {}
     facts: dict[str, dict[str, Any]] = {}
+    missing: dict[str, str] = {}
     for title, contestant in contestants.items():
         started = time.perf_counter()
-        session = find_backend(contestant.backend).load(contestant.file, threads)
+        try:
+            session = find_backend(contestant.backend).load(contestant.file, threads)
+        except BackendUnavailable as error:
+            missing[title] = f"not measured: {error}"
+            continue
         session.run(images)
         loaded = time.perf_counter() - started
         coverage = measure_coverage(session.describe())
@@ -153,20 +170,19 @@ def _time(
             "float_compute": len(coverage.float_compute),
             "dequantize_left": len(coverage.dequantize),
         }
-        runs[title] = lambda session=session: session.run(images)  # type: ignore[misc]
-    samples = interleave(runs, budget_seconds=seconds, min_rounds=_FEWEST_ROUNDS)
-    return {
-        title: {
-            **facts[title],
-            "unit": contestant.unit,
+        timers[title] = session.timer(images)
+    samples = interleave_timers(timers, budget_seconds=seconds, min_rounds=_FEWEST_ROUNDS)
+    rows = {}
+    for title, own in facts.items():
+        unit, ours = (titles[contestants[title].backend] for titles in (FLOAT, OURS))
+        rows[title] = {
+            **own,
+            "unit": unit,
             "latency": asdict(summarize(samples[title])),
-            "speed": asdict(versus(samples[contestant.unit], samples[title])),
-            "ours_faster_by": asdict(
-                versus(samples[title], samples[OURS if contestant.backend == "onnxruntime" else OV_OURS])
-            ),
+            "speed": asdict(versus(samples[unit], samples[title])),
+            "ours_faster_by": asdict(versus(samples[title], samples[ours])),
         }
-        for title, contestant in contestants.items()
-    }
+    return rows, missing
 
 
 def _bytes(file: Path) -> int:
@@ -209,7 +225,7 @@ def _table(body: dict[str, Any]) -> list[str]:
             f"| {title} | {_ratio(row['speed'])} | {_ratio(row['ours_faster_by'])} | {row['latency']['p50_ms']:.2f} "
             f"| {row['bytes'] / 1e6:.2f} | {row['load_seconds']:.2f} | {_memory(row)} | {layers} |"
         )
-    lines += [f"| {title} | no file: {reason} |  |  |  |  |  |  |" for title, reason in body["missing"].items()]
+    lines += [f"| {title} | {reason} |  |  |  |  |  |  |" for title, reason in body["missing"].items()]
     return lines
 
 
@@ -224,13 +240,13 @@ def _ratio(ratio: dict[str, Any]) -> str:
 _HEAD = """# Latency
 
 Files of one network against each other, one thread, interleaved in one process: in every round every file runs a
-block, and a round gives one ratio of block medians; the median ratio stands here with its 95 % interval. *Times float's
-speed* is against the float network in the same runtime (OpenVINO in float32: its default on this CPU is bfloat16);
-*ours is faster by* is its time by that of our W8A8 file for the same runtime, above 1 where ours is faster. Networks at
-224 x 224 have drawn weights, cifar10_resnet20 real ones; every file is calibrated on the same number of images. NNCF
-quantizes what OpenVINO converts from the torch network, cifar10_resnet20 from ONNX. Memory is the peak of a process
-that loads the file and runs one batch, less that of one that only imports the runtime. `python -m bench.latency` makes
-this page.
+block of some 20 ms, and a round gives one ratio of block medians; the median ratio stands here with its 95 %
+interval. *Times float's speed* is against the float network in the same runtime (OpenVINO in float32: its default on
+this CPU is bfloat16); *ours is faster by* is its time by that of our W8A8 file for the same runtime, above 1 where
+ours is faster. Networks at 224 x 224 have drawn weights, cifar10_resnet20 real ones; every file is calibrated on the
+same number of images. NNCF quantizes what OpenVINO converts from the torch network. Memory is the peak of a process
+that loads the file and runs one batch, less that of one that only imports the runtime. `python -m bench.latency`
+makes this page.
 """
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from torch import Tensor
+from torch import Tensor, nn
 
 from gdfq_export.backends.onnxruntime import OnnxRuntime
 
@@ -49,17 +50,13 @@ def _reader(model: Path, images: Tensor) -> _Images:
     return _Images(OnnxRuntime().load(model, 1).input_name, images)
 
 
-def nncf_file(network: str | None, model: Path, images: Tensor, folder: Path) -> Path:
-    """NNCF's post-training quantization of what OpenVINO makes of the torch network; of `model` where there is none."""
+def nncf_file(network: nn.Module | torch.export.ExportedProgram, images: Tensor, folder: Path) -> Path:
+    """NNCF's post-training quantization of what OpenVINO makes of a torch network."""
     import nncf
     import openvino
 
-    from bench.usual_networks import drawn_network
-
-    if network is None:
-        converted = openvino.Core().read_model(model)
-    else:
-        converted = openvino.convert_model(drawn_network(network), example_input=images[:1])
+    example = images[:1] if isinstance(network, nn.Module) else None
+    converted = openvino.convert_model(network, example_input=example)
     converted.reshape([-1, *images.shape[1:]])
     converted.inputs[0].get_tensor().set_names({"image"})
     converted.outputs[0].get_tensor().set_names({"logits"})

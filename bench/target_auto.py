@@ -23,7 +23,7 @@ import torch
 from bench.coverage import BITS, IMAGES, quantize_quickly, recipe_for
 from bench.peers import nncf_file, static_default, static_recommended
 from bench.results_file import FOLDER, write_results
-from bench.usual_networks import USUAL_NETWORKS, load_drawn
+from bench.usual_networks import USUAL_NETWORKS, drawn_network, load_drawn
 from gdfq_export.backends import find_backend
 from gdfq_export.choose_target import choose_target
 from gdfq_export.float_model import FloatModel
@@ -99,7 +99,7 @@ def _files(name: str, model: FloatModel, choice: TargetChoice, folder: Path) -> 
     found["float, OpenVINO"] = (floating, "openvino")
     found["quantize_static, default"] = (static_default(floating, images, folder), "onnxruntime")
     found["quantize_static, recommended"] = (static_recommended(floating, images, folder), "onnxruntime")
-    found["NNCF, OpenVINO"] = (nncf_file(name, floating, images, folder), "openvino")
+    found["NNCF, OpenVINO"] = (nncf_file(drawn_network(name), images, folder), "openvino")
     return found
 
 

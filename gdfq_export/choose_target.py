@@ -1,8 +1,8 @@
 """`--target auto`: which runtime, with which file, runs this network fastest on this machine.
 
-For every target whose runtime is installed a draft is written: the recipe's bits, ranges from noise, no tuning. Its
-numbers are bad, its graph is that of the file to come, so its speed is. All drafts and the float network, in each
-runtime, then take turns (`verify/latency.py`).
+For every target whose runtime is installed a draft is written (`draft.py`): the recipe's bits, ranges from noise, no
+tuning. Its numbers are bad, its graph is that of the file to come, so its speed is. All drafts and the float network,
+in each runtime, then take turns (`verify/latency.py`).
 """
 
 from __future__ import annotations
@@ -11,26 +11,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import onnx
 import torch
 
 from calib.samplers import NoiseSampler
 from gdfq_export.backends import BACKENDS
 from gdfq_export.backends.base import Backend, Session
+from gdfq_export.draft import write_draft
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.float_model import FloatModel
 from gdfq_export.progress import Progress
-from gdfq_export.recipe import Bits, Calibration, Recipe
-from gdfq_export.simulator import IntegerSimulator, Simulator
+from gdfq_export.recipe import Recipe
 from gdfq_export.targets import TARGETS, Target
-from gdfq_export.tuned_network import plan_of
-from gdfq_export.tuning import calibrate
 from gdfq_export.verify.coverage import measure_coverage
 from gdfq_export.verify.latency import RatioInterval, Samples, interleave, summarize, versus
 from gdfq_export.verify.target_choice import Candidate, TargetChoice
-from gdfq_export.writer import write_onnx
 
-__all__ = ["choose_target", "write_draft"]
+__all__ = ["choose_target"]
 
 _IMAGES = 8
 _SECONDS = 6.0
@@ -38,7 +34,7 @@ _AS_FAST = 0.97  # of the speed of the fastest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Draft:
+class _Timed:
     session: Session
     integer_compute: int
     float_compute: int
@@ -57,7 +53,7 @@ def choose_target(
     """
     images = NoiseSampler(model.input_spec, model.num_classes, seed).draw(max(_IMAGES, batch), 8)[0]
     floats: dict[str, Session] = {}
-    drafts: dict[str, _Draft] = {}
+    drafts: dict[str, _Timed] = {}
     reasons: dict[str, str] = {}
     with progress.phase("write drafts") as phase:
         for done, target in enumerate(TARGETS.values()):
@@ -83,26 +79,14 @@ class _Wrong(Exception):
 
 def _draft(
     model: FloatModel, recipe: Recipe, target: Target, backend: Backend, images: torch.Tensor, threads: int
-) -> _Draft:
-    file, exact = write_draft(model, target, recipe.bits, images[:_IMAGES])
-    session = backend.load(file.SerializeToString(), threads)
-    if target.exact and not exact.plan.native:
+) -> _Timed:
+    draft = write_draft(model, target.name, recipe.bits, images[:_IMAGES])
+    session = backend.load(draft.file.SerializeToString(), threads)
+    if target.exact and not draft.plan.native:
         few = images[:2].numpy()
-        _require_same(backend.name, session.run(few), exact.run(few)[session.output_name])
+        _require_same(backend.name, session.run(few), draft.exact.run(few)[session.output_name])
     coverage = measure_coverage(session.describe())
-    return _Draft(session=session, integer_compute=coverage.integer_compute, float_compute=len(coverage.float_compute))
-
-
-def write_draft(
-    model: FloatModel, target: Target, bits: Bits, images: torch.Tensor
-) -> tuple[onnx.ModelProto, IntegerSimulator]:
-    """A file in the target's form with ranges from `images` [N, C, H, W] and no tuning, and its simulation."""
-    plan = plan_of(model, target.name, bits)
-    simulator = Simulator(model.folded, plan, logits=model.logits_name)
-    calibrate(simulator, [images], Calibration(activations="minmax", weights="minmax"))
-    encodings, parameters = simulator.freeze(), simulator.tuned_parameters()
-    file = write_onnx(model.folded, plan, encodings, parameters, {"draft": "for timing", "target": target.name})
-    return file, IntegerSimulator(model.folded, plan, encodings, parameters)
+    return _Timed(session=session, integer_compute=coverage.integer_compute, float_compute=len(coverage.float_compute))
 
 
 def _require_same(runtime: str, found: np.ndarray, simulated: np.ndarray) -> None:
@@ -111,7 +95,7 @@ def _require_same(runtime: str, found: np.ndarray, simulated: np.ndarray) -> Non
         raise _Wrong(f"{runtime} on this CPU does not compute what is simulated (logits differ by {difference:.2g})")
 
 
-def _time(floats: dict[str, Session], drafts: dict[str, _Draft], images: np.ndarray) -> dict[str, Samples]:
+def _time(floats: dict[str, Session], drafts: dict[str, _Timed], images: np.ndarray) -> dict[str, Samples]:
     runs: dict[str, Callable[[], object]] = {}
     for name, session in floats.items():
         runs[f"float in {name}"] = lambda session=session: session.run(images)  # type: ignore[misc]
@@ -122,7 +106,7 @@ def _time(floats: dict[str, Session], drafts: dict[str, _Draft], images: np.ndar
 
 def _choose(
     floats: dict[str, Session],
-    drafts: dict[str, _Draft],
+    drafts: dict[str, _Timed],
     reasons: dict[str, str],
     samples: dict[str, Samples],
     batch: int,

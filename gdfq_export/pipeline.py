@@ -19,17 +19,18 @@ from gdfq_export.backends import BACKENDS
 from gdfq_export.backends.choose import choose_backend
 from gdfq_export.budget import Budget
 from gdfq_export.data import ImageSource
+from gdfq_export.file_metadata import file_metadata
 from gdfq_export.files import atomic_output, require_writable
 from gdfq_export.float_model import FloatModel
 from gdfq_export.inspection.rules import check
-from gdfq_export.placement import forewarnings
+from gdfq_export.placement import forewarnings, plan_of
 from gdfq_export.plan import QuantPlan
 from gdfq_export.progress import Progress
 from gdfq_export.recipe import Recipe, recipe_sha256
-from gdfq_export.run_report import file_metadata, report_run
+from gdfq_export.run_report import report_run
 from gdfq_export.simulator import IntegerSimulator
 from gdfq_export.targets import find_target
-from gdfq_export.tuned_network import plan_of, tune_network
+from gdfq_export.tuned_network import tune_network
 from gdfq_export.verify.accuracy import LabelledImages
 from gdfq_export.verify.gates import decide
 from gdfq_export.verify.report import Report

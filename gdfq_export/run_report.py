@@ -21,7 +21,6 @@ from gdfq_export.recipe import Recipe, recipe_sha256
 from gdfq_export.tuned_network import TunedNetwork
 from gdfq_export.verify.machine import this_machine, versions
 from gdfq_export.verify.not_measured import NotMeasured
-from gdfq_export.verify.preprocessing import preprocessing_text
 from gdfq_export.verify.report import (
     BudgetFacts,
     CalibrationFacts,
@@ -37,23 +36,9 @@ from gdfq_export.verify.report import (
 from gdfq_export.verify.target_choice import TargetChoice
 from gdfq_export.verify.verify import Verification
 
-__all__ = ["file_metadata", "report_file", "report_run"]
+__all__ = ["report_file", "report_run"]
 
 _AS_SIMULATED = 0.95  # of the answers, where a runtime adds floats in an order of its own
-
-
-def file_metadata(model: FloatModel, recipe: Recipe, source: ImageSource) -> dict[str, str]:
-    """What the ONNX file says of its origin."""
-    return {
-        "version": __version__,
-        "target": recipe.target,
-        "recipe": recipe.name,
-        "recipe_sha256": recipe_sha256(recipe),
-        "seed": str(source.seed),
-        "source_sha256": model.sha256,
-        "calibration_source": source.name,
-        "preprocessing": preprocessing_text(model.input_spec),
-    }
 
 
 def report_run(

@@ -10,18 +10,21 @@ from torch import Tensor
 
 from gdfq_export.budget import Budget
 from gdfq_export.data import ImageSource
+from gdfq_export.draft import write_draft
+from gdfq_export.file_metadata import file_metadata
 from gdfq_export.float_model import FloatModel
 from gdfq_export.graph.fold import ChannelStatistics
-from gdfq_export.placement import build_plan
+from gdfq_export.placement import plan_of
 from gdfq_export.plan import QuantPlan
-from gdfq_export.recipe import Bits, Recipe
+from gdfq_export.recipe import MixedBits, Recipe
 from gdfq_export.simulator import Encoding, Simulator
-from gdfq_export.targets import find_target
 from gdfq_export.tuning import published_finetune, tune
 from gdfq_export.tuning.mixed_bits import Mix, mix_bits
 from gdfq_export.tuning.outliers import without_outliers
 
-__all__ = ["TunedNetwork", "plan_of", "tune_network"]
+__all__ = ["TunedNetwork", "tune_network"]
+
+_WEIGHED_ON = 8  # images that give a draft its ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +53,6 @@ class TunedNetwork:
     warnings: tuple[str, ...]
 
 
-def plan_of(model: FloatModel, target: str, bits: Bits) -> QuantPlan:
-    """Which tensors are quantized, and how."""
-    low, high = min(model.input_spec.low), max(model.input_spec.high)
-    return build_plan(model.folded, find_target(target), bits, logits=model.logits_name, input_range=(low, high))
-
-
 def tune_network(
     model: FloatModel, plan: QuantPlan, recipe: Recipe, source: ImageSource, clock: Budget | None
 ) -> TunedNetwork:
@@ -75,7 +72,7 @@ def tune_network(
         return _frozen(simulator, recipe, source.trainer.images, None)
     drawn, labels = source.draw(recipe.images_drawn, "make images")
     images, left_out = _without_outliers(simulator, drawn, recipe, source)
-    mix = _mix(model, simulator, images, recipe, source)
+    mix, notes = _mix(model, simulator, images, recipe, source)
     if mix is not None:
         recipe = recipe.model_copy(update={"bits": mix.bits})
         simulator = _simulator(model, plan_of(model, recipe.target, mix.bits), source)
@@ -93,7 +90,7 @@ def tune_network(
         data = recipe.data.model_copy(update={"images": len(drawn)})
         tuning = recipe.tuning.model_copy(update={"finetune": tuned.finetune})
         recipe = recipe.model_copy(update={"data": data, "tuning": tuning})
-    return _frozen(simulator, recipe, len(images), (drawn, labels), mix, (*left_out, *tuned.warnings))
+    return _frozen(simulator, recipe, len(images), (drawn, labels), mix, (*left_out, *notes, *tuned.warnings))
 
 
 def _simulator(model: FloatModel, plan: QuantPlan, source: ImageSource) -> Simulator:
@@ -111,19 +108,46 @@ def _without_outliers(
     return kept, () if left_out is None else (left_out,)
 
 
-def _mix(model: FloatModel, simulator: Simulator, images: Tensor, recipe: Recipe, source: ImageSource) -> Mix | None:
+def _mix(
+    model: FloatModel, simulator: Simulator, images: Tensor, recipe: Recipe, source: ImageSource
+) -> tuple[Mix | None, tuple[str, ...]]:
+    """What `bits.mixed` comes to, and what the user should know of it."""
     mixed = recipe.bits.mixed
     if mixed is None:
-        return None
+        return None, ()
+    room, warnings = _room(model, images, recipe, mixed, source)
     with source.progress.phase("measure layers") as phase:
-        return mix_bits(
+        mix = mix_bits(
             simulator,
             images,
             recipe.bits,
             mixed,
             plan_with=lambda bits: plan_of(model, recipe.target, bits),
+            room=room,
             on_layer=lambda done, total: phase(done, total, {}),
         )
+    return mix, warnings
+
+
+def _room(
+    model: FloatModel, images: Tensor, recipe: Recipe, mixed: MixedBits, source: ImageSource
+) -> tuple[int | None, tuple[str, ...]]:
+    """Bytes that the file may grow by until it takes `mixed.size_ratio` of the float file's; None: no such limit.
+
+    A draft is weighed. Cast nodes that raised layers do without are counted, so that the file is rather smaller.
+    """
+    if mixed.size_ratio is None:
+        return None, ()
+    facts = file_metadata(model, recipe, source)
+    least = write_draft(model, recipe.target, recipe.bits, images[:_WEIGHED_ON].cpu(), facts).file.ByteSize()
+    floating = model.original.ByteSize()
+    room = int(mixed.size_ratio * floating) - least
+    if room >= 0:
+        return room, ()
+    return None, (
+        f"bits.mixed.size_ratio is {mixed.size_ratio:g}, and the file takes {least / floating:.3f} of the float file's "
+        "bytes before any layer is raised: bits.mixed.growth alone limits which are",
+    )
 
 
 def _frozen(

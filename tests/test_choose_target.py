@@ -11,7 +11,7 @@ import pytest
 from gdfq_export import choose_target as module
 from gdfq_export.backends import BACKENDS
 from gdfq_export.backends.onnxruntime import OnnxRuntime
-from gdfq_export.choose_target import _choose, _Draft, choose_target
+from gdfq_export.choose_target import _choose, _Timed, choose_target
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.float_model import FloatModel
 from gdfq_export.progress import SilentProgress
@@ -27,7 +27,7 @@ def chosen(**milliseconds: float) -> TargetChoice:
     times = {"float in onnxruntime": 10.0} | {name.replace("_", "-"): value for name, value in milliseconds.items()}
     samples = {name: value * random.uniform(0.99, 1.01, size=(20, 5)) for name, value in times.items()}
     drafts = {
-        name: _Draft(session=None, integer_compute=3, float_compute=0)  # type: ignore[arg-type]
+        name: _Timed(session=None, integer_compute=3, float_compute=0)  # type: ignore[arg-type]
         for name in samples
         if name in TARGETS
     }

@@ -201,6 +201,25 @@ def test_mixed_bits_are_told_and_as_exceptions_repeat_the_run(demo: FloatModel, 
     assert isinstance(result.report.parity, ParityResult) and result.report.parity.exact
 
 
+def test_a_file_is_not_larger_than_mixed_bits_may_make_it(demo: FloatModel, tmp_path: Path) -> None:
+    few, least = RECIPE.model_copy(update={"data": Data(method="noise")}), Bits(weights=4, first_last=4)
+    bare = quantize(demo, tmp_path / "q.onnx", recipe=few.model_copy(update={"bits": least})).report.files
+    within = bare.size_ratio + 0.02
+
+    def mixed(size_ratio: float) -> pipeline.QuantizeResult:
+        bits = least.model_copy(update={"mixed": MixedBits(growth=1, size_ratio=size_ratio)})
+        return quantize(demo, tmp_path / "q.onnx", recipe=few.model_copy(update={"bits": bits}))
+
+    report = mixed(within).report
+    assert report.mixed_bits is not None and 0 < len(report.mixed_bits.raised) < len(report.mixed_bits.sensitivity)
+    assert within - 0.02 < report.files.size_ratio <= within
+    assert not any("size_ratio" in warning for warning in report.warnings)
+
+    report = mixed(bare.size_ratio - 0.02).report
+    assert report.mixed_bits is not None and len(report.mixed_bits.raised) == len(report.mixed_bits.sensitivity)
+    assert sum("before any layer is raised: bits.mixed.growth alone" in warning for warning in report.warnings) == 1
+
+
 def test_mixed_bits_have_no_images_while_a_generator_is_trained_beside(demo: FloatModel, tmp_path: Path) -> None:
     published = load_recipe("paper/gdfq").model_copy(update={"bits": Bits(mixed=MixedBits())})
     with pytest.raises(InputError, match=r"bits\.mixed in the recipe paper/gdfq measures layers on images"):

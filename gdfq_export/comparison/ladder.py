@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gdfq_export.errors import InputError
-from gdfq_export.recipe import DEFAULT_RECIPE, Bits, Recipe, Verify, load_recipe
+from gdfq_export.recipe import DEFAULT_RECIPE, Bits, MixedBits, Recipe, Verify, load_recipe
 from gdfq_export.recipe.explain import hint
 from gdfq_export.targets import find_target
 
@@ -19,6 +19,7 @@ __all__ = [
     "AS_PUBLISHED",
     "GRIDS",
     "METHODS",
+    "MIXED",
     "BudgetUse",
     "Method",
     "recipe_for",
@@ -76,12 +77,14 @@ GRIDS = {
     "w6a6-first-last": Bits(weights=6, activations=6, first_last=6),
     "w5a5": Bits(weights=5, activations=5),
     "w4a8": Bits(weights=4),
+    "w4a8-mixed": Bits(weights=4, first_last=4, mixed=MixedBits(growth=0.05, size_ratio=0.15)),
     "w4a4": Bits(weights=4, activations=4),
     "w4a4-first-last": Bits(weights=4, activations=4, first_last=4),
     "w4a4-everywhere": Bits(weights=4, activations=4, first_last=4, residual=4, input=4),
     "w3a3": Bits(weights=3, activations=3),
 }
 AS_PUBLISHED = "-first-last"  # first and last layer have the bits of all others, as in the papers' own figures
+MIXED = "-mixed"  # the layers that need it have 8 bits, wherever they stand, as our recipe for these bits has it
 LARGE = 64  # pixels a side from which GDFQ runs with its settings for ImageNet
 
 _RUNTIME = DEFAULT_RECIPE.partition("-")[2]  # our recipes are named by bits and runtime
@@ -114,7 +117,7 @@ def recipe_for(method: str, bits: str, shape: tuple[int, int, int], *, target: s
     """
     require_known([method], [bits])
     rung = METHODS[method]
-    name = rung.recipe or f"{bits.removesuffix(AS_PUBLISHED)}-{_RUNTIME}"
+    name = rung.recipe or f"{bits.removesuffix(AS_PUBLISHED).removesuffix(MIXED)}-{_RUNTIME}"
     if rung.large_recipe is not None and min(shape[1:]) >= LARGE:
         name = rung.large_recipe
     recipe = load_recipe(name).model_copy(update={"bits": GRIDS[bits], "verify": _VERIFY})

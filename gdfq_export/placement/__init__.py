@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from gdfq_export.float_model import FloatModel
 from gdfq_export.placement.kernels import choose_kernels
 from gdfq_export.placement.nodes import activation_bounds
 from gdfq_export.placement.points import place_points
@@ -22,9 +23,19 @@ from gdfq_export.placement.weight_forms import forewarnings, with_forms
 from gdfq_export.placement.widths import Widths
 from gdfq_export.plan import QuantPlan
 from gdfq_export.recipe import Bits
-from gdfq_export.targets import Target
+from gdfq_export.targets import Target, find_target
 
-__all__ = ["activation_bounds", "build_plan", "clipped_summand", "forewarnings", "unsuitable"]
+__all__ = ["activation_bounds", "build_plan", "clipped_summand", "forewarnings", "plan_of", "unsuitable"]
+
+
+def plan_of(model: FloatModel, target: str, bits: Bits) -> QuantPlan:
+    """The plan of a network for the target of that name.
+
+    Raises:
+        InputError: no target has that name, or as `build_plan` says.
+    """
+    low, high = min(model.input_spec.low), max(model.input_spec.high)
+    return build_plan(model.folded, find_target(target), bits, logits=model.logits_name, input_range=(low, high))
 
 
 def build_plan(

@@ -23,6 +23,11 @@ class MixedBits(Section):
 
     weights: BitWidth = Field(8, description="that the weights of a raised layer get")
     growth: Share = Field(0.05, description="of the bytes that all weights take in the file, at most")
+    size_ratio: Share | None = Field(
+        None,
+        description="of the float file's bytes that the file takes, at most, if it takes fewer before any layer is "
+        "raised; null: growth alone limits it",
+    )
 
 
 class Bits(Section):

@@ -52,6 +52,7 @@ def mix_bits(
     mixed: MixedBits,
     *,
     plan_with: Callable[[Bits], QuantPlan],
+    room: int | None = None,
     on_layer: Callable[[int, int], None] | None = None,
 ) -> Mix:
     """Raise the layers that gain most from it.
@@ -62,6 +63,7 @@ def mix_bits(
         bits: the recipe's; what it says of a layer by name holds.
         mixed: bits of a raised layer, and the growth allowed.
         plan_with: the network's plan for any bits.
+        room: bytes that the file may grow by, beside `mixed.growth`; None sets no such limit.
         on_layer: called with the layers measured and their number.
 
     Raises:
@@ -81,7 +83,8 @@ def mix_bits(
             "raise; lower bits.weights, or leave bits.mixed out"
         )
     sensitivity = weight_sensitivity(simulator, images[:_IMAGES], on_layer=on_layer)
-    names = layers_to_raise(costs, sensitivity, int(mixed.growth * sum(sizes.values())))
+    left = int(mixed.growth * sum(sizes.values()))
+    names = layers_to_raise(costs, sensitivity, left if room is None else min(left, room))
     return Mix(
         bits=_raised(bits, mixed, names),
         sensitivity=sensitivity,

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from gdfq_export.comparison.ladder import AS_PUBLISHED, GRIDS, METHODS, BudgetUse, recipe_for, require_known, words_for
+from gdfq_export.comparison.ladder import (
+    AS_PUBLISHED,
+    GRIDS,
+    METHODS,
+    MIXED,
+    BudgetUse,
+    recipe_for,
+    require_known,
+    words_for,
+)
 from gdfq_export.errors import InputError
 from gdfq_export.recipe import load_recipe
 
@@ -16,10 +25,16 @@ def test_all_methods_fill_the_same_grid(bits: str) -> None:
     assert all(recipe_for(method, bits, SHAPE).bits == GRIDS[bits] for method in METHODS)
 
 
-@pytest.mark.parametrize("bits", [name for name in GRIDS if not name.endswith(AS_PUBLISHED)])
-def test_our_recipes_have_the_grids_they_are_named_by(bits: str) -> None:
-    assert load_recipe(f"{bits}-ort-cpu").bits == GRIDS[bits]
+@pytest.mark.parametrize("bits", [name for name in GRIDS if not name.endswith((AS_PUBLISHED, MIXED))])
+def test_our_recipes_have_the_grids_they_are_named_by_mixed_where_there_is_such_a_grid(bits: str) -> None:
+    assert load_recipe(f"{bits}-ort-cpu").bits == GRIDS.get(f"{bits}{MIXED}", GRIDS[bits])
     assert recipe_for("ours", bits, SHAPE).name == f"{bits}-ort-cpu"
+
+
+def test_mixed_bits_are_our_recipe_s_as_it_is() -> None:
+    mixed, own = recipe_for("ours", "w4a8-mixed", SHAPE), load_recipe("w4a8-ort-cpu")
+    assert mixed.bits == own.bits and own.bits.mixed is not None
+    assert mixed.name == "w4a8-ort-cpu"
 
 
 def test_real_images_get_our_recipe() -> None:
@@ -56,4 +71,5 @@ def test_unknown_names_are_refused_with_what_there_is() -> None:
 
 def test_a_grid_in_words() -> None:
     assert words_for("w8a8") == "W8A8"
+    assert words_for("w4a8-mixed") == "W4A8 mixed"
     assert words_for("w4a4-first-last") == "W4A4 first and last"

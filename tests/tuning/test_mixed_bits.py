@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdfq_export.errors import InputError
+from gdfq_export.plan import QuantPlan
 from gdfq_export.recipe import Bits, LayerBits, MixedBits
 from gdfq_export.simulator import Mode
 from gdfq_export.tuning.mixed_bits import Mix, layers_to_raise, mix_bits, weight_sensitivity
@@ -34,8 +35,11 @@ def test_what_gives_most_for_a_byte_comes_first_and_what_costs_nothing_before() 
     assert layers_to_raise(costs, sensitivity, 6) == ["free", "small"]
 
 
-def mix(bits: Bits, mixed: MixedBits) -> Mix:
-    return mix_bits(simulator_with(bits), images(32), bits, mixed, plan_with=lambda each: simulator_with(each).plan)
+def mix(bits: Bits, mixed: MixedBits, room: int | None = None) -> Mix:
+    def plan(each: Bits) -> QuantPlan:
+        return simulator_with(each).plan
+
+    return mix_bits(simulator_with(bits), images(32), bits, mixed, plan_with=plan, room=room)
 
 
 def test_raised_layers_have_the_bits_asked_for_and_the_weights_grow_as_said() -> None:
@@ -50,6 +54,15 @@ def test_raised_layers_have_the_bits_asked_for_and_the_weights_grow_as_said() ->
     assert made.growth == pytest.approx(grown, rel=1e-6)
     assert 0 < made.growth <= 0.4
     assert made.bits.mixed is None
+
+
+def test_the_file_s_room_limits_what_is_raised_where_the_growth_of_the_weights_would_not() -> None:
+    bits = Bits(weights=4, first_last=4)
+    sizes = {layer.name: layer.weight.numel() for layer in simulator_with(bits).layers()}
+    smallest = min(sizes, key=lambda name: sizes[name])
+    assert mix(bits, MixedBits(growth=1), room=sizes[smallest] // 2).raised == [smallest]  # 4 bits of each code more
+    assert mix(bits, MixedBits(growth=1), room=0).raised == []
+    assert mix(bits, MixedBits(growth=0), room=10**9).raised == []
 
 
 def test_bits_that_need_no_more_room_in_the_file_cost_nothing() -> None:

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import onnx
 
 from calib.samplers import NoiseSampler
+from gdfq_export.draft import Draft, write_draft
 from gdfq_export.float_model import FloatModel
 from gdfq_export.plan import QuantPlan
-from gdfq_export.recipe import Bits, Calibration
-from gdfq_export.simulator import Encoding, IntegerSimulator, Simulator, read_back
-from gdfq_export.tuned_network import plan_of
-from gdfq_export.tuning import calibrate
+from gdfq_export.recipe import Bits
+from gdfq_export.simulator import Encoding, IntegerSimulator, read_back
 from gdfq_export.verify.parity import parity
-from gdfq_export.writer import write_onnx
-
-
-@dataclass(frozen=True, kw_only=True)
-class Draft:
-    plan: QuantPlan
-    encodings: dict[str, Encoding]
-    file: onnx.ModelProto
 
 
 def drafted(model: FloatModel, bits: Bits, target: str = "ort-cpu") -> Draft:
-    plan = plan_of(model, target, bits)
-    simulator = Simulator(model.folded, plan, logits=model.logits_name)
     images = NoiseSampler(model.input_spec, model.num_classes, 0).draw(8, 8)[0]
-    calibrate(simulator, [images], Calibration(activations="minmax", weights="minmax"))
-    encodings, parameters = simulator.freeze(), simulator.tuned_parameters()
-    file = write_onnx(model.folded, plan, encodings, parameters, {"target": target})
-    return Draft(plan=plan, encodings=dict(encodings), file=file)
+    return write_draft(model, target, bits, images, {"target": target})
 
 
 def noise(model: FloatModel, count: int) -> np.ndarray:
