@@ -36,7 +36,9 @@ class QuantPoint:
     absorbed Relu: 0 and infinity; the network's input: its pixels). `packed` are the bits of the types below a byte
     that may hold the codes, `native` says that DequantizeLinear reads such a type without a Cast, and `block` how many
     inputs in a row share a scale, where those of an output channel do not all. Where `rounded` is false, the runtime
-    keeps values within the codes' limits and leaves them as they are in between.
+    keeps values within the codes' limits and leaves them as they are in between. `knee` and its negative should be
+    values of codes, since a function that the target clips codes for bends there; where that would widen the range by
+    much, they are not.
     """
 
     key: str
@@ -52,6 +54,7 @@ class QuantPoint:
     native: bool = False
     block: int | None = None
     rounded: bool = True
+    knee: float | None = None
     low: float = -math.inf
     high: float = math.inf
 

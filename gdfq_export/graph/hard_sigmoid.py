@@ -8,9 +8,12 @@ import onnx_ir as ir
 
 from gdfq_export.graph.constant import constant_array, input_at, unused_name
 
-__all__ = ["HardSigmoidPass", "is_of_hard_swish"]
+__all__ = ["KNEE", "HardSigmoidPass", "is_of_hard_swish"]
 
-_ALPHA, _BETA = 1 / 6, 0.5  # ONNX HardSwish-14
+KNEE = 3
+"""Where HardSwish (ONNX HardSwish-14) bends, on both sides of zero."""
+
+_ALPHA, _BETA = 1 / (2 * KNEE), 0.5
 
 
 def is_of_hard_swish(node: ir.Node) -> bool:

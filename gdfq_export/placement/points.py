@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import onnx_ir as ir
 
+from gdfq_export.graph.hard_sigmoid import KNEE, is_of_hard_swish
 from gdfq_export.placement.kernels import Clipped, Kernels
 from gdfq_export.placement.nodes import activation_bounds, bounds_of, name_of, required
 from gdfq_export.placement.weight_forms import block_of
@@ -27,7 +28,7 @@ def place_points(kernels: Kernels, widths: Widths, input_range: tuple[float, flo
         rule = kernels.rule(node)
         if rule is not None:
             walk.place(node, rule)
-    return tuple(walk.with_shared_bits())
+    return tuple(walk.with_shared_numbers())
 
 
 class _Walk:
@@ -157,8 +158,23 @@ class _Walk:
         short = name.removesuffix("_output_0")
         return name if short in self.taken else short
 
-    def with_shared_bits(self) -> Iterable[QuantPoint]:
+    def with_shared_numbers(self) -> Iterable[QuantPoint]:
+        """The widest bits of a group are those of all its points, and so are its knees."""
         widest: dict[str, int] = {}
         for point in self.points.values():
             widest[point.group] = max(widest.get(point.group, 0), point.bits)
-        return (dataclasses.replace(point, bits=widest[point.group]) for point in self.points.values())
+        bent = {point.group for point in map(self._read_by_hard_swish, self.kernels.graph) if point is not None}
+        for point in self.points.values():
+            bits = widest[point.group]
+            knee = float(KNEE) if point.group in bent and bits == WHOLE_BITS else None
+            yield dataclasses.replace(point, bits=bits, knee=knee)
+
+    def _read_by_hard_swish(self, gate: ir.Node) -> QuantPoint | None:
+        """What a HardSigmoid reads that may clip its codes: it multiplies that very value, and may be below -3."""
+        rule = self.kernels.rule(gate)
+        if rule is None or not rule.clips_codes or not is_of_hard_swish(gate):
+            return None
+        users = [user for user, _ in gate.outputs[0].uses()]
+        point = self.points[name_of(required(gate, 0))]
+        alone = len(users) == 1 and users[0].op_type == "Mul" and gate.inputs[0] in users[0].inputs
+        return point if alone and point.role is Role.ACTIVATION and point.low <= -KNEE else None

@@ -1,8 +1,12 @@
-"""HardSigmoid on codes, as a saturating Add (ONNX HardSigmoid-6).
+"""HardSigmoid on codes (ONNX HardSigmoid-6): as a saturating Add, or as a Clip of the codes themselves.
 
 max(0, min(1, alpha x + beta)) is alpha times x + beta / alpha, kept between 0 and 1 / alpha. The integer Add of x and
 the constant beta / alpha does that by itself: with a zero point of 0 its codes end at 0, and with a scale of
 s / alpha at the code of 1. Read with the scale s, the same codes are the HardSigmoid.
+
+Inside a HardSwish (ONNX HardSwish-14) it is (x + 3) / 6 between x = -3 and x = 3. Where both are codes of x, n steps
+from its zero point z, the codes of x kept between z - n and z + n, read with the zero point z - n and a sixth of the
+scale, are the HardSigmoid: nothing is computed and nothing is rounded (`QuantPoint.knee`).
 """
 
 from __future__ import annotations
@@ -12,7 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-__all__ = ["SumForm", "sum_form"]
+from gdfq_export.graph.hard_sigmoid import KNEE, is_of_hard_swish
+
+__all__ = ["ClipForm", "SumForm", "clip_form", "sum_form", "written_as_clip"]
+
+_CODES = (0, 255)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,3 +35,34 @@ def sum_form(node: ir.Node, scale: np.ndarray | np.float32) -> SumForm:
     """Numbers of a HardSigmoid whose output has the scale `scale` and the zero point 0."""
     alpha, beta = node.attributes.get_float("alpha", 0.2), node.attributes.get_float("beta", 0.5)
     return SumForm(offset=np.float32(beta / alpha), scale=np.float32(np.float64(scale) / alpha))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipForm:
+    """Limits of the codes of x, uint8, and the grid that they are read with."""
+
+    low: int
+    high: int
+    scale: np.float32
+    zero_point: int
+
+
+def clip_form(scale: np.ndarray | np.float32, zero_point: int) -> ClipForm | None:
+    """The HardSigmoid of a HardSwish on codes of x with this grid; None where -3 or 3 is none of its steps."""
+    steps = round(KNEE / float(scale))
+    if steps < 1 or np.float32(KNEE) / np.float32(steps) != np.float32(scale) or zero_point - steps < _CODES[0]:
+        return None
+    return ClipForm(
+        low=zero_point - steps,
+        high=min(zero_point + steps, _CODES[1]),
+        scale=np.float32(np.float64(scale) / (2 * KNEE)),
+        zero_point=zero_point - steps,
+    )
+
+
+def written_as_clip(
+    node: ir.Node, source: tuple[np.ndarray | np.float32, int], result: tuple[np.ndarray | np.float32, int]
+) -> ClipForm | None:
+    """The form of a HardSigmoid between two grids, each a scale and a zero point; None where it is a sum."""
+    form = clip_form(*source) if is_of_hard_swish(node) else None
+    return form if form is not None and (form.scale, form.zero_point) == (np.float32(result[0]), result[1]) else None

@@ -17,7 +17,7 @@ from gdfq_export.graph.constant import input_at
 from gdfq_export.importer import Op
 from gdfq_export.plan import PlannedNode, Role
 from gdfq_export.simulator import kernels
-from gdfq_export.simulator.hard_sigmoid import sum_form
+from gdfq_export.simulator.hard_sigmoid import sum_form, written_as_clip
 from gdfq_export.simulator.integer_parts import IntegerParts
 from gdfq_export.simulator.kernels import Coded, Grid
 from gdfq_export.targets import Kernel
@@ -147,6 +147,9 @@ class IntegerRun:
         x = self._coded(node.inputs[0])
         match kernel:
             case Kernel.HARD_SIGMOID:
+                grids = ((each.scale, each.zero_point) for each in (x.grid, grid))
+                if (form := written_as_clip(node, *grids)) is not None:
+                    return x.codes.clamp(form.low, form.high)
                 numbers = sum_form(node, grid.scale)
                 offset = dataclasses.replace(x.grid, scale=numbers.offset, zero_point=0)
                 one = Coded(codes=torch.ones((), dtype=torch.int32), grid=offset)

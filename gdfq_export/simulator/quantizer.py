@@ -3,8 +3,10 @@
 y = s * (clamp(round(x / s) + z, q_min, q_max) - z), with round half to even and a true division, as ONNX QuantizeLinear
 does it. The gradient of the rounding is the identity (straight-through), so the gradient of the scale is that of LSQ
 (Esser et al., "Learned Step Size Quantization", arXiv 1902.08153, eq. 3). The scale is learned as its logarithm:
-positive always, and steps are relative. A matrix whose inputs are in blocks has a scale for each channel and block.
-positive always, and steps are relative. A point that the runtime does not round is clamped alone, to twice its range.
+positive always, and steps are relative. A matrix whose inputs are in blocks has a scale for each channel and block. A
+point that the runtime does not round is clamped alone, to twice its range. One with a knee has it, and its negative, on
+its grid: the scale is a whole part of it, and what a HardSigmoid makes of such values by clipping their codes is not
+rounded a second time.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ __all__ = ["Mode", "Observer", "Quantizer"]
 
 _SMALLEST_RANGE = 1e-6
 _ROOM = 2.0  # what is not rounded loses nothing by a wider range
+_COARSER = 1.25  # times the scale that a knee may cost
 
 
 class Mode(StrEnum):
@@ -46,9 +49,14 @@ class Quantizer(nn.Module):
     Args:
         point: the group's leading point; gives code range, symmetry, channel axis and bounds.
         shape: shape of the quantized tensor, needed only where the scale is per channel.
+
+    Attributes:
+        has_knee: whether the point's knee is on the grid.
+        clips: the quantizer whose codes this point's are, clipped, wherever that one has its knee; or nothing.
     """
 
     zero_point: Tensor
+    has_knee: Tensor
 
     def __init__(self, point: QuantPoint, shape: torch.Size | None = None) -> None:
         super().__init__()
@@ -66,6 +74,8 @@ class Quantizer(nn.Module):
             scale_shape[point.block_axis] = -(-self._inputs // point.block)
         self.log_scale = nn.Parameter(torch.zeros(scale_shape))
         self.register_buffer("zero_point", torch.zeros((), dtype=torch.int32))
+        self.register_buffer("has_knee", torch.zeros((), dtype=torch.bool))
+        self.clips: tuple[Quantizer, ...] = ()  # in a tuple, it is no submodule of this one
 
     def set_range(self, low: float, high: float) -> None:
         """Choose scale and zero point so that the codes span [low, high], zero included and exact.
@@ -81,10 +91,23 @@ class Quantizer(nn.Module):
             zero_point = 0
         else:
             scale = max(high - low, _SMALLEST_RANGE) / (self.code_max - self.code_min)
+            with_knee = self._scale_with_knee(low, high)
+            has_knee = with_knee is not None and with_knee <= _COARSER * scale
+            if with_knee is not None and has_knee:
+                scale, low = with_knee, min(low, -(self.point.knee or 0.0))
+            self.has_knee.fill_(has_knee)
             zero_point = min(max(round(self.code_min - low / scale), self.code_min), self.code_max)
         with torch.no_grad():
             self.zero_point.fill_(zero_point)
             self.log_scale.fill_(math.log(scale))
+
+    def _scale_with_knee(self, low: float, high: float) -> float | None:
+        """The smallest scale that is a whole part of the knee, for codes that reach from its negative or `low` on."""
+        knee = self.point.knee
+        if knee is None:
+            return None
+        steps = math.floor(knee * (self.code_max - self.code_min) / (high - min(low, -knee)))
+        return knee / steps if steps else None
 
     def set_scale(self, scale: Tensor) -> None:
         """Set the scales of channels or blocks, `scale` of as many numbers as there are, in the order of the tensor."""
@@ -95,6 +118,8 @@ class Quantizer(nn.Module):
     def scale(self) -> Tensor:
         """Positive float32 scale, no larger than what keeps an absorbed activation's bounds representable."""
         scale = self.log_scale.exp().clamp_max(self.largest_scale())
+        if self.has_knee:
+            scale = _whole_part(scale, self.point.knee or 0.0, int(self.zero_point) - self.code_min)
         if self.point.block is None or self.point.block_axis is None:
             return scale
         axis = self.point.block_axis
@@ -121,11 +146,30 @@ class Quantizer(nn.Module):
             if self.observer is not None:
                 self.observer.observe(x.detach())
             return x
+        if any(source.has_knee for source in self.clips):
+            return x
         scale = self.scale
         steps = x / scale
         codes = (_round(steps) if self.point.rounded else steps) + self.zero_point
         codes = torch.clamp(codes, self.code_min, self.code_max)
         return (codes - self.zero_point) * scale
+
+
+class _WholePart(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, scale: Tensor, knee: float, most: int) -> Tensor:
+        whole = torch.full_like(scale, knee)  # a number by a tensor is a product with its reciprocal, rounded twice
+        return whole / torch.round(whole / scale).clamp(1, most)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return gradients[0], None, None
+
+
+def _whole_part(scale: Tensor, knee: float, most: int) -> Tensor:
+    """The nearest scale of which at most `most` steps make the knee; the gradient is that of `scale`."""
+    nearest: Tensor = _WholePart.apply(scale, knee, most)
+    return nearest
 
 
 class _RoundStraightThrough(torch.autograd.Function):

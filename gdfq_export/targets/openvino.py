@@ -38,6 +38,7 @@ OPENVINO = dataclasses.replace(
     rules=MappingProxyType(
         {
             **ORT_CPU.rules,
+            "HardSigmoid": dataclasses.replace(ORT_CPU.rules["HardSigmoid"], clips_codes=False),
             "Add": dataclasses.replace(ORT_CPU.rules["Add"], accumulates=frozenset({"Conv"}), overwrites=True),
         }
     ),

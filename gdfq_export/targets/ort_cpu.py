@@ -38,7 +38,7 @@ ORT_CPU = Target(
             "Concat": Rule(kernel=Kernel.CONCAT, activations=None),
             "AveragePool": Rule(kernel=Kernel.AVERAGE_POOL),
             "GlobalAveragePool": Rule(kernel=Kernel.GLOBAL_AVERAGE_POOL),
-            "HardSigmoid": Rule(kernel=Kernel.HARD_SIGMOID),
+            "HardSigmoid": Rule(kernel=Kernel.HARD_SIGMOID, clips_codes=True),
             "LeakyRelu": _LOOKUP,
             "Sigmoid": _LOOKUP,
             "MaxPool": _MOVE,

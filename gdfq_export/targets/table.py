@@ -33,7 +33,7 @@ class Kernel(StrEnum):
     AVERAGE_POOL = "average_pool"
     GLOBAL_AVERAGE_POOL = "global_average_pool"
     HARD_SIGMOID = "hard_sigmoid"
-    """Computed as an integer Add that saturates where the function does."""
+    """Computed as an integer Add that saturates where the function does, or as a Clip of codes."""
     LOOKUP = "lookup"
     """A unary function of one code: 256 values, tabulated when the model is loaded."""
     WEIGHT_ONLY = "weight_only"
@@ -92,6 +92,8 @@ class Rule:
     """Whether one of the inputs may be a constant."""
     integer_form: bool = False
     """Written on the codes themselves, between Q and DQ, because the runtime does not fuse DQ -> operator -> Q."""
+    clips_codes: bool = False
+    """As the gate of a HardSwish: a Clip of the codes that it reads, if their grid has the places where it bends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

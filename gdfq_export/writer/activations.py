@@ -3,7 +3,8 @@
 * QuantizeLinear -> [Clip of the codes, below 8 bits] -> DequantizeLinear, read by the point's consumers; where a target
   clips values, [Relu or Clip] -> QuantizeLinear -> DequantizeLinear
 * a node in integer form (Pad) stands between the codes and their DequantizeLinear
-* a HardSigmoid becomes an Add whose result is quantized with one scale and read with another
+* a HardSigmoid becomes a Clip of the codes it reads, or an Add whose result is quantized with one scale, and is read
+  with another (`simulator/hard_sigmoid.py`)
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import onnx_ir as ir
 
 from gdfq_export.plan import QuantPoint, Role
 from gdfq_export.simulator import quantized_name
-from gdfq_export.simulator.hard_sigmoid import sum_form
+from gdfq_export.simulator.hard_sigmoid import sum_form, written_as_clip
 from gdfq_export.targets import Clip, Kernel
 from gdfq_export.writer.written_graph import WrittenGraph, scale_name, storage_type
 
@@ -27,8 +28,7 @@ def write_activation(written: WrittenGraph, point: QuantPoint, clip: Clip) -> No
     scale = written.constant(scale_name(point.group), written.encodings[point.key].scale)
     zero_point = written.zero_points(point, ())
     if producer is not None and written.planned(producer).kernel is Kernel.HARD_SIGMOID:
-        wide = _as_sum(written, producer, value, point, zero_point)
-        codes = _quantize(written, wide, point, clip, (_sum_scale(written, producer, point), zero_point))
+        codes = _hard_sigmoid(written, producer, point, clip, zero_point)
     elif producer is not None and written.planned(producer).integer_form:
         codes = _in_integer_form(written, producer, value, point)
     else:
@@ -65,24 +65,34 @@ def _clip_values(written: WrittenGraph, value: ir.Value, point: QuantPoint) -> i
     return written.node("Clip", [value, *limits], f"{point.key}_clipped")
 
 
-def _as_sum(written: WrittenGraph, node: ir.Node, value: ir.Value, point: QuantPoint, zero_point: ir.Value) -> ir.Value:
-    """A HardSigmoid as the Add that saturates where it does (see `simulator/hard_sigmoid.py`)."""
-    numbers = sum_form(node, written.encodings[point.key].scale)
+def _hard_sigmoid(
+    written: WrittenGraph, node: ir.Node, point: QuantPoint, clip: Clip, zero_point: ir.Value
+) -> ir.Value:
+    """A Clip of codes where the encodings say so, else the Add that saturates where the function does."""
+    value, x, encoding = node.outputs[0], node.inputs[0], written.encodings[point.key]
+    source = x.producer() if x is not None else None
+    assert source is not None and source.op_type == "DequantizeLinear"
+    form = written_as_clip(node, _grid_of(source), (encoding.scale, encoding.zero_point))
+    if form is not None:
+        dtype = storage_type(point)
+        limits = [written.constant(f"{dtype.name}_{code}", np.asarray(code, dtype)) for code in (form.low, form.high)]
+        return written.node("Clip", [source.inputs[0], *limits], quantized_name(point.key), name=node.name)
+    numbers = sum_form(node, encoding.scale)
     one = written.constant(f"{zero_point.name}_one", np.ones((), storage_type(point)))
     offset = written.node(
         "DequantizeLinear",
         [one, written.constant(f"{point.key}_offset", np.asarray(numbers.offset)), zero_point],
         f"{point.key}_offset_dq",
     )
-    total = ir.node("Add", [node.inputs[0], offset], name=node.name)
-    total.outputs[0].name = f"{value.name}_sum"
-    written.graph.insert_after(node, total)
-    return total.outputs[0]
+    total = written.node("Add", [x, offset], f"{value.name}_sum", name=node.name)
+    scale = written.constant(f"{point.key}_sum_scale", np.asarray(numbers.scale))
+    return _quantize(written, total, point, clip, (scale, zero_point))
 
 
-def _sum_scale(written: WrittenGraph, node: ir.Node, point: QuantPoint) -> ir.Value:
-    numbers = sum_form(node, written.encodings[point.key].scale)
-    return written.constant(f"{point.key}_sum_scale", np.asarray(numbers.scale))
+def _grid_of(dequantize: ir.Node) -> tuple[np.ndarray, int]:
+    scale, zero_point = (value.const_value for value in dequantize.inputs[1:3] if value is not None)
+    assert scale is not None and zero_point is not None
+    return scale.numpy(), int(zero_point.numpy())
 
 
 def _in_integer_form(written: WrittenGraph, node: ir.Node, value: ir.Value, point: QuantPoint) -> ir.Value:

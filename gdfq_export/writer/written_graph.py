@@ -7,7 +7,7 @@ names: in a small network names weigh as much as a layer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -74,10 +74,15 @@ class WrittenGraph:
         return self.constant(name, np.full(shape, value, dtype))
 
     def node(
-        self, op_type: str, inputs: list[ir.Value], output: str, attributes: Mapping[str, int] | None = None
+        self,
+        op_type: str,
+        inputs: Sequence[ir.Value | None],
+        output: str,
+        attributes: Mapping[str, int] | None = None,
+        name: str | None = "",
     ) -> ir.Value:
-        """Append a node without a name; what it writes, called `output`."""
-        node = ir.node(op_type, inputs, attributes=dict(attributes or {}), name="")
+        """Append a node; what it writes, called `output`."""
+        node = ir.node(op_type, inputs, attributes=dict(attributes or {}), name=name)
         node.outputs[0].name = output
         self.graph.append(node)
         return node.outputs[0]

@@ -1,4 +1,4 @@
-"""A quantized ONNX file -> the integer simulator of it, from the file alone: the inverse of `writer.py`.
+"""A quantized ONNX file -> the integer simulator of it, from the file alone: the inverse of `writer/`.
 
 What is read: files of this tool for runtimes whose numbers are limited as codes (`ort-cpu`, `ort-cpu-avx2`,
 `openvino`), and Q/DQ files of other tools with uint8 activations, as ONNX Runtime computes them: int8 or uint8 weights

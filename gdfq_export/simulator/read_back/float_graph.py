@@ -1,14 +1,15 @@
 """Takes QuantizeLinear and DequantizeLinear out of a prepared file, and remembers what they said.
 
 What is left is a float graph and, by the names of its values, the activations that are codes and the constants that
-were. The forms, each the inverse of one in `writer.py`:
+were. The forms, each the inverse of one in `writer/`:
 
 1. constant -> DequantizeLinear: a float initializer.
 2. QuantizeLinear [-> Clip of codes] -> DequantizeLinear: the value that was quantized. Where others read that value in
    float, an Identity stands between, so that they still do.
 3. Operators that move codes, between QuantizeLinear and DequantizeLinear: the same operators on float values; the
    padding of a Pad must be the code of zero.
-4. Add of a constant, quantized with one scale and read with another: the HardSigmoid it was.
+4. Add of a constant, quantized with one scale and read with another, or a Clip of codes that others read as they are,
+   read with another zero point: the HardSigmoid it was.
 
 Values that become graph outputs take the names of the DequantizeLinear outputs they replace.
 """
@@ -22,7 +23,8 @@ import numpy as np
 import onnx_ir as ir
 
 from gdfq_export.graph.constant import constant_array, input_at, unused_name
-from gdfq_export.simulator.hard_sigmoid import sum_form
+from gdfq_export.graph.hard_sigmoid import KNEE
+from gdfq_export.simulator.hard_sigmoid import clip_form, sum_form
 from gdfq_export.simulator.read_back.numbers import Constant, Grid, constant_of, grid_of
 from gdfq_export.simulator.read_back.prepared import is_constant, refusal
 from gdfq_export.targets import Kernel, Target
@@ -45,7 +47,7 @@ class FloatGraph:
     model: ir.Model
     activations: dict[str, Activation]
     constants: dict[str, Constant]
-    sums: frozenset[str]
+    gates: frozenset[str]
     on_codes: frozenset[str]
 
 
@@ -68,7 +70,7 @@ class _Reading:
         ] = {}  # a value of codes -> what it says, the float value
         self.activations: dict[ir.Value, Activation] = {}
         self.constants: dict[ir.Value, Constant] = {}
-        self.sums: set[ir.Node] = set()
+        self.gates: set[ir.Node] = set()
         self.on_codes: set[str] = set()
         self.done: list[ir.Node] = []
 
@@ -87,7 +89,7 @@ class _Reading:
             model=self.model,
             activations={str(value.name): activation for value, activation in self.activations.items()},
             constants={str(value.name): constant for value, constant in self.constants.items()},
-            sums=frozenset(str(node.name) for node in self.sums),
+            gates=frozenset(str(node.name) for node in self.gates),
             on_codes=frozenset(self.on_codes),
         )
 
@@ -167,6 +169,9 @@ class _Reading:
     def _on_codes(self, node: ir.Node) -> None:
         """An operator between codes and codes, put on the float values."""
         source = node.inputs[0]
+        if node.op_type == "Clip" and source is not None and source in self.codes:
+            self._clipped_codes(node, source)
+            return
         if source is None or source not in self.codes or node.op_type not in self.moves:
             raise refusal(node, "computes with codes")
         activation, value = self.codes[source]
@@ -207,6 +212,32 @@ class _Reading:
                     return self._put_gate(add, gate, codes, grid)
         raise refusal(node, "reads codes with another scale or zero point than they were written with")
 
+    def _clipped_codes(self, node: ir.Node, source: ir.Value) -> None:
+        """The HardSigmoid of a HardSwish, if the limits and what reads them are its (`simulator/hard_sigmoid.py`)."""
+        activation, value = self.codes[source]
+        arrays = [constant_array(input_at(node, index)) for index in (1, 2)]
+        limits = [None if array is None or array.size != 1 else int(array.reshape(())) for array in arrays]
+        users = [user for user, _ in node.outputs[0].uses()]
+        form = clip_form(activation.grid.scale, activation.grid.zero_point)
+        found = form is not None and users and all(user.op_type == "DequantizeLinear" for user in users)
+        if (
+            form is None
+            or not found
+            or [None if each is None else int(each) for each in limits] != [form.low, form.high]
+        ):
+            raise refusal(node, "limits codes that are read beside it")
+        read = grid_of(users[0])
+        if (read.scale, read.zero_point, read.signed) != (form.scale, form.zero_point, False):
+            raise refusal(users[0], "reads codes with another scale or zero point than they were written with")
+        gate = ir.node("HardSigmoid", [value], {"alpha": 1 / (2 * KNEE), "beta": 0.5}, name=node.name)
+        output, codes = gate.outputs[0], node.outputs[0]
+        output.name = unused_name(self.graph, key_of(str(codes.name)))
+        output.dtype, output.shape = ir.DataType.FLOAT, value.shape
+        self.graph.insert_after(node, gate)
+        self.done.append(node)
+        self._is_codes(codes, Activation(codes=str(codes.name), grid=read), output)
+        self.gates.add(gate)
+
     def _put_gate(self, add: ir.Node, gate: ir.Node, codes: ir.Value, grid: Grid) -> ir.Value:
         activation, total = self.codes[codes]
         value = gate.outputs[0]
@@ -218,7 +249,7 @@ class _Reading:
         del self.activations[total]
         read = dataclasses.replace(activation.grid, scale=grid.scale, scale_name=grid.scale_name)
         self._is_codes(codes, dataclasses.replace(activation, grid=read), value)
-        self.sums.add(gate)
+        self.gates.add(gate)
         return value
 
 

@@ -92,7 +92,7 @@ class _Walk:
 
     def _kernel(self, node: ir.Node, rule: Rule, activation: ir.Node | None) -> Kernel | None:
         """The kernel of a node without weights."""
-        if unsuitable(node, rule) or (node.op_type == "HardSigmoid" and node.name not in self.file.sums):
+        if unsuitable(node, rule) or (node.op_type == "HardSigmoid" and node.name not in self.file.gates):
             return None
         if rule.kernel is Kernel.MOVE:
             return rule.kernel if self._moves(node) and activation is None else None
