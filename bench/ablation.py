@@ -66,6 +66,11 @@ CHANGES: dict[str, Change] = {
     "scales of activations not chosen anew": _changed("tuning", activation_scales=False),
     "not fine-tuned": _changed("tuning", finetune=None),
 }
+OF_MIXED_BITS: dict[str, Change] = {
+    "none raised": _changed("bits", mixed=None),
+    "the first and the last raised": _changed("bits", mixed=None, first_last=8),
+}
+"""For grids whose layers are raised where it pays."""
 _NEW_IMAGES = ("images not refined", "noise for images")
 
 
@@ -82,11 +87,12 @@ def main() -> None:
 @click.option("--threads", type=click.IntRange(min=1), help="For torch.  [default: all cores]")
 def run(network: str, bits: str, seeds: str, changes: str | None, threads: int | None) -> None:
     """Run every change for every seed on one network at one grid."""
-    asked = list(CHANGES) if changes is None else changes.split(",")
+    known = CHANGES if GRIDS[bits].mixed is None else CHANGES | OF_MIXED_BITS
+    asked = list(known) if changes is None else changes.split(",")
     for name in asked:
-        if name not in CHANGES:
-            raise click.UsageError(f"{name!r} is none of {', '.join(CHANGES)}")
-    names = [name for name in CHANGES if name in (WHOLE, *asked)]
+        if name not in known:
+            raise click.UsageError(f"{name!r} is none of {', '.join(known)}")
+    names = [name for name in known if name in (WHOLE, *asked)]
     if threads is not None:
         torch.set_num_threads(threads)
     folder = os.environ.get("GDFQ_EXPORT_DATA")
@@ -99,7 +105,7 @@ def run(network: str, bits: str, seeds: str, changes: str | None, threads: int |
         recipe = recipe_of(cell, model.input_spec.shape).for_input(model.input_spec.shape)
         made = _images(model, recipe, seed)
         for name in names:
-            facts = _run_one(model, CHANGES[name](recipe), name, made, judges, seed)
+            facts = _run_one(model, known[name](recipe), name, made, judges, seed)
             runs[name, seed] = {"change": name, "seed": seed, **facts}
             click.echo(f"{network} {bits} seed {seed}, {name}: {facts['drop_pp']:+.2f}, error {facts['error']:.4f}")
             body = {"network": network, "bits": bits, "images": len(judges), "threads": torch.get_num_threads()}
@@ -141,6 +147,7 @@ def _run_one(
         "drop_pp": body["accuracy"]["top1"]["drop_pp"],
         "agreement": body["accuracy"]["agreement"]["value"],
         "error": error,
+        "size_ratio": body["files"]["size_ratio"],
         "seconds": time.perf_counter() - started,
         "recipe_sha256": recipe_sha256(recipe),
     }
@@ -176,14 +183,20 @@ makes this page.
 
 def _section(body: dict[str, Any]) -> str:
     lines = [f"## {body['network']}, {words_for(body['bits'])}", ""]
-    lines += ["| changed | error of the logits | against the recipe | drop, points |", "| --- | --- | --- | --- |"]
+    weighed = any("size_ratio" in run for run in body["runs"])
+    lines += [f"| changed | error of the logits | against the recipe | drop, points |{' bytes / float |' * weighed}"]
+    lines += [f"| --- | --- | --- | --- |{' --- |' * weighed}"]
     whole = _by_seed(body, WHOLE, "error")
-    for name in CHANGES:
+    for name in CHANGES | OF_MIXED_BITS:
         errors, drops = _by_seed(body, name, "error"), _by_seed(body, name, "drop_pp")
         if errors:
             ratio = mean(errors[seed] / whole[seed] for seed in errors)
             against = "" if name == WHOLE else f"x {ratio:.2f}"
-            lines.append(f"| {name} | {_mean_and_each(errors, '.4f')} | {against} | {_mean_and_each(drops, '+.2f')} |")
+            row = f"| {name} | {_mean_and_each(errors, '.4f')} | {against} | {_mean_and_each(drops, '+.2f')} |"
+            if weighed:
+                sizes = _by_seed(body, name, "size_ratio").values()
+                row += f" {mean(sizes):.3f} |" if sizes else " not kept |"
+            lines.append(row)
     return "\n".join([*lines, ""])
 
 
@@ -194,7 +207,8 @@ def _mean_and_each(values: dict[int, float], form: str) -> str:
 def _by_seed(body: dict[str, Any], change: str, key: str) -> dict[int, float]:
     """A change's values on the seeds that the recipe itself was run on."""
     seeds = {run["seed"] for run in body["runs"] if run["change"] == WHOLE}
-    return {run["seed"]: run[key] for run in body["runs"] if run["change"] == change and run["seed"] in seeds}
+    runs = (run for run in body["runs"] if run["change"] == change and run["seed"] in seeds and key in run)
+    return {run["seed"]: run[key] for run in runs}
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ GRIDS = {
     "w6a6-first-last": Bits(weights=6, activations=6, first_last=6),
     "w5a5": Bits(weights=5, activations=5),
     "w4a8": Bits(weights=4),
-    "w4a8-mixed": Bits(weights=4, first_last=4, mixed=MixedBits(growth=0.05, size_ratio=0.15)),
+    "w4a8-mixed": Bits(weights=4, first_last=4, mixed=MixedBits(growth=0.1, size_ratio=0.15)),
     "w4a4": Bits(weights=4, activations=4),
     "w4a4-first-last": Bits(weights=4, activations=4, first_last=4),
     "w4a4-everywhere": Bits(weights=4, activations=4, first_last=4, residual=4, input=4),

@@ -27,6 +27,17 @@ def test_every_change_is_a_recipe_of_its_own(side: int) -> None:
     assert len(changed) == len(ablation.CHANGES)
 
 
+def test_mixed_bits_are_changed_only_where_there_are_some() -> None:
+    recipe = ablation.recipe_of(ablation.Cell(network="demo", bits="w4a8-mixed", method="ours", seed=0), (3, 32, 32))
+    changed = {name: change(recipe).bits for name, change in ablation.OF_MIXED_BITS.items()}
+    assert {name: (bits.mixed, bits.weights, bits.first_last) for name, bits in changed.items()} == {
+        "none raised": (None, 4, 4),
+        "the first and the last raised": (None, 4, 8),
+    }
+    ran = CliRunner().invoke(ablation.main, ["run", "demo", "w4a8", "--changes", "none raised"])
+    assert ran.exit_code == 2 and "'none raised' is none of the recipe, images not refined" in ran.output
+
+
 def test_runs_are_written_and_become_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results_file, "FOLDER", tmp_path)
     monkeypatch.setattr(ablation, "RESULTS", tmp_path / "ablation")
@@ -61,4 +72,4 @@ def test_an_unknown_change_is_refused() -> None:
 
 
 def test_names_of_changes_can_be_listed_with_commas() -> None:
-    assert not any("," in name for name in ablation.CHANGES)
+    assert not any("," in name for name in ablation.CHANGES | ablation.OF_MIXED_BITS)
