@@ -221,8 +221,9 @@ Networks that people deploy, of pytorchcv, at 224 x 224 with weights that were d
 them: what of each runs on integers in the runtime a target is for. Counts are of the runtime's own graph (ONNX
 Runtime's optimised graph, OpenVINO's execution graph, the builder's log of TensorRT-RTX), convolutions and matrix
 products alone; *exact* says that every integer of every quantized tensor on {IMAGES} images is the simulated one, to
-the bit. What is not integer is listed below each table, with the reason. `python -m bench.coverage page` makes this
-page.
+the bit. W4A8 is what the recipe of that name makes, *mixed* 8 bits for every layer with a 1 in its name among weights
+of 4 bits and activations of 6. What is not integer is listed below each table, with the reason.
+`python -m bench.coverage page` makes this page.
 """
 
 

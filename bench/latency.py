@@ -244,9 +244,9 @@ block of some 20 ms, and a round gives one ratio of block medians; the median ra
 interval. *Times float's speed* is against the float network in the same runtime (OpenVINO in float32: its default on
 this CPU is bfloat16); *ours is faster by* is its time by that of our W8A8 file for the same runtime, above 1 where
 ours is faster. Networks at 224 x 224 have drawn weights, cifar10_resnet20 real ones; every file is calibrated on the
-same number of images. NNCF quantizes what OpenVINO converts from the torch network. Memory is the peak of a process
-that loads the file and runs one batch, less that of one that only imports the runtime. `python -m bench.latency`
-makes this page.
+same number of images; W4A8 has the bits of the recipe of that name. NNCF quantizes what OpenVINO converts from the
+torch network. Memory is the peak of a process that loads the file and runs one batch, less that of one that only
+imports the runtime. `python -m bench.latency` makes this page.
 """
 
 

@@ -43,7 +43,8 @@ USUAL_BITS = "w8a8,w4a8,w4a4"
     default=USUAL_BITS,
     show_default=True,
     help="Which grids, comma-separated: w8a8, w6a6, w5a5, w4a8, w4a4 and w3a3 (first and last layer, input and "
-    "residual edges at 8 bits), w6a6-first-last and w4a4-first-last (those two layers as all others), w4a4-everywhere.",
+    "residual edges at 8 bits), w4a8-mixed (8 bits for the layers that need them), w6a6-first-last and w4a4-first-last "
+    "(those two layers as all others), w4a4-everywhere.",
 )
 @click.option(
     "--budget",

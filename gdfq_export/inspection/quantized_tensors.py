@@ -77,12 +77,15 @@ class _Parts:
 
 
 def _origin(graph: QdqGraph, codes: ir.Value) -> ir.Value:
-    """Where codes come from: the stored array, or the output of the QuantizeLinear in front of a Clip."""
+    """Where codes come from: the stored array, or the output of the QuantizeLinear in front of a Clip.
+
+    A Clip of codes that others read too writes codes of its own.
+    """
     constant = graph.is_constant(codes)
     value, node = codes, producer_of(codes)
     while node is not None and (constant or node.op_type == "Clip"):
         before = input_at(node, 0)
-        if before is None:
+        if before is None or (not constant and len(list(before.uses())) > 1):
             break
         value, node = before, producer_of(before)
     return value if constant or (node is not None and node.op_type == "QuantizeLinear") else codes

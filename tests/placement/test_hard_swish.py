@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from gdfq_export.backends.onnxruntime import OnnxRuntime
+from gdfq_export.inspection import read_quantized_tensors
+from gdfq_export.plan import Role
+from gdfq_export.verify.activation_codes import activation_codes
 from tests import tiny_graph
 from tests.placement.planned import conv, head, weights
 from tests.simulator.quantized import Quantized, images_for, quantize
@@ -35,6 +38,28 @@ def test_a_hard_swish_in_integers_is_a_clip_of_codes_and_a_mul() -> None:
     operators = [node.op_type for node in quantized.file.graph.node]
     assert not {"HardSwish", "HardSigmoid", "Add"} & set(operators)
     assert (operators.count("Clip"), operators.count("Mul") - len(quantized.plan.bias_of)) == (1, 1)
+
+
+def test_readers_of_a_file_tell_the_clip_of_a_gate_from_the_limits_of_a_tensor() -> None:
+    """Whichever of the two readers of the codes comes first in the graph."""
+    file = file_of("ort-cpu").file
+    clip = next(node for node in file.graph.node if node.op_type == "Clip")
+    for first in (False, True):
+        if first:  # the gate's DequantizeLinear in front of the other
+            order = list(file.graph.node)
+            gate = next(
+                node for node in order if node.op_type == "DequantizeLinear" and node.input[0] == clip.output[0]
+            )
+            quantize_node = next(index for index, node in enumerate(order) if clip.input[0] in node.output)
+            order = [node for node in order if node not in (clip, gate)]
+            order[quantize_node + 1 : quantize_node + 1] = [clip, gate]
+            del file.graph.node[:]
+            file.graph.node.extend(order)
+        codes = {point.tensor: point for point in activation_codes(file)}
+        assert (codes["c"].codes, codes["c"].code_low, codes["c"].code_high) == (clip.input[0], 0, 255)
+        tensors = {tensor.name: tensor for tensor in read_quantized_tensors(file)}
+        assert tensors["c"].codes == (0, 255) and tensors["c"].bits == 8
+        assert tensors[clip.output[0]].role is Role.ACTIVATION and tensors[clip.output[0]].codes != (0, 255)
 
 
 def test_only_what_a_hard_swish_reads_is_given_a_knee() -> None:
