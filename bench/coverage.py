@@ -37,11 +37,11 @@ IMAGES = 8
 
 BITS: dict[str, Bits] = {
     "W8A8": Bits(),
-    "W4A8": load_recipe("w4a8-ort-cpu").bits,
+    "W4A8": Bits(weights=4),
     "W4A4": Bits(weights=4, activations=4),
     "mixed": Bits(weights=4, activations=6, layers={"*1*": {"weights": 8, "activations": 8}}),  # type: ignore[dict-item]
 }
-"""Grids; W4A8 is the recipe's, which raises some layers, `mixed` gives every layer with a 1 in its name 8 bits."""
+"""Grids; `mixed` gives every layer with a 1 in its name 8 bits among weights of 4."""
 
 _EXCEPTIONS = 4  # listed for each network
 _COMPUTE = ("Conv", "ConvTranspose", "Gemm", "MatMul")
@@ -221,8 +221,8 @@ Networks that people deploy, of pytorchcv, at 224 x 224 with weights that were d
 them: what of each runs on integers in the runtime a target is for. Counts are of the runtime's own graph (ONNX
 Runtime's optimised graph, OpenVINO's execution graph, the builder's log of TensorRT-RTX), convolutions and matrix
 products alone; *exact* says that every integer of every quantized tensor on {IMAGES} images is the simulated one, to
-the bit. W4A8 is what the recipe of that name makes, *mixed* 8 bits for every layer with a 1 in its name among weights
-of 4 bits and activations of 6. What is not integer is listed below each table, with the reason.
+the bit. *Mixed* is 8 bits for every layer with a 1 in its name among weights of 4 bits and activations of 6. What is
+not integer is listed below each table, with the reason.
 `python -m bench.coverage page` makes this page.
 """
 

@@ -48,8 +48,9 @@ def write_draft(
     simulator = Simulator(model.folded, plan, logits=model.logits_name)
     calibrate(simulator, [images], Calibration(activations="minmax", weights="minmax"))
     encodings, parameters = simulator.freeze(), simulator.tuned_parameters()
+    facts = {"draft": "yes", "target": target} if metadata is None else metadata
     return Draft(
-        file=write_onnx(model.folded, plan, encodings, parameters, {"draft": "yes"} if metadata is None else metadata),
+        file=write_onnx(model.folded, plan, encodings, parameters, facts),
         plan=plan,
         encodings=encodings,
         exact=IntegerSimulator(model.folded, plan, encodings, parameters),

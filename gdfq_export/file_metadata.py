@@ -12,7 +12,7 @@ __all__ = ["file_metadata"]
 
 
 def file_metadata(model: FloatModel, recipe: Recipe, source: ImageSource) -> dict[str, str]:
-    """Facts by their keys (`own_metadata.py` reads them back); `recipe` is the one the user gave."""
+    """Facts by their keys (`own_metadata.py` reads them back); of `recipe` its name, its target and its hash."""
     return {
         "version": __version__,
         "target": recipe.target,

@@ -37,8 +37,8 @@ class QuantPoint:
     that may hold the codes, `native` says that DequantizeLinear reads such a type without a Cast, and `block` how many
     inputs in a row share a scale, where those of an output channel do not all. Where `rounded` is false, the runtime
     keeps values within the codes' limits and leaves them as they are in between. `knee` and its negative should be
-    values of codes, since a function that the target clips codes for bends there; where that would widen the range by
-    much, they are not.
+    values of codes, since a HardSwish that reads the tensor bends there; where that would make the codes much coarser,
+    they are not. `clips` is the tensor with a knee whose codes this one's are, clipped, if that has it.
     """
 
     key: str
@@ -55,6 +55,7 @@ class QuantPoint:
     block: int | None = None
     rounded: bool = True
     knee: float | None = None
+    clips: str | None = None
     low: float = -math.inf
     high: float = math.inf
 

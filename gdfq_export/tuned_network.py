@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -19,7 +20,7 @@ from gdfq_export.plan import QuantPlan
 from gdfq_export.recipe import MixedBits, Recipe
 from gdfq_export.simulator import Encoding, Simulator
 from gdfq_export.tuning import published_finetune, tune
-from gdfq_export.tuning.mixed_bits import Mix, mix_bits
+from gdfq_export.tuning.mixed_bits import Mix, mix_bits, raising_costs
 from gdfq_export.tuning.outliers import without_outliers
 
 __all__ = ["TunedNetwork", "tune_network"]
@@ -115,14 +116,21 @@ def _mix(
     mixed = recipe.bits.mixed
     if mixed is None:
         return None, ()
-    room, warnings = _room(model, images, recipe, mixed, source)
+    plan_with = partial(plan_of, model, recipe.target)
+    room: int | None = None
+    if any(raising_costs(simulator, recipe.bits, mixed, plan_with).values()):
+        room, warnings = _room(model, images, recipe, mixed, source)
+    else:
+        few, most = recipe.bits.weights, mixed.weights
+        reason = f"{recipe.target} stores weights of {most} bits in as many bytes as those of {few}"
+        warnings = (f"{reason}: bits.mixed gives {most} bits to every layer",)
     with source.progress.phase("measure layers") as phase:
         mix = mix_bits(
             simulator,
             images,
             recipe.bits,
             mixed,
-            plan_with=lambda bits: plan_of(model, recipe.target, bits),
+            plan_with=plan_with,
             room=room,
             on_layer=lambda done, total: phase(done, total, {}),
         )
@@ -134,7 +142,8 @@ def _room(
 ) -> tuple[int | None, tuple[str, ...]]:
     """Bytes that the file may grow by until it takes `mixed.size_ratio` of the float file's; None: no such limit.
 
-    A draft is weighed. Cast nodes that raised layers do without are counted, so that the file is rather smaller.
+    A draft is weighed: what it has of other numbers than the file to come are some bytes for each zero point, and the
+    Cast nodes that raised layers do without.
     """
     if mixed.size_ratio is None:
         return None, ()

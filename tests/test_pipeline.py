@@ -220,6 +220,19 @@ def test_a_file_is_not_larger_than_mixed_bits_may_make_it(demo: FloatModel, tmp_
     assert sum("before any layer is raised: bits.mixed.growth alone" in warning for warning in report.warnings) == 1
 
 
+def test_where_a_target_stores_few_bits_as_bytes_mixed_bits_give_every_layer_eight(
+    demo: FloatModel, tmp_path: Path
+) -> None:
+    few = RECIPE.model_copy(update={"data": Data(method="noise"), "target": "portable"})
+    bits = Bits(weights=4, first_last=4, mixed=MixedBits(size_ratio=0.15))
+    report = quantize(demo, tmp_path / "q.onnx", recipe=few.model_copy(update={"bits": bits})).report
+    assert report.mixed_bits is not None and len(report.mixed_bits.raised) == 9 and not report.mixed_bits.sensitivity
+    assert [warning for warning in report.warnings if "bits.mixed" in warning] == [
+        "portable stores weights of 8 bits in as many bytes as those of 4: bits.mixed gives 8 bits to every layer"
+    ]
+    assert isinstance(report.recipe.used["bits"]["layers"], dict)  # type: ignore[index]
+
+
 def test_mixed_bits_have_no_images_while_a_generator_is_trained_beside(demo: FloatModel, tmp_path: Path) -> None:
     published = load_recipe("paper/gdfq").model_copy(update={"bits": Bits(mixed=MixedBits())})
     with pytest.raises(InputError, match=r"bits\.mixed in the recipe paper/gdfq measures layers on images"):

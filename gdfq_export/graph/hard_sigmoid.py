@@ -8,12 +8,12 @@ import onnx_ir as ir
 
 from gdfq_export.graph.constant import constant_array, input_at, unused_name
 
-__all__ = ["KNEE", "HardSigmoidPass", "is_of_hard_swish"]
+__all__ = ["ALPHA", "BETA", "KNEE", "HardSigmoidPass", "is_of_hard_swish"]
 
 KNEE = 3
 """Where HardSwish (ONNX HardSwish-14) bends, on both sides of zero."""
 
-_ALPHA, _BETA = 1 / (2 * KNEE), 0.5
+ALPHA, BETA = 1 / (2 * KNEE), 0.5
 
 
 def is_of_hard_swish(node: ir.Node) -> bool:
@@ -21,7 +21,7 @@ def is_of_hard_swish(node: ir.Node) -> bool:
     if node.op_type != "HardSigmoid":
         return False
     numbers = node.attributes.get_float("alpha", 0.2), node.attributes.get_float("beta", 0.5)
-    return all(math.isclose(*pair, rel_tol=1e-6) for pair in zip(numbers, (_ALPHA, _BETA), strict=True))
+    return all(math.isclose(*pair, rel_tol=1e-6) for pair in zip(numbers, (ALPHA, BETA), strict=True))
 
 
 class HardSigmoidPass(ir.passes.InPlacePass):
@@ -46,7 +46,7 @@ class HardSigmoidPass(ir.passes.InPlacePass):
 
 def _split(graph: ir.Graph, node: ir.Node) -> None:
     x = node.inputs[0]
-    gate = _hard_sigmoid(graph, x, _ALPHA, _BETA, f"{node.name}_gate")
+    gate = _hard_sigmoid(graph, x, ALPHA, BETA, f"{node.name}_gate")
     product = ir.node("Mul", [x, gate.outputs[0]], name=node.name)
     ir.convenience.replace_nodes_and_values(
         graph, node, [node], [gate, product], [node.outputs[0]], [product.outputs[0]]

@@ -127,6 +127,18 @@ class QdqGraph:
             node = producer_of(input_at(node, 0))
         return self.grid(node) if node is not None and node.op_type == "QuantizeLinear" else None
 
+    def only_limits(self, clip: ir.Node, grid: Grid) -> bool:
+        """Whether a Clip in front of the DequantizeLinear of `grid` only limits codes, which mean what they meant.
+
+        Read with other numbers than they were written with, its codes are a tensor of their own: the gate of a
+        HardSwish (`simulator/hard_sigmoid.py`).
+        """
+        writer = self.writer(grid)
+        if writer is None or clip.op_type != "Clip":
+            return clip.op_type == "Clip"
+        pairs = ((grid.scale, writer.scale), (grid.zero_point, writer.zero_point))
+        return all(ours is None or theirs is None or np.array_equal(ours, theirs) for ours, theirs in pairs)
+
     def codes_used(self, grid: Grid) -> CodeRange | None:
         """Smallest and largest code there can be: of constants what there is, else what type and Clips leave.
 

@@ -1,7 +1,7 @@
 """Every quantized tensor of a Q/DQ file, of any tool, as data.
 
-A tensor is what one QuantizeLinear writes, or one stored array that a DequantizeLinear reads: as integers, as floats
-in front of a QuantizeLinear, as INT4 in front of a Cast.
+A tensor is what one QuantizeLinear writes, or a Clip of such codes that are then read with other numbers, or one stored
+array that a DequantizeLinear reads: as integers, as floats in front of a QuantizeLinear, as INT4 in front of a Cast.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from gdfq_export.code_bits import bits_of
 from gdfq_export.graph.constant import input_at
 from gdfq_export.inspection.qdq_graph import Grid, QdqGraph
 from gdfq_export.plan import Role
+from gdfq_export.simulator.read_back import key_of
 
 __all__ = ["QuantizedTensor", "read_quantized_tensors", "tensors_of"]
 
@@ -65,7 +66,7 @@ def tensors_of(graph: QdqGraph) -> tuple[QuantizedTensor, ...]:
             found.setdefault(node.outputs[0], _Parts()).quantize.append(node)
         elif node.op_type == "DequantizeLinear":
             grid = graph.grid(node)
-            parts = found.setdefault(_origin(graph, grid.codes), _Parts())
+            parts = found.setdefault(_origin(graph, grid), _Parts())
             parts.dequantize.append(node)
     return tuple(_tensor(graph, origin, parts) for origin, parts in found.items())
 
@@ -76,16 +77,16 @@ class _Parts:
     dequantize: list[ir.Node] = field(default_factory=list)
 
 
-def _origin(graph: QdqGraph, codes: ir.Value) -> ir.Value:
+def _origin(graph: QdqGraph, grid: Grid) -> ir.Value:
     """Where codes come from: the stored array, or the output of the QuantizeLinear in front of a Clip.
 
-    A Clip of codes that others read too writes codes of its own.
+    A Clip whose codes are read with other numbers writes a tensor of its own.
     """
-    constant = graph.is_constant(codes)
+    codes, constant = grid.codes, graph.is_constant(grid.codes)
     value, node = codes, producer_of(codes)
-    while node is not None and (constant or node.op_type == "Clip"):
+    while node is not None and (constant or graph.only_limits(node, grid)):
         before = input_at(node, 0)
-        if before is None or (not constant and len(list(before.uses())) > 1):
+        if before is None:
             break
         value, node = before, producer_of(before)
     return value if constant or (node is not None and node.op_type == "QuantizeLinear") else codes
@@ -121,7 +122,9 @@ def _tensor(graph: QdqGraph, origin: ir.Value, parts: _Parts) -> QuantizedTensor
 def _name(origin: ir.Value, parts: _Parts) -> str:
     """The float tensor's name where a QuantizeLinear reads one, else that of what is stored or written."""
     value = input_at(parts.quantize[0], 0) if parts.quantize else origin
-    return (value.name if value is not None else None) or origin.name or ""
+    name = (value.name if value is not None else None) or origin.name or ""
+    writer = producer_of(origin)
+    return key_of(name) if writer is not None and writer.op_type == "Clip" else name
 
 
 def _role(graph: QdqGraph, origin: ir.Value, grid: Grid, parts: _Parts) -> Role:
@@ -171,7 +174,9 @@ def _consumers(graph: QdqGraph, origin: ir.Value, parts: _Parts) -> tuple[str, .
         if node.outputs[0].is_graph_output():
             names.append(f"graph output {node.outputs[0].name}")
     if not graph.is_constant(origin):
-        names += [node_name(user) for user, _ in origin.uses() if user.op_type not in ("DequantizeLinear", "Clip")]
+        limits = {producer_of(graph.grid(node).codes) for node in parts.dequantize}
+        users = (user for user, _ in origin.uses() if user.op_type != "DequantizeLinear" and user not in limits)
+        names += [node_name(user) for user in users]
     return tuple(dict.fromkeys(names))
 
 

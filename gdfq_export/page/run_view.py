@@ -129,7 +129,7 @@ def facts(report: Report) -> tuple[tuple[str, str], ...]:
     if (mixed := report.mixed_bits) is not None:
         raised = ", ".join(mixed.raised) or "none fits"
         growth = f"weights grew by {percent(mixed.growth, 1)}"
-        share = f"{len(mixed.raised)} of {count(len(mixed.sensitivity), 'layer')} raised"
+        share = f"{len(mixed.raised)} of {count(len(mixed.sensitivity) or len(mixed.raised), 'layer')} raised"
         found.append(("mixed bits", f"{share}, {growth}: {raised}"))
     load = "" if machine.load_1min is None else f", load {machine.load_1min:g} in the minute before"
     flags = f" ({', '.join(machine.flags)})" if machine.flags else ""

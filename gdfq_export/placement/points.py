@@ -159,22 +159,32 @@ class _Walk:
         return name if short in self.taken else short
 
     def with_shared_numbers(self) -> Iterable[QuantPoint]:
-        """The widest bits of a group are those of all its points, and so are its knees."""
+        """The widest bits of a group are those of all its points, and so are its knees; gates have whole codes."""
         widest: dict[str, int] = {}
         for point in self.points.values():
             widest[point.group] = max(widest.get(point.group, 0), point.bits)
-        bent = {point.group for point in map(self._read_by_hard_swish, self.kernels.graph) if point is not None}
-        for point in self.points.values():
-            bits = widest[point.group]
-            knee = float(KNEE) if point.group in bent and bits == WHOLE_BITS else None
-            yield dataclasses.replace(point, bits=bits, knee=knee)
+        clips = {
+            gate: read
+            for gate, read in filter(None, map(self._gate_of_hard_swish, self.kernels.graph))
+            if widest[self.points[read].group] == WHOLE_BITS
+        }
+        bent = {self.points[read].group for read in clips.values()}
+        for name, point in self.points.items():
+            yield dataclasses.replace(
+                point,
+                bits=WHOLE_BITS if name in clips else widest[point.group],
+                knee=float(KNEE) if point.group in bent else None,
+                clips=clips.get(name),
+            )
 
-    def _read_by_hard_swish(self, gate: ir.Node) -> QuantPoint | None:
-        """What a HardSigmoid reads that may clip its codes: it multiplies that very value, and may be below -3."""
+    def _gate_of_hard_swish(self, gate: ir.Node) -> tuple[str, str] | None:
+        """What a HardSigmoid writes and reads, if it may clip codes: it multiplies that value, which has no bounds."""
         rule = self.kernels.rule(gate)
         if rule is None or not rule.clips_codes or not is_of_hard_swish(gate):
             return None
-        users = [user for user, _ in gate.outputs[0].uses()]
-        point = self.points[name_of(required(gate, 0))]
-        alone = len(users) == 1 and users[0].op_type == "Mul" and gate.inputs[0] in users[0].inputs
-        return point if alone and point.role is Role.ACTIVATION and point.low <= -KNEE else None
+        x, result = required(gate, 0), gate.outputs[0]
+        users = [user for user, _ in result.uses()]
+        alone = len(users) == 1 and users[0].op_type == "Mul" and x in users[0].inputs and not result.is_graph_output()
+        point = self.points[name_of(x)]
+        unbounded = point.role is Role.ACTIVATION and (point.low, point.high) == (-math.inf, math.inf)
+        return (name_of(result), name_of(x)) if alone and unbounded else None

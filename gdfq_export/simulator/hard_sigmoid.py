@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from gdfq_export.graph.hard_sigmoid import KNEE, is_of_hard_swish
+from gdfq_export.graph.hard_sigmoid import KNEE
 
-__all__ = ["ClipForm", "SumForm", "clip_form", "sum_form", "written_as_clip"]
+__all__ = ["ClipForm", "SumForm", "clip_form", "sum_form"]
 
-_CODES = (0, 255)
+_LARGEST = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,21 +48,13 @@ class ClipForm:
 
 
 def clip_form(scale: np.ndarray | np.float32, zero_point: int) -> ClipForm | None:
-    """The HardSigmoid of a HardSwish on codes of x with this grid; None where -3 or 3 is none of its steps."""
+    """The HardSigmoid of a HardSwish on uint8 codes of x with this grid; None where -3 or 3 is none of its steps."""
     steps = round(KNEE / float(scale))
-    if steps < 1 or np.float32(KNEE) / np.float32(steps) != np.float32(scale) or zero_point - steps < _CODES[0]:
+    if not 1 <= steps <= zero_point or np.float32(KNEE) / np.float32(steps) != np.float32(scale):
         return None
     return ClipForm(
         low=zero_point - steps,
-        high=min(zero_point + steps, _CODES[1]),
+        high=min(zero_point + steps, _LARGEST),
         scale=np.float32(np.float64(scale) / (2 * KNEE)),
         zero_point=zero_point - steps,
     )
-
-
-def written_as_clip(
-    node: ir.Node, source: tuple[np.ndarray | np.float32, int], result: tuple[np.ndarray | np.float32, int]
-) -> ClipForm | None:
-    """The form of a HardSigmoid between two grids, each a scale and a zero point; None where it is a sum."""
-    form = clip_form(*source) if is_of_hard_swish(node) else None
-    return form if form is not None and (form.scale, form.zero_point) == (np.float32(result[0]), result[1]) else None

@@ -17,7 +17,7 @@ from gdfq_export.graph.constant import input_at
 from gdfq_export.importer import Op
 from gdfq_export.plan import PlannedNode, Role
 from gdfq_export.simulator import kernels
-from gdfq_export.simulator.hard_sigmoid import sum_form, written_as_clip
+from gdfq_export.simulator.hard_sigmoid import clip_form, sum_form
 from gdfq_export.simulator.integer_parts import IntegerParts
 from gdfq_export.simulator.kernels import Coded, Grid
 from gdfq_export.targets import Kernel
@@ -147,8 +147,8 @@ class IntegerRun:
         x = self._coded(node.inputs[0])
         match kernel:
             case Kernel.HARD_SIGMOID:
-                grids = ((each.scale, each.zero_point) for each in (x.grid, grid))
-                if (form := written_as_clip(node, *grids)) is not None:
+                clips = self.plan.by_tensor[node.outputs[0].name or ""].clips is not None
+                if clips and (form := clip_form(x.grid.scale, x.grid.zero_point)) is not None:
                     return x.codes.clamp(form.low, form.high)
                 numbers = sum_form(node, grid.scale)
                 offset = dataclasses.replace(x.grid, scale=numbers.offset, zero_point=0)

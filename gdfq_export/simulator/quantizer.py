@@ -24,7 +24,7 @@ __all__ = ["Mode", "Observer", "Quantizer"]
 
 _SMALLEST_RANGE = 1e-6
 _ROOM = 2.0  # what is not rounded loses nothing by a wider range
-_COARSER = 1.25  # times the scale that a knee may cost
+_COARSER = 1.25  # times, at most, that a knee may make a scale
 
 
 class Mode(StrEnum):
@@ -91,23 +91,22 @@ class Quantizer(nn.Module):
             zero_point = 0
         else:
             scale = max(high - low, _SMALLEST_RANGE) / (self.code_max - self.code_min)
-            with_knee = self._scale_with_knee(low, high)
-            has_knee = with_knee is not None and with_knee <= _COARSER * scale
-            if with_knee is not None and has_knee:
-                scale, low = with_knee, min(low, -(self.point.knee or 0.0))
-            self.has_knee.fill_(has_knee)
+            with_knee = self._with_knee(low, high, scale)
+            self.has_knee.fill_(with_knee is not None)
+            scale, low = with_knee or (scale, low)
             zero_point = min(max(round(self.code_min - low / scale), self.code_min), self.code_max)
         with torch.no_grad():
             self.zero_point.fill_(zero_point)
             self.log_scale.fill_(math.log(scale))
 
-    def _scale_with_knee(self, low: float, high: float) -> float | None:
-        """The smallest scale that is a whole part of the knee, for codes that reach from its negative or `low` on."""
+    def _with_knee(self, low: float, high: float, scale: float) -> tuple[float, float] | None:
+        """Scale and low end for codes that reach as far and have the knee; None where `scale` is much finer."""
         knee = self.point.knee
         if knee is None:
             return None
-        steps = math.floor(knee * (self.code_max - self.code_min) / (high - min(low, -knee)))
-        return knee / steps if steps else None
+        low = min(low, -knee)
+        steps = math.floor(knee * (self.code_max - self.code_min) / (high - low))
+        return (knee / steps, low) if steps and knee / steps <= _COARSER * scale else None
 
     def set_scale(self, scale: Tensor) -> None:
         """Set the scales of channels or blocks, `scale` of as many numbers as there are, in the order of the tensor."""
@@ -118,8 +117,8 @@ class Quantizer(nn.Module):
     def scale(self) -> Tensor:
         """Positive float32 scale, no larger than what keeps an absorbed activation's bounds representable."""
         scale = self.log_scale.exp().clamp_max(self.largest_scale())
-        if self.has_knee:
-            scale = _whole_part(scale, self.point.knee or 0.0, int(self.zero_point) - self.code_min)
+        if self.point.knee is not None and self.has_knee:
+            scale = _whole_part(scale, self.point.knee, int(self.zero_point) - self.code_min)
         if self.point.block is None or self.point.block_axis is None:
             return scale
         axis = self.point.block_axis
@@ -138,6 +137,11 @@ class Quantizer(nn.Module):
         limits = [self.point.high / above if above else math.inf, -self.point.low / below if below else math.inf]
         return min(limits)
 
+    @property
+    def only_clips(self) -> bool:
+        """Whether this point's codes are another's, clipped: nothing is rounded."""
+        return any(bool(source.has_knee) for source in self.clips)
+
     def forward(self, x: Tensor) -> Tensor:
         """Quantize and dequantize, observe, or pass on, by `mode`."""
         if self.mode is Mode.FLOAT:
@@ -146,7 +150,7 @@ class Quantizer(nn.Module):
             if self.observer is not None:
                 self.observer.observe(x.detach())
             return x
-        if any(source.has_knee for source in self.clips):
+        if self.only_clips:
             return x
         scale = self.scale
         steps = x / scale

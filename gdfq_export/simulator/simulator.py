@@ -25,7 +25,6 @@ from gdfq_export.simulator.encoding import (
 )
 from gdfq_export.simulator.hard_sigmoid import clip_form
 from gdfq_export.simulator.quantizer import Mode, Quantizer
-from gdfq_export.targets import Kernel
 
 __all__ = ["Layer", "Simulator"]
 
@@ -64,21 +63,15 @@ class Simulator(nn.Module):
         for point in plan.points:
             if point.role is not Role.BIAS and point.group == point.key:
                 self._insert(point)
-        for source, clipped in self._clipped():
-            if clipped.group in self.quantizers:
-                self.quantizers[clipped.group].clips = (self.quantizers[source.group],)
+        for key, source in self._clipped():
+            if key in self.quantizers:
+                self.quantizers[key].clips = (self.quantizers[source.group],)
         self.network.graph.lint()
         self.network.recompile()
 
-    def _clipped(self) -> Iterator[tuple[QuantPoint, QuantPoint]]:
-        """What a HardSigmoid reads that may clip its codes, and what it writes."""
-        for node in self.folded.graph:
-            if self.plan.by_node[node.name or ""].kernel is Kernel.HARD_SIGMOID:
-                source, result = (
-                    self.plan.by_tensor[str(value.name)] for value in (*node.inputs, *node.outputs) if value
-                )
-                if source.knee is not None:
-                    yield source, result
+    def _clipped(self) -> Iterator[tuple[str, QuantPoint]]:
+        """Keys of points that may be another's codes, clipped, and those other points."""
+        return ((point.key, self.plan.by_tensor[point.clips]) for point in self.plan.points if point.clips is not None)
 
     def _insert(self, point: QuantPoint) -> None:
         sources = [node for node in self.network.graph.nodes if node.meta.get("value") == point.tensor]
@@ -149,9 +142,9 @@ class Simulator(nn.Module):
         for point in self.plan.points:
             if point.role in (Role.INPUT, Role.ACTIVATION):
                 encodings[point.key] = encode_activation(self.quantizers[point.group])
-        for source, clipped in self._clipped():
+        for key, source in self._clipped():
             if (form := clip_form(encodings[source.key].scale, encodings[source.key].zero_point)) is not None:
-                encodings[clipped.key] = Encoding(scale=np.asarray(form.scale), zero_point=form.zero_point)
+                encodings[key] = Encoding(scale=np.asarray(form.scale), zero_point=form.zero_point)
         for node in self.folded.graph:
             names = [value.name if value else None for value in node.inputs]
             for name in names:

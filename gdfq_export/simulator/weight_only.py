@@ -2,7 +2,7 @@
 
 ONNX Runtime's MatMulNBits rounds activations to 8 bits by its own rule and adds in an order of its own, so that for a
 runtime that is simulated to the bit it is asked itself: DequantizeLinear and the product, in the form of the file
-(`writer.py`). Other runtimes are taken to multiply in float.
+(`writer/constants.py`). Other runtimes are taken to multiply in float.
 """
 
 from __future__ import annotations

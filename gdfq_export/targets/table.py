@@ -93,7 +93,7 @@ class Rule:
     integer_form: bool = False
     """Written on the codes themselves, between Q and DQ, because the runtime does not fuse DQ -> operator -> Q."""
     clips_codes: bool = False
-    """As the gate of a HardSwish: a Clip of the codes that it reads, if their grid has the places where it bends."""
+    """As the gate of a HardSwish: a Clip of the uint8 codes that it reads, if these have the places where it bends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

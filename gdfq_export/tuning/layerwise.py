@@ -136,7 +136,7 @@ class _TuningRun:
         """Move the scale of an activation to where its codes come nearest to the float value."""
         quantizer = self.simulator.quantizers[node.meta["quantizes"]]
         (source,) = node.all_input_nodes
-        if quantizer.point.role is not Role.ACTIVATION or id(quantizer) in self.tuned:
+        if quantizer.point.role is not Role.ACTIVATION or quantizer.only_clips or id(quantizer) in self.tuned:
             return
         self.tuned.add(id(quantizer))
         found, wanted = self.values.found[source.name], self.values.wanted[source.name]

@@ -2,8 +2,9 @@
 
 ZeroQ (Cai et al., arXiv 2001.00281, section 3.2) measures that on made images, layer by layer, and takes the sum over
 layers for the error of any mix of bits. Here the error is the mean squared error of the logits over their variance, and
-layers are raised in the order of what a byte gives, as long as the weights grow by no more than the recipe allows. On
-imagenet_mobilenetv1_025_224 at W4A8, 1.6 % more bytes take the drop from 8.0 to 2.7 points (docs/measured.md).
+layers are raised in the order of what a byte gives, as long as the weights, and the file, grow by no more than the
+recipe allows. On imagenet_mobilenetv1_025_224 at W4A8, 1.6 % more bytes take the drop from 8.0 to 2.7 points
+(docs/measured.md). Where no layer would grow, for the target stores all weights as int8, all are raised.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from gdfq_export.recipe import Bits, LayerBits, MixedBits
 from gdfq_export.simulator import Mode, Simulator
 from gdfq_export.tuning.calibration import weight_scale
 
-__all__ = ["Mix", "layers_to_raise", "mix_bits", "weight_sensitivity"]
+__all__ = ["Mix", "layers_to_raise", "mix_bits", "raising_costs", "weight_sensitivity"]
 
 _IMAGES = 64  # that layers are measured on
 _BATCH = 64
@@ -34,7 +35,7 @@ class Mix:
 
     Attributes:
         bits: with exceptions for the raised layers in the place of `mixed`.
-        sensitivity: error of the logits by the layer whose weights alone were rounded.
+        sensitivity: error of the logits by the layer whose weights alone were rounded; empty where no byte is at stake.
         raised: the raised layers, those first that give most for a byte.
         growth: of the bytes of all weights.
     """
@@ -67,21 +68,12 @@ def mix_bits(
         on_layer: called with the layers measured and their number.
 
     Raises:
-        InputError: no layer would grow.
+        InputError: no layer may be raised.
     """
-    layers = simulator.layers()
-    points = plan_with(_raised(bits, mixed, [layer.name for layer in layers])).by_tensor
-    sizes, costs = {}, {}
-    for layer in layers:
-        own, raised = layer.weight_point, points[layer.weight_point.tensor]
-        sizes[layer.name] = layer.weight.numel() * own.stored_bits // 8
-        if raised.bits > own.bits:
-            costs[layer.name] = layer.weight.numel() * (raised.stored_bits - own.stored_bits) // 8
-    if not costs:
-        raise InputError(
-            f"bits.mixed in the recipe raises weights to {mixed.weights} bits, and no layer has fewer that it may "
-            "raise; lower bits.weights, or leave bits.mixed out"
-        )
+    costs = raising_costs(simulator, bits, mixed, plan_with)
+    if not any(costs.values()):
+        return Mix(bits=_raised(bits, mixed, costs), sensitivity={}, raised=list(costs), growth=0.0)
+    sizes = {layer.name: layer.weight.numel() * layer.weight_point.stored_bits // 8 for layer in simulator.layers()}
     sensitivity = weight_sensitivity(simulator, images[:_IMAGES], on_layer=on_layer)
     left = int(mixed.growth * sum(sizes.values()))
     names = layers_to_raise(costs, sensitivity, left if room is None else min(left, room))
@@ -91,6 +83,29 @@ def mix_bits(
         raised=names,
         growth=sum(costs[name] for name in names) / sum(sizes.values()),
     )
+
+
+def raising_costs(
+    simulator: Simulator, bits: Bits, mixed: MixedBits, plan_with: Callable[[Bits], QuantPlan]
+) -> dict[str, int]:
+    """Bytes that each layer which may be raised grows by, by the layer's name.
+
+    Raises:
+        InputError: there is none.
+    """
+    layers = simulator.layers()
+    points = plan_with(_raised(bits, mixed, [layer.name for layer in layers])).by_tensor
+    costs = {}
+    for layer in layers:
+        own, raised = layer.weight_point, points[layer.weight_point.tensor]
+        if raised.bits > own.bits:
+            costs[layer.name] = layer.weight.numel() * (raised.stored_bits - own.stored_bits) // 8
+    if not costs:
+        raise InputError(
+            f"bits.mixed in the recipe raises weights to {mixed.weights} bits, and no layer has fewer that it may "
+            "raise; lower bits.weights, or leave bits.mixed out"
+        )
+    return costs
 
 
 @torch.no_grad()

@@ -7,7 +7,6 @@ float network does not have, belongs to the quantization.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -69,13 +68,12 @@ class ActivationCodes:
 def activation_codes(model: onnx.ModelProto, names: Container[str] | None = None) -> tuple[ActivationCodes, ...]:
     """Every quantized activation once, in graph order; of a tensor quantized several times the first pair.
 
-    A Clip of codes is their limits where nothing else reads them; beside others it computes something new, as the gate
-    of a HardSwish (`simulator/hard_sigmoid.py`). `names` are those of the float network's tensors: a Clip or Relu
-    between one of them and QuantizeLinear is taken for limits of the codes.
+    A Clip of codes is their limits if they are read with the numbers they were written with; else it is the gate of a
+    HardSwish (`simulator/hard_sigmoid.py`), which no value of the float network is. `names` are those of the float
+    network's tensors: a Clip or Relu between one of them and QuantizeLinear is taken for limits of the codes.
     """
     constants = constant_tensors(model)
     producers = {output: node for node in model.graph.node for output in node.output}
-    readers = Counter(name for node in model.graph.node for name in node.input)
     found: dict[str, ActivationCodes] = {}
     for node in model.graph.node:
         if node.op_type != "DequantizeLinear" or len(node.input) < 2:
@@ -83,10 +81,12 @@ def activation_codes(model: onnx.ModelProto, names: Container[str] | None = None
         maker = producers.get(node.input[0])
         code_clip = maker if maker is not None and maker.op_type == "Clip" else None
         if code_clip is not None:
-            maker = producers.get(code_clip.input[0]) if readers[code_clip.input[0]] == 1 else None
+            maker = producers.get(code_clip.input[0])
         if maker is None or maker.op_type != "QuantizeLinear" or maker.input[0] in constants:
             continue
         scale, zero = (_number(constants, node, index) for index in (1, 2))
+        if code_clip is not None and (scale, zero) != tuple(_number(constants, maker, index) for index in (1, 2)):
+            continue
         dtype = "uint8" if zero is None else zero.dtype.name
         if scale is None or (zero is None and len(node.input) > 2 and node.input[2]) or dtype not in _RANGES:
             continue

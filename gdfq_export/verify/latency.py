@@ -1,11 +1,11 @@
 """Latency of several networks against each other, in one process, interleaved.
 
 Absolute times drift with the machine's load and clock; a ratio taken within a few milliseconds does not. So the
-networks take turns: in each round every network runs a block of some 20 ms, the order turns round from one round to the
-next, and a round yields one ratio of block medians. How many runs a block has is a matter of the network's own time: a
-quick one beside slow ones would else be timed in the two or three runs in which it brings its code and weights back
-into the caches. The ratio reported is the median of those, with a distribution-free 95
-% interval from order statistics (the sign test's interval).
+networks take turns: in each round every network runs a block of some 20 ms (3 to 25 runs), the order turns round from
+one round to the next, and a round yields one ratio of block medians. How many runs a block has is a matter of the
+network's own time: a quick one beside slow ones would else be timed in the few runs in which it brings its code and
+weights back into the caches. The ratio reported is the median of those, with a distribution-free 95 % interval from
+order statistics (the sign test's interval).
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ class BudgetFacts:
 class MixedBitsFacts:
     """A run with mixed bits: error of the logits by the layer whose weights alone were rounded, and the raised layers.
 
-    `growth` is the share by which the bytes of the weights grew.
+    `growth` is the share by which the bytes of the weights grew. Where none would, nothing is measured: all are raised.
     """
 
     sensitivity: Mapping[str, float]

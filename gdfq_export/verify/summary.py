@@ -179,7 +179,7 @@ def _budget(report: Report) -> Iterator[Row]:
 def _mixed_bits(report: Report) -> Iterator[Row]:
     if (mixed := report.mixed_bits) is not None:
         names = ", ".join(mixed.raised[:5]) + (", ..." if len(mixed.raised) > 5 else "")
-        value = f"{len(mixed.raised)} of {counted(len(mixed.sensitivity), 'layer')}"
+        value = f"{len(mixed.raised)} of {counted(len(mixed.sensitivity) or len(mixed.raised), 'layer')}"
         yield "mixed bits", value, f"raised, weights +{100 * mixed.growth:.1f} %: {names or 'none fits'}"
 
 

@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from gdfq_export.plan import QuantPoint, Role
 from gdfq_export.simulator import quantized_name
-from gdfq_export.simulator.hard_sigmoid import sum_form, written_as_clip
+from gdfq_export.simulator.hard_sigmoid import clip_form, sum_form
 from gdfq_export.targets import Clip, Kernel
 from gdfq_export.writer.written_graph import WrittenGraph, scale_name, storage_type
 
@@ -72,7 +72,8 @@ def _hard_sigmoid(
     value, x, encoding = node.outputs[0], node.inputs[0], written.encodings[point.key]
     source = x.producer() if x is not None else None
     assert source is not None and source.op_type == "DequantizeLinear"
-    form = written_as_clip(node, _grid_of(source), (encoding.scale, encoding.zero_point))
+    read = None if point.clips is None else written.encodings[written.plan.by_tensor[point.clips].key]
+    form = None if read is None else clip_form(read.scale, read.zero_point)
     if form is not None:
         dtype = storage_type(point)
         limits = [written.constant(f"{dtype.name}_{code}", np.asarray(code, dtype)) for code in (form.low, form.high)]
@@ -87,12 +88,6 @@ def _hard_sigmoid(
     total = written.node("Add", [x, offset], f"{value.name}_sum", name=node.name)
     scale = written.constant(f"{point.key}_sum_scale", np.asarray(numbers.scale))
     return _quantize(written, total, point, clip, (scale, zero_point))
-
-
-def _grid_of(dequantize: ir.Node) -> tuple[np.ndarray, int]:
-    scale, zero_point = (value.const_value for value in dequantize.inputs[1:3] if value is not None)
-    assert scale is not None and zero_point is not None
-    return scale.numpy(), int(zero_point.numpy())
 
 
 def _in_integer_form(written: WrittenGraph, node: ir.Node, value: ir.Value, point: QuantPoint) -> ir.Value:

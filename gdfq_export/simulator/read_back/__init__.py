@@ -22,13 +22,13 @@ from gdfq_export.errors import InputError
 from gdfq_export.graph.hard_sigmoid import HardSigmoidPass
 from gdfq_export.own_metadata import own_metadata
 from gdfq_export.simulator.integer import IntegerSimulator
-from gdfq_export.simulator.read_back.float_graph import FloatGraph, float_graph
+from gdfq_export.simulator.read_back.float_graph import FloatGraph, float_graph, key_of
 from gdfq_export.simulator.read_back.fused import fused_nodes
 from gdfq_export.simulator.read_back.planned import plan_of_file
 from gdfq_export.simulator.read_back.prepared import prepare
 from gdfq_export.targets import TARGETS, Clip, Target, find_target
 
-__all__ = ["read_back"]
+__all__ = ["key_of", "read_back"]
 
 
 def read_back(model: onnx.ModelProto) -> IntegerSimulator:

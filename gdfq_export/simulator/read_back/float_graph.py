@@ -23,7 +23,7 @@ import numpy as np
 import onnx_ir as ir
 
 from gdfq_export.graph.constant import constant_array, input_at, unused_name
-from gdfq_export.graph.hard_sigmoid import KNEE
+from gdfq_export.graph.hard_sigmoid import ALPHA, BETA
 from gdfq_export.simulator.hard_sigmoid import clip_form, sum_form
 from gdfq_export.simulator.read_back.numbers import Constant, Grid, constant_of, grid_of
 from gdfq_export.simulator.read_back.prepared import is_constant, refusal
@@ -34,10 +34,11 @@ __all__ = ["Activation", "FloatGraph", "float_graph", "key_of"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activation:
-    """A value that is codes in the file: `codes` is their name there."""
+    """A value that is codes in the file: `codes` is their name there; `clips` those of what the value's node reads."""
 
     codes: str
     grid: Grid
+    clips: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,13 +230,13 @@ class _Reading:
         read = grid_of(users[0])
         if (read.scale, read.zero_point, read.signed) != (form.scale, form.zero_point, False):
             raise refusal(users[0], "reads codes with another scale or zero point than they were written with")
-        gate = ir.node("HardSigmoid", [value], {"alpha": 1 / (2 * KNEE), "beta": 0.5}, name=node.name)
+        gate = ir.node("HardSigmoid", [value], {"alpha": ALPHA, "beta": BETA}, name=node.name)
         output, codes = gate.outputs[0], node.outputs[0]
         output.name = unused_name(self.graph, key_of(str(codes.name)))
         output.dtype, output.shape = ir.DataType.FLOAT, value.shape
         self.graph.insert_after(node, gate)
         self.done.append(node)
-        self._is_codes(codes, Activation(codes=str(codes.name), grid=read), output)
+        self._is_codes(codes, Activation(codes=str(codes.name), grid=read, clips=True), output)
         self.gates.add(gate)
 
     def _put_gate(self, add: ir.Node, gate: ir.Node, codes: ir.Value, grid: Grid) -> ir.Value:

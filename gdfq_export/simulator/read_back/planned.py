@@ -93,6 +93,7 @@ class _Points:
             symmetric=grid.signed and grid.zero_point == 0,
             axis=None,
             group=group,
+            clips=_read_by(value) if activation.clips else None,
         )
         self.encodings[key] = Encoding(scale=np.asarray(grid.scale), zero_point=grid.zero_point)
         self.names[key] = activation.codes
@@ -126,6 +127,13 @@ class _Points:
         )
         scale = constant.scale.reshape(()) if role is Role.CONSTANT else constant.scale
         self.encodings[key] = Encoding(scale=scale, zero_point=constant.zero_point or 0, codes=constant.codes)
+
+
+def _read_by(value: ir.Value) -> str | None:
+    """The first value that a value's node reads."""
+    node = value.producer()
+    source = None if node is None else node.inputs[0]
+    return None if source is None else source.name
 
 
 def _readers(value: ir.Value) -> tuple[str, ...]:
