@@ -15,8 +15,8 @@ from gdfq_export.backends.finding import Consequence, Finding
 from gdfq_export.backends.qdq import finding_at, node_name, producer_of
 from gdfq_export.counted import counted
 from gdfq_export.graph.constant import input_at
+from gdfq_export.inspection.hard_sigmoid_forms import clips_as_gate, saturates_as_gate
 from gdfq_export.inspection.qdq_graph import Grid, QdqGraph, code_limits
-from gdfq_export.simulator.hard_sigmoid import clip_form
 
 __all__ = ["common_findings"]
 
@@ -125,9 +125,9 @@ def _other_grid(graph: QdqGraph, grid: Grid) -> Iterator[Finding]:
             f"its zero point is {_named(grid)}, the codes that {node_name(writer.node)} writes are {_named(writer)}",
         )
         return
-    if _clips_on_purpose(graph, grid, writer):
+    if clips_as_gate(graph, grid, writer):
         return
-    if (at := _difference(grid.scale, writer.scale, _SAME)) and not _saturates_on_purpose(graph, grid, writer):
+    if (at := _difference(grid.scale, writer.scale, _SAME)) and not saturates_as_gate(graph, grid, writer):
         yield finding_at(
             grid.node,
             "other scale",
@@ -157,36 +157,6 @@ def _difference(here: np.ndarray | None, there: np.ndarray | None, tolerance: fl
     with np.errstate(invalid="ignore"):
         apart = np.flatnonzero(np.abs(ours - theirs) > tolerance * np.abs(theirs))
     return (float(ours[apart[0]]), float(theirs[apart[0]])) if apart.size else None
-
-
-def _saturates_on_purpose(graph: QdqGraph, grid: Grid, writer: Grid) -> bool:
-    """A HardSigmoid alpha x + beta, written as the Add of x and beta / alpha (`simulator/hard_sigmoid.py`).
-
-    The ratio of the scales is alpha, so that the constant that is added must be beta / alpha with beta inside 0..1.
-    """
-    add = producer_of(input_at(writer.node, 0))
-    if add is None or add.op_type != "Add" or grid.scale is None or writer.scale is None:
-        return False
-    if grid.scale.size != 1 or writer.scale.size != 1 or not (writer.scale > 0).all():
-        return False
-    alpha = float(grid.scale.reshape(-1)[0] / writer.scale.reshape(-1)[0])
-    constants = (graph.numbers(value) for value in add.inputs)
-    return any(each is not None and each.size == 1 and 0 < alpha * float(each.reshape(-1)[0]) < 1 for each in constants)
-
-
-def _clips_on_purpose(graph: QdqGraph, grid: Grid, writer: Grid) -> bool:
-    """The gate of a HardSwish: a Clip of the codes of x, read with other numbers (`simulator/hard_sigmoid.py`)."""
-    clip = producer_of(input_at(grid.node, 0))
-    if clip is None or clip.op_type != "Clip":
-        return False
-    numbers = (grid.scale, grid.zero_point, writer.scale, writer.zero_point)
-    if any(each is None or each.size != 1 for each in numbers):
-        return False
-    scale, zero_point, from_scale, from_zero = (each.reshape(()) for each in numbers if each is not None)
-    form = clip_form(from_scale, int(from_zero)) if from_scale > 0 else None
-    if form is None or (form.scale, form.zero_point) != (np.float32(scale), int(zero_point)):
-        return False
-    return graph.clip_bounds(clip) == (form.low, form.high)
 
 
 def _clip(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
