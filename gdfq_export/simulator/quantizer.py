@@ -80,11 +80,14 @@ class Quantizer(nn.Module):
     def set_range(self, low: float, high: float) -> None:
         """Choose scale and zero point so that the codes span [low, high], zero included and exact.
 
-        What is not rounded gets twice that.
+        What is not rounded gets twice that; what is never anything but 0 gets [-1, 1], as far as its bounds go: a scale
+        of next to nothing would do, but ONNX Runtime's QLinearGlobalAveragePool refuses ratios of scales beyond 256.
         """
         if not self.point.rounded:
             low, high = _ROOM * low, _ROOM * high
         low, high = max(min(low, 0.0), self.point.low), min(max(high, 0.0), self.point.high)
+        if high - low < _SMALLEST_RANGE:  # nothing but 0 was seen, which every scale has: one that every kernel takes
+            low, high = max(-1.0, self.point.low), min(1.0, self.point.high)
         if self.point.symmetric:
             bound = max(-low, high, _SMALLEST_RANGE)
             scale = bound / max(-self.code_min, self.code_max) if low < 0 else bound / self.code_max

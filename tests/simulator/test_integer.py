@@ -56,11 +56,23 @@ def test_a_changed_integer_is_noticed() -> None:
     assert result.first_differing == "x_q"
 
 
-def _fixed_network() -> onnx.ModelProto:
+def test_a_pool_that_never_gave_anything_but_0_has_a_scale_that_the_runtime_takes() -> None:
+    proto = _fixed_network(dead=True)
+    quantized = quantize(proto)
+    result = parity(quantized.file, quantized.exact.run, images_for(proto, 6, seed=1), 6)
+    assert result.exact
+
+
+def _fixed_network(*, dead: bool = False) -> onnx.ModelProto:
+    """`dead`: the pool's input is never above 0, and a Relu follows it."""
     net = Network(0)
     net.conv(CHANNELS)
     net.add("Relu", [net.at])
+    if dead:
+        net.add("Mul", [net.at, net.constant(np.asarray(-1, np.float32))])
     net.add("GlobalAveragePool", [net.at])
+    if dead:
+        net.add("Relu", [net.at])
     net.add("Flatten", [net.at])
     net.add("Gemm", [net.at, net.weights(CLASSES, CHANNELS)], transB=1)
     return tiny_graph.model(

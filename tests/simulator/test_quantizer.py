@@ -63,6 +63,13 @@ def test_a_range_is_spanned_by_the_codes_and_zero_is_exact(low: float, high: flo
     assert abs(-zero * scale + low) <= 0.5001 * scale
 
 
+@pytest.mark.parametrize(("low", "high", "scale"), [(-math.inf, math.inf, 2 / 255), (0.0, math.inf, 1 / 255)])
+def test_what_is_never_anything_but_0_has_a_scale_of_everyday_size(low: float, high: float, scale: float) -> None:
+    made = quantizer(0.0, 0.0, low=low, high=high)
+    assert made.scale.item() == pytest.approx(scale)
+    assert made(torch.zeros(3)).tolist() == [0.0] * 3
+
+
 @given(low=bounds, high=bounds)
 def test_rounding_is_off_by_half_a_step_at_most_and_clips_beyond(low: float, high: float) -> None:
     made = quantizer(-low, high)
