@@ -65,7 +65,11 @@ def run(images: Path, ours: Path, files: tuple[str, ...]) -> None:
     data = os.environ["GDFQ_EXPORT_DATA"]
     source = Path(data) / "models" / f"{NETWORK}.onnx"
     network = load_model(str(source))
-    labelled = RealSet.load(Path(data) / "cifar10_test_dev.npz", network.input_spec, network.num_classes)
+    scored = Path(data) / "cifar10_test_dev.npz"
+    labelled = RealSet.load(scored, network.input_spec, network.num_classes)
+    labelled = RealSet(
+        images=labelled.images, labels=labelled.labels, origin=scored.name
+    )
     observed = torch.from_numpy(SyntheticSet.load(images).images[:_OBSERVED])
     given = dict(file.split("=", 1) for file in files)
     with tempfile.TemporaryDirectory(prefix="gdfq-export-") as folder:
