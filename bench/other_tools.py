@@ -67,9 +67,7 @@ def run(images: Path, ours: Path, files: tuple[str, ...]) -> None:
     network = load_model(str(source))
     scored = Path(data) / "cifar10_test_dev.npz"
     labelled = RealSet.load(scored, network.input_spec, network.num_classes)
-    labelled = RealSet(
-        images=labelled.images, labels=labelled.labels, origin=scored.name
-    )
+    labelled = RealSet(images=labelled.images, labels=labelled.labels, origin=scored.name)
     observed = torch.from_numpy(SyntheticSet.load(images).images[:_OBSERVED])
     given = dict(file.split("=", 1) for file in files)
     with tempfile.TemporaryDirectory(prefix="gdfq-export-") as folder:
