@@ -28,11 +28,11 @@ from bench.accuracy_run import Place, load_network, unscored_images
 from bench.results_file import FOLDER, write_results
 from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
-from gdfq_export import pipeline
-from gdfq_export.backends.onnxruntime import OnnxRuntime
-from gdfq_export.float_model import FloatModel
-from gdfq_export.progress import SilentProgress
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.jobs import quantize as pipeline
 from gdfq_export.recipe import Recipe, recipe_sha256
+from gdfq_export.runtimes.onnxruntime import OnnxRuntime
+from gdfq_export.support.progress import SilentProgress
 
 RESULTS = FOLDER / "ablation"
 PAGE = FOLDER.parent.parent / "docs" / "ablation.md"

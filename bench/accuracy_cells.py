@@ -1,15 +1,15 @@
 """The cells of the accuracy table: which network, at which bits, by which method, with which seed, in how much time.
 
-Methods, grids and their recipes are those of `gdfq_export.comparison.ladder`. Nothing here needs torch, so that listing
-and starting cells is quick and small.
+Methods, grids and their recipes are those of `gdfq_export.jobs.compare.methods`. Nothing here needs torch, so that
+listing and starting cells is quick and small.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gdfq_export.comparison.ladder import AS_PUBLISHED, GRIDS, recipe_for, words_for
-from gdfq_export.comparison.ladder import METHODS as LADDER
+from gdfq_export.jobs.compare.methods import AS_PUBLISHED, GRIDS, recipe_for, words_for
+from gdfq_export.jobs.compare.methods import METHODS as LADDER
 from gdfq_export.recipe import Recipe
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.accuracy_cells import METHODS, NETWORKS, TABLE_BITS, words_for
 from bench.accuracy_entries import Entries
-from gdfq_export.comparison.chart import LOOKS, scale_lost
+from gdfq_export.jobs.compare.chart import LOOKS, scale_lost
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

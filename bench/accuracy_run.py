@@ -24,19 +24,19 @@ from torch import Tensor
 from bench.accuracy_cells import REAL_IMAGES, SCORED_IMAGES, Cell, recipe_of
 from calib.samplers import RealSet
 from calib.set_statistics import measure_set
-from gdfq_export import pipeline
-from gdfq_export.cli.tables import print_plan
-from gdfq_export.comparison.ladder import METHODS, BudgetUse
-from gdfq_export.comparison.published_budget import cut_to_budget
-from gdfq_export.comparison.run_cell import MEASURING_PHASES
-from gdfq_export.data import ImageSource
-from gdfq_export.demo import held_out_set
-from gdfq_export.demo.digits import training_digits
+from gdfq_export.baselines.published_budget import cut_to_budget
+from gdfq_export.cli.output.report_tables import print_plan
 from gdfq_export.errors import InputError
-from gdfq_export.float_model import FloatModel
-from gdfq_export.progress import SilentProgress
+from gdfq_export.frontend.demo import held_out_set
+from gdfq_export.frontend.demo.digits import training_digits
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.frontend.sources import load_model
+from gdfq_export.jobs import quantize as pipeline
+from gdfq_export.jobs.compare.methods import METHODS, BudgetUse
+from gdfq_export.jobs.compare.run_cell import MEASURING_PHASES
+from gdfq_export.jobs.image_source import ImageSource
 from gdfq_export.recipe import recipe_sha256
-from gdfq_export.sources import load_model
+from gdfq_export.support.progress import SilentProgress
 
 __all__ = ["Place", "load_network", "print_dry_run", "real_images", "run_cell", "scored_images", "unscored_images"]
 

@@ -23,12 +23,12 @@ import torch
 
 from bench.results_file import FOLDER, write_results
 from bench.usual_networks import USUAL_NETWORKS, load_drawn
-from gdfq_export import pipeline
-from gdfq_export.backends.tensorrt.lint import lint
-from gdfq_export.float_model import FloatModel
-from gdfq_export.progress import SilentProgress
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.jobs import quantize as pipeline
+from gdfq_export.lint.tensorrt_rules import lint
 from gdfq_export.recipe import Bits, Recipe, load_recipe
 from gdfq_export.recipe.recipe import Verify
+from gdfq_export.support.progress import SilentProgress
 from gdfq_export.targets import TARGETS
 
 RESULTS = FOLDER / "coverage"

@@ -14,9 +14,9 @@ import torch
 from bench.results_file import write_results
 from bench.usual_networks import USUAL_NETWORKS, load_drawn
 from calib.samplers import NoiseSampler
-from gdfq_export.draft import write_draft
-from gdfq_export.float_model import FloatModel
-from gdfq_export.inspection.rules import check
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.jobs.draft_model import write_draft
+from gdfq_export.lint.check import check
 from gdfq_export.recipe import Bits
 from gdfq_export.targets import TARGETS, find_target
 

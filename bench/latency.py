@@ -5,7 +5,7 @@
 
 Networks of pytorchcv at 224 x 224 have weights that were drawn (see `bench.usual_networks`); cifar10_resnet20 is
 FOLDER/models/cifar10_resnet20.onnx. Every file is calibrated on the same few images. Absolute times drift with what
-else the machine does; ratios are taken round by round (see `gdfq_export.verify.latency`). `run` writes
+else the machine does; ratios are taken round by round (see `gdfq_export.metrics.latency`). `run` writes
 bench/results/latency/NETWORK-batchN.json.
 """
 
@@ -30,15 +30,15 @@ from bench.latency_chart import draw_latency
 from bench.peers import nncf_file, static_default, static_recommended
 from bench.results_file import FOLDER, write_results
 from bench.usual_networks import USUAL_NETWORKS, drawn_network, load_drawn
-from gdfq_export.backends import find_backend
 from gdfq_export.errors import BackendUnavailable
-from gdfq_export.float_model import FloatModel
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.frontend.sources import load_model
+from gdfq_export.metrics.coverage import measure_coverage
+from gdfq_export.metrics.latency import interleave_timers, summarize, versus
+from gdfq_export.metrics.not_measured import NotMeasured
+from gdfq_export.metrics.resources import peak_memory_bytes
 from gdfq_export.recipe import load_recipe
-from gdfq_export.sources import load_model
-from gdfq_export.verify.coverage import measure_coverage
-from gdfq_export.verify.latency import interleave_timers, summarize, versus
-from gdfq_export.verify.not_measured import NotMeasured
-from gdfq_export.verify.resources import peak_memory_bytes
+from gdfq_export.runtimes import find_backend
 
 RESULTS = FOLDER / "latency"
 PAGE = FOLDER.parent.parent / "docs" / "latency.md"

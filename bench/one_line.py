@@ -20,10 +20,10 @@ from rich.table import Table
 
 from bench.results_file import write_results
 from calib.samplers import RealSet
-from gdfq_export import pipeline
-from gdfq_export.progress import SilentProgress
+from gdfq_export.frontend.sources import load_model
+from gdfq_export.jobs import quantize as pipeline
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe, recipe_sha256
-from gdfq_export.sources import load_model
+from gdfq_export.support.progress import SilentProgress
 
 NETWORKS = (
     "cifar10_resnet20.onnx",

@@ -25,18 +25,18 @@ from bench.peers import nncf_onnx_file, static_default, static_recommended
 from bench.results_file import FOLDER, write_results
 from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
-from gdfq_export.float_model import FloatModel
-from gdfq_export.progress import SilentProgress
-from gdfq_export.sources import load_model
-from gdfq_export.sources.onnx_file import read_onnx
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.frontend.sources import load_model
+from gdfq_export.frontend.sources.onnx_file import read_onnx
+from gdfq_export.jobs.verify.verify_onnx import Judges, decide_all, verify_file
+from gdfq_export.metrics.accuracy import Accuracy
+from gdfq_export.metrics.coverage import Coverage
+from gdfq_export.metrics.latency import Latency
+from gdfq_export.metrics.not_measured import NotMeasured
+from gdfq_export.metrics.parity import ParityResult
+from gdfq_export.report.report import Report
+from gdfq_export.support.progress import SilentProgress
 from gdfq_export.targets import find_target
-from gdfq_export.verify.accuracy import Accuracy
-from gdfq_export.verify.coverage import Coverage
-from gdfq_export.verify.latency import Latency
-from gdfq_export.verify.not_measured import NotMeasured
-from gdfq_export.verify.parity import ParityResult
-from gdfq_export.verify.report import Report
-from gdfq_export.verify_file import Judges, decide_all, verify_file
 
 NETWORK = "cifar10_resnet20"
 PAGE = FOLDER.parent.parent / "docs" / "other-tools.md"

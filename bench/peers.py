@@ -9,7 +9,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 
-from gdfq_export.backends.onnxruntime import OnnxRuntime
+from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 
 __all__ = ["nncf_file", "nncf_onnx_file", "static_default", "static_recommended"]
 

@@ -26,18 +26,18 @@ from onnx import numpy_helper
 from bench.good_files import draft_file
 from bench.results_file import FOLDER, write_results
 from calib.samplers import RealSet
-from gdfq_export import pipeline
-from gdfq_export.bundle import write_bundle
+from gdfq_export.artifacts.bundle import write_bundle
+from gdfq_export.artifacts.manifest import open_bundle
 from gdfq_export.errors import GdfqExportError
-from gdfq_export.float_model import FloatModel
-from gdfq_export.inspection.rules import check
-from gdfq_export.manifest import open_bundle
-from gdfq_export.progress import SilentProgress
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.frontend.sources import load_model
+from gdfq_export.frontend.sources.onnx_file import read_onnx
+from gdfq_export.jobs import quantize as pipeline
+from gdfq_export.jobs.verify.verify_onnx import Judges, decide_all, verify_file
+from gdfq_export.lint.check import check
 from gdfq_export.recipe import load_recipe
-from gdfq_export.sources import load_model
-from gdfq_export.sources.onnx_file import read_onnx
+from gdfq_export.support.progress import SilentProgress
 from gdfq_export.targets import find_target
-from gdfq_export.verify_file import Judges, decide_all, verify_file
 
 PAGE = FOLDER.parent.parent / "docs" / "faults.md"
 IMAGES = 500

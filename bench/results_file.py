@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gdfq_export.files import atomic_output
-from gdfq_export.verify.machine import this_machine, versions
+from gdfq_export.runtimes.environment.machine import this_machine, versions
+from gdfq_export.support.files import atomic_output
 
 __all__ = ["write_results"]
 

@@ -4,7 +4,7 @@
     python -m bench.target_auto page
 
 The choice is made as the command makes it. Then a file of every target that runs here and the peers' files are timed
-against the chosen one, interleaved in one process (`gdfq_export.verify.latency`). Writes
+against the chosen one, interleaved in one process (`gdfq_export.metrics.latency`). Writes
 bench/results/target_auto/NETWORK-batchN.json; `page` makes docs/target-auto.md.
 """
 
@@ -24,13 +24,13 @@ from bench.coverage import BITS, IMAGES, quantize_quickly, recipe_for
 from bench.peers import nncf_file, static_default, static_recommended
 from bench.results_file import FOLDER, write_results
 from bench.usual_networks import USUAL_NETWORKS, drawn_network, load_drawn
-from gdfq_export.backends import find_backend
-from gdfq_export.choose_target import choose_target
-from gdfq_export.float_model import FloatModel
-from gdfq_export.progress import SilentProgress
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.jobs.choose_target import choose_target
+from gdfq_export.metrics.latency import interleave, summarize, versus
+from gdfq_export.report.target_choice import TargetChoice
+from gdfq_export.runtimes import find_backend
+from gdfq_export.support.progress import SilentProgress
 from gdfq_export.targets import find_target
-from gdfq_export.verify.latency import interleave, summarize, versus
-from gdfq_export.verify.target_choice import TargetChoice
 
 RESULTS = FOLDER / "target_auto"
 PAGE = FOLDER.parent.parent / "docs" / "target-auto.md"

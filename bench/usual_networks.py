@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gdfq_export.float_model import FloatModel
-from gdfq_export.sources import load_model
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.frontend.sources import load_model
 
 __all__ = ["USUAL_NETWORKS", "drawn_network", "load_drawn"]
 

@@ -5,15 +5,14 @@ Knows torch, never ONNX: what it trains on is any `torch.nn.Module` that maps im
 
 from __future__ import annotations
 
-from calib.dead_leaves import DeadLeavesSampler
 from calib.errors import DataError
 from calib.gdfq import GdfqSampler, GeneratorTraining, train_gdfq
 from calib.generator import ConditionalGenerator
 from calib.input_spec import InputSpec
-from calib.moving_range import MovingRange
-from calib.pink_noise import PinkNoiseSampler
-from calib.published_gdfq import PublishedGdfq, PublishedTraining
+from calib.priors.dead_leaves import DeadLeavesSampler
+from calib.priors.pink_noise import PinkNoiseSampler
 from calib.ranges import Entropy, MinMax, Mse, Percentile, RangeEstimator, make_range_estimator
+from calib.ranges.moving_range import MovingRange
 from calib.refinement import RefinedSampler, Refinement
 from calib.samplers import AlternatingSampler, NoiseSampler, RealSet, Sampler
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
@@ -36,8 +35,6 @@ __all__ = [
     "NoiseSampler",
     "Percentile",
     "PinkNoiseSampler",
-    "PublishedGdfq",
-    "PublishedTraining",
     "RangeEstimator",
     "RealSet",
     "RefinedSampler",

@@ -13,9 +13,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from calib.image_folder import read_image_folder
+from calib.files.image_folder import read_image_folder
+from calib.files.npz_images import read_npz_images
 from calib.input_spec import InputSpec
-from calib.npz_images import read_npz_images
 
 __all__ = ["AlternatingSampler", "NoiseSampler", "RealSet", "Sampler"]
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.checks import check_labels, check_normalized_images
 from calib.errors import DataError
-from calib.npz_file import read_npz, write_npz
+from calib.files.checks import check_labels, check_normalized_images
+from calib.files.npz_file import read_npz, write_npz
 
 __all__ = ["SyntheticSet"]
 

@@ -9,8 +9,8 @@ import argparse
 import json
 from pathlib import Path
 
-from gdfq_export.files import atomic_output
-from gdfq_export.verify.schema import report_schema
+from gdfq_export.report.schema import report_schema
+from gdfq_export.support.files import atomic_output
 
 SHIPPED = Path(__file__).parent.parent / "docs" / "report.schema.json"
 

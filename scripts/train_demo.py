@@ -1,4 +1,4 @@
-"""Train the demo network on the training half of scikit-learn's digits and write gdfq_export/demo/demo.safetensors.
+"""Train the demo network on the training half of scikit-learn's digits; write frontend/demo/demo.safetensors.
 
     python scripts/train_demo.py [--out FILE] [--seed 0] [--epochs 60]
 
@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from calib.input_spec import InputSpec
-from gdfq_export.demo.digits import held_out_digits, training_digits
-from gdfq_export.demo.network import DemoNetwork
+from gdfq_export.frontend.demo.digits import held_out_digits, training_digits
+from gdfq_export.frontend.demo.network import DemoNetwork
 
-WEIGHTS = Path(__file__).parent.parent / "gdfq_export" / "demo" / "demo.safetensors"
+WEIGHTS = Path(__file__).parent.parent / "gdfq_export" / "frontend" / "demo" / "demo.safetensors"
 SPEC = InputSpec(shape=(1, 8, 8), scale=255.0, mean=(0.0,), std=(1.0,))
 BATCH = 64
 LEARNING_RATE = 3e-3

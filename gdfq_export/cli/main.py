@@ -8,15 +8,15 @@ from __future__ import annotations
 import click
 
 from gdfq_export import __version__
-from gdfq_export.cli.build import build
-from gdfq_export.cli.compare import compare
-from gdfq_export.cli.doctor import doctor
+from gdfq_export.cli.commands.build import build
+from gdfq_export.cli.commands.compare import compare
+from gdfq_export.cli.commands.doctor import doctor
+from gdfq_export.cli.commands.inspect import inspect
+from gdfq_export.cli.commands.quantize import quantize
+from gdfq_export.cli.commands.recipes import recipes
+from gdfq_export.cli.commands.synthesize import synthesize
+from gdfq_export.cli.commands.verify import verify
 from gdfq_export.cli.errors import CommandGroup
-from gdfq_export.cli.inspect import inspect
-from gdfq_export.cli.quantize import quantize
-from gdfq_export.cli.recipes import recipes
-from gdfq_export.cli.synthesize import synthesize
-from gdfq_export.cli.verify import verify
 
 __all__ = ["cli", "main"]
 

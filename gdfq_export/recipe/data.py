@@ -10,9 +10,9 @@ from gdfq_export.recipe.section import Count, Rate, Section, Weight
 
 if TYPE_CHECKING:
     from calib.gdfq import GeneratorTraining
-    from calib.published_gdfq import PublishedTraining
     from calib.refinement import Refinement as RefinementSettings
     from calib.zeroq import ZeroQ as ZeroQSettings
+    from gdfq_export.baselines.published_gdfq import PublishedTraining
 
 __all__ = ["Data", "Generator", "LargeImages", "PublishedGenerator", "Refinement", "ZeroQ"]
 
@@ -66,7 +66,7 @@ class PublishedGenerator(Section):
 
     def settings(self) -> PublishedTraining:
         """The same settings in the words of `calib`."""
-        from calib.published_gdfq import PublishedTraining
+        from gdfq_export.baselines.published_gdfq import PublishedTraining
 
         return PublishedTraining(**self.model_dump())
 

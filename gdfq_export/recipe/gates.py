@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from gdfq_export.errors import InputError
-from gdfq_export.gate_table import GATES, gate_help
+from gdfq_export.gates import GATES, gate_help
 from gdfq_export.recipe.explain import keys
 from gdfq_export.recipe.section import Section
 from gdfq_export.recipe.yaml_text import validated, yaml_mapping

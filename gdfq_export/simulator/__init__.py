@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from gdfq_export.simulator.encoding import Encoding
-from gdfq_export.simulator.integer import IntegerSimulator, quantized_name
+from gdfq_export.simulator.integer_simulator import IntegerSimulator, quantized_name
 from gdfq_export.simulator.quantizer import Mode, Observer, Quantizer
-from gdfq_export.simulator.read_back import read_back
 from gdfq_export.simulator.simulator import Layer, Simulator
 
 __all__ = [
@@ -17,5 +16,4 @@ __all__ = [
     "Quantizer",
     "Simulator",
     "quantized_name",
-    "read_back",
 ]

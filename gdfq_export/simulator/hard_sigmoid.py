@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from gdfq_export.graph.hard_sigmoid import KNEE
+from gdfq_export.frontend.passes.rewrites.hard_sigmoid import KNEE
 
 __all__ = ["ClipForm", "SumForm", "clip_form", "sum_form"]
 

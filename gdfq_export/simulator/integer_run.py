@@ -13,12 +13,12 @@ import onnx_ir as ir
 import torch
 from torch import Tensor
 
-from gdfq_export.graph.constant import input_at
-from gdfq_export.importer import Op
-from gdfq_export.plan import PlannedNode, Role
+from gdfq_export.frontend.passes.constants.constant import input_at
+from gdfq_export.frontend.torch_import import Op
+from gdfq_export.planning.plan import PlannedNode, Role
 from gdfq_export.simulator import kernels
 from gdfq_export.simulator.hard_sigmoid import clip_form, sum_form
-from gdfq_export.simulator.integer_parts import IntegerParts
+from gdfq_export.simulator.integer_state import IntegerParts
 from gdfq_export.simulator.kernels import Coded, Grid
 from gdfq_export.targets import Kernel
 

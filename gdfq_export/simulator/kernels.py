@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gdfq_export.importer.operators.padding import Pads, output_size, pad_spatial, spatial_pads
+from gdfq_export.frontend.torch_import.operators.padding import Pads, output_size, pad_spatial, spatial_pads
 
 __all__ = [
     "Coded",

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from gdfq_export.plan import QuantPoint, Role
+from gdfq_export.planning.plan import QuantPoint, Role
 
 __all__ = ["Mode", "Observer", "Quantizer"]
 

@@ -13,8 +13,8 @@ import numpy as np
 import onnx_ir as ir
 from torch import Tensor, fx, nn
 
-from gdfq_export.importer import import_graph
-from gdfq_export.plan import QuantPlan, QuantPoint, Role
+from gdfq_export.frontend.torch_import import import_graph
+from gdfq_export.planning.plan import QuantPlan, QuantPoint, Role
 from gdfq_export.simulator.encoding import (
     Encoding,
     encode_activation,

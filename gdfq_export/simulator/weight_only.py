@@ -13,10 +13,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
-from gdfq_export.narrow_types import NARROW_TYPES
-from gdfq_export.plan import QuantPoint
+from gdfq_export.planning.plan import QuantPoint
 from gdfq_export.simulator.encoding import Encoding
 from gdfq_export.simulator.session import one_thread_session
+from gdfq_export.targets.subbyte_types import NARROW_TYPES
 
 __all__ = ["WeightOnlyKernel", "dequantized_blocks"]
 

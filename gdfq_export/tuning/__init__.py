@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from gdfq_export.tuning.calibration import calibrate
-from gdfq_export.tuning.finetune import finetune
-from gdfq_export.tuning.layerwise import tune_layers
-from gdfq_export.tuning.published_finetune import published_finetune
+from gdfq_export.tuning.distillation import finetune
+from gdfq_export.tuning.reconstruction.layerwise import tune_layers
 from gdfq_export.tuning.tune import Tuned, tune
 
-__all__ = ["Tuned", "calibrate", "finetune", "published_finetune", "tune", "tune_layers"]
+__all__ = ["Tuned", "calibrate", "finetune", "tune", "tune_layers"]

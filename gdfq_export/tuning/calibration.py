@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from calib.ranges import make_range_estimator
-from gdfq_export.plan import Role
+from gdfq_export.planning.plan import Role
 from gdfq_export.recipe import Calibration
 from gdfq_export.simulator import Mode, Quantizer, Simulator
 

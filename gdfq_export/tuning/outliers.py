@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from gdfq_export.counted import counted
 from gdfq_export.simulator import Mode, Simulator
+from gdfq_export.support.text import counted
 
 __all__ = ["without_outliers"]
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gdfq_export.graph.fold import ChannelStatistics
-from gdfq_export.progress import Progress
+from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.recipe import FineTune, Recipe
 from gdfq_export.simulator import Simulator
-from gdfq_export.tuning.absorption import absorb
-from gdfq_export.tuning.analytic_bias import correct_biases
+from gdfq_export.support.progress import Progress
 from gdfq_export.tuning.calibration import calibrate
-from gdfq_export.tuning.equalization import equalize
-from gdfq_export.tuning.finetune import finetune
-from gdfq_export.tuning.layerwise import tune_layers
-from gdfq_export.tuning.statistics_ranges import statistics_ranges
+from gdfq_export.tuning.dfq.bias_absorption import absorb
+from gdfq_export.tuning.dfq.bias_correction import correct_biases
+from gdfq_export.tuning.dfq.equalization import equalize
+from gdfq_export.tuning.dfq.statistics_ranges import statistics_ranges
+from gdfq_export.tuning.distillation import finetune
+from gdfq_export.tuning.reconstruction.layerwise import tune_layers
 
 __all__ = ["ChooseFineTune", "Tuned", "tune"]
 

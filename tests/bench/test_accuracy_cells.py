@@ -11,7 +11,7 @@ from bench.accuracy_cells import (
     reason_against,
     recipe_of,
 )
-from gdfq_export.comparison.ladder import recipe_for
+from gdfq_export.jobs.compare.methods import recipe_for
 
 
 def cell(network: str = "cifar10_resnet20", bits: str = "w4a4", method: str = "ours", seed: int = 0) -> Cell:

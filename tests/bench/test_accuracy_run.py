@@ -11,7 +11,7 @@ from bench import results_file
 from bench.accuracy import main
 from bench.accuracy_cells import Cell
 from bench.accuracy_run import Place, load_network, real_images, scored_images
-from gdfq_export.demo import held_out_set
+from gdfq_export.frontend.demo import held_out_set
 
 NOWHERE = Place(folder=None, images=None)
 

@@ -11,9 +11,9 @@ from onnxruntime.quantization import CalibrationMethod, quantize_static
 
 from calib.samplers import NoiseSampler
 from calib.synthetic_set import SyntheticSet
-from gdfq_export.backends.onnxruntime import OnnxRuntime
-from gdfq_export.demo.labelled import held_out_set
-from gdfq_export.sources import load_model
+from gdfq_export.frontend.demo.labelled import held_out_set
+from gdfq_export.frontend.sources import load_model
+from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 
 
 @pytest.mark.parametrize("batch", [1, 16])

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from calib.errors import DataError
 from gdfq_export.cli.errors import CommandGroup
-from gdfq_export.cli.options import log_level_option
+from gdfq_export.cli.options.shared import log_level_option
 from gdfq_export.errors import BackendUnavailable, GateFailed, InputError
 
 

@@ -37,7 +37,7 @@ def test_the_flags_of_gates_are_quick_too() -> None:
     assert found.returncode == 0, found.stderr
     assert "--max-top1-drop-pp" in found.stdout
     imported = {line.rpartition("|")[2].strip() for line in found.stderr.splitlines()}
-    assert "gdfq_export.gate_table" in imported
+    assert "gdfq_export.gates" in imported
     assert not imported & {*SLOW_TO_IMPORT}
 
 

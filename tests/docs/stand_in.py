@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gdfq_export.demo import held_out_digits, load_demo
+from gdfq_export.frontend.demo import held_out_digits, load_demo
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIDECAR = {"input": [3, 32, 32], "preprocess": {"scale": 255, "mean": [*MEAN], "std": [*STD]}}

@@ -15,12 +15,12 @@ from onnxruntime.quantization import quantize_static
 from PIL import Image
 
 from calib.synthetic_set import SyntheticSet
-from gdfq_export.backends.tensorrt import build_engine
 from gdfq_export.cli.main import cli
-from gdfq_export.pipeline import synthesize
-from gdfq_export.progress import SilentProgress
+from gdfq_export.frontend.sources import load_model
+from gdfq_export.jobs.quantize import synthesize
 from gdfq_export.recipe import load_recipe
-from gdfq_export.sources import load_model
+from gdfq_export.runtimes.tensorrt import build_engine
+from gdfq_export.support.progress import SilentProgress
 from tests.docs.pages import ROOT
 from tests.docs.shell import ENGINE
 from tests.docs.shortened import shortened

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 import yaml
 
-from gdfq_export.demo.digits import held_out_digits
-from gdfq_export.sources import load_model
+from gdfq_export.frontend.demo.digits import held_out_digits
+from gdfq_export.frontend.sources import load_model
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gdfq_export.errors import InputError
-from gdfq_export.gate_table import GATES, Gate
+from gdfq_export.gates import GATES, Gate
 from gdfq_export.recipe import Gates, Recipe, load_gates, load_recipe, recipe_sha256, recipe_to_yaml
 
 HASHES = {

@@ -9,15 +9,15 @@ import onnx
 import onnx_ir as ir
 import torch
 
-from gdfq_export.graph.canonical import canonicalize
-from gdfq_export.graph.fold import fold_batch_norm
-from gdfq_export.placement import build_plan
-from gdfq_export.plan import QuantPlan
+from gdfq_export.frontend.passes.canonical import canonicalize
+from gdfq_export.frontend.passes.fold_batch_norm import fold_batch_norm
+from gdfq_export.planning.placement import build_plan
+from gdfq_export.planning.plan import QuantPlan
+from gdfq_export.qdq.writer import write_onnx
 from gdfq_export.recipe import Bits, Calibration
 from gdfq_export.simulator import IntegerSimulator, Simulator
 from gdfq_export.targets import find_target
 from gdfq_export.tuning import calibrate
-from gdfq_export.writer import write_onnx
 
 RANGE = (-2.0, 2.5)
 

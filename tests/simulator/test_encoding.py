@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from gdfq_export.plan import QuantPoint, Role
+from gdfq_export.planning.plan import QuantPoint, Role
 from gdfq_export.simulator import Encoding, Quantizer
 from gdfq_export.simulator.encoding import encode_activation, encode_bias, encode_constant, encode_weight
 from tests.simulator.test_quantizer import point, quantizer

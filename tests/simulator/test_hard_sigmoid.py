@@ -13,14 +13,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
-from gdfq_export.backends.onnxruntime import optimized_graph
-from gdfq_export.inspection.rules import check
-from gdfq_export.plan import QuantPoint, Role
+from gdfq_export.lint.check import check
+from gdfq_export.metrics.parity import parity
+from gdfq_export.planning.plan import QuantPoint, Role
+from gdfq_export.qdq.read_back import read_back
 from gdfq_export.recipe import Bits
-from gdfq_export.simulator import Quantizer, read_back
+from gdfq_export.runtimes.onnxruntime import optimized_graph
+from gdfq_export.simulator import Quantizer
 from gdfq_export.simulator.hard_sigmoid import clip_form, sum_form
 from gdfq_export.targets import find_target
-from gdfq_export.verify.parity import parity
 from tests import tiny_graph
 from tests.simulator.quantized import images_for, quantize
 from tests.simulator.random_network import CHANNELS, CLASSES, SIDE, Network

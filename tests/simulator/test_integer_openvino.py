@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from gdfq_export.backends.openvino import OpenVino
 from gdfq_export.recipe import Bits
+from gdfq_export.runtimes.openvino import OpenVino
 from tests.simulator.quantized import images_for, quantize
 from tests.simulator.random_network import CLASSES, SIDE, Network, networks, residual_networks
 from tests.tiny_graph import model

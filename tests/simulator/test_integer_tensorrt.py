@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gdfq_export.backends.onnxruntime import OnnxRuntime
-from gdfq_export.backends.tensorrt.lint import lint
+from gdfq_export.lint.tensorrt_rules import lint
 from gdfq_export.recipe import Bits
+from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from tests import tiny_graph
 from tests.simulator.quantized import images_for, quantize
 from tests.simulator.random_network import CHANNELS, CLASSES, SIDE, Network, networks

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gdfq_export.graph.measured_shapes import run_model
-from gdfq_export.plan import QuantPoint, Role
+from gdfq_export.frontend.passes.measured_shapes import run_model
+from gdfq_export.planning.plan import QuantPoint, Role
 from gdfq_export.simulator import Mode, Quantizer
 from tests import tiny_graph
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gdfq_export.plan import QuantPoint, Role
+from gdfq_export.planning.plan import QuantPoint, Role
 from gdfq_export.simulator import Encoding
 from gdfq_export.simulator.weight_only import WeightOnlyKernel, dequantized_blocks
 

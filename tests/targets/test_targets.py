@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gdfq_export.backends import find_backend
 from gdfq_export.errors import InputError
 from gdfq_export.recipe import Recipe
+from gdfq_export.runtimes import find_backend
 from gdfq_export.targets import TARGETS, find_target
 
 

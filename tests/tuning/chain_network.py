@@ -10,9 +10,9 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gdfq_export.graph.canonical import canonicalize
-from gdfq_export.graph.fold import ChannelStatistics, fold_batch_norm
-from gdfq_export.placement import build_plan
+from gdfq_export.frontend.passes.canonical import canonicalize
+from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics, fold_batch_norm
+from gdfq_export.planning.placement import build_plan
 from gdfq_export.recipe import Bits
 from gdfq_export.simulator import Simulator
 from gdfq_export.targets import find_target

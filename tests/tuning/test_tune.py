@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from gdfq_export import pipeline
-from gdfq_export.backends.onnxruntime import OnnxRuntime
-from gdfq_export.demo.labelled import held_out_set
-from gdfq_export.float_model import FloatModel
-from gdfq_export.progress import SilentProgress
+from gdfq_export.frontend.demo.labelled import held_out_set
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.frontend.sources import load_model
+from gdfq_export.jobs import quantize as pipeline
+from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.recipe import Recipe, Verify, load_recipe
-from gdfq_export.sources import load_model
+from gdfq_export.runtimes.onnxruntime import OnnxRuntime
+from gdfq_export.support.progress import SilentProgress
 from gdfq_export.tuning import tune
-from gdfq_export.verify.parity import ParityResult
 from tests.simulator.quantized import images_for
 from tests.tuning.chain_network import simulated
-from tests.tuning.test_absorption import HIGH
-from tests.tuning.test_absorption import network as absorbing_network
+from tests.tuning.dfq.test_bias_absorption import HIGH
+from tests.tuning.dfq.test_bias_absorption import network as absorbing_network
 
 VERIFY = Verify(agreement_images=16, parity_images=64, latency_seconds=0)
 

@@ -1,0 +1,1 @@
+"""Images in files: .npz archives and folders."""

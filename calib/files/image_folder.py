@@ -1,0 +1,91 @@
+"""Labelled images from a folder with a labels.csv of the columns file and label.
+
+The images lie next to labels.csv or in a folder `images` beside it. An image is cropped at its centre to the network's
+size and never resized: resizing is part of a network's preprocessing, and a guess of it would change what is measured.
+Pillow is imported here only.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.errors import DataError
+from calib.files.checks import check_labels
+from calib.input_spec import InputSpec
+
+__all__ = ["read_image_folder"]
+
+MODES = {1: "L", 3: "RGB"}
+
+
+def read_image_folder(
+    folder: Path, input_spec: InputSpec, num_classes: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Read normalised images float32 [N, C, H, W] and labels int64 [N], in the order of labels.csv.
+
+    Raises:
+        DataError: labels.csv or an image is missing or unreadable, an image is too small, or a label is out of range.
+    """
+    rows = _read_labels(folder / "labels.csv")
+    labels = check_labels(np.asarray([label for _, label in rows]), len(rows), num_classes, str(folder / "labels.csv"))
+    images = np.empty((len(rows), *input_spec.shape), dtype=np.float32)
+    for position, (name, _) in enumerate(rows):
+        images[position] = input_spec.normalize(_read_pixels(folder, name, input_spec.shape)[None])[0]
+    return images, labels
+
+
+def _read_labels(path: Path) -> list[tuple[str, int]]:
+    accepted = "give a CSV file with the header file,label and one row for each image"
+    if not path.is_file():
+        raise DataError(f"no file at {path}: {accepted}")
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            reader = csv.DictReader(stream)
+            if not {"file", "label"} <= set(reader.fieldnames or ()):
+                raise DataError(f"{path} has the columns {reader.fieldnames or 'of an empty file'}: {accepted}")
+            rows = []
+            for row in reader:
+                try:
+                    rows.append((row["file"], int(row["label"])))
+                except (TypeError, ValueError) as error:
+                    raise DataError(
+                        f"label {row['label']!r} in {path}, line {reader.line_num}, is not an integer: {accepted}"
+                    ) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as UTF-8 CSV: {accepted}") from error
+    if not rows:
+        raise DataError(f"{path} lists no images: {accepted}")
+    return rows
+
+
+def _read_pixels(folder: Path, name: str, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Read one image as pixels uint8 [H, W, C], cropped at the centre."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise DataError(
+            f"reading images from {folder} needs Pillow: pip install pillow, or give an .npz file"
+        ) from error
+    channels, height, width = shape
+    if channels not in MODES:
+        raise DataError(f"images in {folder} have 1 or 3 channels, the network takes {channels}: give an .npz file")
+    path = next((place for place in (folder / name, folder / "images" / name) if place.is_file()), None)
+    if path is None:
+        raise DataError(f"image {name} of labels.csv is not in {folder}: put it there or in its folder images")
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert(MODES[channels]))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path} cannot be read as an image: give JPEG or PNG") from error
+    pixels = pixels.reshape(*pixels.shape[:2], channels)
+    if pixels.shape[0] < height or pixels.shape[1] < width:
+        raise DataError(
+            f"{path} is {pixels.shape[1]}x{pixels.shape[0]} pixels: give images of at least {width}x{height}, "
+            "they are cropped, never resized"
+        )
+    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    return pixels[top : top + height, left : left + width]

@@ -1,0 +1,42 @@
+"""Labelled images from an .npz: `images` and `labels`.
+
+`images` is uint8 [N, H, W, C], pixels that are normalised here, or float32 [N, C, H, W], taken as the network's input
+as it is.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.errors import DataError
+from calib.files.checks import check_labels, check_normalized_images
+from calib.files.npz_file import read_npz
+from calib.input_spec import InputSpec
+
+__all__ = ["read_npz_images"]
+
+
+def read_npz_images(
+    path: Path, input_spec: InputSpec, num_classes: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Read normalised images float32 [N, C, H, W] and labels int64 [N].
+
+    Raises:
+        DataError: the file cannot be read, or its arrays are not labelled images of the network's shape.
+    """
+    arrays = read_npz(path, ("images", "labels"))
+    images = arrays["images"]
+    channels, height, width = input_spec.shape
+    if images.dtype == np.uint8 and images.ndim == 4 and images.shape[1:] == (height, width, channels) and len(images):
+        images = input_spec.normalize(images)
+    elif images.dtype == np.float32:
+        check_normalized_images(images, input_spec.shape, str(path))
+    else:
+        raise DataError(
+            f"`images` in {path} is {images.dtype} {list(images.shape)}: give pixels uint8 "
+            f"[N, {height}, {width}, {channels}] or float32 [N, {channels}, {height}, {width}], already normalised"
+        )
+    return images, check_labels(arrays["labels"], len(images), num_classes, str(path))

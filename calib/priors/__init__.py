@@ -1,0 +1,1 @@
+"""Images from priors alone: no network is asked."""

@@ -1,0 +1,1 @@
+"""Bundles: the folder a pipeline keeps of one run."""

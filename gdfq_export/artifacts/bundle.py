@@ -1,0 +1,95 @@
+"""Writes a bundle (see `manifest.py`) of one run: file, float network, images, engine, report, page, manifest."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from calib.synthetic_set import SyntheticSet
+from gdfq_export.artifacts.bundled_engine import BundledEngine
+from gdfq_export.artifacts.manifest import MANIFEST, write_manifest
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.metrics.not_measured import NotMeasured
+from gdfq_export.planning.plan import QuantPlan
+from gdfq_export.report.report import Report
+from gdfq_export.support.files import atomic_folder
+
+__all__ = ["write_bundle"]
+
+
+def write_bundle(
+    folder: Path,
+    file: Path,
+    model: FloatModel,
+    report: Report,
+    plan: QuantPlan,
+    images: SyntheticSet | None,
+    page: str,
+    engine: BundledEngine | None = None,
+) -> None:
+    """Write the bundle of the run that made `file` into `folder`, whole or not at all.
+
+    `engine` is None where the target's runtime runs none.
+
+    Raises:
+        InputError: `folder` cannot be written, or holds other things than an older bundle.
+    """
+    with atomic_folder(folder, marker=MANIFEST) as part:
+        shutil.copyfile(file, part / "model.onnx")
+        (part / "float.onnx").write_bytes(model.original.SerializeToString())
+        (part / "float.json").write_text(json.dumps(_sidecar(report), indent=2) + "\n", encoding="utf-8")
+        if images is not None:
+            images.save(part / "calibration.npz")
+        if engine is not None and engine.data is not None:
+            (part / "model.plan").write_bytes(engine.data)
+            if engine.timing_cache is not None:
+                (part / "timing.cache").write_bytes(engine.timing_cache)
+        (part / "report.json").write_text(report.to_json(), encoding="utf-8")
+        (part / "report.html").write_text(page, encoding="utf-8")
+        write_manifest(part, {**_facts(report, plan), **_engine_facts(engine)})
+
+
+def _sidecar(report: Report) -> dict[str, Any]:
+    image = report.input
+    preprocess = {"scale": image.scale, "mean": [*image.mean], "std": [*image.std]}
+    return {"input": [*image.shape], "classes": image.classes, "preprocess": preprocess}
+
+
+def _engine_facts(engine: BundledEngine | None) -> Mapping[str, Any]:
+    if engine is None:
+        return {}
+    built = {"built_with": engine.built_with, "largest_batch": engine.batch}
+    return {"engine": built if engine.data is not None else {"not_built": engine.not_built}}
+
+
+def _facts(report: Report, plan: QuantPlan) -> Mapping[str, Any]:
+    """How the file came to be, with nothing in it that a clock decides but what `--target auto` measured."""
+    parity, choice = report.parity, report.target_choice
+    recipe, runtime = report.recipe, report.runtime
+    return {
+        "tool_version": report.tool_version,
+        "source": report.source,
+        "input": _sidecar(report),
+        "recipe": None if recipe is None else {"name": recipe.name, "sha256": recipe.sha256, "used": recipe.used},
+        "seed": report.seed,
+        "target": plan.target,
+        **({} if choice is None else {"target_choice": {"machine": asdict(report.machine), **asdict(choice)}}),
+        "verified_in": None if runtime is None else runtime.measured_in,
+        "parity": None if isinstance(parity, NotMeasured) else parity.exact,
+        "plan": [
+            {
+                "tensor": point.tensor,
+                "role": point.role.value,
+                "bits": point.bits,
+                "signed": point.signed,
+                "axis": point.axis,
+                "group": point.group,
+            }
+            for point in plan.points
+        ],
+        "versions": dict(report.versions),
+    }

@@ -1,0 +1,144 @@
+"""A bundle: everything a pipeline keeps of one quantized network, in one folder whose names never change.
+
+    model.onnx        the quantized file
+    float.onnx        the float network, with float.json beside it, its preprocessing
+    calibration.npz   the images it was tuned on, with the float network's answers
+    model.plan        its engine, where the target's runtime runs engines and the package was there to build it
+    timing.cache      the kernels that were measured for it, where that package measures any
+    report.json       what was measured, report.html the same as a page
+    manifest.json     hashes of all of these, and what it takes to run it again
+
+The manifest has sorted keys and no dates. What the same run makes byte for byte again stands under `files`: two bundles
+are the same where that is, so that a registry can keep it by its hash. Two kinds of files differ from run to run and
+stand apart: an engine, under `engine` with what built it, since no build gives the same bytes twice; and reports, which
+hold timings, under `measurements`. Where an engine was wanted and not built, `engine` holds `not_built`, the reason;
+after `--target auto`, `target_choice` holds the times that decided, with the machine they were taken on. A bundle is
+opened only if every file under `files` and `engine` is as its hash says; a report may be written again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gdfq_export.errors import InputError
+from gdfq_export.support.files import atomic_output, sha256_file
+
+__all__ = ["ENGINE", "MANIFEST", "MEASUREMENTS", "PRODUCTS", "Bundle", "open_bundle", "write_manifest"]
+
+MANIFEST = "manifest.json"
+PRODUCTS = ("model.onnx", "float.onnx", "float.json", "calibration.npz")
+ENGINE = ("model.plan", "timing.cache")
+MEASUREMENTS = ("report.json", "report.html")
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A bundle whose files are as its manifest says; `calibration` and `engine` are None where it holds none."""
+
+    folder: Path
+    facts: Mapping[str, Any]
+
+    @property
+    def model(self) -> Path:
+        """The quantized file."""
+        return self.folder / "model.onnx"
+
+    @property
+    def float_network(self) -> Path:
+        """The float network."""
+        return self.folder / "float.onnx"
+
+    @property
+    def calibration(self) -> Path | None:
+        """The images it was tuned on."""
+        return self.folder / "calibration.npz" if "calibration.npz" in self.facts["files"] else None
+
+    @property
+    def engine(self) -> Path | None:
+        """The engine that was built of the quantized file."""
+        return self.folder / "model.plan" if "model.plan" in _engine_files(self.facts) else None
+
+
+def write_manifest(folder: Path, facts: Mapping[str, Any]) -> Path:
+    """Write manifest.json for the files of a bundle that are in `folder`; `facts` say how they came to be."""
+    engine, built = facts.get("engine"), _listed(folder, ENGINE)
+    body = {
+        **facts,
+        **({"engine": {**(engine or {}), "files": built}} if engine or built else {}),
+        "manifest_version": _VERSION,
+        "files": _listed(folder, PRODUCTS),
+        "measurements": _listed(folder, MEASUREMENTS),
+    }
+    path = folder / MANIFEST
+    with atomic_output(path) as part:
+        part.write_text(json.dumps(body, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return path
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Read a manifest and hold every file of the bundle against its hash.
+
+    Raises:
+        InputError: it is no manifest, or a file is missing, changed, or not the one the manifest was written for.
+    """
+    path = path / MANIFEST if path.is_dir() else path
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"cannot read {path}: {error.strerror or error}; give the manifest.json of a bundle"
+        ) from error
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON or is cut short ({error}); copy the bundle again") from error
+    version = facts.get("manifest_version") if isinstance(facts, dict) else None
+    if version is None:
+        raise InputError(f"{path} is no manifest of a bundle; give its {MANIFEST}")
+    if version != _VERSION:
+        raise InputError(f"{path} has manifest_version {version!r}; this version of the tool reads {_VERSION}")
+    files = facts.get("files")
+    if not isinstance(files, dict) or not {"model.onnx", "float.onnx"} <= files.keys():
+        raise InputError(f"{path} does not list model.onnx and float.onnx under files; write the bundle again")
+    engine = _engine_files(facts)
+    if strangers := sorted((set(files) - set(PRODUCTS)) | (set(engine) - set(ENGINE))):
+        raise InputError(f"{path} lists {strangers[0]!r}, which is no file of a bundle; write the bundle again")
+    for name, stated in {**files, **engine}.items():
+        _require_unchanged(path, name, stated)
+    return Bundle(folder=path.parent, facts=facts)
+
+
+def _engine_files(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    engine = facts.get("engine")
+    files = engine.get("files") if isinstance(engine, dict) else None
+    return files if isinstance(files, dict) else {}
+
+
+def _require_unchanged(manifest: Path, name: str, stated: Any) -> None:
+    file = manifest.parent / name
+    if not file.is_file():
+        raise InputError(f"{manifest} lists {name}, which is not beside it; copy the whole bundle")
+    expected = stated.get("sha256") if isinstance(stated, dict) else None
+    found = sha256_file(file)
+    if found != expected:
+        size = (
+            f", {file.stat().st_size:,} bytes where it states {stated['bytes']:,}"
+            if _has_other_size(file, stated)
+            else ""
+        )
+        raise InputError(
+            f"{file} is not the file that {manifest.name} was written for (SHA-256 {found[:12]}... where it states "
+            f"{str(expected)[:12]}...{size}); copy the whole bundle again, or write a new one"
+        )
+
+
+def _has_other_size(file: Path, stated: Any) -> bool:
+    return isinstance(stated, dict) and isinstance(stated.get("bytes"), int) and stated["bytes"] != file.stat().st_size
+
+
+def _listed(folder: Path, names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    there = [folder / name for name in names if (folder / name).is_file()]
+    return {file.name: {"bytes": file.stat().st_size, "sha256": sha256_file(file)} for file in there}

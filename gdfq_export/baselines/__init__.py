@@ -1,0 +1,1 @@
+"""Published methods as published, for comparison: nothing else depends on them."""

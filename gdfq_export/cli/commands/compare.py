@@ -1,0 +1,140 @@
+"""gdfq-export compare: one network by every method of the ladder, at several bits, on the same images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gdfq_export.cli.options.shared import DURATION, NAMES, compute_options, model_argument, preprocessing_options
+from gdfq_export.targets import TARGETS, find_target
+
+__all__ = ["compare"]
+
+ALL_METHODS = "noise,dfq,zeroq,gdfq,ours,real"
+USUAL_BITS = "w8a8,w4a8,w4a4"
+
+
+@click.command()
+@model_argument
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder for comparison.json, .md and .png, and for the networks.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Labelled images to score with: an .npz (images, labels) or a folder with labels.csv.  [default: agreement "
+    "with float on images made from the network]",
+)
+@click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    help="Real images for the method real, as --data takes them, and other ones than those.",
+)
+@click.option(
+    "--methods", type=NAMES, default=ALL_METHODS, show_default=True, help="Which rungs of the ladder, comma-separated."
+)
+@click.option(
+    "--bits",
+    type=NAMES,
+    default=USUAL_BITS,
+    show_default=True,
+    help="Which grids, comma-separated: w8a8, w6a6, w5a5, w4a8, w4a4 and w3a3 (first and last layer, input and "
+    "residual edges at 8 bits), w4a8-mixed (8 bits for the layers that need them), w6a6-first-last and w4a4-first-last "
+    "(those two layers as all others), w4a4-everywhere.",
+)
+@click.option(
+    "--budget",
+    type=DURATION,
+    default="5m",
+    show_default=True,
+    help="Time for each cell, up to the written file: ours and real spend it, the published steps of ZeroQ and GDFQ "
+    "are cut to it, noise and DFQ take what they take.",
+)
+@click.option(
+    "--target", metavar="NAME", help=f"Runtime the files are for: {', '.join(TARGETS)}.  [default: the recipes']"
+)
+@click.option("--images", type=click.IntRange(min=1), help="Without --data: how many images are made to compare on.")
+@preprocessing_options
+@compute_options
+def compare(
+    model: str | None,
+    out: Path,
+    data: Path | None,
+    calibration: Path | None,
+    methods: tuple[str, ...],
+    bits: tuple[str, ...],
+    budget: float,
+    target: str | None,
+    images: int | None,
+    scale: float | None,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+    input_shape: tuple[int, int, int] | None,
+    seed: int,
+    threads: int | None,
+    device: str,
+) -> None:
+    """Quantize MODEL by several methods at several bits, and set them side by side.
+
+    Without MODEL it is the embedded demo, scored on handwritten digits that it has never seen. Cells that --out
+    holds already are not run again, so that an interrupted comparison goes on, and one can be extended.
+    """
+    if data is not None and images is not None:
+        raise click.UsageError("--data and --images contradict each other; give one of them")
+    from gdfq_export.cli.options.outputs import require_folder, require_outputs, sidecar_of
+    from gdfq_export.jobs.compare.methods import require_known
+
+    require_known(methods, bits)
+    if target is not None:
+        find_target(target)
+
+    from calib.samplers import RealSet
+    from gdfq_export.cli.options.compute import use_compute
+    from gdfq_export.cli.output.comparison_table import ComparisonPrinter
+    from gdfq_export.cli.output.progress_display import progress_display
+    from gdfq_export.cli.output.warnings import print_warnings
+    from gdfq_export.errors import InputError
+    from gdfq_export.frontend.demo import held_out_set
+    from gdfq_export.frontend.sources import load_model
+    from gdfq_export.jobs.compare import compare as comparing
+    from gdfq_export.jobs.compare.figure_text import float_words, scored_words
+    from gdfq_export.jobs.compare.files import CHART, FILES, JSON, PAGE, file_name
+    from gdfq_export.jobs.compare.scored_images import given_images, made_images
+
+    files, made = out / FILES, out / "images.npz"
+    require_folder(files)
+    outputs = [out / name for name in (JSON, PAGE, CHART)]
+    outputs += [files / file_name(width, method) for width in bits for method in methods]
+    outputs += [made] if data is None else []
+    require_outputs(outputs, (model, sidecar_of(model), data, calibration))
+    place = use_compute(device, threads)
+    network = load_model(model, scale=scale, mean=mean, std=std, input_shape=input_shape)
+    print_warnings(network.warnings)
+
+    def load(path: Path) -> RealSet:
+        return RealSet.load(path, network.input_spec, network.num_classes)
+
+    if data is not None:
+        scored = given_images(load(data))
+    elif model is None and images is None:
+        scored = given_images(held_out_set())
+    else:
+        scored = made_images(network, made, count=images, seed=seed, device=place, progress=progress_display())
+    result = comparing.compare(
+        network,
+        comparing.Settings(methods=methods, bits=bits, target=target, budget=budget, seed=seed, device=place),
+        folder=out,
+        scored=scored,
+        real=None if calibration is None else load(calibration),
+        progress=progress_display,
+        listener=ComparisonPrinter(),
+    )
+    print_warnings(warning for warning in result.warnings if warning not in network.warnings)
+    click.echo("; ".join(filter(None, (scored_words(result), float_words(result)))))
+    click.echo(f"wrote {outputs[0]}, {PAGE}, {CHART} and {FILES}/")
+    if all(cell.measured is None for cell in result.cells):
+        raise InputError(f"no cell could be run; the first: {result.cells[0].reason}")

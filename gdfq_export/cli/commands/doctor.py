@@ -1,0 +1,35 @@
+"""gdfq-export doctor: what this machine can run, and what is missing for the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gdfq_export.cli.options.shared import log_level_option
+
+__all__ = ["doctor"]
+
+
+@click.command()
+@click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write everything to this file as well.")
+@log_level_option
+def doctor(json_out: Path | None) -> None:
+    """Say what this machine can run: runtimes, targets, devices, and whether its integer products are exact.
+
+    Products of uint8 and int8 are tried out, with the largest numbers there are; nothing else is run.
+    """
+    from gdfq_export.cli.options.outputs import require_outputs
+    from gdfq_export.cli.output.doctor_tables import print_diagnosis
+    from gdfq_export.support.files import atomic_output
+
+    require_outputs([] if json_out is None else [json_out], ())
+
+    from gdfq_export.runtimes.environment.doctor import diagnose
+
+    diagnosis = diagnose()
+    print_diagnosis(diagnosis)
+    if json_out is not None:
+        with atomic_output(json_out) as temporary:
+            temporary.write_text(diagnosis.to_json(), encoding="utf-8")
+        click.echo(f"wrote {json_out}")

@@ -1,0 +1,57 @@
+"""gdfq-export inspect: what is in an ONNX file, and which rules of a runtime it breaks, from the file alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gdfq_export.cli.options.shared import log_level_option
+from gdfq_export.targets import TARGETS
+
+__all__ = ["inspect"]
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--target",
+    "targets",
+    metavar="NAME",
+    multiple=True,
+    help=f"Runtime to hold the file to, once or more: {', '.join(TARGETS)}.  [default: the one it was made for, where "
+    "the file says that; else all]",
+)
+@click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write everything to this file as well.")
+@click.option("--strict", is_flag=True, help="Exit with 1 where a rule is broken.")
+@log_level_option
+def inspect(model: Path, targets: tuple[str, ...], json_out: Path | None, strict: bool) -> None:
+    """Say what is in MODEL, an ONNX file of any tool: layers, bits, bytes, and what is wrong with it for a runtime.
+
+    Nothing is run: what a runtime really computes in integers, gdfq-export verify asks the runtime.
+    """
+    from gdfq_export.cli.options.outputs import require_outputs
+    from gdfq_export.cli.output.inspect_tables import print_findings, print_inspection
+    from gdfq_export.cli.output.warnings import print_warnings
+    from gdfq_export.errors import GateFailed
+    from gdfq_export.lint import inspect_model
+    from gdfq_export.support.files import atomic_output
+    from gdfq_export.support.text import counted
+    from gdfq_export.targets import find_target
+
+    wanted = [find_target(name) for name in dict.fromkeys(targets)]
+    require_outputs([] if json_out is None else [json_out], (model,))
+    inspected = inspect_model(model, wanted)
+    if strict and not targets and not inspected.made_for:
+        raise click.UsageError(f"{model} does not say what it is made for; --strict needs --target")
+    print_warnings(inspected.warnings)
+    print_inspection(inspected)
+    print_findings(inspected)
+    if json_out is not None:
+        with atomic_output(json_out) as temporary:
+            temporary.write_text(inspected.to_json(), encoding="utf-8")
+        click.echo(f"wrote {json_out}")
+    if strict and (broken := [(name, found) for name, found in inspected.findings.items() if found]):
+        name, found = broken[0]
+        first = f"{found[0].message} ({found[0].consequence})"
+        raise GateFailed(f"{model}: {counted(len(found), 'finding')} for {name}, first {first}")

@@ -1,0 +1,79 @@
+"""gdfq-export recipes: what is shipped, what each key means, and the format for editors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gdfq_export.cli.options.shared import log_level_option
+
+__all__ = ["recipes"]
+
+
+@click.group()
+def recipes() -> None:
+    """List the shipped recipes, show or explain one, or give their format to an editor."""
+
+
+@recipes.command("list")
+@log_level_option
+def list_() -> None:
+    """List the shipped recipes, the default first."""
+    from gdfq_export.cli.output.report_tables import print_recipes
+    from gdfq_export.recipe import list_recipes
+
+    print_recipes(list_recipes())
+
+
+@recipes.command()
+@click.argument("recipe", metavar="NAME|FILE")
+@log_level_option
+def show(recipe: str) -> None:
+    """Print a recipe with every default filled in, ready to be saved and changed."""
+    from gdfq_export.recipe import load_recipe, recipe_to_yaml
+
+    click.echo(recipe_to_yaml(load_recipe(recipe)), nl=False)
+
+
+@recipes.command()
+@click.argument("recipe", metavar="NAME|FILE")
+@log_level_option
+def explain(recipe: str) -> None:
+    """Say of every key of a recipe what it is, what it accepts, and its default.
+
+    A star stands at each value that is not the default, and at the sections that hold one.
+    """
+    from gdfq_export.cli.output.report_tables import print_keys
+    from gdfq_export.recipe import key_facts, load_recipe
+
+    print_keys(key_facts(load_recipe(recipe)))
+
+
+@recipes.command()
+@click.option("--out", type=click.Path(path_type=Path), help="The file to write.  [default: standard output]")
+@log_level_option
+def schema(out: Path | None) -> None:
+    """Write the JSON Schema of recipes, with which an editor completes and checks them.
+
+    Save it beside your recipe, and let the recipe begin with the line
+
+    # yaml-language-server: $schema=recipe.schema.json
+
+    for editors that use the YAML language server (VS Code with the YAML extension, Neovim, Emacs, Helix).
+    """
+    import json
+
+    from gdfq_export.recipe import recipe_schema
+
+    text = json.dumps(recipe_schema(), indent=2, ensure_ascii=False)
+    if out is None:
+        click.echo(text)
+        return
+    from gdfq_export.cli.options.outputs import require_outputs
+    from gdfq_export.support.files import atomic_output
+
+    require_outputs((out,), ())
+    with atomic_output(out) as part:
+        part.write_text(text + "\n", encoding="utf-8")
+    click.echo(f"wrote {out}; let a recipe begin with: # yaml-language-server: $schema={out.name}")

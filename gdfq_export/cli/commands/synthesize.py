@@ -1,0 +1,82 @@
+"""gdfq-export synthesize: the images alone, for this or any other quantizer, and a picture of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gdfq_export.cli.options.shared import model_argument, preprocessing_options, run_options
+
+__all__ = ["synthesize"]
+
+
+@click.command()
+@model_argument
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The .npz file to write.")
+@click.option("--images", type=click.IntRange(min=1), help="How many.  [default: data.images of the recipe]")
+@click.option(
+    "--picture", type=click.Path(path_type=Path), help="The PNG that shows the set.  [default: --out, ending in .png]"
+)
+@click.option("--no-picture", is_flag=True, help="Draw none.")
+@preprocessing_options
+@run_options
+def synthesize(
+    model: str | None,
+    out: Path,
+    images: int | None,
+    picture: Path | None,
+    no_picture: bool,
+    scale: float | None,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+    input_shape: tuple[int, int, int] | None,
+    recipe: str | None,
+    seed: int,
+    threads: int | None,
+    device: str,
+) -> None:
+    """Make calibration images for MODEL from nothing but MODEL.
+
+    The file holds images (float32, preprocessed), labels and the network's logits. gdfq-export quantize --calibration
+    reads it, and calib.SyntheticSet.load gives ONNX Runtime's quantize_static its calibration_data_reader.
+    A picture beside it shows samples, and how far they are from what the network was trained on.
+    """
+    if picture is not None and no_picture:
+        raise click.UsageError("--picture and --no-picture contradict each other; give one of them")
+    from gdfq_export.cli.options.outputs import require_outputs, sidecar_of
+    from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
+
+    picture = None if no_picture else picture or out.with_suffix(".png")
+    outputs = (out,) if picture is None else (out, picture)
+    require_outputs(outputs, (model, sidecar_of(model), recipe))
+    chosen = load_recipe(recipe or DEFAULT_RECIPE)
+
+    from calib.set_statistics import ClassBalance, SetStatistics
+    from gdfq_export.cli.options.compute import use_compute
+    from gdfq_export.cli.output.progress_display import progress_display
+    from gdfq_export.cli.output.report_tables import print_headline
+    from gdfq_export.cli.output.warnings import print_warnings
+    from gdfq_export.frontend.sources import load_model
+    from gdfq_export.jobs import quantize as pipeline
+    from gdfq_export.support.files import atomic_output
+    from gdfq_export.support.text import counted
+    from gdfq_export.views.dataset_preview.headline import headline_rows
+    from gdfq_export.views.dataset_preview.picture import draw_set_picture
+
+    place = use_compute(device, threads)
+    network = load_model(model, scale=scale, mean=mean, std=std, input_shape=input_shape)
+    print_warnings(network.warnings)
+    used = chosen.for_input(network.input_spec.shape)
+    count = images or used.images_drawn + used.verify.agreement_images
+    made = pipeline.synthesize(network, chosen, count=count, seed=seed, device=place, progress=progress_display())
+    statistics = SetStatistics.from_json(made.provenance["statistics"])
+    if picture is None:
+        made.save(out)
+    else:
+        drawn = draw_set_picture(made, statistics, network.input_spec, network.name)
+        with atomic_output(picture) as part:
+            part.write_bytes(drawn)
+            made.save(out)
+    print_headline(headline_rows(statistics, ClassBalance.count(made.labels, made.logits)))
+    click.echo(f"wrote {' and '.join(map(str, outputs))}: {counted(len(made.labels), 'image')}")

@@ -1,0 +1,153 @@
+"""gdfq-export verify: hold a quantized file or an engine against the float network, and against gates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gdfq_export.cli.options.gates import gate_limits, gate_options
+from gdfq_export.cli.options.shared import log_level_option, preprocessing_options
+
+__all__ = ["verify"]
+
+RUNTIMES = {"ort": "onnxruntime", "onnxruntime": "onnxruntime", "openvino": "openvino", "tensorrt": "tensorrt"}
+OUTPUT = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path), required=False)
+@click.option("--reference", metavar="MODEL", help="The float network, as gdfq-export quantize takes it.")
+@click.option(
+    "--manifest",
+    type=click.Path(path_type=Path),
+    help="manifest.json of a bundle: its files are checked against their hashes, and stand for MODEL and --reference.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Labelled images to judge on: an .npz (images, labels) or a folder with labels.csv.",
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Images without labels to judge on, from gdfq-export synthesize.  [default: --data, else new ones]",
+)
+@click.option("--backend", type=click.Choice([*RUNTIMES]), help="Runtime to measure in.  [default: the file's own]")
+@click.option("--target", metavar="NAME", help="Target whose rules the file must keep.  [default: the file's own]")
+@gate_options
+@click.option("--gates", type=click.Path(path_type=Path), help="YAML file with a section gates; flags win over it.")
+@click.option("--baseline", type=click.Path(path_type=Path), help="An earlier report to hold this one against.")
+@click.option(
+    "--max-regression",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="How much worse than the baseline a figure may be, for instance top1-pp=0.5 or latency-ratio=0.05.",
+)
+@click.option("--json", "json_out", type=OUTPUT, help="The report to write.")
+@click.option("--html", type=OUTPUT, help="The report as a page, one file.")
+@click.option("--junit", type=OUTPUT, help="The gates as JUnit XML, one test case a gate.")
+@click.option("--markdown", type=OUTPUT, help="The report in short, for a pull request.")
+@click.option(
+    "--latency-seconds", type=click.FloatRange(0, 600), default=5.0, show_default=True, help="Spent on timing; 0: none."
+)
+@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Images of a timed run.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of a timed run.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of images that are made."
+)
+@preprocessing_options
+@log_level_option
+def verify(
+    model: Path | None,
+    reference: str | None,
+    manifest: Path | None,
+    data: Path | None,
+    images: Path | None,
+    backend: str | None,
+    target: str | None,
+    gates: Path | None,
+    baseline: Path | None,
+    max_regression: tuple[str, ...],
+    json_out: Path | None,
+    html: Path | None,
+    junit: Path | None,
+    markdown: Path | None,
+    latency_seconds: float,
+    batch: int,
+    threads: int,
+    seed: int,
+    scale: float | None,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+    input_shape: tuple[int, int, int] | None,
+    **flags: Any,
+) -> None:
+    """Measure MODEL, a Q/DQ file of any tool or an engine of TensorRT, against the float network --reference.
+
+    Accuracy or agreement, error layer by layer, what really runs on integers, time, memory and size; then every gate is
+    held against its figure. That no node breaks a rule of the runtime is always a gate of an ONNX file. Without --data
+    and --images, images are made from the float network. An engine runs on the GPU that it was built for.
+
+    Exit code 1 where a gate fails or the images do not decide it.
+    """
+    from gdfq_export.artifacts.manifest import open_bundle
+    from gdfq_export.cli.options.outputs import require_outputs, sidecar_of
+    from gdfq_export.recipe.gates import load_gates
+    from gdfq_export.report.baseline import parse_regression, read_baseline
+
+    if data is not None and images is not None:
+        raise click.UsageError("--data and --images both say what to judge on; give one of them")
+    outputs = [path for path in (json_out, html, junit, markdown) if path is not None]
+    require_outputs(outputs, (model, reference, sidecar_of(reference), data, images, gates, baseline, manifest))
+    limits = (load_gates(gates).limits() if gates is not None else {}) | gate_limits(flags)
+    allowed = dict(map(parse_regression, max_regression))
+    if bool(allowed) != (baseline is not None):
+        raise click.UsageError("--baseline and --max-regression go together: the report to hold against, and how far")
+    earlier = None if baseline is None else read_baseline(baseline)
+    if manifest is not None and (model is not None or reference is not None):
+        raise click.UsageError("--manifest names the file and the float network; leave out MODEL and --reference")
+    bundle = None if manifest is None else open_bundle(manifest)
+    model, reference = (bundle.model, str(bundle.float_network)) if bundle is not None else (model, reference)
+    if model is None or reference is None:
+        raise click.UsageError("give MODEL and --reference, or --manifest")
+
+    from calib.samplers import RealSet
+    from calib.synthetic_set import SyntheticSet
+    from gdfq_export.cli.output.progress_display import progress_display
+    from gdfq_export.cli.output.report_outputs import require_passed, write_views
+    from gdfq_export.cli.output.report_tables import print_report
+    from gdfq_export.cli.output.warnings import print_warnings
+    from gdfq_export.frontend.sources import load_model
+    from gdfq_export.jobs.verify.verify import find_subject, verify_subject
+    from gdfq_export.jobs.verify.verify_onnx import Judges, decide_all
+
+    subject = find_subject(
+        model,
+        engine=None if bundle is None else bundle.engine,
+        target=target,
+        backend=None if backend is None else RUNTIMES[backend],
+    )
+    network = load_model(reference, scale=scale, mean=mean, std=std, input_shape=input_shape)
+    print_warnings(network.warnings)
+    if images is None and data is None and bundle is not None:
+        images = bundle.calibration
+    report = verify_subject(
+        network,
+        subject,
+        judges=Judges(
+            labelled=None if data is None else RealSet.load(data, network.input_spec, network.num_classes),
+            saved=None if images is None else SyntheticSet.load(images),
+        ),
+        seed=seed,
+        latency_seconds=latency_seconds,
+        batch=batch,
+        threads=threads,
+        progress=progress_display(),
+    )
+    report = decide_all(report, subject.always | limits, earlier, allowed)
+    print_warnings(warning for warning in report.warnings if warning not in network.warnings)
+    print_report(report)
+    write_views(report, json_out=json_out, html=html, junit=junit, markdown=markdown)
+    require_passed(report)

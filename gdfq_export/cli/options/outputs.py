@@ -1,0 +1,42 @@
+"""Checks on where results go, made before any work is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gdfq_export.errors import InputError
+from gdfq_export.support.files import require_writable
+
+__all__ = ["require_folder", "require_outputs", "sidecar_of"]
+
+
+def sidecar_of(model: str | None) -> Path | None:
+    """Where the preprocessing of MODEL lies if MODEL is a file."""
+    return None if model is None else Path(model).parent / f"{Path(model).stem}.json"
+
+
+def require_folder(folder: Path) -> None:
+    """Make the folder and those above it, where they are missing.
+
+    Raises:
+        InputError: one of them is a file, or cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror or error}; choose another --out") from error
+
+
+def require_outputs(outputs: Sequence[Path], inputs: Sequence[str | Path | None]) -> None:
+    """Fail unless every output can be written and none would replace an input or another output.
+
+    Raises:
+        InputError: an output cannot be written, or stands for two files.
+    """
+    taken = {Path(path).resolve() for path in inputs if path is not None}
+    for output in outputs:
+        if output.resolve() in taken:
+            raise InputError(f"{output} would be overwritten but this run also reads or writes it; choose another name")
+        taken.add(output.resolve())
+        require_writable(output)

@@ -1,0 +1,68 @@
+"""The views of a report that a command was asked for."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from calib.set_statistics import SetStatistics
+from calib.synthetic_set import SyntheticSet
+from gdfq_export.errors import GateFailed
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.report.report import Report
+from gdfq_export.support.files import atomic_output
+from gdfq_export.support.text import counted
+from gdfq_export.views.dataset_preview.picture import draw_set_picture
+from gdfq_export.views.html import render_page
+from gdfq_export.views.junit import junit_xml
+from gdfq_export.views.markdown import markdown as as_markdown
+
+__all__ = ["page_of", "require_passed", "write_views", "write_whole"]
+
+
+def page_of(report: Report, images: SyntheticSet | None, network: FloatModel) -> str:
+    """The page of a run, with a picture of its images where they were kept."""
+    picture = None
+    if images is not None and "statistics" in images.provenance:
+        statistics = SetStatistics.from_json(images.provenance["statistics"])
+        picture = draw_set_picture(images, statistics, network.input_spec, network.name)
+    return render_page(report, picture=picture)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """One text file, or none."""
+    with atomic_output(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def require_passed(report: Report) -> None:
+    """End in exit code 1 where a gate did not pass.
+
+    Raises:
+        GateFailed: names every such gate, what was found, and what is to blame.
+    """
+    missed = [gate for gate in report.gates if not gate.passed]
+    if missed:
+        verdicts = "; ".join(f"{gate.name} {gate.verdict}: {gate.message}" for gate in missed)
+        raise GateFailed(f"{len(missed)} of {counted(len(report.gates), 'gate')} did not pass: {verdicts}")
+
+
+def write_views(
+    report: Report,
+    *,
+    json_out: Path | None = None,
+    html: Path | None = None,
+    junit: Path | None = None,
+    markdown: Path | None = None,
+) -> None:
+    """Write what has a path, all or nothing."""
+    views = (
+        (json_out, lambda: report.to_json()),
+        (html, lambda: render_page(report)),
+        (junit, lambda: junit_xml(report)),
+        (markdown, lambda: as_markdown(report)),
+    )
+    texts = [(path, view()) for path, view in views if path is not None]
+    with ExitStack() as outputs:
+        for path, text in texts:
+            outputs.enter_context(atomic_output(path)).write_text(text, encoding="utf-8")

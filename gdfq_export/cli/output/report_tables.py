@@ -1,0 +1,125 @@
+"""Tables on stdout: what a run measured, what a set is worth, what a plan places, which recipes there are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from gdfq_export.support.text import counted
+
+if TYPE_CHECKING:
+    from gdfq_export.jobs.choose_target import TargetChoice
+    from gdfq_export.planning.plan import QuantPlan, QuantPoint
+    from gdfq_export.recipe import KeyFacts, Recipe
+    from gdfq_export.report.report import Report
+    from gdfq_export.runtimes.tensorrt import Engine
+    from gdfq_export.views.dataset_preview.headline import Row
+
+__all__ = [
+    "print_choice",
+    "print_engine",
+    "print_headline",
+    "print_keys",
+    "print_plan",
+    "print_recipes",
+    "print_report",
+    "print_table",
+]
+
+WIDTH_OF_A_FILE = 160
+
+
+def print_report(report: Report) -> None:
+    """What was measured, one row a figure."""
+    from gdfq_export.views.summary import summary_rows
+
+    print_table(("measured", "value", "on what"), summary_rows(report))
+
+
+def print_headline(rows: Iterable[Row]) -> None:
+    """What a set of images is worth, one row a number."""
+    print_table(("measured", "value", "to compare with"), rows)
+
+
+def print_plan(plan: QuantPlan) -> None:
+    """Every quantized tensor, then every node that stays in float with its reason."""
+    print_table(("tensor", "role", "type", "scales", "group", "read by"), map(_point_row, plan.points))
+    floating = [node for node in plan.nodes if node.kernel is None and node.node not in plan.absorbed]
+    if floating:
+        print_table(("node in float", "operator", "why"), [(node.node, node.op_type, node.reason) for node in floating])
+    print(
+        f"{plan.target}: {counted(len(plan.points), 'quantized tensor')}; of {counted(len(plan.nodes), 'node')}, "
+        f"activations absorbed into integer kernels: {len(plan.absorbed)}, in float: {len(floating)}"
+    )
+
+
+def print_choice(choice: TargetChoice) -> None:
+    """What `--target auto` measured: one row a target, the float network above them."""
+    what = f"times float's speed, batch {choice.batch}, {counted(choice.threads, 'thread')}"
+    rows = [("float", choice.float_runtime, f"{choice.float_timings.p50_ms:.3f} ms", "1", "fastest of its runtimes")]
+    for candidate in choice.candidates:
+        time, speed, ratio = "not measured", "", candidate.speedup
+        if candidate.timings is not None and ratio is not None:
+            time = f"{candidate.timings.p50_ms:.3f} ms"
+            speed = f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
+        rows.append((candidate.target, candidate.runtime, time, speed, candidate.reason))
+    print_table(("target", "runtime", "median", what, "why"), rows)
+
+
+def print_engine(engine: Engine, latency: str) -> None:
+    """An engine's size and what runs on integers; `latency` is why no time was taken."""
+    from gdfq_export.metrics.coverage import measure_coverage
+    from gdfq_export.views.summary import integer_row
+
+    rows = [("engine", f"{len(engine.data):,} bytes", f"{engine.runtime}, {engine.seconds:.1f} s")]
+    if engine.graph is None:
+        rows.append(("integer compute", "not measured", f"{engine.runtime} does not list the layers while it builds"))
+    else:
+        rows.append(integer_row(measure_coverage(engine.graph)))
+    rows.append(("latency", "not measured", latency))
+    print_table(("built", "value", "on what"), rows)
+
+
+def print_recipes(recipes: Sequence[Recipe]) -> None:
+    """One row a recipe."""
+    print_table(
+        ("recipe", "target", "what it does"), [(recipe.name, recipe.target, recipe.description) for recipe in recipes]
+    )
+
+
+def print_keys(keys: Iterable[KeyFacts]) -> None:
+    """One row a key of a recipe; a star stands at what is not the default."""
+    print_table(
+        ("key", "", "value", "default", "accepts", "what it is"),
+        [
+            (fact.key, "*" if fact.changed else "", fact.value, fact.default, fact.accepted, fact.description)
+            for fact in keys
+        ],
+        whole_first=True,
+    )
+
+
+def _point_row(point: QuantPoint) -> tuple[str, ...]:
+    width = 32 if point.role.value == "bias" else point.bits
+    scales = "one" if point.axis is None else f"one for each index of axis {point.axis}"
+    group = "" if point.group in (point.tensor, point.key) else point.group
+    kind = f"{'int' if point.signed else 'uint'}{width}{', symmetric' if point.symmetric else ''}"
+    return point.tensor, point.role.value, kind, scales, group, ", ".join(point.consumers)
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, whole_first: bool = False) -> None:
+    """One table on stdout, as wide as the terminal or, in a file, `WIDTH_OF_A_FILE`.
+
+    `whole_first` never breaks what stands in the first column.
+    """
+    table = Table(*header, box=SIMPLE_HEAD)
+    table.columns[0].no_wrap = whole_first
+    for row in rows:
+        table.add_row(*row)
+    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
+    console.print(table)

@@ -1,9 +1,0 @@
-"""The embedded demo: a small trained network and held-out digits, so that a first run needs no model and no data."""
-
-from __future__ import annotations
-
-from gdfq_export.demo.digits import held_out_digits
-from gdfq_export.demo.labelled import held_out_set
-from gdfq_export.demo.network import DemoNetwork, load_demo
-
-__all__ = ["DemoNetwork", "held_out_digits", "held_out_set", "load_demo"]

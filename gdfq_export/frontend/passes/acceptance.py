@@ -1,0 +1,180 @@
+"""What a float classifier must be before any work starts: cheap checks on the file, each with its way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+from onnx import TensorProto, numpy_helper
+
+from gdfq_export.errors import InputError
+from gdfq_export.frontend.passes.opset import OLDEST_OPSET, OPSET, opset_of
+from gdfq_export.frontend.passes.symbolic_batch import graph_inputs
+
+__all__ = ["fix_input_shape", "not_quantized", "require_float_classifier"]
+
+NOT_QUANTIZED = (
+    "{} is not quantized: it computes in float; give the file that gdfq-export quantize or another tool made of it"
+)
+
+_QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger")
+_WRONG_FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
+_STANDARD_DOMAINS = ("", "ai.onnx")
+
+
+def require_float_classifier(proto: onnx.ModelProto, where: str) -> None:
+    """Check what can be seen without running the network.
+
+    Raises:
+        InputError: wrong opset, already quantized, other than one image input [N, C, H, W] of static size and one
+            output, weights that are not float32 or not finite, training mode, custom operators, or not valid ONNX.
+    """
+    _require_opset(proto, where)
+    _require_operators(proto, where)
+    _require_image_input(proto, where)
+    if len(proto.graph.output) != 1:
+        found = ", ".join(value.name for value in proto.graph.output) or "none"
+        raise InputError(
+            f"{where} has {len(proto.graph.output)} outputs ({found}) where a classifier has one; "
+            "export it with the class scores [N, classes] as its only output"
+        )
+    _require_finite_float32(proto, where)
+    try:
+        onnx.checker.check_model(proto)
+    except Exception as error:  # ValidationError, and ValueError above 2 GiB
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"{where} is not a valid ONNX model ({reason}); export it again") from error
+
+
+def fix_input_shape(proto: onnx.ModelProto, shape: tuple[int, int, int], where: str, origin: str) -> None:
+    """Write C, H, W into the graph's input where they are dynamic; `proto` is changed.
+
+    Args:
+        proto: the network.
+        shape: (C, H, W).
+        where: what the user calls the network.
+        origin: where `shape` comes from, for the message.
+
+    Raises:
+        InputError: the graph's input has another rank or other static dimensions.
+    """
+    inputs = graph_inputs(proto)
+    if len(inputs) != 1:
+        return
+    dims = inputs[0].type.tensor_type.shape.dim
+    if not dims:
+        for _ in range(4):
+            dims.add()
+    found = [dim.dim_param or (dim.dim_value if dim.HasField("dim_value") else "?") for dim in dims]
+    if len(dims) != 4 or any(isinstance(a, int) and a > 0 and a != b for a, b in zip(found[1:], shape, strict=True)):
+        raise InputError(
+            f"{origin} says that images are {list(shape)} but the input {inputs[0].name} of {where} is {found}; "
+            "make the two agree as [C, H, W]"
+        )
+    for dim, size in zip(dims[1:], shape, strict=True):
+        dim.dim_value = size
+
+
+def _require_opset(proto: onnx.ModelProto, where: str) -> None:
+    version = opset_of(proto)
+    if not proto.graph.node:
+        raise InputError(f"{where} is not an ONNX model or holds no operators; export it again")
+    if version < OLDEST_OPSET:
+        raise InputError(
+            f"{where} uses opset {version}; accepted are {OLDEST_OPSET} and later, so export it with opset {OPSET}"
+        )
+
+
+def not_quantized(proto: onnx.ModelProto, where: str) -> tuple[str, ...]:
+    """The warning to who gives a float network where a quantized file is looked for; nothing for a quantized one."""
+    if any(map(_quantizes, proto.graph.node)):
+        return ()
+    return (f"{where} is a float network: nothing in it is quantized; give the file that was made of it",)
+
+
+def _quantizes(node: onnx.NodeProto) -> bool:
+    return node.op_type in _QUANTIZED or node.op_type.startswith("QLinear")
+
+
+def _require_operators(proto: onnx.ModelProto, where: str) -> None:
+    own = {(function.domain, function.name) for function in proto.functions}
+    for node in proto.graph.node:
+        if _quantizes(node):
+            raise InputError(
+                f"{where} is already quantized (node {node.name or node.output[0]} is a {node.op_type}); "
+                "give the float network it was made from"
+            )
+        if node.domain not in _STANDARD_DOMAINS and (node.domain, node.op_type) not in own:
+            raise InputError(
+                f"{where} uses the operator {node.domain}.{node.op_type} (node {node.name or node.output[0]}), which "
+                "is not standard ONNX; export the network without runtime optimisations"
+            )
+        training = any(entry.name == "training_mode" and entry.i for entry in node.attribute)
+        if node.op_type == "BatchNormalization" and training:
+            raise InputError(
+                f"{where} was exported in training mode (node {node.name or node.output[0]}); "
+                "call eval() on the network before exporting it"
+            )
+
+
+def _require_image_input(proto: onnx.ModelProto, where: str) -> None:
+    inputs = graph_inputs(proto)
+    if len(inputs) != 1:
+        found = ", ".join(value.name for value in inputs) or "none"
+        raise InputError(
+            f"{where} has {len(inputs)} inputs ({found}) where an image classifier has one; "
+            "export it with the image [N, C, H, W] as its only input"
+        )
+    kind = inputs[0].type.tensor_type
+    if kind.elem_type != TensorProto.FLOAT:
+        raise InputError(
+            f"the input {inputs[0].name} of {where} is {_type_name(kind.elem_type)}, not float32; "
+            "export the network in float32"
+        )
+    dims = [dim.dim_param or (dim.dim_value if dim.HasField("dim_value") else "?") for dim in kind.shape.dim]
+    if len(dims) != 4:
+        raise InputError(
+            f"the input {inputs[0].name} of {where} is {dims} where an image classifier takes [N, C, H, W]; "
+            "export a network that takes images"
+        )
+    if not all(isinstance(size, int) and size > 0 for size in dims[1:]):
+        raise InputError(
+            f"the input {inputs[0].name} of {where} is {dims}: channels, height and width must be fixed; "
+            "pass --input-shape C,H,W or put it into the sidecar file"
+        )
+
+
+def _tensors(proto: onnx.ModelProto) -> Iterator[tuple[str, TensorProto]]:
+    for tensor in proto.graph.initializer:
+        yield tensor.name, tensor
+    for node in proto.graph.node:
+        for entry in node.attribute:
+            if entry.type == onnx.AttributeProto.TENSOR:
+                yield node.output[0], entry.t
+
+
+def _require_finite_float32(proto: onnx.ModelProto, where: str) -> None:
+    for name, tensor in _tensors(proto):
+        if tensor.data_type in _WRONG_FLOATS:
+            raise InputError(
+                f"the weight {name} of {where} is {_type_name(tensor.data_type)}, not float32; "
+                "export the network in float32"
+            )
+        if tensor.data_type != TensorProto.FLOAT:
+            continue
+        try:
+            array = numpy_helper.to_array(tensor)
+        except Exception as error:  # numpy_helper raises ValueError and TypeError for damaged data
+            reason = " ".join(str(error).split())
+            raise InputError(f"the weight {name} of {where} cannot be read ({reason}); export it again") from error
+        if np.isnan(array).any() or (array.ndim > 0 and np.isinf(array).any()):
+            bad = int((~np.isfinite(array)).sum())
+            raise InputError(
+                f"the weight {name} of {where} holds NaN or infinity in {bad:,} of {array.size:,} values; "
+                "the training diverged or the file is damaged, so give an intact network"
+            )
+
+
+def _type_name(data_type: int) -> str:
+    return TensorProto.DataType.Name(data_type).lower() if data_type else "of unknown type"

@@ -1,0 +1,1 @@
+"""Rewrites of operator patterns, one pattern a file."""

@@ -1,0 +1,140 @@
+"""One door for every kind of source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnx
+from torch import nn
+
+from gdfq_export.errors import InputError
+from gdfq_export.frontend.float_model import FloatModel, build
+from gdfq_export.frontend.passes.acceptance import fix_input_shape
+from gdfq_export.frontend.passes.symbolic_batch import graph_inputs
+from gdfq_export.frontend.sources.module_export import digest, export_module
+from gdfq_export.frontend.sources.onnx_file import read_onnx
+from gdfq_export.frontend.sources.preprocessing import Stated, input_spec
+from gdfq_export.frontend.sources.sidecar import read_sidecar
+from gdfq_export.support.files import sha256_file
+
+__all__ = ["load_model"]
+
+_ACCEPTED = "a path to .onnx or .pt2, package.module:callable, or pytorchcv:NAME, timm:NAME, torchvision:NAME"
+
+
+def load_model(
+    model: str | Path | nn.Module | None,
+    *,
+    scale: float | None = None,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
+    input_shape: Sequence[int] | None = None,
+) -> FloatModel:
+    """Return the network `model` names, ready to quantize.
+
+    Args:
+        model: path to `.onnx` or `.pt2`, `package.module:callable`, `pytorchcv:`, `timm:` or `torchvision:` and a name,
+            a torch module, or None for the embedded demo.
+        scale: pixels are divided by it; 255 unless stated here or in the sidecar.
+        mean: subtracted after scaling, one number or one for each channel.
+        std: divides after that, one number or one for each channel.
+        input_shape: (C, H, W); needed where the network does not say it.
+
+    Raises:
+        InputError: `model` cannot be used; the message says why and what to do.
+    """
+    flags = Stated.of(scale=scale, mean=mean, std=std, input_shape=input_shape, origin="the command line")
+    if model is None:
+        return _load_demo(flags)
+    if isinstance(model, nn.Module):
+        return _load_module(model, type(model).__name__, flags)
+    text = str(model)
+    suffix = Path(text).suffix.lower()
+    if suffix in (".onnx", ".pt2"):
+        return _load_file(Path(text), suffix, flags)
+    if ":" in text and not Path(text).exists():
+        return _load_by_name(text, flags)
+    if not Path(text).exists():
+        raise InputError(f"{text} does not exist; give {_ACCEPTED}")
+    raise InputError(f"{text} has the suffix {suffix or '(none)'}, which is no known kind of network; give {_ACCEPTED}")
+
+
+def _load_demo(flags: Stated) -> FloatModel:
+    from gdfq_export.frontend.demo import load_demo
+
+    module, spec, classes = load_demo()
+    known = Stated(input_shape=spec.shape, scale=spec.scale, mean=spec.mean, std=spec.std, origin="the demo")
+    return _load_module(module, "demo", flags, known, classes)
+
+
+def _load_by_name(text: str, flags: Stated) -> FloatModel:
+    from gdfq_export.frontend.sources.python_callable import call
+    from gdfq_export.frontend.sources.zoo import ZOOS
+
+    zoo, _, name = text.partition(":")
+    if zoo in ZOOS:
+        module, known = ZOOS[zoo](name)
+        return _load_module(module, text, flags, known)
+    return _load_module(call(text), text, flags)
+
+
+def _load_module(
+    module: nn.Module, source: str, flags: Stated, known: Stated | None = None, classes: int | None = None
+) -> FloatModel:
+    known = known or Stated(origin="the network")
+    shape = flags.input_shape or known.input_shape
+    if shape is None:
+        raise InputError(f"{source} does not say how large its images are; pass --input-shape C,H,W")
+    proto = export_module(module, shape, source)
+    spec, warnings = input_spec(flags, known, shape, source)
+    name = source.rpartition(":")[2]
+    return build(
+        proto,
+        name=name,
+        source=source,
+        sha256=digest(proto),
+        input_spec=spec,
+        classes=classes,
+        exported=True,
+        warnings=warnings,
+    )
+
+
+def _load_file(path: Path, suffix: str, flags: Stated) -> FloatModel:
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"{path} {what}; give {_ACCEPTED}")
+    sidecar = read_sidecar(path)
+    proto = read_onnx(path) if suffix == ".onnx" else _read_pt2(path)
+    source = str(path)
+    stated = Stated(origin="no sidecar") if sidecar is None else sidecar.stated
+    for given in (flags, stated):
+        if given.input_shape is not None:
+            fix_input_shape(proto, given.input_shape, source, given.origin)
+            break
+    shape = _image_shape(proto)
+    spec, warnings = input_spec(flags, stated, shape or (1, 1, 1), source)
+    return build(
+        proto,
+        name=path.stem,
+        source=source,
+        sha256=sha256_file(path),
+        input_spec=spec,
+        classes=None if sidecar is None else sidecar.classes,
+        exported=suffix == ".pt2",
+        warnings=warnings,
+    )
+
+
+def _read_pt2(path: Path) -> onnx.ModelProto:
+    from gdfq_export.frontend.sources.exported_program import read_exported_program
+
+    return read_exported_program(path)
+
+
+def _image_shape(proto: onnx.ModelProto) -> tuple[int, int, int] | None:
+    """(C, H, W) of the graph's input, None where it is no image of static size, which `build` then reports."""
+    inputs = graph_inputs(proto)
+    sizes = [dim.dim_value for dim in inputs[0].type.tensor_type.shape.dim[1:]] if len(inputs) == 1 else []
+    return (sizes[0], sizes[1], sizes[2]) if len(sizes) == 3 and min(sizes) > 0 else None

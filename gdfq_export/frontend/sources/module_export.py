@@ -1,0 +1,124 @@
+"""torch modules and exported programs to ONNX, with BatchNormalization kept.
+
+torch's own ONNX optimizer would fuse BatchNormalization into convolutions, so only its folding of constants runs here;
+the canonical form does the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import hashlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+
+import onnx
+import onnx_ir as ir
+import torch
+from onnx_ir.passes import common
+from onnxscript import optimizer
+from torch import nn
+
+from gdfq_export.errors import InputError
+from gdfq_export.frontend.passes.opset import OPSET
+
+__all__ = ["digest", "export_module", "program_to_onnx", "quiet"]
+
+
+def export_module(module: nn.Module, shape: tuple[int, int, int], where: str) -> onnx.ModelProto:
+    """Export a copy of `module` in eval mode for images [N, *shape]; input `image`, output `logits`.
+
+    The batch is dynamic where torch can prove that it may be, else fixed to 2 and freed by the canonical form.
+
+    Raises:
+        InputError: parameters are not float32, or torch cannot export the module.
+    """
+    for name, tensor in module.state_dict().items():
+        if isinstance(tensor, torch.Tensor) and tensor.is_floating_point() and tensor.dtype != torch.float32:
+            dtype = str(tensor.dtype).removeprefix("torch.")
+            raise InputError(f"the weight {name} of {where} is {dtype}, not float32; call float() on the network first")
+    network = copy.deepcopy(module).cpu().eval()
+    example = (torch.zeros(2, *shape),)
+    failure: Exception | None = None
+    for batch in ({0: torch.export.Dim("batch", min=1)}, None):
+        try:
+            with quiet(), torch.no_grad():
+                program = torch.export.export(network, example, dynamic_shapes=None if batch is None else (batch,))
+            break
+        except Exception as error:  # whatever the user's forward raises, or torch.export's own
+            failure = failure or error
+    else:
+        assert failure is not None
+        raise InputError(
+            f"torch.export cannot trace {where} on an image {list(shape)} ({_first_line(failure)}); "
+            "check --input-shape, or export the network yourself and give the .onnx file"
+        ) from failure
+    return program_to_onnx(program, where, input_names=["image"], output_names=["logits"])
+
+
+def program_to_onnx(
+    program: torch.export.ExportedProgram,
+    where: str,
+    *,
+    input_names: list[str] | None = None,
+    output_names: list[str] | None = None,
+) -> onnx.ModelProto:
+    """Convert an exported program; the exporter's notes about source files are dropped.
+
+    Raises:
+        InputError: torch has no ONNX form for one of the operators.
+    """
+    try:
+        with quiet():
+            exported = torch.onnx.export(
+                program,
+                dynamo=True,
+                optimize=False,
+                opset_version=OPSET,
+                input_names=input_names,
+                output_names=output_names,
+                verbose=False,
+            )
+        assert exported is not None
+        model = exported.model
+        optimizer.fold_constants_ir(model)
+        common.RemoveUnusedNodesPass()(model)
+        common.ClearMetadataAndDocStringPass()(model)
+        return ir.to_proto(model)
+    except Exception as error:  # the exporter's exception types are private
+        raise InputError(
+            f"torch.onnx cannot convert {where} ({_first_line(error)}); "
+            "export it to .onnx by other means and give that file"
+        ) from error
+
+
+def digest(proto: onnx.ModelProto) -> str:
+    """Hex SHA-256 of operators and weights, for a network that has no file."""
+    sha = hashlib.sha256()
+    for node in proto.graph.node:
+        sha.update(f"{node.op_type}({','.join(node.input)})({','.join(node.output)})".encode())
+    for tensor in sorted(proto.graph.initializer, key=lambda tensor: tensor.name):
+        sha.update(tensor.name.encode())
+        sha.update(onnx.numpy_helper.to_array(tensor).tobytes())
+    return sha.hexdigest()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep torch's exporter from printing and logging."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__

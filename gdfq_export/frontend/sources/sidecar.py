@@ -1,0 +1,71 @@
+"""NAME.json beside NAME.onnx or NAME.pt2: what the file does not say about its input.
+
+{"input": [3, 32, 32], "classes": 10, "preprocess": {"scale": 255, "mean": [0.5, 0.5, 0.4], "std": [0.2, 0.2, 0.2]}}
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydantic
+
+from gdfq_export.errors import InputError
+from gdfq_export.frontend.sources.preprocessing import Stated
+
+__all__ = ["Sidecar", "read_sidecar"]
+
+_EXAMPLE = '{"input": [3, 32, 32], "classes": 10, "preprocess": {"scale": 255, "mean": [0, 0, 0], "std": [1, 1, 1]}}'
+
+
+class _Preprocess(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+    scale: float = pydantic.Field(default=255.0, gt=0)
+    mean: float | list[float] = 0.0
+    std: float | list[float] = 1.0
+
+
+class _Content(pydantic.BaseModel):
+    """All keys are optional; keys that are not ours are the user's notes."""
+
+    input: tuple[pydantic.PositiveInt, pydantic.PositiveInt, pydantic.PositiveInt] | None = None
+    classes: int | None = pydantic.Field(default=None, ge=2)
+    preprocess: _Preprocess | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sidecar:
+    """What a sidecar states."""
+
+    stated: Stated
+    classes: int | None
+
+
+def read_sidecar(model: Path) -> Sidecar | None:
+    """Read the sidecar of `model`; None if there is none.
+
+    Raises:
+        InputError: it is not JSON or a key has a value that cannot be.
+    """
+    path = model.with_suffix(".json")
+    if not path.is_file():
+        return None
+    try:
+        content = _Content.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}; check its permissions") from error
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        what = f"the key {key} of {path}" if key else str(path)
+        raise InputError(f"{what} cannot be used ({first['msg']}); write it like {_EXAMPLE}") from error
+    preprocess = content.preprocess
+    stated = Stated.of(
+        scale=preprocess.scale if preprocess else None,
+        mean=preprocess.mean if preprocess else None,
+        std=preprocess.std if preprocess else None,
+        input_shape=content.input,
+        origin=str(path),
+    )
+    return Sidecar(stated=stated, classes=content.classes)

@@ -1,0 +1,165 @@
+"""ONNX graph -> torch.fx GraphModule.
+
+The module computes what the ONNX graph computes, value by value and under the same names: every fx node carries the
+ONNX value it holds in `meta["value"]`, and the operator and node in `meta["op_type"]` and `meta["node"]`. A Split is
+one fx node that holds the tuple, without `meta["value"]`, and one for each part. BatchNormalization with constant
+parameters becomes a real `nn.BatchNorm2d` in eval mode, so that hooks can read its input and running statistics.
+"""
+
+from __future__ import annotations
+
+import operator
+
+import onnx_ir as ir
+from torch import fx, nn
+
+from gdfq_export.errors import InputError
+from gdfq_export.frontend.torch_import.operators import lower
+from gdfq_export.frontend.torch_import.parameters import AttributeNames, tensor_from_onnx
+
+__all__ = ["import_graph"]
+
+_OLDEST_OPSET = 18
+_BATCH_NORMS: dict[int, type[nn.Module]] = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
+
+
+def import_graph(model: ir.Model, *, until: str | None = None) -> fx.GraphModule:
+    """Return the torch module, in eval mode, that computes the model's output from its one input.
+
+    Float constants become parameters (one for each ONNX name, however many nodes share it), other constants buffers;
+    `module.meta["parameters"]` maps ONNX names to their names in `module.state_dict()`. Any batch size works if it does
+    in the graph; gradients flow through everything.
+
+    Args:
+        model: a graph of opset 18 or later with one input.
+        until: the value to return in place of the graph's output, for instance the logits before a final Softmax.
+            Nodes that do not contribute to it are not imported.
+
+    Raises:
+        InputError: an operator, or how a node uses it, is not supported; several inputs or outputs; no such value.
+    """
+    graph = model.graph
+    opset = graph.opset_imports.get("", _OLDEST_OPSET)
+    if opset < _OLDEST_OPSET:
+        raise InputError(f"The graph uses opset {opset}; accepted: {_OLDEST_OPSET} and later, so convert its version.")
+    inputs = [value for value in graph.inputs if value.name not in graph.initializers]
+    if len(inputs) != 1:
+        raise InputError(f"The graph has {len(inputs)} inputs ({_names(inputs)}); accepted: one, the images.")
+    output = _find_output(graph, until)
+    return _Import(inputs[0]).run(graph, output)
+
+
+def _names(values: list[ir.Value]) -> str:
+    return ", ".join(str(value.name) for value in values)
+
+
+def _find_output(graph: ir.Graph, until: str | None) -> ir.Value:
+    if until is None:
+        if len(graph.outputs) != 1:
+            raise InputError(
+                f"The graph has {len(graph.outputs)} outputs ({_names(list(graph.outputs))}); accepted: one."
+            )
+        return graph.outputs[0]
+    for node in graph:
+        for value in node.outputs:
+            if value.name == until:
+                return value
+    raise InputError(f"No node of the graph computes {until!r}; give the name of a node's output.")
+
+
+def _contributing(output: ir.Value) -> set[ir.Node]:
+    """Return the nodes that `output` depends on; constants depend on none."""
+    found: set[ir.Node] = set()
+    pending = [output.producer()]
+    while pending:
+        node = pending.pop()
+        if node is not None and node not in found and node.op_type != "Constant":
+            found.add(node)
+            pending.extend(value.producer() for value in node.inputs if value is not None)
+    return found
+
+
+class _Import:
+    """State of one import: the fx graph under construction and where each ONNX value is in it."""
+
+    def __init__(self, graph_input: ir.Value) -> None:
+        self.root = nn.Module()
+        self.fx_graph = fx.Graph()
+        self.names = AttributeNames()
+        self.parameters: dict[str, nn.Parameter] = {}
+        self.attributes: dict[str, str] = {}
+        placeholder = self.fx_graph.placeholder(self.names.take(str(graph_input.name)))
+        placeholder.meta["value"] = graph_input.name
+        self.values: dict[ir.Value, fx.Node] = {graph_input: placeholder}
+
+    def run(self, graph: ir.Graph, output: ir.Value) -> fx.GraphModule:
+        contributing = _contributing(output)
+        for node in graph:
+            if node in contributing:
+                self.add_node(node)
+        self.fx_graph.output(self.tensor(output))
+        module = fx.GraphModule(self.root, self.fx_graph, class_name="ImportedGraph")
+        module.meta["parameters"] = self.attributes
+        return module.eval()
+
+    def tensor(self, value: ir.Value) -> fx.Node:
+        """Return the fx node that holds `value`; a constant gets its attribute on first use."""
+        if value not in self.values:
+            attribute = self.names.take(str(value.name))
+            tensor = tensor_from_onnx(value)
+            if tensor.is_floating_point():
+                self.root.register_parameter(attribute, self.parameter(value))
+            else:
+                self.root.register_buffer(attribute, tensor)
+            self.attributes.setdefault(str(value.name), attribute)
+            self.values[value] = self.fx_graph.get_attr(attribute)
+            self.values[value].meta["value"] = value.name
+        return self.values[value]
+
+    def parameter(self, value: ir.Value) -> nn.Parameter:
+        name = str(value.name)
+        if name not in self.parameters:
+            self.parameters[name] = nn.Parameter(tensor_from_onnx(value))
+        return self.parameters[name]
+
+    def add_node(self, node: ir.Node) -> None:
+        op = lower(node)
+        facts = {"op_type": node.op_type, "node": node.name}
+        name = self.names.take(str(node.outputs[0].name))
+        constants = [value for value in op.inputs[1:] if value is not None and _is_constant(value)]
+        if node.op_type == "BatchNormalization" and len(constants) == 4:
+            result = self.add_batch_norm(node, constants, op.kwargs["epsilon"])
+        else:
+            arguments = tuple(None if value is None else self.tensor(value) for value in op.inputs)
+            result = self.fx_graph.create_node("call_function", op.function, arguments, dict(op.kwargs), name)
+        result.meta.update(facts)
+        if node.op_type != "Split":
+            result.meta["value"] = node.outputs[0].name
+            self.values[node.outputs[0]] = result
+            return
+        for index, value in enumerate(node.outputs):
+            part = self.fx_graph.call_function(operator.getitem, (result, index))
+            part.meta.update(facts, value=value.name)
+            self.values[value] = part
+
+    def add_batch_norm(self, node: ir.Node, constants: list[ir.Value], epsilon: float) -> fx.Node:
+        scale, bias, mean, variance = constants
+        x = node.inputs[0]
+        assert x is not None
+        rank = 4 if x.shape is None else len(x.shape)
+        if rank not in _BATCH_NORMS:
+            raise InputError(f"BatchNormalization node {node.name!r} has an input of {rank} axes; accepted: 2 to 5.")
+        module = _BATCH_NORMS[rank](self.parameter(scale).numel(), eps=epsilon)
+        module.weight = self.parameter(scale)
+        module.bias = self.parameter(bias)
+        module.running_mean = tensor_from_onnx(mean)
+        module.running_var = tensor_from_onnx(variance)
+        attribute = self.names.take(str(node.name))
+        self.root.add_module(attribute, module)
+        for value, name in zip(constants, ("weight", "bias", "running_mean", "running_var"), strict=True):
+            self.attributes.setdefault(str(value.name), f"{attribute}.{name}")
+        return self.fx_graph.call_module(attribute, (self.tensor(x),))
+
+
+def _is_constant(value: ir.Value) -> bool:
+    return ir.convenience.get_const_tensor(value) is not None

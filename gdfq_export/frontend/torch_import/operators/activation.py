@@ -1,0 +1,58 @@
+"""Activation functions, with ONNX's defaults for their parameters (opset of each in `OPERATORS`)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gdfq_export.frontend.torch_import.node_reader import Lowering, NodeReader, Op
+
+__all__ = ["OPERATORS"]
+
+
+def clip(x: Tensor, *, low: float | None, high: float | None) -> Tensor:
+    """Return x limited to [low, high]; where low exceeds high, high wins."""
+    return x if low is None and high is None else torch.clamp(x, low, high)
+
+
+def prelu(x: Tensor, slope: Tensor) -> Tensor:
+    """Return x where positive, slope * x elsewhere; the slope broadcasts to x from the right."""
+    return torch.where(x > 0, x, slope * x)
+
+
+def hard_sigmoid(x: Tensor, *, alpha: float, beta: float) -> Tensor:
+    """Return alpha * x + beta limited to [0, 1]."""
+    return torch.clamp(alpha * x + beta, 0.0, 1.0)
+
+
+def _lower_clip(reader: NodeReader) -> Op:
+    return reader.op(
+        clip, 0, low=reader.constant_number(1, "lower limit"), high=reader.constant_number(2, "upper limit")
+    )
+
+
+def _lower_hard_sigmoid(reader: NodeReader) -> Op:
+    return reader.op(hard_sigmoid, 0, alpha=reader.number("alpha", 0.2), beta=reader.number("beta", 0.5))
+
+
+def _lower_gelu(reader: NodeReader) -> Op:
+    return reader.op(functional.gelu, 0, approximate=reader.text("approximate", "none", ("none", "tanh")))
+
+
+OPERATORS: dict[str, Lowering] = {
+    "Clip": _lower_clip,  # 13
+    "Elu": lambda reader: reader.op(functional.elu, 0, alpha=reader.number("alpha", 1.0)),  # 6
+    "Gelu": _lower_gelu,  # 20
+    "HardSigmoid": _lower_hard_sigmoid,  # 6
+    "HardSwish": lambda reader: reader.op(functional.hardswish, 0),  # 14
+    "LeakyRelu": lambda reader: reader.op(functional.leaky_relu, 0, negative_slope=reader.number("alpha", 0.01)),  # 16
+    "LogSoftmax": lambda reader: reader.op(torch.log_softmax, 0, dim=reader.integer("axis", -1)),  # 13
+    "Mish": lambda reader: reader.op(functional.mish, 0),  # 18
+    "PRelu": lambda reader: reader.op(prelu, 0, 1),  # 16
+    "Relu": lambda reader: reader.op(torch.relu, 0),  # 14
+    "Sigmoid": lambda reader: reader.op(torch.sigmoid, 0),  # 13
+    "Softmax": lambda reader: reader.op(torch.softmax, 0, dim=reader.integer("axis", -1)),  # 13
+    "Softplus": lambda reader: reader.op(functional.softplus, 0),  # 1
+    "Tanh": lambda reader: reader.op(torch.tanh, 0),  # 13
+}

@@ -1,0 +1,201 @@
+"""A comparison as data: one cell a method and grid, each with all that decided its number.
+
+A cell carries its `Identity`, so that an interrupted comparison goes on where it stopped: a cell is run again only if
+its identity is not what it would be now.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from gdfq_export.baselines.published_budget import Cut
+from gdfq_export.jobs.compare.methods import GRIDS, METHODS
+from gdfq_export.metrics.accuracy import TopK
+from gdfq_export.metrics.proportion import Proportion
+from gdfq_export.report.report import FileFacts
+from gdfq_export.runtimes.environment.machine import Machine
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Cell",
+    "CellKey",
+    "Comparison",
+    "Identity",
+    "ImagesFacts",
+    "Measured",
+    "NetworkFacts",
+    "Score",
+    "in_order",
+    "kept_cells",
+]
+
+CellKey = tuple[str, str]
+"""Grid and method."""
+
+SCHEMA_VERSION = 1
+_OF_THE_CELL = ("recipe_sha256", "calibration_sha256", "budget_seconds")  # differ between cells of one comparison
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """All that decides a cell's number; two cells of the same identity need not both be run.
+
+    `calibration_sha256` is that of the real images it was tuned on; `budget_seconds` is None where a method takes none.
+    """
+
+    tool_version: str
+    network_sha256: str
+    preprocessing: str
+    target: str
+    recipe_sha256: str
+    seed: int
+    device: str
+    budget_seconds: float | None
+    scored_sha256: str
+    calibration_sha256: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What the exported file answers, beside the float network, on the same images.
+
+    `top1` and `top5` (None with five classes or fewer) need labels; without them there is the agreement alone.
+    """
+
+    agreement: Proportion
+    top1: TopK | None
+    top5: TopK | None
+
+    @property
+    def lost_pp(self) -> tuple[float, float, float]:
+        """What was lost, and the ends of its 95 % interval, in percentage points.
+
+        With labels the drop of Top-1, paired; without them the share of answers that are not float's (Wilson).
+        """
+        if self.top1 is not None:
+            return self.top1.drop_pp, self.top1.drop_low_pp, self.top1.drop_high_pp
+        agreement = self.agreement
+        return 100 * (1 - agreement.value), 100 * (1 - agreement.high), 100 * (1 - agreement.low)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A cell that ran.
+
+    Attributes:
+        score: of the file.
+        seconds: up to the written file, without what was spent on measuring it.
+        seconds_measuring: spent on measuring it.
+        file: the quantized network, in the folder `files`.
+        tuned_on: name of the images.
+        images: how many.
+        cut: how a published schedule was cut to the budget.
+        recipe_used: as it was run; as a recipe it gives the same network again, without a clock.
+        machine: where, in words.
+        warnings: what the user should know.
+    """
+
+    score: Score
+    seconds: float
+    seconds_measuring: float
+    file: FileFacts
+    tuned_on: str
+    images: int
+    cut: Cut | None
+    recipe_used: Mapping[str, Any]
+    machine: str
+    warnings: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One method on one grid: `measured`, or the `reason` why not."""
+
+    bits: str
+    method: str
+    recipe: str
+    identity: Identity
+    measured: Measured | None = None
+    reason: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkFacts:
+    """The float network; `input_shape` is (C, H, W)."""
+
+    name: str
+    source: str
+    sha256: str
+    classes: int
+    input_shape: tuple[int, int, int]
+    bytes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ImagesFacts:
+    """A set of images; `labels` says whose answers count as right. The hash is of normalised images and labels."""
+
+    source: str
+    images: int
+    sha256: str
+    labels: Literal["given", "float network's answers"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One network: cells side by side. Machine and versions are those of the last run that wrote it."""
+
+    tool_version: str
+    network: NetworkFacts
+    target: str
+    seed: int
+    device: str
+    threads: int
+    budget_seconds: float
+    scored: ImagesFacts
+    real: ImagesFacts | None
+    machine: Machine
+    versions: Mapping[str, str]
+    warnings: tuple[str, ...]
+    cells: tuple[Cell, ...]
+
+    def with_cell(self, cell: Cell) -> Comparison:
+        """The same with `cell`, in place of the one of its method and grid."""
+        others = (other for other in self.cells if (other.bits, other.method) != (cell.bits, cell.method))
+        return dataclasses.replace(self, cells=in_order((*others, cell)))
+
+    def to_json(self) -> str:
+        """Indented JSON with a stable key order, ending in a newline."""
+        body = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(self)}
+        return json.dumps(body, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def in_order(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    """By grid, then by method, both as the ladder lists them."""
+    grids, methods = list(GRIDS), list(METHODS)
+    return tuple(sorted(cells, key=lambda cell: (grids.index(cell.bits), methods.index(cell.method))))
+
+
+def kept_cells(earlier: Comparison | None, asked: Mapping[CellKey, Cell]) -> dict[CellKey, Cell]:
+    """Measured cells of an earlier run that need not, or cannot, be run with those that are asked for.
+
+    A cell that is asked for must have the very identity. One that is not may stay if it belongs to the same comparison:
+    its network, images, seed, target, device and tool are the same, and so is the budget, where it takes one.
+    """
+    if earlier is None:
+        return {}
+    now = next(iter(asked.values())).identity
+    budgets = {cell.identity.budget_seconds for cell in asked.values()} | {None}
+    same = {field.name: getattr(now, field.name) for field in dataclasses.fields(now) if field.name not in _OF_THE_CELL}
+    kept = {}
+    for cell in earlier.cells:
+        key, identity = (cell.bits, cell.method), cell.identity
+        if cell.measured is None or cell.bits not in GRIDS or cell.method not in METHODS:
+            continue
+        belongs = all(getattr(identity, name) == value for name, value in same.items())
+        if identity == asked[key].identity if key in asked else belongs and identity.budget_seconds in budgets:
+            kept[key] = cell
+    return kept

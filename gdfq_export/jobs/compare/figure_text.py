@@ -1,0 +1,79 @@
+"""The figures of a cell in words: the same in the terminal, on the page and in the chart."""
+
+from __future__ import annotations
+
+from gdfq_export.jobs.compare.cells import Cell, Comparison, Measured, Score
+from gdfq_export.jobs.compare.methods import METHODS
+from gdfq_export.support.text import counted
+
+__all__ = [
+    "float_words",
+    "kib_words",
+    "lost_heading",
+    "lost_words",
+    "note",
+    "scored_words",
+    "seconds_words",
+    "top1_words",
+]
+
+
+def lost_heading(comparison: Comparison) -> str:
+    """What is lost, with its unit."""
+    if comparison.scored.labels == "given":
+        return "drop of Top-1, percentage points"
+    return "answers that are not float's, %"
+
+
+def lost_words(score: Score) -> str:
+    """The loss with its 95 % interval."""
+    lost, low, high = score.lost_pp
+    if score.top1 is None:
+        return f"{lost:.2f} [{low:.2f}, {high:.2f}]"
+    return f"{lost:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def top1_words(score: Score) -> str:
+    """Top-1 of the file; nothing without labels."""
+    return "" if score.top1 is None else f"{100 * score.top1.quantized.value:.2f} %"
+
+
+def kib_words(measured: Measured) -> str:
+    """Size of the file in KiB."""
+    return f"{measured.file.bytes / 1024:,.0f} KiB"
+
+
+def seconds_words(measured: Measured) -> str:
+    """Time up to the written file."""
+    return f"{measured.seconds:.1f} s" if measured.seconds < 9.95 else f"{measured.seconds:,.0f} s"
+
+
+def note(cell: Cell) -> str:
+    """What it was tuned on and how far its schedule was cut, or why it has no figures."""
+    measured = cell.measured
+    if measured is None:
+        return cell.reason or ""
+    made = METHODS[cell.method].images != "none"
+    parts = [f"{counted(measured.images, 'image')}: {measured.tuned_on}" if made else "no images"]
+    if measured.cut is not None and measured.cut.steps < measured.cut.published_steps:
+        parts.append(f"{measured.cut.steps:,} of {counted(measured.cut.published_steps, 'published step')}")
+    return ", ".join(parts)
+
+
+def scored_words(comparison: Comparison) -> str:
+    """What all cells are scored on."""
+    scored = comparison.scored
+    if scored.labels == "given":
+        return f"{counted(scored.images, 'labelled image')} of {scored.source}"
+    return (
+        f"agreement with the float network on {scored.images:,} {scored.source}; no labelled images were given (--data)"
+    )
+
+
+def float_words(comparison: Comparison) -> str:
+    """Top-1 of the float network; nothing without labels."""
+    scores = (cell.measured.score.top1 for cell in comparison.cells if cell.measured is not None)
+    top1 = next((score.float_network for score in scores if score is not None), None)
+    if top1 is None:
+        return ""
+    return f"float Top-1 {100 * top1.value:.2f} % [{100 * top1.low:.2f}, {100 * top1.high:.2f}]"

@@ -1,0 +1,72 @@
+"""The files of a comparison in its folder: JSON, which is the truth, and page and chart, which are made of it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+
+from gdfq_export.errors import InputError
+from gdfq_export.jobs.compare.cells import SCHEMA_VERSION, Comparison
+from gdfq_export.jobs.compare.chart import draw_comparison
+from gdfq_export.jobs.compare.page import build_page
+from gdfq_export.support.files import atomic_output
+
+__all__ = ["CHART", "FILES", "JSON", "PAGE", "file_name", "read_comparison", "write_comparison"]
+
+JSON, PAGE, CHART = "comparison.json", "comparison.md", "comparison.png"
+FILES = "files"  # the folder of the networks
+
+
+def file_name(bits: str, method: str) -> str:
+    """A cell's network in the folder `files`."""
+    return f"{bits}-{method}.onnx"
+
+
+def write_comparison(comparison: Comparison, folder: Path) -> None:
+    """Write all three, or leave what was there.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    written = {
+        CHART: draw_comparison(comparison),
+        PAGE: build_page(comparison, chart=CHART).encode(),
+        JSON: comparison.to_json().encode(),
+    }
+    with ExitStack() as outputs:
+        for name, data in written.items():
+            outputs.enter_context(atomic_output(folder / name)).write_bytes(data)
+
+
+def read_comparison(path: Path) -> Comparison | None:
+    """What `write_comparison` wrote as JSON; None where there is no file.
+
+    Raises:
+        InputError: the file is damaged, or of another version of the format.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    mend = "remove it, or choose another folder as --out"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not a text file in UTF-8; {mend}") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; {mend}") from error
+    try:
+        body = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON; {mend}") from error
+    version = body.get("schema_version") if isinstance(body, dict) else None
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"{path} is no comparison of format {SCHEMA_VERSION} (its schema_version is {version}); {mend}"
+        )
+    try:
+        return TypeAdapter(Comparison).validate_python(body)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise InputError(f"{path} is not a comparison: {where} is missing or wrong; {mend}") from error

@@ -1,0 +1,118 @@
+"""The images that all cells of a comparison are scored on: labelled ones, or fresh ones made from the network.
+
+Without labels the float network's answers stand in for them, and only the agreement with them means anything. The
+images are then drawn from a generator of another seed than that of the cells, so that no cell was tuned on them; they
+are still of the kind that our recipes tune on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from calib.errors import DataError
+from calib.input_spec import InputSpec
+from calib.samplers import RealSet
+from calib.synthetic_set import SyntheticSet
+from gdfq_export import __version__
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.jobs import quantize as pipeline
+from gdfq_export.jobs.compare.cells import ImagesFacts
+from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe, recipe_sha256
+from gdfq_export.support.progress import Progress
+
+__all__ = ["ScoredImages", "given_images", "images_facts", "made_images", "shared_images"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredImages:
+    """Images with their labels, and what they are."""
+
+    images: RealSet
+    facts: ImagesFacts
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the labels were given, so that Top-1 means something."""
+        return self.facts.labels == "given"
+
+
+def given_images(labelled: RealSet) -> ScoredImages:
+    """Labelled images that a user gives."""
+    return ScoredImages(images=labelled, facts=images_facts(labelled))
+
+
+def made_images(
+    model: FloatModel, path: Path, *, count: int | None, seed: int, device: str, progress: Progress
+) -> ScoredImages:
+    """Fresh images made from the network, saved at `path`, and read from there if an earlier run left the same.
+
+    Args:
+        model: the float network, whose answers are the labels.
+        path: the .npz of the set.
+        count: how many; None makes as many as the default recipe calibrates on.
+        seed: of the comparison; the images have the next one.
+        device: torch device.
+        progress: where the work reports itself.
+    """
+    recipe = load_recipe(DEFAULT_RECIPE)
+    count = count or recipe.for_input(model.input_spec.shape).images_drawn
+    own_seed = (seed + 1) % 2**32
+    asked = {
+        "tool": f"gdfq-export {__version__}",
+        "source_sha256": model.sha256,
+        "recipe_sha256": recipe_sha256(recipe),
+        "seed": own_seed,
+        "preprocessing": preprocessing_of(model.input_spec),
+    }
+    made = _saved(path, asked, count)
+    if made is None:
+        made = pipeline.synthesize(model, recipe, count=count, seed=own_seed, device=device, progress=progress)
+        made.provenance.update(asked)
+        made.save(path)
+    images = RealSet(
+        images=torch.from_numpy(made.images),
+        labels=torch.from_numpy(made.logits.argmax(axis=1)),
+        origin=f"fresh images made from the network ({made.provenance['method']}, seed {own_seed})",
+    )
+    return ScoredImages(images=images, facts=images_facts(images, labels="float network's answers"))
+
+
+def preprocessing_of(spec: InputSpec) -> str:
+    """Shape and preprocessing in one line."""
+    return ", ".join(f"{name} {value}" for name, value in asdict(spec).items())
+
+
+def images_facts(images: RealSet, labels: str = "given") -> ImagesFacts:
+    """Name, number and hash of a set."""
+    digest = hashlib.sha256()
+    for array in (images.images.numpy(), images.labels.numpy()):
+        digest.update(str(array.shape).encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return ImagesFacts(source=images.origin, images=len(images), sha256=digest.hexdigest(), labels=labels)  # type: ignore[arg-type]
+
+
+def shared_images(first: RealSet, second: RealSet) -> int:
+    """How many images of the second set are in the first as well, to the byte."""
+    known = {_digest(image) for image in first.images}
+    return sum(_digest(image) in known for image in second.images)
+
+
+def _digest(image: torch.Tensor) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(image.numpy()).data).digest()
+
+
+def _saved(path: Path, asked: dict[str, object], count: int) -> SyntheticSet | None:
+    """The set at `path` if it is the one that would be made."""
+    if not path.exists():
+        return None
+    try:
+        saved = SyntheticSet.load(path)
+    except DataError:
+        return None
+    same = all(saved.provenance.get(key) == value for key, value in asked.items())
+    return saved if same and len(saved.images) == count else None

@@ -1,0 +1,57 @@
+"""A file of the form to come, with ranges from a few images and no tuning: for timing it and for counting its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import onnx
+from torch import Tensor
+
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.planning.placement import plan_of
+from gdfq_export.planning.plan import QuantPlan
+from gdfq_export.qdq.writer import write_onnx
+from gdfq_export.recipe import Bits, Calibration
+from gdfq_export.simulator import Encoding, IntegerSimulator, Simulator
+from gdfq_export.tuning import calibrate
+
+__all__ = ["Draft", "write_draft"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """The file, what it was written of, and `exact`, its simulation."""
+
+    file: onnx.ModelProto
+    plan: QuantPlan
+    encodings: Mapping[str, Encoding]
+    exact: IntegerSimulator
+
+
+def write_draft(
+    model: FloatModel, target: str, bits: Bits, images: Tensor, metadata: Mapping[str, str] | None = None
+) -> Draft:
+    """Quantize and write, in a second or so.
+
+    Args:
+        model: the float network.
+        target: name of a target.
+        bits: bit widths; `bits.mixed` raises no layer.
+        images: [N, C, H, W] in the network's input range, run once for the ranges.
+        metadata: what the file says of itself.
+
+    Raises:
+        InputError: the network or the target does not take what `bits` says.
+    """
+    plan = plan_of(model, target, bits)
+    simulator = Simulator(model.folded, plan, logits=model.logits_name)
+    calibrate(simulator, [images], Calibration(activations="minmax", weights="minmax"))
+    encodings, parameters = simulator.freeze(), simulator.tuned_parameters()
+    facts = {"draft": "yes", "target": target} if metadata is None else metadata
+    return Draft(
+        file=write_onnx(model.folded, plan, encodings, parameters, facts),
+        plan=plan,
+        encodings=encodings,
+        exact=IntegerSimulator(model.folded, plan, encodings, parameters),
+    )

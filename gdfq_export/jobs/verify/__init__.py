@@ -1,0 +1,1 @@
+"""Measures a file, an engine or a bundle that is already there."""

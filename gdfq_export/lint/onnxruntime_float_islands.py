@@ -1,0 +1,133 @@
+"""Nodes between two quantized places that ONNX Runtime computes in float, and why: an island costs two changes of type.
+
+A node counts where its input comes from a DequantizeLinear and its result goes to a QuantizeLinear, through other float
+nodes or at once. What leads to a float output alone is the way out of the network and no island.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx_ir as ir
+
+from gdfq_export.frontend.passes.constants.constant import input_at
+from gdfq_export.lint.onnxruntime_fusion import MOVES, ends_do_its_work, result_of
+from gdfq_export.qdq.reader.graph import QdqGraph
+from gdfq_export.qdq.reader.layers import LAYERS
+from gdfq_export.qdq.reader.nodes import finding_at, node_name, producer_of
+from gdfq_export.runtimes.onnxruntime_operators import INTEGER_KERNELS
+from gdfq_export.support.finding import Consequence, Finding
+
+__all__ = ["island_findings"]
+
+_READS_ALL = ("Add", "Concat", "Mul")
+_QDQ = ("QuantizeLinear", "DequantizeLinear")
+_ACTIVATIONS = ("Relu", "Clip")
+
+
+def island_findings(graph: QdqGraph) -> list[Finding]:
+    """Every node of an island, in the order of the graph, and pairs that tear a layer and its activation apart."""
+    between = _between(graph)
+    findings = [finding for node in graph.nodes if node in between for finding in _why_float(graph, node)]
+    return findings + [finding for node in graph.nodes for finding in _torn_apart(graph, node)]
+
+
+def _between(graph: QdqGraph) -> set[ir.Node]:
+    """Nodes that a dequantized activation reaches and that reach a QuantizeLinear, over floats."""
+    reached: set[ir.Node] = set()
+    for node in graph.nodes:
+        makers = [producer_of(value) for value in node.inputs]
+        if node.op_type not in _QDQ and any(
+            maker is not None and (maker in reached or _dequantizes_activation(graph, maker)) for maker in makers
+        ):
+            reached.add(node)
+    reaching: set[ir.Node] = set()
+    for node in reversed(graph.nodes):
+        users = [user for output in node.outputs for user, _ in output.uses()]
+        if node.op_type not in _QDQ and any(user.op_type == "QuantizeLinear" or user in reaching for user in users):
+            reaching.add(node)
+    return reached & reaching
+
+
+def _dequantizes_activation(graph: QdqGraph, node: ir.Node) -> bool:
+    return node.op_type == "DequantizeLinear" and not graph.is_constant(input_at(node, 0))
+
+
+def _why_float(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
+    if node.op_type in LAYERS or node.op_type in _ACTIVATIONS:
+        return  # layers have rules of their own; a Relu or Clip is fused into what is in front of it, float or not
+    if node.op_type in MOVES:
+        yield from _scale_kept(graph, node)
+        return
+    if node.op_type not in INTEGER_KERNELS:
+        yield finding_at(
+            node,
+            "no integer kernel",
+            Consequence.FLOAT,
+            "ONNX Runtime has no integer kernel for it; what surrounds it has",
+        )
+        return
+    if node.op_type not in _COMPUTES:
+        return
+    read = node.inputs if node.op_type in _READS_ALL else node.inputs[:1]
+    floats = [value for value in read if value is not None and graph.dequantized(value, MOVES) is None]
+    if floats:
+        maker = producer_of(floats[0])
+        source = f" (from {maker.op_type} {node_name(maker)})" if maker is not None else ""
+        yield finding_at(
+            node, "pair missing", Consequence.FLOAT, f"its input {floats[0].name}{source} is not quantized"
+        )
+        return
+    result = result_of(graph, node)
+    if result.grid is None:
+        yield finding_at(
+            node, "pair missing", Consequence.FLOAT, f"its result is not quantized: {result.readers} reads it"
+        )
+    elif result.kept is not None:
+        yield finding_at(
+            node,
+            "activation kept",
+            Consequence.SLOWER,
+            f"{result.kept.op_type} {node_name(result.kept)} behind it does more than the codes do by ending",
+        )
+
+
+_COMPUTES = (*_READS_ALL, "AveragePool", "GlobalAveragePool", "LeakyRelu", "Sigmoid", "Softmax")
+
+
+def _scale_kept(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
+    """An operator that moves codes has one scale on both sides."""
+    before = graph.dequantized(input_at(node, 0), frozenset())
+    users = [user for user, _ in node.outputs[0].uses()]
+    if before is None or len(users) != 1 or users[0].op_type != "QuantizeLinear" or before.scale is None:
+        return
+    after = graph.grid(users[0])
+    if after.scale is None or before.scale.size != 1 or after.scale.size != 1:
+        return
+    here, there = float(before.scale.reshape(-1)[0]), float(after.scale.reshape(-1)[0])
+    if here != there or str(before.zero_point) != str(after.zero_point):
+        yield finding_at(
+            node,
+            "scale changes",
+            Consequence.FLOAT,
+            f"it moves numbers of the scale {here:.6g}, which are then quantized with {there:.6g}; keep scale and zero "
+            "point",
+        )
+
+
+def _torn_apart(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
+    """No pair between a layer and its Relu or Clip, unless its codes already end where the activation cuts."""
+    if node.op_type not in _ACTIVATIONS:
+        return
+    pair = graph.dequantized(input_at(node, 0), frozenset())
+    writer = None if pair is None else graph.writer(pair)
+    layer = None if writer is None else producer_of(input_at(writer.node, 0))
+    if writer is None or layer is None or layer.op_type not in (*LAYERS, "Add"):
+        return
+    if not ends_do_its_work(graph, node, writer):
+        yield finding_at(
+            node,
+            "pair before an activation",
+            Consequence.SLOWER,
+            f"a Q/DQ pair stands between {layer.op_type} {node_name(layer)} and it; put it behind the {node.op_type}",
+        )

@@ -1,0 +1,121 @@
+"""Running comparison of one tensor of two networks, batch by batch.
+
+    SNR = 10 log10( E[x^2] / E[(x - y)^2] )    in dB, over all images and elements
+
+Beside it the SNR that y has once each channel is brought to the scale that fits x best: what is left when one network
+computes the other's tensor with scaled channels, as equalization makes it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gdfq_export.metrics.histogram import Histogram
+from gdfq_export.qdq.reader.activations import ActivationCodes
+from gdfq_export.runtimes.base import Array
+
+__all__ = ["MOST_DB", "TensorError"]
+
+MOST_DB = 200.0
+"""SNR of a tensor without any error; its negative is the least."""
+
+_BINS = 48
+
+
+class TensorError:
+    """Sums over batches; `point` says what the codes of a quantized tensor mean, None for a float one."""
+
+    def __init__(self, point: ActivationCodes | None) -> None:
+        self.point = point
+        self.low, self.high = math.inf, -math.inf
+        self.beyond = self.elements = self.per_image = 0
+        self._codes = np.zeros(256, bool)
+        self._edges = (0.0, 1.0)
+        self._counts: NDArray[np.int64] = np.zeros(_BINS, np.int64)
+        self._error = 0.0
+        self._xx: NDArray[np.float64] = np.zeros(1)
+        self._xy: NDArray[np.float64] = np.zeros(1)
+        self._yy: NDArray[np.float64] = np.zeros(1)
+
+    def add(self, floats: Array, found: Array) -> None:
+        """Add images: `floats` `[N, C, ...]` of the float network, codes or values of the same shape of the file."""
+        x = floats.astype(np.float64)
+        low, high = float(x.min()), float(x.max())
+        if not self.elements:
+            self._edges = (low, high if high > low else low + 1.0)
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        y = found.astype(np.float64) if self.point is None else self._values(x, found)
+        axes = tuple(axis for axis in range(x.ndim) if axis != 1)
+        self._error += float(np.square(x - y).sum())
+        self._xx = self._xx + np.square(x).sum(axes)
+        self._xy = self._xy + (x * y).sum(axes)
+        self._yy = self._yy + np.square(y).sum(axes)
+        self.elements += x.size
+        self.per_image = x.size // len(x)
+        self._counts += np.histogram(np.clip(x, *self._edges), bins=_BINS, range=self._edges)[0]
+
+    def _values(self, x: NDArray[np.float64], codes: Array) -> NDArray[np.float64]:
+        assert self.point is not None
+        codes = codes.astype(np.int32)
+        self._codes |= np.bincount((codes - self.point.storage_low).ravel(), minlength=256).astype(bool)[:256]
+        (low, high), half = self.point.bounds, self.point.step / 2
+        self.beyond += int(((x < low - half) | (x > high + half)).sum())
+        return self.point.dequantize(codes).astype(np.float64)
+
+    @property
+    def codes_used(self) -> int:
+        """How many codes appeared."""
+        return int(self._codes.sum())
+
+    @property
+    def rounding(self) -> float:
+        """Share of the signal's power that rounding to the nearest code costs by itself: a step squared by twelve."""
+        if self.point is None:
+            return 0.0
+        return self.point.step**2 / 12 * self.elements / max(float(self._xx.sum()), 1e-30)
+
+    @property
+    def codes_needed(self) -> float:
+        """How many codes the float network's values span."""
+        if self.point is None:
+            return math.inf
+        low, high = self.point.bounds
+        return (min(self.high, high) - max(self.low, low)) / self.point.step + 1
+
+    @property
+    def magnification(self) -> float:
+        """How many times larger the file's values are, as one factor for all (least squares on the float ones)."""
+        return float(self._xy.sum() / max(self._xx.sum(), 1e-30))
+
+    @property
+    def magnified_snr_db(self) -> float:
+        """SNR of the file's values against the float ones times `magnification`."""
+        xx, xy, yy = (float(sums.sum()) for sums in (self._xx, self._xy, self._yy))
+        if xy <= 0:
+            return -MOST_DB
+        return _decibels(xy * xy / max(xx, 1e-30), yy - xy * xy / max(xx, 1e-30))
+
+    @property
+    def snr_db(self) -> float:
+        """Signal by error, in dB."""
+        return _decibels(float(self._xx.sum()), self._error)
+
+    @property
+    def rescaled_snr_db(self) -> float:
+        """The same with every channel of the file's tensor brought to its best scale, which is never negative."""
+        explained = np.square(np.maximum(self._xy, 0)) / np.where(self._yy > 0, self._yy, 1.0)
+        return _decibels(float(self._xx.sum()), float(np.maximum(self._xx - explained, 0).sum()))
+
+    @property
+    def histogram(self) -> Histogram:
+        """Of the float network's values, between the ends of the first batch."""
+        return Histogram(low=self._edges[0], high=self._edges[1], counts=tuple(map(int, self._counts)))
+
+
+def _decibels(signal: float, error: float) -> float:
+    if error <= 0:
+        return MOST_DB
+    return max(-MOST_DB, min(MOST_DB, 10 * math.log10(max(signal, 1e-30) / error)))

@@ -1,0 +1,100 @@
+"""The integer weights of a file, as a histogram of their codes: what rounding did to each layer, at a look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from gdfq_export.frontend.passes.constants.constant import input_at
+from gdfq_export.metrics.histogram import Histogram, code_histogram
+from gdfq_export.qdq.reader.graph import Grid, QdqGraph
+from gdfq_export.qdq.reader.layers import Layer, read_layers
+
+__all__ = ["WeightCodes", "weight_codes"]
+
+_MOST_BINS = 64
+_THROUGH = frozenset({"Transpose"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightCodes:
+    """Weights of `node`: how many, in how many channels of their own scale, and the codes they take.
+
+    `at_limits` is the share of codes that are the smallest or largest there; `unused_channels` say 0 throughout.
+    """
+
+    node: str
+    op_type: str
+    tensor: str
+    elements: int
+    scales: int
+    scale_low: float
+    scale_high: float
+    code_low: int
+    code_high: int
+    at_limits: float
+    unused_channels: int
+    histogram: Histogram
+
+
+def weight_codes(model: onnx.ModelProto) -> tuple[WeightCodes, ...]:
+    """Of every layer whose weights are integers in the file, in graph order.
+
+    Also behind a Cast from INT4, and float weights behind a QuantizeLinear, which the runtime makes integers.
+
+    Raises:
+        InputError: the graph is not one that ONNX allows.
+    """
+    graph = QdqGraph(model)
+    found = []
+    for layer in read_layers(graph, _THROUGH):
+        grid = layer.weight
+        codes = None if grid is None else graph.numbers(grid.codes)
+        if grid is not None and grid.scale is not None and codes is not None and codes.size:
+            found.append(_describe(layer, grid, np.asarray(codes, np.int32), grid.scale))
+    return tuple(found)
+
+
+def _describe(layer: Layer, grid: Grid, codes: NDArray[np.int32], scale: NDArray[Any]) -> WeightCodes:
+    axis = 0 if grid.axis is None else grid.axis
+    zero = np.zeros(()) if grid.zero_point is None else grid.zero_point
+    low, high = int(codes.min()), int(codes.max())
+    silent = codes == _beside(zero, axis, codes.shape)
+    rows = np.moveaxis(silent, axis, 0).reshape(codes.shape[axis], -1) if scale.size > 1 else silent.reshape(1, -1)
+    return WeightCodes(
+        node=layer.name,
+        op_type=layer.op_type,
+        tensor=_stored(grid.codes),
+        elements=codes.size,
+        scales=int(scale.size),
+        scale_low=float(scale.min()),
+        scale_high=float(scale.max()),
+        code_low=low,
+        code_high=high,
+        at_limits=float(((codes == low) | (codes == high)).mean()),
+        unused_channels=int(rows.all(axis=1).sum()),
+        histogram=code_histogram(codes, _MOST_BINS),
+    )
+
+
+def _stored(codes: ir.Value) -> str:
+    """Name of the array in the file that codes are made of."""
+    value, maker = codes, codes.producer()
+    while maker is not None and (before := input_at(maker, 0)) is not None:
+        value, maker = before, before.producer()
+    return value.name or ""
+
+
+def _beside(numbers: NDArray[Any], axis: int, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Scales or zero points so that they broadcast with weights of `shape`: one, one a channel, or one a block."""
+    if numbers.size == 1:
+        return numbers.reshape([1] * len(shape))
+    if numbers.ndim == 1:
+        return np.moveaxis(numbers.reshape(-1, *[1] * (len(shape) - 1)), 0, axis)
+    block = -(-shape[axis] // numbers.shape[axis])
+    return np.repeat(numbers, block, axis).take(range(shape[axis]), axis)

@@ -1,5 +1,0 @@
-"""A report as one HTML page that needs no network: `render_page`."""
-
-from gdfq_export.page.page import render_page
-
-__all__ = ["render_page"]

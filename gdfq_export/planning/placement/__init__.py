@@ -1,0 +1,60 @@
+"""graph + target + bit widths -> QuantPlan, in two walks over the canonical graph.
+
+1. A node gets an integer kernel if the target has a rule for its operator and its constant inputs are what the rule
+   needs; a node that only moves codes, if its input carries codes (`kernels`).
+2. A Relu or Clip that alone consumes a kernel's output is absorbed: its output is the tensor that is quantized.
+3. Every activation input and every output of a kernel is a quantization point; outputs with the scale of the input
+   share its group (`points`).
+4. Bit widths are what the recipe says for the kind of tensor, with its exceptions (`widths`), and the widest of a
+   group.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.planning.placement.bit_widths import Widths
+from gdfq_export.planning.placement.fused_add import clipped_summand
+from gdfq_export.planning.placement.graph_nodes import activation_bounds
+from gdfq_export.planning.placement.kernels import choose_kernels
+from gdfq_export.planning.placement.points import place_points
+from gdfq_export.planning.placement.unsupported import unsuitable
+from gdfq_export.planning.placement.weight_formats import forewarnings, with_forms
+from gdfq_export.planning.plan import QuantPlan
+from gdfq_export.recipe import Bits
+from gdfq_export.targets import Target, find_target
+
+__all__ = ["activation_bounds", "build_plan", "clipped_summand", "forewarnings", "plan_of", "unsuitable"]
+
+
+def plan_of(model: FloatModel, target: str, bits: Bits) -> QuantPlan:
+    """The plan of a network for the target of that name.
+
+    Raises:
+        InputError: no target has that name, or as `build_plan` says.
+    """
+    low, high = min(model.input_spec.low), max(model.input_spec.high)
+    return build_plan(model.folded, find_target(target), bits, logits=model.logits_name, input_range=(low, high))
+
+
+def build_plan(
+    model: ir.Model, target: Target, bits: Bits, *, logits: str, input_range: tuple[float, float]
+) -> QuantPlan:
+    """Place Q/DQ on a canonical graph.
+
+    Args:
+        model: canonical graph, BatchNormalization folded.
+        target: the runtime's table.
+        bits: bit widths by what they apply to.
+        logits: name of the logits' value.
+        input_range: smallest and largest value the network's input can have.
+
+    Raises:
+        InputError: a name among the recipe's exceptions is no layer's, or the target takes no weights of the form that
+            the recipe asks for.
+    """
+    target = with_forms(target, bits)
+    kernels = choose_kernels(model.graph, target, logits)
+    points = place_points(kernels, Widths(kernels, bits), input_range)
+    return QuantPlan(target.name, points, tuple(kernels.nodes.values()))

@@ -1,0 +1,99 @@
+"""How many bits each tensor gets: the recipe's for its kind, and the exceptions that raise them."""
+
+from __future__ import annotations
+
+import fnmatch
+
+import onnx_ir as ir
+
+from gdfq_export.errors import InputError
+from gdfq_export.planning.placement.graph_nodes import name_of, reach, required
+from gdfq_export.planning.placement.kernels import Kernels
+from gdfq_export.recipe import Bits, LayerBits
+from gdfq_export.recipe.explain import hint
+from gdfq_export.targets import BLOCK_BITS, Kernel
+
+__all__ = ["Widths"]
+
+
+class Widths:
+    """The recipe's bits, asked for by what reads or writes a tensor.
+
+    1. The first and the last layers, what they read and what lies behind the last keep `first_last`.
+    2. Where a layer's output is not yet what a layer reads (in front of an Add, a Mul or an activation function's
+       table), it has at least `residual`.
+    3. Layers that the recipe names have what it says of them.
+    4. No weight has more than the target can use, and none in blocks more than 4.
+
+    Raises:
+        InputError: a name among the recipe's exceptions is no layer's.
+    """
+
+    def __init__(self, kernels: Kernels, bits: Bits) -> None:
+        _require_layers(bits, kernels)
+        self.recipe = bits
+        self._kernels = kernels
+        self._ends = {
+            layer for layer in kernels.layers() if not self._follows_a_layer(layer) or not self._precedes_a_layer(layer)
+        }
+
+    def of_weight(self, layer: ir.Node) -> int:
+        """Of a layer's weight."""
+        own = max(self.recipe.weights, self.recipe.first_last) if layer in self._ends else self.recipe.weights
+        wanted = self._exception(layer).weights or own
+        if self._kernels.nodes[name_of(layer)].kernel is Kernel.WEIGHT_ONLY:
+            return min(wanted, BLOCK_BITS)
+        return min(wanted, self._kernels.target.weight.most_bits)
+
+    def of_output(self, node: ir.Node) -> int:
+        """At least this many for what a kernel writes."""
+        bits = self.recipe
+        return bits.activations if self._precedes_a_layer(node) else max(bits.activations, bits.first_last)
+
+    def of_read(self, value: ir.Value, reader: ir.Node) -> int:
+        """At least this many for a value that a kernel reads."""
+        wanted = [self.recipe.input if value.is_graph_input() else self.recipe.activations]
+        if reader in self._ends:
+            wanted.append(self.recipe.first_last)
+        producer = self._kernels.coded.get(name_of(value))
+        if self._kernels.is_arithmetic(reader) and producer is not None and self._kernels.is_layer(producer):
+            wanted.append(self.recipe.residual)
+        return max(*wanted, self._exception(reader).activations or 0)
+
+    def _follows_a_layer(self, node: ir.Node) -> bool:
+        return any(map(self._kernels.is_layer, reach(node, ir.Node.predecessors)))
+
+    def _precedes_a_layer(self, node: ir.Node) -> bool:
+        return any(map(self._kernels.is_layer, reach(node, ir.Node.successors)))
+
+    def _exception(self, node: ir.Node) -> LayerBits:
+        """What the recipe says for this layer alone; of several patterns the last that says it holds."""
+        if not self._kernels.is_layer(node):
+            return LayerBits()
+        found: dict[str, int] = {}
+        for pattern, widths in self.recipe.layers.items():
+            if _matches(pattern, node, self._kernels):
+                found |= widths.model_dump(exclude_none=True)
+        return LayerBits(**found)
+
+
+def _matches(pattern: str, layer: ir.Node, kernels: Kernels) -> bool:
+    """Whether a key of `bits.layers` is, or matches, the name of the layer or of its weight."""
+    return any(name == pattern or fnmatch.fnmatchcase(name, pattern) for name in _names(layer, kernels))
+
+
+def _require_layers(bits: Bits, kernels: Kernels) -> None:
+    layers = kernels.layers()
+    for pattern in bits.layers:
+        if not any(_matches(pattern, layer, kernels) for layer in layers):
+            names = [name for layer in layers for name in _names(layer, kernels)]
+            raise InputError(
+                f"bits.layers in the recipe: no quantized layer or weight is called {pattern!r}{hint(pattern, names)}; "
+                "gdfq-export quantize --dry-run lists them"
+            )
+
+
+def _names(layer: ir.Node, kernels: Kernels) -> tuple[str, str]:
+    rule = kernels.rule(layer)
+    assert rule is not None and rule.weight is not None
+    return name_of(layer), name_of(required(layer, rule.weight))

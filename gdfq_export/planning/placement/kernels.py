@@ -1,0 +1,224 @@
+"""First walk: which node runs as which integer kernel, and which activation it absorbs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from gdfq_export.frontend.passes.rewrites.hard_sigmoid import is_of_hard_swish
+from gdfq_export.planning.placement.fused_add import clipped_summand
+from gdfq_export.planning.placement.graph_nodes import activation_bounds, name_of, required
+from gdfq_export.planning.placement.unsupported import unsuitable
+from gdfq_export.planning.plan import PlannedNode
+from gdfq_export.targets import Kernel, Output, Rule, Target
+
+__all__ = ["Clipped", "Kernels", "choose_kernels"]
+
+_ARITHMETIC = (Kernel.ADD, Kernel.MUL, Kernel.LOOKUP, Kernel.HARD_SIGMOID)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clipped:
+    """A value that an Add takes clipped and not rounded, if its pair keeps all codes.
+
+    `otherwise` is the value that the Add takes before it is quantized, if not.
+    """
+
+    value: ir.Value
+    add: ir.Node
+    otherwise: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernels:
+    """What every node of a graph runs as."""
+
+    graph: ir.Graph
+    target: Target
+    nodes: dict[str, PlannedNode]
+    coded: dict[str, ir.Node]  # value name -> the kernel node that writes its codes
+    accumulated: frozenset[str]  # values that a kernel takes from a layer before they are quantized
+    clipped: tuple[Clipped, ...]
+
+    def rule(self, node: ir.Node) -> Rule | None:
+        """How the target runs the node; None: in float."""
+        return None if self.nodes[name_of(node)].kernel is None else self.target.rules[node.op_type]
+
+    def layers(self) -> list[ir.Node]:
+        """Kernels with weights."""
+        return [node for node in self.graph if self.is_layer(node)]
+
+    def is_layer(self, node: ir.Node) -> bool:
+        """Whether the node is a kernel with a weight."""
+        rule = self.rule(node)
+        return rule is not None and rule.weight is not None
+
+    def is_arithmetic(self, node: ir.Node) -> bool:
+        """Whether the kernel computes new numbers, one by one; no multiplications are saved by giving it fewer bits."""
+        return self.nodes[name_of(node)].kernel in _ARITHMETIC
+
+    def writer(self, node: ir.Node) -> ir.Node:
+        """The node whose outputs are the kernel's: the absorbed activation, or the node itself."""
+        absorbed = self.nodes[name_of(node)].absorbed
+        return node if absorbed is None else next(user for user, _ in node.outputs[0].uses())
+
+
+def choose_kernels(graph: ir.Graph, target: Target, logits: str) -> Kernels:
+    """Every node's kernel, or why it stays float."""
+    walk = _Walk(graph, target, logits)
+    for node in graph:
+        if name_of(node) not in walk.nodes:
+            walk.choose(node)
+    accumulated, clipped = frozenset(walk.accumulated), tuple(walk.clipped.values())
+    return Kernels(
+        graph=graph, target=target, nodes=walk.nodes, coded=walk.coded, accumulated=accumulated, clipped=clipped
+    )
+
+
+class _Walk:
+    def __init__(self, graph: ir.Graph, target: Target, logits: str) -> None:
+        self.graph = graph
+        self.target = target
+        self.logits = logits
+        self.nodes: dict[str, PlannedNode] = {}
+        self.coded: dict[str, ir.Node] = {}
+        self.accumulated: dict[str, str] = {}  # value name -> the node that takes it
+        self.clipped: dict[ir.Node, Clipped] = {}
+        for node in graph:
+            rule = target.rules.get(node.op_type)
+            if rule is not None and rule.overwrites and not unsuitable(node, rule):
+                self._choose_summand(node, rule)
+
+    def choose(self, node: ir.Node) -> None:
+        name = name_of(node)
+        rule = self.target.rules.get(node.op_type)
+        missing = f"{node.op_type} has no integer kernel on {self.target.name}"
+        reason = missing if rule is None else unsuitable(node, rule)
+        if not reason and rule is not None and rule.kernel is Kernel.MOVE and not self._carries_codes(node.inputs[0]):
+            reason = "its input is float"
+        if not reason and (layer := self._computed_inside(node)) is not None:
+            reason = f"computed inside {layer}"
+        if reason or rule is None:
+            self.nodes[name] = PlannedNode(node=name, op_type=node.op_type, kernel=None, reason=reason)
+            return
+        activation = self._absorbable(node, rule)
+        inside = rule.weight is not None and self._activation_inside(node) is not None
+        written = activation.outputs if activation else node.outputs
+        taker = None if activation else self._accumulator(node)
+        if taker is not None:
+            self.accumulated[name_of(node.outputs[0])] = taker
+        elif inside:
+            activation = None
+        elif rule.output is not Output.OWN_SCALE_OR_FLOAT or any(self._is_read_as_codes(value) for value in written):
+            self.coded.update((name_of(value), node) for value in written)
+        else:
+            activation = None
+        self.nodes[name] = PlannedNode(
+            node=name,
+            op_type=node.op_type,
+            kernel=rule.kernel,
+            absorbed=name_of(activation) if activation else None,
+            integer_form=rule.integer_form,
+        )
+        if activation is not None:
+            absorbed = name_of(activation)
+            self.nodes[absorbed] = PlannedNode(
+                node=absorbed, op_type=activation.op_type, kernel=None, reason=f"absorbed by {name}"
+            )
+
+    def _activation_inside(self, layer: ir.Node) -> tuple[ir.Node, ...] | None:
+        """The nodes behind a layer that the runtime computes inside it: f(x), or f(x) and x * f(x)."""
+        value = layer.outputs[0]
+        users = list(dict.fromkeys(user for user, _ in value.uses()))
+        function = next(filter(self._is_inside_layers, users), None)
+        if function is None or value.is_graph_output() or value.name == self.logits:
+            return None
+        if len(users) == 1:
+            return (function,)
+        gated = [user for user, _ in function.outputs[0].uses()]
+        product = next((user for user in users if user is not function), None)
+        if len(users) != 2 or gated != [product] or product is None or product.op_type != "Mul":
+            return None
+        return (function, product)
+
+    def _is_inside_layers(self, node: ir.Node) -> bool:
+        if node.op_type == "HardSigmoid" and self.target.hard_sigmoid_as_clip and not is_of_hard_swish(node):
+            return False
+        return node.op_type in self.target.inside_layers
+
+    def _computed_inside(self, node: ir.Node) -> str | None:
+        """The layer that computes the node too, by name."""
+        for value in node.inputs:
+            layer = None if value is None else value.producer()
+            rule = None if layer is None else self.target.rules.get(layer.op_type)
+            if layer is None or rule is None or rule.weight is None or unsuitable(layer, rule):
+                continue
+            if node in (self._activation_inside(layer) or ()):
+                return name_of(layer)
+        return None
+
+    def _accumulator(self, node: ir.Node) -> str | None:
+        """The kernel that alone reads the node's output and takes it before it is quantized; one value for each."""
+        value = node.outputs[0]
+        users = [user for user, _ in value.uses()]
+        if len(users) != 1 or value.is_graph_output() or value.name == self.logits:
+            return None
+        rule = self.target.rules.get(users[0].op_type)
+        if rule is None or node.op_type not in rule.accumulates or unsuitable(users[0], rule):
+            return None
+        if any(read is None or read.const_value is not None for read in users[0].inputs):
+            return None
+        taker = name_of(users[0])
+        return None if taker in self.accumulated.values() or users[0] in self.clipped else taker
+
+    def _choose_summand(self, add: ir.Node, rule: Rule) -> None:
+        """Remember what the Add takes clipped, if anything."""
+        value = clipped_summand(add, lambda value: self._layer_of(value, rule))
+        if value is None or value.name == self.logits:
+            return
+        direct = [each for each in add.inputs if each is not None and self._taken_unrounded(each, add, rule)]
+        preferred = value if value in direct else next(iter(direct), None)
+        self.clipped[add] = Clipped(value=value, add=add, otherwise=None if preferred is None else preferred.name)
+
+    def _taken_unrounded(self, value: ir.Value, add: ir.Node, rule: Rule) -> bool:
+        layer, users = value.producer(), [user for user, _ in value.uses()]
+        return layer is not None and layer is self._layer_of(value, rule) and users == [add]
+
+    def _layer_of(self, value: ir.Value, adding: Rule) -> ir.Node | None:
+        """The layer that writes the value, by itself or through the activation it absorbs."""
+        writer = value.producer()
+        if writer is not None and writer.op_type in self.target.absorbed:
+            before = required(writer, 0).producer()
+            rule = None if before is None else self.target.rules.get(before.op_type)
+            writer = before if before and rule and self._absorbable(before, rule) is writer else None
+        if writer is None or writer.op_type not in adding.accumulates:
+            return None
+        return None if unsuitable(writer, self.target.rules[writer.op_type]) else writer
+
+    def _absorbable(self, node: ir.Node, rule: Rule) -> ir.Node | None:
+        """The Relu or Clip that alone consumes the node's output and whose bounds contain zero."""
+        value = node.outputs[0]
+        users = [user for user, _ in value.uses()]
+        alone = rule.output is Output.INPUT_SCALE or rule.kernel is Kernel.HARD_SIGMOID
+        if alone or len(users) != 1 or value.is_graph_output() or value.name == self.logits:
+            return None
+        low, high = activation_bounds(users[0]) if users[0].op_type in self.target.absorbed else (math.nan, math.nan)
+        return users[0] if low <= 0 < high else None
+
+    def _carries_codes(self, value: ir.Value | None) -> bool:
+        return value is not None and (value.name in self.coded or self._is_read_as_codes(value))
+
+    def _is_read_as_codes(self, value: ir.Value) -> bool:
+        """Whether a kernel that computes reads the value, directly or behind nodes that move codes."""
+        for user, index in value.uses():
+            rule = self.target.rules.get(user.op_type)
+            if rule is None or unsuitable(user, rule):
+                continue
+            if rule.kernel is Kernel.MOVE and index == 0:
+                if any(self._is_read_as_codes(output) for output in user.outputs):
+                    return True
+            elif rule.activations is None or index in rule.activations:
+                return True
+        return False

@@ -1,0 +1,190 @@
+"""Second walk: which tensors carry Q/DQ, with which numbers, and which share a scale."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+
+import onnx_ir as ir
+
+from gdfq_export.frontend.passes.rewrites.hard_sigmoid import KNEE, is_of_hard_swish
+from gdfq_export.planning.placement.bit_widths import Widths
+from gdfq_export.planning.placement.graph_nodes import activation_bounds, bounds_of, name_of, required
+from gdfq_export.planning.placement.kernels import Clipped, Kernels
+from gdfq_export.planning.placement.weight_formats import block_of
+from gdfq_export.planning.plan import QuantPoint, Role
+from gdfq_export.targets import BLOCK_BITS, Kernel, Output, Rule
+
+__all__ = ["place_points"]
+
+WHOLE_BITS = 8  # of the type that holds a code
+
+
+def place_points(kernels: Kernels, widths: Widths, input_range: tuple[float, float]) -> tuple[QuantPoint, ...]:
+    """A point for everything that a kernel reads, and for what it writes as codes."""
+    walk = _Walk(kernels, widths, input_range)
+    for node in kernels.graph:
+        rule = kernels.rule(node)
+        if rule is not None:
+            walk.place(node, rule)
+    return tuple(walk.with_shared_numbers())
+
+
+class _Walk:
+    def __init__(self, kernels: Kernels, widths: Widths, input_range: tuple[float, float]) -> None:
+        self.kernels = kernels
+        self.widths = widths
+        self.input_range = input_range
+        self.points: dict[str, QuantPoint] = {}
+        values = (value for node in kernels.graph for value in (*node.inputs, *node.outputs))
+        self.taken = {value.name for value in values if value is not None}
+        self.left_out = set(kernels.accumulated)
+        self.clipped: set[str] = set()
+        for summand in kernels.clipped:
+            self._clip(summand)
+
+    def place(self, node: ir.Node, rule: Rule) -> None:
+        for index in range(len(node.inputs)) if rule.activations is None else rule.activations:
+            value = required(node, index)
+            if value.name not in self.left_out:
+                self._read(value, node)
+        if rule.weight is not None:
+            self._weight(node, rule, rule.weight)
+        if rule.bias is not None and len(node.inputs) > rule.bias and node.inputs[rule.bias] is not None:
+            self._bias(node, required(node, rule.bias))
+        self._write(node, rule)
+
+    def _clip(self, summand: Clipped) -> None:
+        """A pair that keeps all codes clips; one that keeps fewer would round."""
+        name = name_of(summand.value)
+        layer = self.kernels.coded[name]
+        bits = max(self.widths.of_output(layer), self.widths.of_read(summand.value, summand.add))
+        if bits == WHOLE_BITS:
+            self.clipped.add(name)
+        elif summand.otherwise is not None:
+            self.left_out.add(summand.otherwise)
+
+    def _read(self, value: ir.Value, reader: ir.Node) -> None:
+        """A kernel reads `value` as codes: it is a point, with at least the bits the reader asks for."""
+        name, bits = name_of(value), self.widths.of_read(value, reader)
+        if value.const_value is not None:
+            self._add(value, Role.CONSTANT, bits)
+        elif value.is_graph_input():
+            low, high = self.input_range
+            self._add(value, Role.INPUT, bits, low=low, high=high)
+        else:
+            low, high = bounds_of(value)
+            self._add(value, Role.ACTIVATION, bits, low=low, high=high)  # no-op unless a float node writes it
+        point = self.points[name]
+        self.points[name] = dataclasses.replace(point, bits=max(point.bits, bits))
+
+    def _write(self, node: ir.Node, rule: Rule) -> None:
+        writer, bits = self.kernels.writer(node), self.widths.of_output(node)
+        bounded = writer is not node or rule.kernel is Kernel.HARD_SIGMOID
+        low, high = activation_bounds(writer) if bounded else (-math.inf, math.inf)
+        group = None
+        if rule.output is Output.INPUT_SCALE:
+            source = self.points[name_of(required(node, 0))]
+            group, low, high = source.group, source.low, source.high
+        for value in writer.outputs:
+            if value.name in self.kernels.coded and value.name not in self.left_out:
+                self._add(value, Role.ACTIVATION, bits, group=group, low=low, high=high)
+
+    def _weight(self, node: ir.Node, rule: Rule, index: int) -> None:
+        """The weight of a layer, in the form that the recipe asks for."""
+        value, bits = required(node, index), self.widths.of_weight(node)
+        transposed = node.op_type == "Gemm" and not node.attributes.get_int("transB", 0)
+        axis = 1 if transposed else rule.weight_axis
+        self._add(value, Role.WEIGHT, bits, axis=axis)
+        point = self.points[name_of(value)]
+        block = None
+        if rule.kernel is Kernel.WEIGHT_ONLY:
+            assert value.shape is not None and axis is not None
+            block = block_of(self.widths.recipe, int(value.shape[1 - axis]), name_of(node))  # type: ignore[arg-type]
+        if block is not None or (self.widths.recipe.storage == "native" and point.bits <= BLOCK_BITS):
+            point = dataclasses.replace(point, native=True, packed=(BLOCK_BITS,), block=block)
+            self.points[point.tensor] = point
+
+    def _bias(self, node: ir.Node, value: ir.Value) -> None:
+        shared = len(list(value.uses())) > 1
+        key = f"{value.name}@{name_of(node)}" if shared else name_of(value)
+        self.points[f"bias of {name_of(node)}"] = QuantPoint(
+            key=key,
+            tensor=name_of(value),
+            consumers=(name_of(node),),
+            role=Role.BIAS,
+            bits=32,
+            signed=True,
+            symmetric=True,
+            axis=0,
+            group=key,
+        )
+
+    def _add(
+        self,
+        value: ir.Value,
+        role: Role,
+        bits: int,
+        *,
+        axis: int | None = None,
+        group: str | None = None,
+        low: float = -math.inf,
+        high: float = math.inf,
+    ) -> None:
+        name = name_of(value)
+        if name in self.points:
+            return
+        key = self._key(name)
+        number = self.kernels.target.weight if role is Role.WEIGHT else self.kernels.target.activation
+        self.points[name] = QuantPoint(
+            key=key,
+            tensor=name,
+            consumers=tuple(dict.fromkeys(name_of(user) for user, _ in value.uses())),
+            role=role,
+            bits=bits,
+            signed=number.signed,
+            symmetric=number.symmetric,
+            axis=axis,
+            group=group or key,
+            packed=number.packed,
+            rounded=name not in self.clipped,
+            low=low,
+            high=high,
+        )
+
+    def _key(self, name: str) -> str:
+        """The value's name without the exporter's suffix, where that is still unique."""
+        short = name.removesuffix("_output_0")
+        return name if short in self.taken else short
+
+    def with_shared_numbers(self) -> Iterable[QuantPoint]:
+        """The widest bits of a group are those of all its points, and so are its knees; gates have whole codes."""
+        widest: dict[str, int] = {}
+        for point in self.points.values():
+            widest[point.group] = max(widest.get(point.group, 0), point.bits)
+        clips = {
+            gate: read
+            for gate, read in filter(None, map(self._gate_of_hard_swish, self.kernels.graph))
+            if widest[self.points[read].group] == WHOLE_BITS
+        }
+        bent = {self.points[read].group for read in clips.values()}
+        for name, point in self.points.items():
+            yield dataclasses.replace(
+                point,
+                bits=WHOLE_BITS if name in clips else widest[point.group],
+                knee=float(KNEE) if point.group in bent else None,
+                clips=clips.get(name),
+            )
+
+    def _gate_of_hard_swish(self, gate: ir.Node) -> tuple[str, str] | None:
+        """What a HardSigmoid writes and reads, if it may clip codes: it multiplies that value, which has no bounds."""
+        rule = self.kernels.rule(gate)
+        if rule is None or not rule.clips_codes or not is_of_hard_swish(gate):
+            return None
+        x, result = required(gate, 0), gate.outputs[0]
+        users = [user for user, _ in result.uses()]
+        alone = len(users) == 1 and users[0].op_type == "Mul" and x in users[0].inputs and not result.is_graph_output()
+        point = self.points[name_of(x)]
+        unbounded = point.role is Role.ACTIVATION and (point.low, point.high) == (-math.inf, math.inf)
+        return (name_of(result), name_of(x)) if alone and unbounded else None

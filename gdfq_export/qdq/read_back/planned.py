@@ -1,0 +1,153 @@
+"""What was read of a file, as the plan and the encodings that the integer simulator computes with."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+import onnx_ir as ir
+
+from gdfq_export.planning.placement import clipped_summand, unsuitable
+from gdfq_export.planning.plan import PlannedNode, QuantPlan, QuantPoint, Role
+from gdfq_export.qdq.read_back.float_graph import Activation, FloatGraph, key_of
+from gdfq_export.qdq.read_back.numbers import Constant, Grid
+from gdfq_export.qdq.read_back.prepared import refusal
+from gdfq_export.simulator.encoding import Encoding
+from gdfq_export.targets import Rule, Target
+
+__all__ = ["plan_of_file"]
+
+
+def plan_of_file(
+    file: FloatGraph, nodes: tuple[PlannedNode, ...], target: Target
+) -> tuple[QuantPlan, dict[str, Encoding], dict[str, str]]:
+    """Plan, encodings by key, and names of the codes in the file by key.
+
+    Raises:
+        InputError: codes are limited to a range that is not that of whole bits.
+    """
+    points = _Points(file, target)
+    for node in nodes:
+        points.add(node)
+    points.clip(nodes)
+    return QuantPlan(target.name, tuple(points.points.values()), nodes), points.encodings, points.names
+
+
+class _Points:
+    def __init__(self, file: FloatGraph, target: Target) -> None:
+        self.file = file
+        self.target = target
+        self.nodes = {str(node.name): node for node in file.model.graph}
+        self.points: dict[str, QuantPoint] = {}
+        self.encodings: dict[str, Encoding] = {}
+        self.names: dict[str, str] = {}
+        self.groups: dict[tuple[str, int], str] = {}
+
+    def add(self, planned: PlannedNode) -> None:
+        """The points that a node reads and writes, in that order."""
+        node = self.nodes[planned.node]
+        rule = None if planned.kernel is None else self.target.rules.get(node.op_type)
+        for index, value in enumerate(node.inputs):
+            if value is None:
+                continue
+            constant = self.file.constants.get(str(value.name))
+            if constant is not None and rule is not None:
+                self._constant(node, value, constant, rule, index)
+            elif value.is_graph_input():
+                self._activation(value, Role.INPUT)
+        for value in node.outputs:
+            self._activation(value, Role.ACTIVATION)
+
+    def clip(self, nodes: tuple[PlannedNode, ...]) -> None:
+        """Points that an Add takes clipped and not rounded."""
+        layers = {planned.absorbed or planned.node: planned for planned in nodes if planned.kernel is not None}
+        for planned in nodes:
+            rule = None if planned.kernel is None else self.target.rules.get(planned.op_type)
+            if rule is None or not rule.overwrites:
+                continue
+            value = clipped_summand(self.nodes[planned.node], functools.partial(self._layer_of, layers, rule))
+            point = None if value is None else self.points.get(str(value.name))
+            if point is not None and point.code_range == point.storage_range:
+                self.points[point.tensor] = dataclasses.replace(point, rounded=False)
+
+    def _layer_of(self, layers: dict[str, PlannedNode], adding: Rule, value: ir.Value) -> ir.Node | None:
+        writer = value.producer()
+        planned = None if writer is None else layers.get(str(writer.name))
+        return None if planned is None or planned.op_type not in adding.accumulates else self.nodes[planned.node]
+
+    def _activation(self, value: ir.Value, role: Role) -> None:
+        name = str(value.name)
+        activation = self.file.activations.get(name)
+        if activation is None or name in self.points:
+            return
+        grid, key = activation.grid, self._key(activation)
+        group = self.groups.setdefault((grid.scale_name, grid.zero_point), key)
+        self.points[name] = QuantPoint(
+            key=key,
+            tensor=name,
+            consumers=_readers(value),
+            role=role,
+            bits=_bits(grid, value),
+            signed=grid.signed,
+            symmetric=grid.signed and grid.zero_point == 0,
+            axis=None,
+            group=group,
+            clips=_read_by(value) if activation.clips else None,
+        )
+        self.encodings[key] = Encoding(scale=np.asarray(grid.scale), zero_point=grid.zero_point)
+        self.names[key] = activation.codes
+
+    def _key(self, activation: Activation) -> str:
+        key = key_of(activation.codes)
+        return activation.codes if key in self.encodings else key
+
+    def _constant(self, node: ir.Node, value: ir.Value, constant: Constant, rule: Rule, index: int) -> None:
+        role = {rule.weight: Role.WEIGHT, rule.bias: Role.BIAS}.get(index, Role.CONSTANT)
+        name = str(value.name)
+        if role is Role.CONSTANT and (rule.activations is not None or unsuitable(node, rule)):
+            return
+        shared = role is Role.BIAS and len(_readers(value)) > 1
+        key = f"{name}@{node.name}" if shared else name
+        if key in self.encodings:
+            return
+        self.points[f"bias of {node.name}" if role is Role.BIAS else name] = QuantPoint(
+            key=key,
+            tensor=name,
+            consumers=(str(node.name),) if role is Role.BIAS else _readers(value),
+            role=role,
+            bits=constant.bits if role is not Role.WEIGHT else constant.used_bits,
+            signed=constant.signed,
+            symmetric=constant.signed and constant.zero_point == 0,
+            axis=None if role is Role.CONSTANT else constant.output_axis,
+            group=key,
+            packed=(constant.bits,) if constant.bits < 8 else (),
+            native=constant.block is not None,
+            block=constant.block,
+        )
+        scale = constant.scale.reshape(()) if role is Role.CONSTANT else constant.scale
+        self.encodings[key] = Encoding(scale=scale, zero_point=constant.zero_point or 0, codes=constant.codes)
+
+
+def _read_by(value: ir.Value) -> str | None:
+    """The first value that a value's node reads."""
+    node = value.producer()
+    source = None if node is None else node.inputs[0]
+    return None if source is None else source.name
+
+
+def _readers(value: ir.Value) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(user.name) for user, _ in value.uses()))
+
+
+def _bits(grid: Grid, value: ir.Value) -> int:
+    """Bits whose codes are those that occur."""
+    for bits in range(1, 9):
+        signed = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+        if grid.code_range == (signed if grid.signed else (0, 2**bits - 1)):
+            return bits
+    node = value.producer()
+    low, high = grid.code_range
+    if node is None:
+        node = next(user for user, _ in value.uses())
+    raise refusal(node, f"is next to {value.name}, whose codes from {low} to {high} are not those of whole bits")

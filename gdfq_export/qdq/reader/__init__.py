@@ -1,0 +1,1 @@
+"""Reads QuantizeLinear and DequantizeLinear of any tool's file."""

@@ -1,0 +1,1 @@
+"""The report: figures, gates, comparison with an earlier report."""

@@ -1,0 +1,222 @@
+"""The report of one run: JSON is the truth, every table is a view of it.
+
+Keys carry their units (`p50_ms`, `drop_pp`, `bytes`); every figure stands beside its number of images and their
+source. What was not measured is null, and `reasons` says why under the figure's dotted name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gdfq_export.errors import InternalError
+from gdfq_export.metrics.accuracy import Accuracy
+from gdfq_export.metrics.agreement import Agreement
+from gdfq_export.metrics.coverage import Coverage
+from gdfq_export.metrics.latency import Latency
+from gdfq_export.metrics.layer_error import LayerErrors
+from gdfq_export.metrics.not_measured import NotMeasured
+from gdfq_export.metrics.parity import ParityResult
+from gdfq_export.metrics.resources import Resources
+from gdfq_export.metrics.weights import WeightCodes
+from gdfq_export.report.target_choice import TargetChoice
+from gdfq_export.report.verdict import GateResult
+from gdfq_export.runtimes.environment.machine import Machine
+from gdfq_export.support.files import atomic_output
+from gdfq_export.support.finding import Finding
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "BudgetFacts",
+    "CalibrationFacts",
+    "Curve",
+    "FileFacts",
+    "Files",
+    "InputFacts",
+    "MixedBitsFacts",
+    "RecipeFacts",
+    "Report",
+    "RuntimeFacts",
+]
+
+SCHEMA_VERSION = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """One file, ONNX or an engine; `name` without its folder."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """What went in and what came out; `size_ratio` is quantized by float."""
+
+    float_network: FileFacts
+    quantized: FileFacts
+    size_ratio: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeFacts:
+    """The recipe as it was given, overrides included, by the SHA-256 of its canonical form, and as it was run.
+
+    `used` holds what the images' size, a budget and `bits.mixed` made of it; as a recipe it repeats the run.
+    """
+
+    name: str
+    target: str
+    sha256: str
+    used: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationFacts:
+    """The data ranges were taken from: a sampler's name or the user's file; `provenance` as stored with it."""
+
+    source: str
+    images: int
+    provenance: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetFacts:
+    """A run with a budget in seconds, and the seconds that went by until all was measured."""
+
+    seconds: float
+    spent: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MixedBitsFacts:
+    """A run with mixed bits: error of the logits by the layer whose weights alone were rounded, and the raised layers.
+
+    `growth` is the share by which the bytes of the weights grew. Where none would, nothing is measured: all are raised.
+    """
+
+    sensitivity: Mapping[str, float]
+    raised: Sequence[str]
+    growth: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeFacts:
+    """The runtime that the file is made for, the one it was measured in here, and why where they differ."""
+
+    name: str
+    measured_in: str
+    reason: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class InputFacts:
+    """What an image is: shape (C, H, W) and preprocessing (pixel / scale - mean) / std; `classes` of the output."""
+
+    shape: Sequence[int]
+    scale: float
+    mean: Sequence[float]
+    std: Sequence[float]
+    classes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """How one figure of one phase went, at `steps` of `total` (a sample of them where there were many)."""
+
+    phase: str
+    figure: str
+    total: int
+    steps: Sequence[int]
+    values: Sequence[float]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything one run measured, and what it takes to run it again.
+
+    `command` is quantize or verify; what only the run that made the file knows (recipe, seed, calibration, curves) is
+    None or empty in the report of a file that was found.
+    """
+
+    command: str
+    tool_version: str
+    source: str
+    files: Files
+    input: InputFacts
+    recipe: RecipeFacts | None
+    seed: int | None
+    calibration: CalibrationFacts | None
+    accuracy: Accuracy | NotMeasured
+    agreement: Agreement | NotMeasured
+    parity: ParityResult | NotMeasured
+    simulation: Agreement | NotMeasured
+    coverage: Coverage | NotMeasured
+    latency: Latency | NotMeasured
+    layers: LayerErrors | NotMeasured
+    weights: tuple[WeightCodes, ...] | NotMeasured
+    resources: Resources | NotMeasured
+    findings: tuple[Finding, ...] | NotMeasured
+    seconds_by_phase: Mapping[str, float]
+    warnings: tuple[str, ...]
+    machine: Machine
+    versions: Mapping[str, str]
+    budget: BudgetFacts | None = None
+    mixed_bits: MixedBitsFacts | None = None
+    runtime: RuntimeFacts | None = None
+    target_choice: TargetChoice | None = None
+    curves: tuple[Curve, ...] = ()
+    gates: tuple[GateResult, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate holds; true where there is none."""
+        return all(gate.passed for gate in self.gates)
+
+    def to_json(self) -> str:
+        """Indented JSON with a stable key order, ending in a newline.
+
+        Raises:
+            InternalError: a figure is NaN or infinite, or a value has no JSON form.
+        """
+        reasons: dict[str, str] = {}
+        body = {"schema_version": SCHEMA_VERSION, **_plain(self, "", reasons), "reasons": reasons}
+        return json.dumps(body, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def write(self, path: Path) -> None:
+        """Write `to_json()` to `path`, whole or not at all.
+
+        Raises:
+            InputError: `path` cannot be written.
+        """
+        text = self.to_json()
+        with atomic_output(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def _plain(value: object, key: str, reasons: dict[str, str]) -> Any:
+    """Data as JSON types; collects why figures are missing."""
+    prefix = f"{key}." if key else ""
+    if isinstance(value, NotMeasured):
+        reasons[key] = value.reason
+        return None
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: _plain(getattr(value, field.name), prefix + field.name, reasons)
+            for field in dataclasses.fields(value)
+        }
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item, prefix + str(name), reasons) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, f"{prefix}{index}", reasons) for index, item in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InternalError(f"the report's {key} is {value}; a figure must be finite or say why it was not measured")
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise InternalError(f"the report's {key} is a {type(value).__name__}, which has no JSON form")

@@ -1,0 +1,157 @@
+"""ONNX Runtime on the CPU, at its default optimisation level: what users of a shipped file get."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnx
+import onnxruntime
+
+from gdfq_export.errors import InputError
+from gdfq_export.runtimes.base import Array, ExecutedGraph, ExecutedNode, Images
+from gdfq_export.runtimes.onnxruntime_operators import INTEGER_KERNELS, KINDS
+from gdfq_export.runtimes.session import PiecewiseSession, first_line, where
+
+__all__ = ["OnnxRuntime", "OrtSession", "optimized_graph"]
+
+_QUIET = 3  # errors only; saving an optimised graph warns that it is specific to this machine
+_BATCH = 64
+
+
+class OnnxRuntime:
+    """The `onnxruntime` package with its CPU execution provider.
+
+    With `as_written`, Q/DQ are computed one by one as ONNX defines them, in float and slowly, and nothing is fused or
+    rounded beside them: the numbers of a file that is made for another runtime.
+    """
+
+    def __init__(self, *, as_written: bool = False) -> None:
+        self._as_written = as_written
+        self.name = "onnxruntime-as-written" if as_written else "onnxruntime"
+        self.title = "ONNX Runtime (nothing fused)" if as_written else "ONNX Runtime"
+
+    def require(self) -> None:
+        """Do nothing: the package depends on it."""
+
+    def examine(self, model: Path | bytes) -> ExecutedGraph:
+        """The graph as it is executed; what `load` raises."""
+        return self.load(model, 1).describe()
+
+    def load(self, model: Path | bytes, threads: int, *, taps: Sequence[str] = (), batch: int = _BATCH) -> OrtSession:
+        """Load a file; at most `batch` images go through the runtime at a time.
+
+        Raises:
+            InputError: ONNX Runtime does not accept the file, or it is not one image input `[N, C, H, W]`.
+        """
+        return OrtSession(model, threads, taps=taps, batch=batch, as_written=self._as_written)
+
+
+class OrtSession(PiecewiseSession):
+    """One file in ONNX Runtime."""
+
+    def __init__(
+        self,
+        model: Path | bytes,
+        threads: int,
+        *,
+        taps: Sequence[str] = (),
+        batch: int = _BATCH,
+        as_written: bool = False,
+    ) -> None:
+        served = _with_outputs(model, taps) if taps else model
+        self._session = _inference_session(served, threads, as_written=as_written)
+        self._input = _image_input(self._session, where(model))
+        fixed = self._input.shape[0]
+        outputs = [str(output.name) for output in self._session.get_outputs()]
+        static = isinstance(fixed, int)
+        super().__init__(model, outputs, fixed if static else batch, fixed=static)
+
+    @property
+    def input_name(self) -> str:
+        """Name of the image input."""
+        return str(self._input.name)
+
+    def describe(self) -> ExecutedGraph:
+        """The optimised graph of the file, taps not included."""
+        graph = optimized_graph(self._source).graph
+        return ExecutedGraph(
+            runtime="ONNX Runtime",
+            nodes=tuple(
+                ExecutedNode(
+                    name=node.name,
+                    op_type=node.op_type,
+                    kind=KINDS.get(node.op_type, "other"),
+                    inputs=tuple(node.input),
+                    outputs=tuple(node.output),
+                )
+                for node in graph.node
+            ),
+            inputs=tuple(value.name for value in graph.input),
+            outputs=tuple(value.name for value in graph.output),
+            constants=frozenset(tensor.name for tensor in graph.initializer),
+            integer_kernels=INTEGER_KERNELS,
+        )
+
+    def _execute(self, images: Images, names: Sequence[str]) -> Sequence[Array]:
+        try:
+            outputs: Sequence[Array] = self._session.run(list(names), {self._input.name: images})
+        except Exception as error:  # the binding raises a dozen types of its own
+            raise InputError(
+                f"{where(self._source)} cannot run images of shape {list(images.shape)} (its input "
+                f"{self._input.name!r} is {self._input.shape}): {first_line(error)}"
+            ) from error
+        return outputs
+
+
+def optimized_graph(model: Path | bytes) -> onnx.ModelProto:
+    """The graph ONNX Runtime executes on this machine at its default optimisation level.
+
+    Raises:
+        InputError: ONNX Runtime does not accept the file.
+    """
+    with tempfile.TemporaryDirectory(prefix="gdfq-export-") as folder:
+        path = Path(folder) / "optimized.onnx"
+        _inference_session(model, threads=1, save_to=path)
+        return onnx.load(path)
+
+
+def _inference_session(
+    model: Path | bytes, threads: int, save_to: Path | None = None, *, as_written: bool = False
+) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _QUIET
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    if as_written:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+    if save_to is not None:
+        options.optimized_model_filepath = str(save_to)
+    source = model if isinstance(model, bytes) else str(model)
+    try:
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the binding raises a dozen types of its own
+        raise InputError(
+            f"{where(model)}: ONNX Runtime {onnxruntime.__version__} does not load it: {first_line(error)}"
+        ) from error
+
+
+def _with_outputs(model: Path | bytes, names: Sequence[str]) -> bytes:
+    """A copy of the file that also returns inner tensors; their types are left for the runtime to infer."""
+    proto = onnx.load_from_string(model) if isinstance(model, bytes) else onnx.load(model)
+    there = {output.name for output in proto.graph.output}
+    computed = {name for node in proto.graph.node for name in node.output}
+    if missing := [name for name in names if name not in computed]:
+        raise InputError(f"{where(model)} computes no tensor named {', '.join(missing)}; name outputs of its nodes")
+    proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in there)
+    return bytes(proto.SerializeToString())
+
+
+def _image_input(session: onnxruntime.InferenceSession, name: str) -> onnxruntime.NodeArg:
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
+        found = ", ".join(f"{value.name}: {value.type}{value.shape}" for value in inputs)
+        raise InputError(f"{name} takes {found}; give a classifier with one float input of shape [N, C, H, W]")
+    return inputs[0]

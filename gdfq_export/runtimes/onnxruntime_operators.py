@@ -1,0 +1,45 @@
+"""What ONNX Runtime's CPU operators cost, as tables.
+
+From the rules of its QDQ transformer (`core/optimizer/qdq_transformer/selectors_actions`) and its contributed
+operators (`docs/ContribOperators.md`), version 1.32. Operators count under every domain: float convolutions appear as
+`Conv` of `com.microsoft.nchwc` too, integer ones as `QLinearConv` of `com.microsoft` in NHWC.
+"""
+
+from __future__ import annotations
+
+from gdfq_export.runtimes.base import Kind
+
+__all__ = ["INTEGER_KERNELS", "KINDS"]
+
+_BY_KIND: dict[Kind, tuple[str, ...]] = {
+    "integer compute": (
+        "QLinearConv", "QLinearMatMul", "QGemm", "ConvInteger", "MatMulInteger", "MatMulIntegerToFloat",
+        "DynamicQuantizeMatMul",
+    ),
+    # MatMulNBits and MatMulBnb4 store low-bit weights but multiply float activations
+    "float compute": (
+        "Conv", "FusedConv", "NhwcFusedConv", "ConvTranspose", "Gemm", "FusedGemm", "GemmFloat8", "MatMul",
+        "FusedMatMul", "FusedMatMulActivation", "TransposeMatMul", "Einsum", "MatMulNBits", "MatMulBnb4",
+    ),
+    "quantize": ("QuantizeLinear", "DynamicQuantizeLinear"),
+    "dequantize": ("DequantizeLinear",),
+    "layout": ("Transpose", "ReorderInput", "ReorderOutput"),
+}  # fmt: skip
+
+KINDS: dict[str, Kind] = {operator: kind for kind, operators in _BY_KIND.items() for operator in operators}
+
+_COMPUTES_INTEGERS = (
+    "Conv", "Gemm", "MatMul", "Add", "Mul", "AveragePool", "GlobalAveragePool", "LeakyRelu", "Sigmoid", "Softmax",
+    "Concat", "Where",
+)  # fmt: skip
+_MOVES_ANY_TYPE = (
+    "MaxPool", "ReduceMax", "ReduceMin", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split",
+    "Gather", "DepthToSpace", "Expand", "Tile", "Resize", "ArgMax", "Identity",
+)  # fmt: skip
+
+# gone where the next quantizer's range does their work
+_VANISHES = ("Relu", "Clip")
+# what float operators become when the runtime fuses an activation into them, once it has given up on integers
+_FUSED_FLOAT = ("FusedConv", "NhwcFusedConv", "FusedGemm", "FusedMatMul")
+
+INTEGER_KERNELS: frozenset[str] = frozenset(_COMPUTES_INTEGERS + _MOVES_ANY_TYPE + _VANISHES + _FUSED_FLOAT)

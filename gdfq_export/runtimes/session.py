@@ -1,0 +1,97 @@
+"""What sessions of every runtime share: images go through in pieces, outputs have names, errors say which file."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gdfq_export.errors import InputError
+from gdfq_export.runtimes.base import HOST_CLOCK, Array, Images, Logits
+
+__all__ = ["PiecewiseSession", "first_line", "where"]
+
+
+class PiecewiseSession(ABC):
+    """One file in a runtime, fed in pieces.
+
+    Any number of images works: a file with a fixed batch is fed in pieces of that size, the last one padded by
+    repeating its last image.
+
+    Args:
+        source: the file.
+        outputs: names of what it returns, the logits first.
+        batch: images of a piece; those of the file where it is fixed.
+        fixed: whether the file takes no other number.
+    """
+
+    clock = HOST_CLOCK
+
+    def __init__(self, source: Path | bytes, outputs: Sequence[str], batch: int, *, fixed: bool) -> None:
+        self._source = source
+        self._outputs = tuple(outputs)
+        self._batch = batch
+        self._fixed = fixed
+
+    @property
+    def output_name(self) -> str:
+        """Name of the first graph output, the logits."""
+        return self._outputs[0]
+
+    def run(self, images: Images) -> Logits:
+        """Logits `[N, classes]` of images `[N, C, H, W]`, any N.
+
+        Raises:
+            InputError: the file does not take images of this shape.
+        """
+        return self.run_tensors(images, [self.output_name])[self.output_name]
+
+    def run_tensors(self, images: Images, names: Sequence[str]) -> Mapping[str, Array]:
+        """Graph outputs and taps by name, each with N rows.
+
+        Raises:
+            InputError: a name is neither, or the file does not take images of this shape.
+        """
+        if missing := [name for name in names if name not in self._outputs]:
+            raise InputError(f"{where(self._source)} does not return {', '.join(missing)}; it returns {self._outputs}")
+        rows = [[array[:count] for array in self._execute(part, names)] for part, count in self._pieces(images)]
+        return {name: np.concatenate([row[index] for row in rows]) for index, name in enumerate(names)}
+
+    def timer(self, images: Images) -> Callable[[], float]:
+        """Runs `images` and gives the milliseconds of that run, as `clock` takes them."""
+
+        def run() -> float:
+            started = time.perf_counter()
+            self.run(images)
+            return 1000.0 * (time.perf_counter() - started)
+
+        return run
+
+    @abstractmethod
+    def _execute(self, images: Images, names: Sequence[str]) -> Sequence[Array]:
+        """One piece."""
+
+    def _pieces(self, images: Images) -> Iterator[tuple[Images, int]]:
+        """Contiguous pieces, each with the number of images that count."""
+        if len(images) == 0:
+            raise InputError(f"{where(self._source)} was given no images; give at least one")
+        for start in range(0, len(images), self._batch):
+            part = np.ascontiguousarray(images[start : start + self._batch], dtype=np.float32)
+            count = len(part)
+            if self._fixed and count < self._batch:
+                part = np.concatenate([part, np.repeat(part[-1:], self._batch - count, axis=0)])
+            yield part, count
+
+
+def where(model: Path | bytes) -> str:
+    """The file, in words."""
+    return "the model in memory" if isinstance(model, bytes) else str(model)
+
+
+def first_line(error: Exception) -> str:
+    """What a runtime says, without its stack and the places in its sources."""
+    lines = [line for line in str(error).strip().splitlines() if not line.startswith("Exception from ")]
+    return lines[0] if lines else type(error).__name__

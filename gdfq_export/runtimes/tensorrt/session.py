@@ -1,0 +1,154 @@
+"""A built engine on an NVIDIA GPU; torch owns the memory, the stream and the events that time it.
+
+Written against the calls that TensorRT 10 and 11 and TensorRT-RTX 1.7 share.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gdfq_export.errors import BackendUnavailable, InputError
+from gdfq_export.runtimes.base import Array, ExecutedGraph, Images
+from gdfq_export.runtimes.session import PiecewiseSession, where
+from gdfq_export.runtimes.tensorrt.builder import collected_log
+from gdfq_export.runtimes.tensorrt.inspector import inspected_graph
+from gdfq_export.runtimes.tensorrt.package import Package
+from gdfq_export.support.text import counted
+
+__all__ = ["TensorRtSession"]
+
+_TYPES = {"FLOAT": torch.float32, "HALF": torch.float16, "BF16": torch.bfloat16}
+_DEVICE = "cuda"
+_lock = threading.Lock()
+
+
+class TensorRtSession(PiecewiseSession):
+    """One engine; inner tensors do not exist in it.
+
+    Args:
+        source: the file that is run, for messages: an engine, or what one was built from.
+        engine: the engine itself.
+        package: the TensorRT that built it.
+        graph: its layers, where they are known from the build.
+
+    Raises:
+        BackendUnavailable: this GPU does not run the engine.
+        InputError: the engine takes more than images, or numbers that no network takes.
+    """
+
+    clock = "CUDA events on the GPU, copies of images and answers left out"
+
+    def __init__(
+        self, source: Path | bytes, engine: bytes, package: Package, *, graph: ExecutedGraph | None = None
+    ) -> None:
+        api, self._package, self._graph = package.api, package, graph
+        with _lock:
+            self._log = collected_log(api)
+            self._runtime = api.Runtime(self._log)
+            self._engine = self._runtime.deserialize_cuda_engine(engine)
+            context = None if self._engine is None else self._engine.create_execution_context()
+        if context is None:
+            said = [text for severity, text in self._log.messages if severity == "error"] or ["no reason given"]
+            raise BackendUnavailable(
+                f"{where(source)}: {package.title} does not run its engine on this GPU "
+                f"({torch.cuda.get_device_name()}): {said[-1]}; build it again here with gdfq-export build"
+            )
+        self._context: Any = context
+        names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
+        images = [name for name in names if self._engine.get_tensor_mode(name) == api.TensorIOMode.INPUT]
+        outputs = [name for name in names if name not in images]
+        if len(images) != 1 or not outputs:
+            raise InputError(f"{where(source)} has {len(images)} inputs; an image classifier has one")
+        self._image = images[0]
+        self._types = {name: _type(source, name, self._engine.get_tensor_dtype(name).name) for name in names}
+        batch = self._engine.get_tensor_shape(self._image)[0]
+        least, most = batch, batch
+        if batch == -1:
+            profile = self._engine.get_tensor_profile_shape(self._image, 0)
+            least, most = profile[0][0], profile[2][0]
+        super().__init__(source, outputs, most, fixed=least > 1 or batch != -1)
+        self._stream = torch.cuda.Stream()  # the default stream would make TensorRT synchronise
+
+    def describe(self) -> ExecutedGraph:
+        """The engine's layers: as the build listed them, or as its inspector does.
+
+        Raises:
+            BackendUnavailable: neither does.
+        """
+        if self._graph is None:
+            shape = (self._batch, *self._engine.get_tensor_shape(self._image)[1:])
+            if -1 not in shape:
+                self._context.set_input_shape(self._image, shape)
+            inspector = self._engine.create_engine_inspector()
+            inspector.execution_context = self._context
+            text = inspector.get_engine_information(self._package.api.LayerInformationFormat.JSON)
+            self._graph = inspected_graph(text, self._package.title, [self._image], self._outputs)
+        return self._graph
+
+    def timer(self, images: Images) -> Callable[[], float]:
+        """Runs `images` that are on the GPU already and gives the milliseconds between two CUDA events around the run.
+
+        Raises:
+            InputError: the engine does not take as many images at once, or not of this shape.
+        """
+        if len(images) > self._batch or (self._fixed and len(images) < self._batch):
+            exactly = "exactly" if self._fixed else "at most"
+            most = counted(self._batch, "image")
+            raise InputError(
+                f"{where(self._source)} takes {exactly} {most} a run, not {len(images)}; time it with --batch "
+                f"{self._batch}, or build it for more with gdfq-export build --batch"
+            )
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        with torch.cuda.stream(self._stream):
+            tensors = self._place(np.ascontiguousarray(images, dtype=np.float32))
+
+        def run() -> float:
+            with torch.cuda.stream(self._stream):
+                self._bind(tensors)
+                begin.record()
+                self._enqueue()
+                end.record()
+            end.synchronize()
+            return float(begin.elapsed_time(end))
+
+        return run
+
+    def _execute(self, images: Images, names: Sequence[str]) -> Sequence[Array]:
+        with torch.cuda.stream(self._stream):
+            tensors = self._place(images)
+            self._bind(tensors)
+            self._enqueue()
+        self._stream.synchronize()
+        return [tensors[name].float().cpu().numpy() for name in names]
+
+    def _place(self, images: Images) -> dict[str, Tensor]:
+        """The images on the GPU, and room for what comes of them."""
+        if not self._context.set_input_shape(self._image, tuple(images.shape)):
+            raise InputError(f"{where(self._source)} cannot run images of shape {list(images.shape)}")
+        tensors = {self._image: torch.from_numpy(images).to(_DEVICE, self._types[self._image], non_blocking=True)}
+        for name in self._outputs:
+            shape = tuple(self._context.get_tensor_shape(name))
+            tensors[name] = torch.empty(shape, dtype=self._types[name], device=_DEVICE)
+        return tensors
+
+    def _bind(self, tensors: dict[str, Tensor]) -> None:
+        self._context.set_input_shape(self._image, tuple(tensors[self._image].shape))
+        for name, tensor in tensors.items():
+            self._context.set_tensor_address(name, tensor.data_ptr())
+
+    def _enqueue(self) -> None:
+        if not self._context.execute_async_v3(self._stream.cuda_stream):
+            raise InputError(f"{where(self._source)}: TensorRT could not run the engine")
+
+
+def _type(source: Path | bytes, name: str, kind: str) -> torch.dtype:
+    if kind not in _TYPES:
+        raise InputError(f"{where(source)} has {kind} as {name}; images and answers are one of {', '.join(_TYPES)}")
+    return _TYPES[kind]

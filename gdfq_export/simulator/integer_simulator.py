@@ -1,0 +1,60 @@
+"""The simulator in integers: every tensor of the exported file, to the bit, without running the file.
+
+It walks the folded graph with the plan (`integer_run.py`) and keeps what is made once for all batches
+(`integer_parts.py`); a value that is a point of the plan is kept as codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+import torch
+from torch import Tensor
+
+from gdfq_export.planning.plan import QuantPlan
+from gdfq_export.simulator.encoding import Encoding
+from gdfq_export.simulator.integer_run import IntegerRun, quantized_name
+from gdfq_export.simulator.integer_state import IntegerParts
+
+__all__ = ["IntegerSimulator", "quantized_name"]
+
+
+class IntegerSimulator:
+    """Computes what the exported file computes.
+
+    Args:
+        folded: canonical graph without BatchNormalization.
+        plan: the plan the file was written with.
+        encodings: the numbers the file was written with.
+        parameters: float values of the initializers that float nodes read, by name; those of the graph where absent.
+        names: names of the activations' codes in the file, by key; `<key>_q` where there are none.
+    """
+
+    def __init__(
+        self,
+        folded: ir.Model,
+        plan: QuantPlan,
+        encodings: Mapping[str, Encoding],
+        parameters: Mapping[str, Tensor] | None = None,
+        *,
+        names: Mapping[str, str] | None = None,
+    ) -> None:
+        self.plan = plan
+        self.encodings = encodings
+        self.parts = IntegerParts(folded, plan, encodings, parameters or {})
+        self.names = names or {}
+
+    def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Every quantized activation under its name in the file, and the file's outputs.
+
+        Args:
+            images: float32 [N, C, H, W] in the network's input range.
+
+        Returns:
+            uint8 or int8 codes and float32 outputs.
+        """
+        batch = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
+        with torch.no_grad():
+            return IntegerRun(self.parts, self.names).run(batch)

@@ -1,7 +1,0 @@
-"""Where float networks come from: files, exported programs, Python callables, model zoos and the embedded demo."""
-
-from __future__ import annotations
-
-from gdfq_export.sources.load import load_model
-
-__all__ = ["load_model"]

@@ -1,0 +1,1 @@
+"""Files, progress and text: what every room may use."""

@@ -1,0 +1,166 @@
+"""Layer by layer, in the order of computation: fit the weights, round them, correct the bias.
+
+All three look at the inputs a layer really gets from the quantized layers before it, so one pass through the network
+does all of it, each layer being put right before its output goes on.
+
+* What a layer should give is what the float layer gives. Where its output goes straight into a residual addition, the
+  error that the other summand has gathered so far is taken off, so that it is the sum that comes out right.
+* Activations: each scale is chosen anew, of least squared error against the float value.
+* Refit: see `refit.py`.  Rounding: see `rounding.py`.
+* Empirical bias correction (Nagel et al., "Data-Free Quantization", arXiv 1906.04721, section 4.2, with synthetic data
+  for E[x]): quantization shifts the mean of a channel; its bias takes up the difference to the wanted mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from gdfq_export.planning.plan import Role
+from gdfq_export.recipe import Tuning
+from gdfq_export.simulator import Layer, Quantizer, Simulator
+from gdfq_export.tuning.reconstruction.gptq import round_weights, weighted_scale
+from gdfq_export.tuning.reconstruction.paired_run import Lockstep, most_numbers
+from gdfq_export.tuning.reconstruction.second_moments import observe_layer
+from gdfq_export.tuning.reconstruction.weight_regression import refit_weights
+
+__all__ = ["tune_layers"]
+
+_MOST_NUMBERS = 2**30  # of both networks' values at once: 4 GiB, and about as much again while a layer is computed
+_FEWEST_IMAGES = 16
+_SCALE_NUMBERS = 2**22  # of a tensor, to choose its scale with
+_SCALE_FACTORS = (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2)
+_LARGEST_ROUNDED = 512 * 9  # inputs to one output; their second moments take the square of it
+
+
+def tune_layers(
+    simulator: Simulator,
+    reference: Simulator,
+    images: Tensor,
+    settings: Tuning,
+    *,
+    seed: int,
+    on_layer: Callable[[int, int], None] | None = None,
+) -> None:
+    """Tune scales, weights and biases of every layer, in place.
+
+    Args:
+        simulator: calibrated.
+        reference: the same network in float.
+        images: [N, C, H, W] in the network's input range; as many of them are used as fit into memory at once.
+        settings: which steps. After `rounding` the weights are on their grids; layers with more than 4,608 inputs to an
+            output are neither fitted nor rounded here, nor are weights that a layer before has been given already.
+        seed: of the choice of patches.
+        on_layer: called with the layers done and their number.
+    """
+    count = max(_FEWEST_IMAGES, _MOST_NUMBERS // (2 * most_numbers(reference.network, images[:1])))
+    run = _TuningRun(simulator, reference, images[:count], settings, seed, on_layer)
+    run.values.run(run.compute)
+
+
+class _TuningRun:
+    """Puts each layer right before its output goes on."""
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        reference: Simulator,
+        images: Tensor,
+        settings: Tuning,
+        seed: int,
+        on_layer: Callable[[int, int], None] | None,
+    ) -> None:
+        self.simulator = simulator
+        self.settings = settings
+        self.layers = {layer.node: layer for layer in simulator.layers()}
+        self.values = Lockstep(reference.network, simulator.network, images)
+        self.random = torch.Generator().manual_seed(seed)
+        self.on_layer = on_layer
+        self.tuned: set[int] = set()  # parameters, by identity
+        self.done = 0
+
+    def compute(self, node: fx.Node) -> Any:
+        layer = self.layers.get(node)
+        if layer is not None:
+            return self._tune_layer(node, layer)
+        if self.settings.activation_scales and "quantizes" in node.meta:
+            self._choose_scale(node)
+        return self.values.run_node(node)
+
+    def _tune_layer(self, node: fx.Node, layer: Layer) -> Tensor:
+        wanted = self._wanted(node)
+        arguments, attributes = self.values.arguments(node)
+        quantizer = self.simulator.quantizers[layer.weight_point.key]
+        if self._can_round(layer):
+            self._round(layer, quantizer, arguments[0], wanted, attributes)
+        function: Callable[..., Any] = node.target  # type: ignore[assignment]
+        result: Tensor = function(arguments[0], quantizer(layer.weight), *arguments[2:], **attributes)
+        if self.settings.bias_correction == "empirical" and layer.bias is not None and id(layer.bias) not in self.tuned:
+            shift = channel_means(wanted) - channel_means(result)
+            layer.bias.add_(shift)
+            result = result + shift.reshape(-1, *[1] * (result.dim() - 2))
+        self.tuned |= {id(parameter) for parameter in (layer.weight, layer.bias) if parameter is not None}
+        self.done += 1
+        if self.on_layer is not None:
+            self.on_layer(self.done, len(self.layers))
+        return result
+
+    def _wanted(self, node: fx.Node) -> Tensor:
+        """The float layer's output, less the error of what a residual addition adds to it."""
+        wanted: Tensor = self.values.wanted[node.name]
+        other = residual_summand(node)
+        if self.settings.refit and other is not None and other.name in self.values.found:
+            wanted = wanted + (self.values.wanted[other.name] - self.values.found[other.name])
+        return wanted
+
+    def _can_round(self, layer: Layer) -> bool:
+        size = layer.weight[0].numel()
+        fits = layer.weight_point.axis == 0 and size <= _LARGEST_ROUNDED
+        return self.settings.rounding and fits and id(layer.weight) not in self.tuned
+
+    def _round(self, layer: Layer, quantizer: Quantizer, x: Tensor, wanted: Tensor, attributes: dict[str, Any]) -> None:
+        centred = layer.bias is not None and self.settings.bias_correction == "empirical"
+        if layer.bias is not None and not centred:
+            wanted = wanted - layer.bias.reshape(-1, *[1] * (wanted.dim() - 2))
+        moments = observe_layer(x, wanted, layer.weight, attributes, self.random, centred=centred)
+        if self.settings.refit:
+            layer.weight.copy_(refit_weights(layer.weight, moments, self.settings.refit_ridge))
+            quantizer.set_scale(weighted_scale(layer.weight, moments, quantizer))
+        layer.weight.copy_(round_weights(layer.weight, moments, quantizer))
+
+    def _choose_scale(self, node: fx.Node) -> None:
+        """Move the scale of an activation to where its codes come nearest to the float value."""
+        quantizer = self.simulator.quantizers[node.meta["quantizes"]]
+        (source,) = node.all_input_nodes
+        if quantizer.point.role is not Role.ACTIVATION or quantizer.only_clips or id(quantizer) in self.tuned:
+            return
+        self.tuned.add(id(quantizer))
+        found, wanted = self.values.found[source.name], self.values.wanted[source.name]
+        count = max(1, _SCALE_NUMBERS // found[0].numel())
+        found, wanted = found[:count], wanted[:count].clamp(quantizer.point.low, quantizer.point.high)
+        start = quantizer.log_scale.clone()
+        errors = []
+        for factor in _SCALE_FACTORS:
+            quantizer.log_scale.copy_(start + math.log(factor))
+            errors.append(float((quantizer(found) - wanted).square().mean()))
+        quantizer.log_scale.copy_(start + math.log(_SCALE_FACTORS[errors.index(min(errors))]))
+
+
+def residual_summand(node: fx.Node) -> fx.Node | None:
+    """What an Add adds to the output of `node`, where nothing but that Add reads it."""
+    readers = list(node.users)
+    if len(readers) == 1 and "quantizes" in readers[0].meta:
+        node, readers = readers[0], list(readers[0].users)
+    if len(readers) != 1 or readers[0].meta.get("op_type") != "Add":
+        return None
+    others = [other for other in readers[0].all_input_nodes if other is not node]
+    return others[0] if len(others) == 1 else None
+
+
+def channel_means(x: Tensor) -> Tensor:
+    """Mean of each channel, [C], of [N, C] or [N, C, H, W]."""
+    return x.mean(dim=[axis for axis in range(x.dim()) if axis != 1])

@@ -1,0 +1,33 @@
+"""Least squares against accumulated error: weights that give what the float layer gives, from inputs that are not its.
+
+Behind quantized layers a layer no longer sees the inputs it was trained for. The weights that then come nearest to the
+float layer's outputs are those of a linear regression, here with a ridge that holds them to the float weights, whose
+penalty is a share of the mean input variance:
+
+    min_W  E |W x - y|^2 + ridge * mean(diag H) * |W - W_float|^2
+
+It is the target of GPTAQ (Li et al., "Efficient Finetuning-Free Quantization for Asymmetric Calibration", arXiv
+2504.02692), solved before rounding instead of along with it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gdfq_export.tuning.reconstruction.second_moments import LayerMoments
+
+__all__ = ["refit_weights"]
+
+_SMALLEST = 1e-12
+
+
+def refit_weights(weight: Tensor, moments: LayerMoments, ridge: float) -> Tensor:
+    """The regression's weights, in the shape of `weight` [out, ...]."""
+    groups, size = moments.inputs.shape[:2]
+    rows = weight.reshape(groups, -1, size).double()
+    penalty = ridge * torch.diagonal(moments.inputs, dim1=1, dim2=2).mean(dim=1).clamp_min(_SMALLEST)[:, None, None]
+    matrix = moments.inputs + penalty * torch.eye(size, dtype=torch.float64, device=weight.device)
+    wanted = moments.products + penalty * rows.transpose(1, 2)
+    fitted = torch.cholesky_solve(wanted, torch.linalg.cholesky(matrix))
+    return fitted.transpose(1, 2).reshape(weight.shape).to(weight.dtype)

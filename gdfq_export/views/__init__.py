@@ -1,0 +1,1 @@
+"""Views of a report: HTML, JUnit XML, Markdown, tables, and previews of image sets."""

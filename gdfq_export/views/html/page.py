@@ -1,0 +1,107 @@
+"""A report as one self-contained HTML page.
+
+The page loads nothing and says so to the browser: its Content-Security-Policy names the hashes of its own style and
+script and forbids all else, so that a tensor's name, which comes from a user's file, can never run or restyle anything.
+The same report gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from gdfq_export.metrics.not_measured import NotMeasured
+from gdfq_export.report.report import Report
+from gdfq_export.runtimes import runtime_title
+from gdfq_export.views.html import numerals
+from gdfq_export.views.html.cards import cards
+from gdfq_export.views.html.gate_rows import gate_rows
+from gdfq_export.views.html.reproduce import reproduction
+from gdfq_export.views.html.sections.accuracy import accuracy_view
+from gdfq_export.views.html.sections.coverage import coverage_view
+from gdfq_export.views.html.sections.curves import curves_by_phase
+from gdfq_export.views.html.sections.latency import latency_view, resource_rows
+from gdfq_export.views.html.sections.layers import layer_rows
+from gdfq_export.views.html.sections.network import network_view
+from gdfq_export.views.html.sections.run import broken_rules, facts, phases, subtitle, targets
+from gdfq_export.views.html.verdict import answer
+
+__all__ = ["render_page"]
+
+
+def render_page(
+    report: Report, *, picture: bytes | None = None, picture_words: str | None = None, title: str | None = None
+) -> str:
+    """The page as text, to be written in UTF-8.
+
+    Args:
+        report: what was measured.
+        picture: a PNG of the images that were made (`gdfq_export.views.dataset_preview`).
+        picture_words: what the picture shows, for those who cannot see it.
+        title: of the page, instead of the quantized file's name.
+    """
+    style, script = _packaged("style.css"), _packaged("script.js")
+    text: str = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            report=report,
+            title=title or report.files.quantized.name,
+            style=Markup(style),
+            script=Markup(script),
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+            subtitle=subtitle(report),
+            answer=answer(report),
+            cards=cards(report),
+            gates=gate_rows(report),
+            accuracy=accuracy_view(report),
+            latency=latency_view(report),
+            resources=None if isinstance(report.resources, NotMeasured) else resource_rows(report.resources),
+            targets=targets(report),
+            network=network_view(report),
+            layers=layer_rows(report),
+            coverage=coverage_view(report),
+            rules=broken_rules(report),
+            picture=None if picture is None else base64.b64encode(picture).decode("ascii"),
+            picture_words=picture_words or _picture_words(report),
+            phases_of_training=curves_by_phase(report),
+            phases=phases(report),
+            facts=facts(report),
+            again=reproduction(report),
+        )
+    )
+    return text
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("gdfq_export.views.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["runtime"] = runtime_title
+    environment.filters |= {name: getattr(numerals, name) for name in numerals.__all__}
+    environment.tests["missing"] = lambda section: isinstance(section, NotMeasured)
+    return environment
+
+
+def _packaged(name: str) -> str:
+    return importlib.resources.files("gdfq_export.views.html").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+
+
+def _picture_words(report: Report) -> str:
+    made = (
+        "Images made from the network alone" if report.calibration is None else f"Images of {report.calibration.source}"
+    )
+    return f"{made}, the first ones of each class, beside their distance to the training images layer by layer"

@@ -1,0 +1,140 @@
+"""What the run took and what it takes to have it again: time by phase, machine, versions, files, the chosen target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gdfq_export.metrics.not_measured import NotMeasured
+from gdfq_export.report.report import Report
+from gdfq_export.runtimes import runtime_title
+from gdfq_export.support.finding import Consequence
+from gdfq_export.views.html.numerals import count, kilobytes, milliseconds, percent, seconds, significant
+
+__all__ = ["PhaseRow", "TargetRow", "broken_rules", "facts", "phases", "subtitle", "targets"]
+
+_GRAVEST_FIRST = (*Consequence,)
+_GRAVE = (Consequence.REFUSED, Consequence.WRONG)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseRow:
+    """A phase, its seconds, and its bar in per cent of the longest."""
+
+    name: str
+    text: str
+    bar: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetRow:
+    """A draft of `--target auto`."""
+
+    target: str
+    runtime: str
+    median: str
+    speed: str
+    integers: str
+    reason: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A rule broken by one node."""
+
+    consequence: str
+    rule: str
+    node: str
+    message: str
+    grave: bool
+
+
+def subtitle(report: Report) -> str:
+    """What was done, for which runtime, in which bits, on which machine: one line under the title."""
+    parts = [f"{report.source}, {'quantized' if report.command == 'quantize' else 'verified'}"]
+    if report.recipe is not None:
+        parts.append(f"recipe {report.recipe.name} for {report.recipe.target}")
+    if report.runtime is not None:
+        parts.append(f"measured in {runtime_title(report.runtime.measured_in)}")
+    parts.append(f"on {report.machine.cpu}, {count(report.machine.cores, 'core')}")
+    return " \u00b7 ".join(parts)
+
+
+def phases(report: Report) -> tuple[PhaseRow, ...]:
+    """In the order they ran."""
+    longest = max(report.seconds_by_phase.values(), default=0.0) or 1.0
+    return tuple(
+        PhaseRow(name=name, text=seconds(spent), bar=round(100 * spent / longest, 2))
+        for name, spent in report.seconds_by_phase.items()
+    )
+
+
+def broken_rules(report: Report) -> tuple[Rule, ...]:
+    """Findings, the gravest consequence first: the order that `Consequence` has; none where no rule was held."""
+    found = () if isinstance(report.findings, NotMeasured) else report.findings
+    rules = [
+        Rule(
+            consequence=str(finding.consequence),
+            rule=finding.rule,
+            node=finding.node,
+            message=finding.message,
+            grave=finding.consequence in _GRAVE,
+        )
+        for finding in sorted(found, key=lambda finding: _GRAVEST_FIRST.index(finding.consequence))
+    ]
+    return tuple(rules)
+
+
+def targets(report: Report) -> tuple[TargetRow, ...]:
+    """Every draft of `--target auto`; nothing where the target was given."""
+    choice = report.target_choice
+    if choice is None:
+        return ()
+    rows = []
+    for candidate in choice.candidates:
+        ratio, compute = candidate.speedup, candidate.integer_compute + candidate.float_compute
+        rows.append(
+            TargetRow(
+                target=candidate.target,
+                runtime=candidate.runtime,
+                median="not measured" if candidate.timings is None else milliseconds(candidate.timings.p50_ms),
+                speed=""
+                if ratio is None
+                else f"{significant(ratio.value)} [{significant(ratio.low)}, {significant(ratio.high)}]",
+                integers=f"{candidate.integer_compute} of {compute}" if compute else "",
+                reason=candidate.reason,
+                chosen=candidate.target == choice.chosen,
+            )
+        )
+    return tuple(rows)
+
+
+def facts(report: Report) -> tuple[tuple[str, str], ...]:
+    """Input, images, seed, machine: what else decides the numbers."""
+    spec, machine = report.input, report.machine
+    means, stds = (", ".join(significant(value, 4) for value in values) for values in (spec.mean, spec.std))
+    found = [
+        ("input", f"{' x '.join(map(str, spec.shape))}, {count(spec.classes, 'class', 'classes')}"),
+        ("preprocessing", f"(pixel / {spec.scale:g} \u2212 [{means}]) / [{stds}]"),
+    ]
+    if report.recipe is not None:
+        found.append(("recipe", f"{report.recipe.name}, SHA-256 {report.recipe.sha256}"))
+    if report.seed is not None:
+        found.append(("seed", str(report.seed)))
+    if report.calibration is not None:
+        made = report.calibration
+        found.append(("calibration images", f"{count(made.images)} of {made.source}"))
+    if report.budget is not None:
+        found.append(("budget", f"{seconds(report.budget.spent)} of {seconds(report.budget.seconds)} spent"))
+    if (mixed := report.mixed_bits) is not None:
+        raised = ", ".join(mixed.raised) or "none fits"
+        growth = f"weights grew by {percent(mixed.growth, 1)}"
+        share = f"{len(mixed.raised)} of {count(len(mixed.sensitivity) or len(mixed.raised), 'layer')} raised"
+        found.append(("mixed bits", f"{share}, {growth}: {raised}"))
+    load = "" if machine.load_1min is None else f", load {machine.load_1min:g} in the minute before"
+    flags = f" ({', '.join(machine.flags)})" if machine.flags else ""
+    found.append(("machine", f"{machine.cpu}{flags}, {count(machine.cores, 'core')}, {machine.system}{load}"))
+    found.append(
+        ("size", f"{kilobytes(report.files.float_network.bytes)} to {kilobytes(report.files.quantized.bytes)}")
+    )
+    return tuple(found)

@@ -1,0 +1,108 @@
+"""The gates as JUnit XML, one test case a gate, so that CI systems show them beside other tests.
+
+The form is the part that Jenkins' junit-10.xsd and the schema of Ant's JUnit reports both accept. A gate that failed is
+a `failure`. One that is not decidable, or whose figure was not measured, is an `error`: the test came to no end. Every
+CI system counts errors as not passed, and a reader can tell the two apart, which with `skipped`, counted as neither, he
+could not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from xml.etree import ElementTree as ET
+
+from gdfq_export.report.report import Report
+from gdfq_export.report.verdict import GateResult, Verdict
+from gdfq_export.views.summary import summary_rows
+
+__all__ = ["junit_xml"]
+
+_ILLEGAL = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ELEMENT = {Verdict.FAILED: "failure", Verdict.UNDECIDED: "error"}
+
+
+def junit_xml(report: Report, *, when: datetime | None = None) -> str:
+    """One test suite, "gdfq-export"; without gates it holds one test case, "measured".
+
+    Text is ASCII: other characters are references, and what XML 1.0 cannot hold at all becomes U+FFFD. `when` stands in
+    the attribute `timestamp`, in UTC; now where it is not given.
+    """
+    moment = (when or datetime.now(UTC)).astimezone(UTC)
+    verdicts = [gate.verdict for gate in report.gates]
+    root = ET.Element("testsuites")
+    suite = ET.SubElement(
+        root,
+        "testsuite",
+        name="gdfq-export",
+        package="gdfq_export",
+        id="0",
+        hostname="localhost",  # a report does not hold the name of its machine
+        timestamp=moment.strftime("%Y-%m-%dT%H:%M:%S"),
+        tests=str(max(1, len(verdicts))),
+        failures=str(verdicts.count(Verdict.FAILED)),
+        errors=str(verdicts.count(Verdict.UNDECIDED)),
+        time=f"{sum(report.seconds_by_phase.values()):.3f}",
+    )
+    properties = ET.SubElement(suite, "properties")
+    for name, value in _properties(report):
+        ET.SubElement(properties, "property", name=name, value=_legal(value))
+    classname = "gdfq-export." + _token(report.files.quantized.name).replace(".", "_")
+    if not report.gates:
+        ET.SubElement(suite, "testcase", name="measured", classname=classname, time="0")
+    for gate in report.gates:
+        case = ET.SubElement(suite, "testcase", name=_token(gate.title), classname=classname, time="0")
+        if gate.verdict in _ELEMENT:
+            missed = ET.SubElement(case, _ELEMENT[gate.verdict], type=gate.verdict.value, message=_legal(gate.message))
+            missed.text = _legal(_details(gate))
+    ET.SubElement(suite, "system-out").text = _legal(_table(report))
+    ET.SubElement(suite, "system-err").text = _legal("".join(f"warning: {line}\n" for line in report.warnings))
+    ET.indent(root)
+    body = ET.tostring(root, encoding="us-ascii", xml_declaration=False).decode("ascii")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
+
+
+def _properties(report: Report) -> Iterator[tuple[str, str]]:
+    """What a figure depends on: files by their hashes, machine, versions."""
+    yield "tool_version", report.tool_version
+    for name, file in (("float", report.files.float_network), ("quantized", report.files.quantized)):
+        yield f"file.{name}.name", file.name
+        yield f"file.{name}.sha256", file.sha256
+    if report.recipe is not None:
+        yield "recipe.name", report.recipe.name
+        yield "recipe.sha256", report.recipe.sha256
+    if report.seed is not None:
+        yield "seed", str(report.seed)
+    if report.runtime is not None:
+        yield "runtime", report.runtime.measured_in
+    machine = report.machine
+    yield "machine.cpu", machine.cpu
+    yield "machine.flags", " ".join(machine.flags)
+    yield "machine.cores", str(machine.cores)
+    yield "machine.system", machine.system
+    for package, version in report.versions.items():
+        yield f"version.{package}", version
+
+
+def _details(gate: GateResult) -> str:
+    return f"{gate.title}: {gate.verdict.value}\n{gate.message}\n"
+
+
+def _table(report: Report) -> str:
+    """The gates with what was found, then the figures, as text in columns."""
+    gates = [f"{gate.verdict.value}: {gate.title}: {gate.message}" for gate in report.gates]
+    rows = summary_rows(report)
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    figures = [f"{what:<{widths[0]}}  {value:<{widths[1]}}  {note}".rstrip() for what, value, note in rows]
+    return "\n".join([*gates, *([""] if gates else []), *figures]) + "\n"
+
+
+def _legal(text: str) -> str:
+    """The text with what XML cannot hold replaced, and one kind of line end."""
+    return _ILLEGAL.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _token(text: str) -> str:
+    """On one line with single spaces, as the names of tests must be."""
+    return " ".join(_legal(text).split()) or "model"

@@ -1,0 +1,106 @@
+"""The report in short, in the Markdown of code forges: what a reviewer of a pull request must know, the rest folded."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from gdfq_export.report.gates import float_nodes, worst_layer
+from gdfq_export.report.report import Report
+from gdfq_export.report.verdict import GateResult, Verdict
+from gdfq_export.runtimes import runtime_title
+from gdfq_export.support.text import counted
+from gdfq_export.views.summary import summary_rows
+
+__all__ = ["markdown"]
+
+_MARK = {Verdict.PASSED: "✅", Verdict.FAILED: "❌", Verdict.UNDECIDED: "⚠️"}
+_ACTIVE = re.compile(r"([\\`*_\[\]|~@#$])")  # HTML's own characters are escaped as HTML
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def markdown(report: Report) -> str:
+    """A verdict in one line, the gates, the figures, what is worst, and what the figures depend on."""
+    parts = [f"### {_verdict(report)}"]
+    if report.gates:
+        parts.append(_table(("gate", "limit", "found", "verdict"), map(_gate_row, report.gates)))
+        parts += [f"- **{_text(gate.title)}**: {_text(gate.message)}" for gate in report.gates if not gate.passed]
+    parts.append(_table(("figure", "value", "of"), summary_rows(report)))
+    parts += [_text(_sentence(said)) for said in (worst_layer(report), float_nodes(report)) if said]
+    parts += [f"- ⚠️ {_text(warning)}" for warning in report.warnings]
+    parts.append(
+        "<details><summary>Machine, versions and hashes</summary>\n\n"
+        f"{_table(('what', 'value'), _facts(report))}\n\n</details>"
+    )
+    return _joined(parts)
+
+
+def _verdict(report: Report) -> str:
+    name = _text(report.files.quantized.name)
+    if not report.gates:
+        return f"{name}: measured, without gates"
+    by_verdict = {verdict: [gate for gate in report.gates if gate.verdict is verdict] for verdict in Verdict}
+    failed, undecided, total = len(by_verdict[Verdict.FAILED]), len(by_verdict[Verdict.UNDECIDED]), len(report.gates)
+    if failed:
+        more = f", {undecided} not decidable" if undecided else ""
+        return f"{_MARK[Verdict.FAILED]} {name}: {failed} of {counted(total, 'gate')} failed{more}"
+    if undecided:
+        return f"{_MARK[Verdict.UNDECIDED]} {name}: {undecided} of {counted(total, 'gate')} not decidable"
+    return f"{_MARK[Verdict.PASSED]} {name}: {'the gate' if total == 1 else 'all ' + counted(total, 'gate')} passed"
+
+
+def _gate_row(gate: GateResult) -> tuple[str, ...]:
+    unit = "" if gate.unit in ("", "yes") else f" {gate.unit}"
+    limit = "required" if gate.limit is True else f"{gate.limit}{unit}"
+    if gate.value is None:
+        found = "not measured"
+    elif gate.unit == "yes":
+        found = "yes" if gate.value else "no"
+    else:
+        found = f"{gate.value:.4g}{unit}"
+        if gate.low != gate.high:
+            found += f" ({gate.low:.4g} to {gate.high:.4g})"
+    return gate.name, limit, found, f"{_MARK[gate.verdict]} {gate.verdict.value}"
+
+
+def _facts(report: Report) -> Iterator[tuple[str, str]]:
+    for what, file in (("float", report.files.float_network), ("file", report.files.quantized)):
+        yield f"{what} {file.name}", f"SHA-256 {file.sha256}"
+    if report.recipe is not None:
+        yield f"recipe {report.recipe.name}", f"SHA-256 {report.recipe.sha256}"
+    if report.seed is not None:
+        yield "seed", str(report.seed)
+    machine = report.machine
+    flags = ", ".join(machine.flags) or "no flags that matter"
+    yield "machine", f"{machine.cpu}, {counted(machine.cores, 'core')}, {machine.system} ({flags})"
+    if report.runtime is not None:
+        yield "measured in", runtime_title(report.runtime.measured_in)
+    yield "versions", ", ".join(f"{name} {version}" for name, version in report.versions.items())
+    yield "tool", f"gdfq-export {report.tool_version}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([_text(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _text(text: str) -> str:
+    """The text as it is, on one line: nothing in it marks up, breaks a table, or mentions a person."""
+    plain = " ".join(_CONTROL.sub(" ", text).split())
+    return _ACTIVE.sub(r"\\\1", html.escape(plain, quote=False).replace("@", "@\u200b"))
+
+
+def _sentence(clause: str) -> str:
+    """`; most error enters by ...` as a sentence of its own."""
+    words = clause.removeprefix("; ")
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def _joined(parts: Iterable[str]) -> str:
+    """Blank lines between parts, none between the items of a list."""
+    text = ""
+    for part in parts:
+        tight = part.startswith("- ") and text.rpartition("\n")[2].startswith("- ")
+        text += part if not text else f"{'' if tight else chr(10)}\n{part}"
+    return text + "\n"

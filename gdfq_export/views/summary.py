@@ -1,0 +1,204 @@
+"""The report as rows of a table: what, value, note. The command line draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gdfq_export.metrics.coverage import Coverage
+from gdfq_export.metrics.not_measured import NotMeasured
+from gdfq_export.metrics.proportion import Proportion
+from gdfq_export.report.report import Report
+from gdfq_export.runtimes import runtime_title
+from gdfq_export.runtimes.base import HOST_CLOCK
+from gdfq_export.support.text import counted
+
+__all__ = ["Row", "integer_row", "summary_rows"]
+
+_RULES = 5
+
+Row = tuple[str, str, str]
+"""What was measured, its value with unit, and on what."""
+
+
+def summary_rows(report: Report) -> list[Row]:
+    """A few rows a section; a section that was not measured is one row with its reason."""
+    sections = (
+        _accuracy,
+        _agreement,
+        _layers,
+        _parity,
+        _simulation,
+        _coverage,
+        _latency,
+        _resources,
+        _files,
+        _budget,
+        _mixed_bits,
+        _findings,
+        _gates,
+    )
+    return [row for section in sections for row in section(report)]
+
+
+def _accuracy(report: Report) -> Iterator[Row]:
+    if isinstance(accuracy := report.accuracy, NotMeasured):
+        yield _missing("accuracy", accuracy)
+        return
+    on = f"{counted(accuracy.images, 'image')} of {accuracy.source}"
+    for name, scores in (("top-1", accuracy.top1), ("top-5", accuracy.top5)):
+        if isinstance(scores, NotMeasured):
+            continue
+        drop = f"[{scores.drop_low_pp:+.2f}, {scores.drop_high_pp:+.2f}] at 95 %, paired"
+        yield f"{name} float", _percent(scores.float_network), on
+        yield f"{name} quantized", _percent(scores.quantized), _interval(scores.quantized)
+        yield f"{name} drop", f"{scores.drop_pp:+.2f} pp", drop
+    yield "agreement with float", _percent(accuracy.agreement), f"{on}, {_interval(accuracy.agreement)}"
+
+
+def _agreement(report: Report) -> Iterator[Row]:
+    if isinstance(agreement := report.agreement, NotMeasured):
+        yield _missing("agreement with float", agreement)
+        return
+    on = f"{counted(agreement.images, 'image')} of {agreement.source}"
+    if isinstance(report.accuracy, NotMeasured) or report.accuracy.source != agreement.source:
+        yield "agreement with float", _percent(agreement.top1), f"{on}, {_interval(agreement.top1)}"
+    error = f"logits differ by {agreement.rms_logit_error:.3g} (rms), {agreement.max_abs_logit_error:.3g} at most; {on}"
+    yield "KL divergence from float", f"{agreement.kl_mean_nats:.2g} nats", error
+
+
+def _layers(report: Report) -> Iterator[Row]:
+    if isinstance(layers := report.layers, NotMeasured):
+        yield _missing("error by layer", layers)
+        return
+    last = layers.layers[-1]
+    least = min(layers.layers, key=lambda layer: layer.snr_db)
+    on = f"{counted(len(layers.layers), 'tensor')}, {counted(layers.images, 'image')} of {layers.source}"
+    yield "signal to noise of logits", f"{last.snr_db:.1f} dB", f"least {least.snr_db:.1f} dB in {least.tensor}; {on}"
+    if layers.worst is not None:
+        worst = next(layer for layer in layers.layers if layer.tensor == layers.worst)
+        by = f"{worst.op_type} {worst.node}" if worst.op_type else "the input"
+        yield "most error enters by", by, worst.cause or f"{worst.tensor} falls to {worst.snr_db:.1f} dB"
+
+
+def _parity(report: Report) -> Iterator[Row]:
+    if isinstance(parity := report.parity, NotMeasured):
+        yield _missing("parity", parity)
+        return
+    where = f"{counted(len(parity.tensors), 'tensor')}, {counted(parity.images, 'image')} of {parity.source}"
+    on = f"of {counted(parity.elements, 'value')} in {where}"
+    if parity.first_differing is not None:
+        on += f"; the first to differ is {parity.first_differing}"
+    if parity.unchecked:
+        on += f"; not simulated: {counted(len(parity.unchecked), 'quantized tensor')}, among them {parity.unchecked[0]}"
+    if parity.logits_changed_by_tapping:
+        on += f"; when inner tensors are read, {counted(parity.logits_changed_by_tapping, 'logit')} come out otherwise"
+    yield "parity with the simulation", "exact" if parity.exact else "not exact", f"{parity.differing:,} differ {on}"
+
+
+def _simulation(report: Report) -> Iterator[Row]:
+    if isinstance(simulation := report.simulation, NotMeasured):
+        return
+    on = f"{counted(simulation.images, 'image')} of {simulation.source}"
+    error = f"logits differ by {simulation.rms_logit_error:.2g} (rms)"
+    yield "agreement with the simulation", _percent(simulation.top1), f"{on}; {error}"
+
+
+def _coverage(report: Report) -> Iterator[Row]:
+    if isinstance(coverage := report.coverage, NotMeasured):
+        yield _missing("integer compute", coverage)
+        return
+    yield integer_row(coverage)
+    reasons = dict.fromkeys(node.reason for node in coverage.dequantize)
+    yield "dequantize left", str(len(coverage.dequantize)), "; ".join(list(reasons)[:3]) or "none"
+
+
+def integer_row(coverage: Coverage) -> Row:
+    """How many compute nodes run on integers, and which do not."""
+    floating = ", ".join(f"{node.op_type} {node.name}" for node in coverage.float_compute[:5]) or "none"
+    total = coverage.integer_compute + len(coverage.float_compute)
+    return "integer compute", f"{coverage.integer_compute} of {total}", f"in {coverage.runtime}; float: {floating}"
+
+
+def _latency(report: Report) -> Iterator[Row]:
+    if isinstance(latency := report.latency, NotMeasured):
+        yield _missing("latency", latency)
+        return
+    on = f"batch {latency.batch}, {counted(latency.threads, 'thread')}"
+    if latency.clock != HOST_CLOCK:
+        on = f"batch {latency.batch}, by {latency.clock}"
+    for name, timings in (("float", latency.float_network), ("quantized", latency.quantized)):
+        spread = f"p90 {timings.p90_ms:.3f}, p99 {timings.p99_ms:.3f} ms; {counted(timings.runs, 'run')}, {on}"
+        yield f"latency {name}", f"{timings.p50_ms:.3f} ms", spread
+    ratio = latency.speedup
+    interval = f"[{ratio.low:.2f}, {ratio.high:.2f}] at 95 %, {counted(ratio.rounds, 'interleaved round')}"
+    noise = f"{100 * max(latency.float_network.drift, latency.quantized.drift):.0f} %"
+    yield "float time / quantized time", f"{ratio.value:.2f}", f"{interval}; half of them within {noise}"
+    yield "throughput", f"{latency.images_per_second:,.0f} images/s", f"{on}, at the median"
+
+
+def _resources(report: Report) -> Iterator[Row]:
+    if isinstance(used := report.resources, NotMeasured):
+        return
+    quantized, floating = used.quantized, used.float_network
+    on = f"float {1000 * floating.load_seconds:.1f} ms; in {runtime_title(used.runtime)}"
+    yield "load time", f"{1000 * quantized.load_seconds:.1f} ms", on
+    memory = f"float {floating.peak_memory_bytes / 2**20:.1f} MiB; beyond the runtime alone, batch {used.batch}"
+    yield "peak memory", f"{quantized.peak_memory_bytes / 2**20:.1f} MiB", memory
+
+
+def _files(report: Report) -> Iterator[Row]:
+    files = report.files
+    size = f"float {files.float_network.bytes:,} bytes; quantized / float = {files.size_ratio:.3f}"
+    yield "file size", f"{files.quantized.bytes:,} bytes", size
+
+
+def _percent(proportion: Proportion) -> str:
+    return f"{100 * proportion.value:.2f} %"
+
+
+def _interval(proportion: Proportion) -> str:
+    return f"[{100 * proportion.low:.2f}, {100 * proportion.high:.2f}] at 95 %"
+
+
+def _missing(what: str, section: NotMeasured) -> Row:
+    return what, "not measured", section.reason
+
+
+def _budget(report: Report) -> Iterator[Row]:
+    if (budget := report.budget) is not None and report.recipe is not None and report.calibration is not None:
+        used = report.recipe.used
+        chosen = [counted(report.calibration.images, "image")]
+        if used["data"]["method"].startswith("gdfq"):
+            chosen.append(f"{counted(used['data']['generator']['steps'], 'step')} of the generator")
+        finetune = used["tuning"]["finetune"]
+        chosen.append(f"{counted(0 if finetune is None else finetune['steps'], 'step')} of fine-tuning")
+        limits = "the recipe's section budget says what more time may buy"
+        yield "budget", f"{budget.spent:,.0f} of {budget.seconds:,.0f} s", f"{', '.join(chosen)}; {limits}"
+
+
+def _mixed_bits(report: Report) -> Iterator[Row]:
+    if (mixed := report.mixed_bits) is not None:
+        names = ", ".join(mixed.raised[:5]) + (", ..." if len(mixed.raised) > 5 else "")
+        value = f"{len(mixed.raised)} of {counted(len(mixed.sensitivity) or len(mixed.raised), 'layer')}"
+        yield "mixed bits", value, f"raised, weights +{100 * mixed.growth:.1f} %: {names or 'none fits'}"
+
+
+def _findings(report: Report) -> Iterator[Row]:
+    """One row a rule, however many nodes break it."""
+    if isinstance(findings := report.findings, NotMeasured):
+        yield _missing("rules", findings)
+        return
+    broken: dict[tuple[str, str], list[str]] = {}
+    for finding in findings:
+        broken.setdefault((finding.rule, finding.consequence), []).append(finding.message)
+    for (rule, consequence), messages in [*broken.items()][:_RULES]:
+        more = f"; {len(messages) - 1} more like it" if len(messages) > 1 else ""
+        yield f"rule {rule}", consequence, f"{messages[0]}{more}"
+    if (more_rules := len(broken) - _RULES) > 0:
+        yield "rules", f"{more_rules} more", "gdfq-export inspect lists all that are broken"
+
+
+def _gates(report: Report) -> Iterator[Row]:
+    for gate in report.gates:
+        limit = "" if gate.limit is True else f" {gate.limit}"
+        yield f"gate {gate.name}{limit}", gate.verdict.upper(), gate.message

@@ -1,8 +1,0 @@
-"""plan + tuned parameters -> ONNX with Q/DQ."""
-
-from __future__ import annotations
-
-from gdfq_export.writer.writer import write_onnx
-from gdfq_export.writer.written_graph import dequantized_name, scale_name
-
-__all__ = ["dequantized_name", "scale_name", "write_onnx"]

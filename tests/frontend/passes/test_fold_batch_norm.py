@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gdfq_export.frontend.passes.canonical import canonicalize
+from gdfq_export.frontend.passes.fold_batch_norm import fold_batch_norm
+from tests import tiny_graph
+from tests.frontend.passes.equivalence import assert_same_outputs, operators
+
+
+def _norm(random: np.random.Generator, channels: int, suffix: str = "") -> dict[str, np.ndarray]:
+    return {
+        f"gamma{suffix}": random.normal(size=channels).astype(np.float32),
+        f"beta{suffix}": random.normal(size=channels).astype(np.float32),
+        f"mean{suffix}": random.normal(size=channels).astype(np.float32),
+        f"var{suffix}": random.uniform(0.1, 4.0, channels).astype(np.float32),
+    }
+
+
+@settings(max_examples=30)
+@given(
+    group=st.sampled_from([1, 2, 4]),
+    multiplier=st.integers(1, 3),
+    bias=st.booleans(),
+    epsilon=st.sampled_from([1e-5, 1e-3]),
+    seed=st.integers(0, 2**16),
+)
+def test_folded_convolution_computes_the_same(
+    group: int, multiplier: int, bias: bool, epsilon: float, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    channels = group * multiplier
+    constants = {"w": random.normal(size=(channels, 4 // group, 3, 3)).astype(np.float32), **_norm(random, channels)}
+    if bias:
+        constants["b"] = random.normal(size=channels).astype(np.float32)
+    proto = tiny_graph.model(
+        nodes=[
+            ("Conv", ["x", "w", *(["b"] if bias else [])], ["c"], {"group": group}),
+            ("BatchNormalization", ["c", "gamma", "beta", "mean", "var"], ["n"], {"epsilon": epsilon}),
+            ("Relu", ["n"], ["y"]),
+        ],
+        inputs={"x": ("batch", 4, 6, 6)},
+        outputs=["y"],
+        initializers=constants,
+    )
+    model = ir.from_proto(proto)
+    folded = fold_batch_norm(model)
+    assert operators(folded.model) == ["Conv", "Relu"]
+    assert folded.model.graph[0].outputs[0].name == "n"
+    assert list(folded.statistics) == ["n"]
+    np.testing.assert_array_equal(folded.statistics["n"].mean, constants["beta"])
+    np.testing.assert_array_equal(folded.statistics["n"].std, np.abs(constants["gamma"]))
+    assert folded.statistics["n"].std.dtype == np.float32
+    assert_same_outputs(proto, folded.model, seed=seed)
+
+
+def test_input_model_is_not_modified() -> None:
+    random = np.random.default_rng(0)
+    model = tiny_graph.graph(
+        nodes=[
+            ("Conv", ["x", "w"], ["c"]),
+            ("BatchNormalization", ["c", "gamma", "beta", "mean", "var"], ["y"]),
+        ],
+        inputs={"x": ("batch", 3, 4, 4)},
+        outputs=["y"],
+        initializers={"w": random.normal(size=(2, 3, 1, 1)).astype(np.float32), **_norm(random, 2)},
+    )
+    before = ir.to_proto(model).SerializeToString(deterministic=True)
+    folded = fold_batch_norm(model)
+    assert ir.to_proto(model).SerializeToString(deterministic=True) == before
+    assert [value.name for value in folded.model.graph.outputs] == ["y"]
+
+
+def test_gemm_absorbs_batch_norm_of_rank_2() -> None:
+    random = np.random.default_rng(0)
+    proto = tiny_graph.model(
+        nodes=[
+            ("Flatten", ["x"], ["f"]),
+            ("Gemm", ["f", "w"], ["g"], {"transB": 1}),
+            ("BatchNormalization", ["g", "gamma", "beta", "mean", "var"], ["y"]),
+        ],
+        inputs={"x": ("batch", 3, 2, 2)},
+        outputs=["y"],
+        initializers={"w": random.normal(size=(5, 12)).astype(np.float32), **_norm(random, 5)},
+    )
+    folded = fold_batch_norm(ir.from_proto(proto))
+    assert operators(folded.model) == ["Flatten", "Gemm"]
+    assert_same_outputs(proto, folded.model)
+
+
+def test_batch_norm_without_a_layer_becomes_depthwise_or_mul_add() -> None:
+    random = np.random.default_rng(0)
+    proto = tiny_graph.model(
+        nodes=[
+            ("BatchNormalization", ["x", "gamma", "beta", "mean", "var"], ["first"]),
+            ("Conv", ["first", "w"], ["c"]),
+            ("BatchNormalization", ["c", "gamma", "beta", "mean", "var"], ["second"]),
+            ("Add", ["c", "second"], ["sum"]),
+            ("GlobalAveragePool", ["sum"], ["g"]),
+            ("Flatten", ["g"], ["f"]),
+            ("BatchNormalization", ["f", "gamma", "beta", "mean", "var"], ["y"]),
+        ],
+        inputs={"x": ("batch", 3, 4, 4)},
+        outputs=["y"],
+        initializers={"w": random.normal(size=(3, 3, 1, 1)).astype(np.float32), **_norm(random, 3)},
+    )
+    folded = fold_batch_norm(ir.from_proto(proto))
+    wanted = ["Conv", "Conv", "Conv", "Add", "GlobalAveragePool", "Flatten", "Mul", "Add"]
+    assert operators(folded.model) == wanted
+    assert folded.model.graph[0].attributes.get_int("group") == 3
+    assert folded.statistics.keys() == {"first", "second", "y"}
+    assert_same_outputs(proto, folded.model)
+
+
+def test_two_batch_norms_in_a_row_leave_the_last_statistics() -> None:
+    random = np.random.default_rng(0)
+    proto = tiny_graph.model(
+        nodes=[
+            ("Conv", ["x", "w"], ["c"]),
+            ("BatchNormalization", ["c", "gamma", "beta", "mean", "var"], ["n"]),
+            ("BatchNormalization", ["n", "gamma2", "beta2", "mean2", "var2"], ["y"]),
+        ],
+        inputs={"x": ("batch", 3, 4, 4)},
+        outputs=["y"],
+        initializers={
+            "w": random.normal(size=(3, 3, 1, 1)).astype(np.float32),
+            **_norm(random, 3),
+            **_norm(random, 3, "2"),
+        },
+    )
+    folded = fold_batch_norm(ir.from_proto(proto))
+    assert operators(folded.model) == ["Conv"]
+    assert list(folded.statistics) == ["y"]
+    assert_same_outputs(proto, folded.model)
+
+
+def test_layers_that_share_weights_own_them_afterwards() -> None:
+    random = np.random.default_rng(0)
+    proto = tiny_graph.model(
+        nodes=[
+            ("Conv", ["x", "w", "b"], ["c"]),
+            ("BatchNormalization", ["c", "gamma", "beta", "mean", "var"], ["n"]),
+            ("Conv", ["n", "w", "b"], ["y"]),
+        ],
+        inputs={"x": ("batch", 3, 4, 4)},
+        outputs=["y"],
+        initializers={
+            "w": random.normal(size=(3, 3, 1, 1)).astype(np.float32),
+            "b": random.normal(size=3).astype(np.float32),
+            **_norm(random, 3),
+        },
+    )
+    folded = fold_batch_norm(ir.from_proto(proto))
+    first, second = folded.model.graph
+    assert {value.name for value in first.inputs[1:]}.isdisjoint({value.name for value in second.inputs[1:]})
+    assert_same_outputs(proto, folded.model)
+
+
+@pytest.mark.parametrize("name", ["cifar10_resnet20_cy", "cifar10_resnet50", "cifar10_mobilenetv2"])
+def test_real_networks(evaluation_data: Path, name: str) -> None:
+    proto = onnx.load(evaluation_data / "models" / f"{name}.onnx")
+    folded = fold_batch_norm(canonicalize(proto, name))
+    values = {value.name for node in folded.model.graph for value in node.outputs}
+    assert "BatchNormalization" not in operators(folded.model)
+    assert folded.statistics.keys() <= values
+    assert_same_outputs(proto, folded.model, tolerance=2e-5)

@@ -1,0 +1,259 @@
+"""Every network that cannot be used is told why in one sentence: what, where, what to do."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from gdfq_export.errors import InputError
+from gdfq_export.frontend.sources import load_model
+from gdfq_export.frontend.sources.onnx_file import read_onnx
+from tests import tiny_graph
+from tests.frontend.sources import networks
+
+
+def _fails(model: object, *parts: str, **options: object) -> str:
+    with pytest.raises(InputError) as caught:
+        load_model(model, **options)  # type: ignore[arg-type]
+    message = str(caught.value)
+    assert caught.value.exit_code == 2
+    assert "\n" not in message and len(message) < 900
+    for part in parts:
+        assert part in message
+    return message
+
+
+def _retyped(kind: type) -> onnx.ModelProto:
+    proto = networks.classifier()
+    for tensor in proto.graph.initializer:
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(kind), tensor.name))
+    return proto
+
+
+def _with_weight(name: str, value: float) -> onnx.ModelProto:
+    proto = networks.classifier()
+    for tensor in proto.graph.initializer:
+        if tensor.name == name:
+            array = numpy_helper.to_array(tensor).copy()
+            array.flat[0] = value
+            tensor.CopyFrom(numpy_helper.from_array(array, name))
+    return proto
+
+
+def _quantized() -> onnx.ModelProto:
+    nodes = [("QuantizeLinear", ["x", "s", "z"], ["q"]), ("DequantizeLinear", ["q", "s", "z"], ["y"])]
+    constants = {"s": np.float32(1), "z": np.uint8(0)}
+    return tiny_graph.model(nodes=nodes, inputs={"x": ("n", 3, 8, 8)}, outputs=["y"], initializers=constants)
+
+
+def _two_outputs() -> onnx.ModelProto:
+    proto = networks.classifier()
+    proto.graph.output.append(helper.make_tensor_value_info("g", TensorProto.FLOAT, ["batch", 4, 1, 1]))
+    return proto
+
+
+def _two_inputs() -> onnx.ModelProto:
+    return tiny_graph.model(
+        nodes=[("Add", ["x", "z"], ["a"]), ("Flatten", ["a"], ["y"])],
+        inputs={"x": ("n", 3, 8, 8), "z": ("n", 3, 8, 8)},
+        outputs=["y"],
+    )
+
+
+def _graph(*nodes: tiny_graph.Node, shape: tuple[int | str, ...] = ("n", 3, 8, 8)) -> onnx.ModelProto:
+    return tiny_graph.model(nodes=nodes, inputs={"x": shape}, outputs=["y"])
+
+
+def _double_input() -> onnx.ModelProto:
+    proto = _graph(("Flatten", ["x"], ["y"]))
+    for value in (*proto.graph.input, *proto.graph.output):
+        value.type.tensor_type.elem_type = TensorProto.DOUBLE
+    return proto
+
+
+def _old() -> onnx.ModelProto:
+    proto = networks.classifier(opset=11)
+    proto.opset_import[0].version = 9
+    return proto
+
+
+def _custom_operator() -> onnx.ModelProto:
+    proto = networks.classifier()
+    proto.graph.node[2].domain = "com.vendor"
+    return proto
+
+
+def _training_mode() -> onnx.ModelProto:
+    proto = networks.classifier()
+    proto.graph.node[1].attribute.append(helper.make_attribute("training_mode", 1))
+    return proto
+
+
+def _invalid() -> onnx.ModelProto:
+    proto = networks.classifier()
+    proto.graph.node[2].input[0] = "nobody"
+    return proto
+
+
+@pytest.mark.parametrize(
+    ("make", "parts"),
+    [
+        (_old, ["opset 9", "11 and later"]),
+        (_quantized, ["already quantized", "QuantizeLinear"]),
+        (_two_outputs, ["2 outputs (y, g)"]),
+        (_two_inputs, ["2 inputs (x, z)"]),
+        (lambda: _graph(("Relu", ["x"], ["y"])), ["not a classifier", "[n, 3, 8, 8]"]),
+        (lambda: _graph(("ReduceMean", ["x"], ["y"])), ["not a classifier"]),
+        (lambda: _graph(("Relu", ["x"], ["y"]), shape=("n", 10)), ["['n', 10]", "takes images"]),
+        (lambda: _graph(("Flatten", ["x"], ["y"]), shape=("n", 1, 1, 1)), ["at least 2 classes"]),
+        (lambda: _graph(("Flatten", ["x"], ["y"]), shape=("n", 3, "h", 8)), ["--input-shape C,H,W"]),
+        (_double_input, ["is double, not float32"]),
+        (lambda: _retyped(np.float16), ["float16, not float32", "the weight w "]),
+        (lambda: _retyped(np.float64), ["double, not float32"]),
+        (lambda: _with_weight("w2", np.nan), ["the weight w2", "NaN or infinity in 1 of 20 values"]),
+        (lambda: _with_weight("gamma", np.inf), ["the weight gamma"]),
+        (_custom_operator, ["com.vendor.Relu", "Relu_r"]),
+        (_training_mode, ["training mode", "eval()"]),
+        (_invalid, ["not a valid ONNX model", "nobody"]),
+        (lambda: _graph(("Flatten", ["x"], ["f"]), ("Einsum", ["f"], ["y"], {"equation": "ij->ij"})), ["Einsum"]),
+    ],
+)
+def test_onnx_that_is_no_float_classifier(
+    tmp_path: Path, make: Callable[[], onnx.ModelProto], parts: list[str]
+) -> None:
+    _fails(networks.saved(tmp_path, make()), *parts)
+
+
+def test_missing_file_folder_and_suffix(tmp_path: Path) -> None:
+    _fails(tmp_path / "none.onnx", "none.onnx does not exist")
+    _fails("no_such_thing", "no_such_thing does not exist", "package.module:callable")
+    (tmp_path / "folder.onnx").mkdir()
+    _fails(tmp_path / "folder.onnx", "is a folder")
+    (tmp_path / "net.pth").write_bytes(b"x")
+    _fails(tmp_path / "net.pth", ".pth", ".onnx or .pt2")
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.3, 0.9, 0.999])
+def test_cut_onnx(tmp_path: Path, keep: float) -> None:
+    path = networks.saved(tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * keep)])
+    _fails(path, str(path), "again")
+
+
+def test_garbage_onnx(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(b"<html>not found</html>" * 20)
+    _fails(path, "no ONNX model")
+
+
+def test_what_is_no_file_and_what_stands_for_one(tmp_path: Path) -> None:
+    for path, words in ((tmp_path / "no.onnx", "does not exist"), (tmp_path, "is a folder")):
+        with pytest.raises(InputError, match=words):
+            read_onnx(path)
+    pointer = tmp_path / "net.onnx"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 2510036\n")
+    _fails(pointer, "pointer of Git LFS", "git lfs pull")
+
+
+def test_external_data(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    onnx.save(networks.classifier(), path, save_as_external_data=True, location="net.data", size_threshold=0)
+    assert load_model(path).num_classes == 5
+    content = (tmp_path / "net.data").read_bytes()
+    (tmp_path / "net.data").write_bytes(content[:50])
+    _fails(path, "net.data", "cut short")
+    (tmp_path / "net.data").unlink()
+    _fails(path, "net.data", "does not exist")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a program", b"PK\x03\x04 cut"])
+def test_damaged_pt2(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "net.pt2"
+    path.write_bytes(content)
+    _fails(path, "net.pt2 cannot be read", "torch.export.save")
+
+
+def test_cut_pt2(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt2"
+    torch.export.save(torch.export.export(networks.SmallNet().eval(), (torch.zeros(2, 3, 8, 8),)), path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    _fails(path, "net.pt2 cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "parts"),
+    [
+        ("{", ["net.json", "JSON"]),
+        ("[]", ["net.json"]),
+        ('{"input": [3, 8]}', ["the key input"]),
+        ('{"input": [3, 8, 0]}', ["the key input.2"]),
+        ('{"classes": "many"}', ["the key classes"]),
+        ('{"classes": 7}', ["7 classes", "has 5"]),
+        ('{"input": [3, 9, 9]}', ["net.json", "[3, 9, 9]", "['batch', 3, 8, 8]"]),
+        ('{"preprocess": {"means": 1}}', ["preprocess.means"]),
+        ('{"preprocess": {"scale": -1}}', ["preprocess.scale"]),
+        ('{"preprocess": {"mean": [1, 2]}}', ["net.json", "3 channels"]),
+        ('{"preprocess": {"std": [1, 0, 1]}}', ["std", "positive"]),
+    ],
+)
+def test_bad_sidecar(tmp_path: Path, sidecar: str, parts: list[str]) -> None:
+    _fails(networks.saved(tmp_path, sidecar=sidecar), *parts)
+
+
+def test_bad_flags(tmp_path: Path) -> None:
+    path = networks.saved(tmp_path, sidecar=json.dumps({"input": [3, 8, 8]}))
+    _fails(path, "[3, 8] from the command line", input_shape=(3, 8))
+    _fails(path, "[1, 8, 8]", "['batch', 3, 8, 8]", input_shape=(1, 8, 8))
+    _fails(path, "scale is 0", "the command line", scale=0.0)
+    _fails(path, "3 channels", mean=(0.1, 0.2))
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("no_such_module:make", ["cannot import no_such_module"]),
+        ("tests.frontend.sources.networks:nothing", ["has no nothing"]),
+        ("tests.frontend.sources.networks:make_number", ["returned a int"]),
+        ("tests.frontend.sources.networks:make_with_argument", ["without arguments failed"]),
+        ("tests.frontend.sources.networks:broken", ["ValueError: weights are elsewhere"]),
+        ("tests.frontend.sources.networks:NOT_CALLABLE", ["not a callable"]),
+        ("tests.frontend.sources.networks:Untraceable", ["torch.export cannot trace", "no such thing"]),
+    ],
+)
+def test_bad_callable(name: str, parts: list[str]) -> None:
+    _fails(name, *parts, input_shape=(3, 8, 8))
+
+
+def test_module_that_takes_another_shape_or_type() -> None:
+    _fails(networks.SmallNet(), "cannot trace", "[1, 8, 8]", input_shape=(1, 8, 8))
+    _fails(networks.SmallNet().double(), "conv1.weight", "float64, not float32", input_shape=(3, 8, 8))
+    _fails(networks.BatchOfTwo(mixed=True), "batch", input_shape=(3, 8, 8))
+
+
+def test_zoo_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    _fails("timm:resnet18", "package timm", "gdfq-export[zoo]")
+
+
+def test_zoo_whose_download_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = types.ModuleType("pytorchcv.model_provider")
+
+    def refuse(name: str, pretrained: bool) -> None:
+        assert pretrained
+        raise OSError("no route\nto host")
+
+    provider.get_model = refuse  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pytorchcv", types.ModuleType("pytorchcv"))
+    monkeypatch.setitem(sys.modules, "pytorchcv.model_provider", provider)
+    _fails("pytorchcv:resnet18", "pytorchcv:resnet18", "trained weights", "no route to host", "internet")

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gdfq_export.errors import InputError
+from gdfq_export.jobs.verify.measure_onnx import Verification, run_verification
+from gdfq_export.metrics.accuracy import Accuracy, LabelledImages
+from gdfq_export.metrics.agreement import Agreement
+from gdfq_export.metrics.latency import Latency
+from gdfq_export.metrics.layer_error import LayerErrors
+from gdfq_export.metrics.not_measured import NotMeasured
+from gdfq_export.metrics.parity import ParityResult
+from gdfq_export.support.progress import SilentProgress
+from tests import tiny_graph
+from tests.jobs.verify.quantized_classifier import classifier, images
+
+
+def test_every_section_is_measured() -> None:
+    network, progress = classifier(), SilentProgress()
+    float_bytes = network.float_network().SerializeToString()
+    pictures = images(300)
+    labels = network.integers(pictures)["logits"].argmax(axis=1)
+    result = run_verification(
+        float_bytes,
+        network.quantized().SerializeToString(),
+        images=pictures,
+        source="noise",
+        expected=network.integers,
+        parity_images=pictures[:40],
+        labelled=LabelledImages(images=pictures, labels=labels, source="answers"),
+        latency_seconds=0.01,
+        progress=progress,
+    )
+    assert result.agreement.images == 300
+    assert 0.9 < result.agreement.top1.value <= 1.0
+    assert isinstance(result.accuracy, Accuracy)
+    assert result.accuracy.top1.quantized.count == 300
+    assert isinstance(result.parity, ParityResult)
+    assert (result.parity.exact, result.parity.images) == (True, 40)
+    assert result.coverage.ratio == 1.0
+    assert isinstance(result.layers, LayerErrors) and (result.layers.images, result.layers.worst) == (64, None)
+    assert [(weights.node, weights.scales) for weights in result.weights] == [("Conv_conv", 5), ("Gemm_logits", 4)]
+    assert isinstance(result.latency, Latency)
+    assert (result.latency.batch, result.latency.threads, result.latency.speedup.rounds >= 20) == (1, 1, True)
+    assert list(progress.seconds) == ["agreement", "accuracy", "coverage", "parity", "layers", "latency"]
+
+
+def unlabelled(count: int, **options: Any) -> Verification:
+    network = classifier()
+    files = (network.float_network().SerializeToString(), network.quantized().SerializeToString())
+    return run_verification(*files, images=images(count), source="noise", latency_seconds=0, **options)
+
+
+def test_what_was_not_asked_for_says_why() -> None:
+    result = unlabelled(8)
+    assert isinstance(result.accuracy, NotMeasured)
+    assert result.accuracy.reason.startswith("no labelled images were given; name them with --data")
+    assert result.parity == NotMeasured(reason="this file has no simulation to compare with")
+    assert result.latency == NotMeasured(reason="no time was given to it; give --latency-seconds")
+    assert result.resources == NotMeasured(reason="gdfq-export verify measures load time and memory")
+
+
+def test_where_integers_are_not_known_to_the_bit_answers_are_compared() -> None:
+    result = unlabelled(40, expected=classifier().integers, exact=False)
+    assert (
+        isinstance(result.parity, NotMeasured)
+        and "answers are compared with the simulated ones instead" in result.parity.reason
+    )
+    assert isinstance(result.simulation, Agreement)
+    assert (result.simulation.top1.value, result.simulation.max_abs_logit_error) == (1.0, 0.0)
+
+
+def test_softmax_outputs_are_compared_as_probabilities() -> None:
+    def softmax(gain: float) -> bytes:
+        model = tiny_graph.model(
+            nodes=[("Mul", ["x", "gain"], ["m"]), ("Flatten", ["m"], ["f"]), ("Softmax", ["f"], ["y"])],
+            inputs={"x": ("batch", 1, 2, 2)},
+            outputs=["y"],
+            initializers={"gain": np.float32(gain)},
+        )
+        return model.SerializeToString()
+
+    pictures = np.random.default_rng(0).normal(size=(20, 1, 2, 2)).astype(np.float32)
+    flat = pictures.reshape(20, 4).astype(np.float64)
+
+    def log_softmax(values: np.ndarray) -> np.ndarray:
+        return values - np.log(np.exp(values).sum(axis=1, keepdims=True))
+
+    p, q = log_softmax(flat), log_softmax(2 * flat)
+    result = run_verification(softmax(1.0), softmax(2.0), images=pictures, source="noise", latency_seconds=0)
+    assert result.agreement.kl_mean_nats == pytest.approx((np.exp(p) * (p - q)).sum(axis=1).mean(), rel=1e-4)
+
+
+def test_files_of_different_networks_are_refused() -> None:
+    other = tiny_graph.model(nodes=[("Flatten", ["image"], ["y"])], inputs={"image": ("batch", 2, 3, 3)}, outputs=["y"])
+    with pytest.raises(InputError, match=r"\[5, 18\] \(float\) and \[5, 4\] \(quantized\)"):
+        run_verification(
+            other.SerializeToString(),
+            classifier().quantized().SerializeToString(),
+            images=images(5),
+            source="noise",
+            latency_seconds=0,
+        )

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import helper, numpy_helper
+
+from gdfq_export.errors import InternalError
+from gdfq_export.metrics.parity import parity, quantized_activations
+from tests.jobs.verify.quantized_classifier import classifier, images
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**16), count=st.integers(1, 40), batch=st.integers(1, 16))
+def test_numpy_integers_equal_the_runtime_to_the_bit(seed: int, count: int, batch: int) -> None:
+    network = classifier(seed)
+    result = parity(network.quantized(), network.integers, images(count, seed), batch)
+    assert result.exact
+    assert result.images == count
+    assert result.elements == count * (18 + 5 + 5 + 4)
+    assert [tensor.name for tensor in result.tensors] == [
+        "image_quantized",
+        "hidden_quantized",
+        "flat_quantized",
+        "logits",
+    ]
+
+
+@pytest.mark.parametrize(("tensor", "step"), [("image_quantized", 1), ("hidden_quantized", 3)])
+def test_one_planted_integer_in_the_last_batch_is_caught(tensor: str, step: int) -> None:
+    network = classifier()
+    seen = 0
+
+    def planted(part: np.ndarray) -> dict[str, np.ndarray]:
+        nonlocal seen
+        seen += len(part)
+        tensors = network.integers(part)
+        if seen == 21:
+            value = int(tensors[tensor].flat[-1])
+            tensors[tensor].flat[-1] = value + step if value < 128 else value - step
+        return tensors
+
+    result = parity(network.quantized(), planted, images(21), batch=8, source="noise")
+    assert not result.exact
+    assert (result.differing, result.logits_differing, result.first_differing) == (1, 0, tensor)
+    assert {count.name: count.max_step for count in result.tensors if count.differing} == {tensor: step}
+
+
+def test_a_logit_one_bit_off_is_caught() -> None:
+    network = classifier()
+
+    def planted(part: np.ndarray) -> dict[str, np.ndarray]:
+        tensors = network.integers(part)
+        tensors["logits"][0, 0] = np.nextafter(tensors["logits"][0, 0], np.float32(np.inf))
+        return tensors
+
+    result = parity(network.quantized(), planted, images(4), batch=4)
+    assert (result.exact, result.logits_differing, result.first_differing) == (False, 1, "logits")
+
+
+def test_a_quantized_tensor_that_nobody_simulated_is_not_exact() -> None:
+    network = classifier()
+
+    def forgetful(part: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: value for name, value in network.integers(part).items() if name != "hidden_quantized"}
+
+    result = parity(network.quantized(), forgetful, images(4), batch=4)
+    assert (result.exact, result.differing, result.unchecked) == (False, 0, ("hidden_quantized",))
+
+
+def test_weights_quantized_in_the_graph_are_not_activations_and_equal_quantizers_are_one() -> None:
+    file = classifier().quantized()
+    weight, image = (next(n for n in file.graph.node if n.input[0] == name) for name in ("conv_q", "image"))
+    floats = numpy_helper.from_array(np.ones((5, 2, 3, 3), np.float32), "floats")
+    file.graph.initializer.append(floats)
+    file.graph.node.insert(0, helper.make_node("QuantizeLinear", ["floats", *weight.input[1:]], ["codes"], axis=0))
+    weight.input[0] = "codes"
+    again = [
+        helper.make_node("QuantizeLinear", list(image.input), ["again"]),
+        helper.make_node("DequantizeLinear", ["again", *image.input[1:]], ["again_dequantized"]),
+    ]
+    file.graph.node.extend(again)
+    assert quantized_activations(file) == ("image_quantized", "hidden_quantized", "flat_quantized")
+
+
+def test_weights_are_not_activations() -> None:
+    assert quantized_activations(classifier().quantized()) == ("image_quantized", "hidden_quantized", "flat_quantized")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda tensors: tensors | {"ghost_quantized": tensors["image_quantized"]},
+            "names ghost_quantized, which the file",
+        ),
+        (
+            lambda tensors: tensors | {"image_quantized": tensors["image_quantized"][:, :1]},
+            "'image_quantized' is uint8",
+        ),
+        (
+            lambda tensors: tensors | {"image_quantized": tensors["image_quantized"].astype(np.int8)},
+            "int8.* in the simul",
+        ),
+        (lambda tensors: {"image_quantized": tensors["image_quantized"]}, "does not return the file's output 'logits'"),
+    ],
+)
+def test_a_simulation_of_another_file_is_refused(change, message: str) -> None:
+    network = classifier()
+    with pytest.raises(InternalError, match=message):
+        parity(network.quantized(), lambda part: change(network.integers(part)), images(3), batch=3)
+
+
+def test_progress_reaches_the_end() -> None:
+    network, steps = classifier(), []
+    parity(
+        network.quantized(),
+        network.integers,
+        images(10),
+        batch=4,
+        on_step=lambda done, total, facts: steps.append((done, total)),
+    )
+    assert steps == [(4, 10), (8, 10), (10, 10)]

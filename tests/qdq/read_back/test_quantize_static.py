@@ -1,0 +1,118 @@
+"""Files of ONNX Runtime's own quantizer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from gdfq_export.errors import InputError
+from gdfq_export.frontend.sources import load_model
+from gdfq_export.qdq.read_back import read_back
+from tests.qdq.read_back.drafted import noise, require_exact
+from tests.simulator.quantized import images_for
+from tests.simulator.random_network import networks
+
+UINT8 = {"activation_type": QuantType.QUInt8}
+
+
+class Images(CalibrationDataReader):
+    def __init__(self, name: str, images: np.ndarray) -> None:
+        self._rest = iter([{name: image[None]} for image in images])
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return next(self._rest, None)
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    logging.disable(logging.WARNING)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def quantized_static(
+    proto: onnx.ModelProto, images: np.ndarray, *, prepare: bool = True, **options: Any
+) -> onnx.ModelProto:
+    with TemporaryDirectory() as folder:
+        source, prepared, out = (Path(folder) / name for name in ("float.onnx", "prepared.onnx", "quantized.onnx"))
+        onnx.save(proto, source)
+        if prepare:
+            quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        reader = Images(proto.graph.input[0].name, images)
+        quantize_static(prepared if prepare else source, out, reader, **options)
+        return onnx.load(out)
+
+
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@given(
+    proto=networks(),
+    prepare=st.booleans(),
+    per_channel=st.booleans(),
+    weights=st.sampled_from([QuantType.QInt8, QuantType.QUInt8]),
+    symmetric=st.booleans(),
+)
+def test_every_integer_of_a_random_network_is_that_of_the_runtime(
+    proto: onnx.ModelProto, prepare: bool, per_channel: bool, weights: QuantType, symmetric: bool
+) -> None:
+    file = quantized_static(
+        proto,
+        images_for(proto, 6),
+        prepare=prepare,
+        per_channel=per_channel,
+        weight_type=weights,
+        extra_options={"ActivationSymmetric": symmetric},
+        **UINT8,
+    )
+    require_exact(file, images_for(proto, 6, seed=1))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"weight_type": QuantType.QUInt8},
+        {"per_channel": True, "extra_options": {"ActivationSymmetric": True}},
+        {"per_channel": True, "extra_options": {"DedicatedQDQPair": True}},
+        {"per_channel": True, "extra_options": {"AddQDQPairToWeight": True}},
+    ],
+    ids=["uint8 weights", "symmetric", "dedicated pairs", "float weights"],
+)
+def test_options_of_the_quantizer_are_understood(options: dict[str, Any], evaluation_data: Path) -> None:
+    model = load_model(evaluation_data / "models" / "cifar10_resnet20.onnx")
+    file = quantized_static(model.original, noise(model, 4), **UINT8, **options)
+    require_exact(file, noise(model, 16))
+
+
+@pytest.mark.parametrize(
+    "network",
+    ["cifar10_resnet20", "cifar10_mobilenetv2", "cifar10_shufflenet", "imagenet_mobilenetv1_025_224"],
+)
+def test_every_integer_of_a_real_network_is_that_of_the_runtime(network: str, evaluation_data: Path) -> None:
+    model = load_model(evaluation_data / "models" / f"{network}.onnx")
+    file = quantized_static(model.original, noise(model, 4), per_channel=True, **UINT8)
+    require_exact(file, noise(model, 8))
+
+
+def test_codes_have_the_names_of_the_file(evaluation_data: Path) -> None:
+    model = load_model(evaluation_data / "models" / "cifar10_resnet20.onnx")
+    file = quantized_static(model.original, noise(model, 4), **UINT8)
+    names = read_back(file).run(noise(model, 2)).keys()
+    assert "image_QuantizeLinear_Output" in names
+    assert names <= {name for node in file.graph.node for name in node.output}
+
+
+def test_int8_activations_are_refused(evaluation_data: Path) -> None:
+    model = load_model(evaluation_data / "models" / "cifar10_resnet20.onnx")
+    file = quantized_static(model.original, noise(model, 4), activation_type=QuantType.QInt8)
+    with pytest.raises(InputError, match=r"image_QuantizeLinear_Output is int8.*no exact simulation"):
+        read_back(file)

@@ -1,0 +1,93 @@
+"""Whole reports to look at: one that is measured on a tiny classifier, and one in which nothing was."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from typing import Any
+
+from gdfq_export.jobs.verify.measure_onnx import run_verification
+from gdfq_export.metrics.accuracy import LabelledImages
+from gdfq_export.metrics.not_measured import NotMeasured
+from gdfq_export.recipe import Recipe
+from gdfq_export.report.report import (
+    CalibrationFacts,
+    Curve,
+    FileFacts,
+    Files,
+    InputFacts,
+    RecipeFacts,
+    Report,
+    RuntimeFacts,
+)
+from gdfq_export.runtimes.environment.machine import Machine
+from tests.jobs.verify.quantized_classifier import classifier, images
+
+USED = Recipe(name="w8a8-ort-cpu").model_dump(mode="json")
+
+SECTIONS = ("accuracy", "agreement", "parity", "simulation", "coverage", "latency", "layers", "resources")
+"""What a report may say it has not measured."""
+
+
+@cache
+def make_report(*, labelled: bool) -> Report:
+    """A classifier that is quantized well, on 20 images, with labels or without."""
+    network, pictures = classifier(), images(20)
+    labels = network.integers(pictures)["logits"].argmax(axis=1)
+    measured = run_verification(
+        network.float_network().SerializeToString(),
+        network.quantized().SerializeToString(),
+        images=pictures,
+        source="noise",
+        expected=network.integers,
+        labelled=LabelledImages(images=pictures, labels=labels, source="a.npz") if labelled else None,
+        latency_seconds=0.01,
+    )
+    return Report(
+        command="quantize",
+        tool_version="0.0",
+        source="float.onnx",
+        files=Files(
+            float_network=FileFacts(name="float.onnx", bytes=400, sha256="ab"),
+            quantized=FileFacts(name="q.onnx", bytes=100, sha256="cd"),
+            size_ratio=0.25,
+        ),
+        input=InputFacts(shape=(2, 3, 3), scale=1.0, mean=(0.0, 0.0), std=(1.0, 1.0), classes=4),
+        recipe=RecipeFacts(name="w8a8-ort-cpu", target="ort-cpu", sha256="ef", used=USED),
+        seed=3,
+        calibration=CalibrationFacts(source="gdfq", images=1024, provenance={"steps": 5}),
+        accuracy=measured.accuracy,
+        agreement=measured.agreement,
+        parity=measured.parity,
+        simulation=measured.simulation,
+        coverage=measured.coverage,
+        latency=measured.latency,
+        layers=measured.layers,
+        weights=measured.weights,
+        resources=measured.resources,
+        findings=(),
+        seconds_by_phase={"calibration": 1.5, "latency": 0.25},
+        warnings=("BatchNorm is folded",),
+        machine=Machine(cpu="cpu", flags=("avx2",), cores=2, load_1min=None, system="Linux"),
+        versions={"python": "3.11"},
+        runtime=RuntimeFacts(name="onnxruntime", measured_in="onnxruntime", reason=None),
+        curves=(Curve(phase="train", figure="loss", total=2, steps=(1, 2), values=(0.5, 0.25)),),
+    )
+
+
+def bare_report() -> Report:
+    """A file that was found, and nothing measured on it."""
+    nothing: dict[str, Any] = dict.fromkeys(SECTIONS, NotMeasured(reason="because"))
+    return dataclasses.replace(
+        make_report(labelled=False),
+        command="verify",
+        recipe=None,
+        seed=None,
+        calibration=None,
+        weights=(),
+        seconds_by_phase={},
+        warnings=(),
+        runtime=None,
+        curves=(),
+        **nothing,
+    )

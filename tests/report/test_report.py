@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from gdfq_export.errors import InputError, InternalError
+from gdfq_export.metrics.accuracy import Accuracy
+from gdfq_export.metrics.not_measured import NotMeasured
+from gdfq_export.recipe import FineTune, Recipe, Tuning
+from gdfq_export.report.report import SCHEMA_VERSION, BudgetFacts, MixedBitsFacts, Report
+from gdfq_export.support.finding import Finding
+from gdfq_export.views.summary import summary_rows
+from tests.report.reports import make_report
+
+
+def test_json_holds_every_section_with_its_sample(tmp_path: Path) -> None:
+    report = make_report(labelled=True)
+    report.write(tmp_path / "report.json")
+    body = json.loads((tmp_path / "report.json").read_text())
+    assert body["schema_version"] == SCHEMA_VERSION
+    assert list(body)[1:-1] == [field.name for field in dataclasses.fields(Report)]
+    assert (body["accuracy"]["images"], body["accuracy"]["source"]) == (20, "a.npz")
+    assert body["accuracy"]["top1"]["quantized"]["count"] == 20
+    assert (body["agreement"]["images"], body["agreement"]["source"]) == (20, "noise")
+    assert body["parity"]["exact"] is True
+    assert body["latency"]["quantized"]["p50_ms"] > 0
+    assert body["calibration"]["provenance"] == {"steps": 5}
+    assert [layer["tensor"] for layer in body["layers"]["layers"]] == ["image", "hidden", "flat", "logits"]
+    assert body["weights"][0]["elements"] == 5 * 2 * 3 * 3
+    assert body["reasons"] == {
+        "accuracy.top5": "with 4 classes every answer is among the first five",
+        "simulation": "every integer is compared",
+        "resources": "gdfq-export verify measures load time and memory",
+    }
+    assert report.to_json() == report.to_json()
+
+
+def test_what_was_not_measured_is_null_with_its_reason() -> None:
+    body = json.loads(make_report(labelled=False).to_json())
+    assert body["accuracy"] is None
+    assert body["reasons"]["accuracy"].startswith("no labelled images were given; name them with --data, ")
+    assert body["reasons"]["simulation"] == "every integer is compared"
+
+
+def test_nan_never_reaches_a_report(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text("old")
+    report = dataclasses.replace(make_report(labelled=False), seconds_by_phase={"x": float("nan")})
+    with pytest.raises(InternalError, match=r"seconds_by_phase\.x is nan"):
+        report.write(path)
+    assert path.read_text() == "old"
+
+
+def test_a_missing_folder_is_a_plain_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        make_report(labelled=False).write(tmp_path / "none" / "report.json")
+
+
+def test_rows_show_values_with_units_and_samples() -> None:
+    report = make_report(labelled=True)
+    rows = {what: (value, note) for what, value, note in summary_rows(report)}
+    assert rows["top-1 quantized"][0] == "100.00 %"
+    assert rows["top-1 float"][1] == "20 images of a.npz"
+    assert rows["top-1 drop"][0].endswith(" pp")
+    assert rows["parity with the simulation"] == ("exact", "0 differ of 640 values in 4 tensors, 20 images of noise")
+    assert rows["integer compute"] == ("2 of 2", "in ONNX Runtime; float: none")
+    assert rows["file size"] == ("100 bytes", "float 400 bytes; quantized / float = 0.250")
+    assert "top-5 float" not in rows
+
+
+def test_rows_say_what_a_budget_and_mixed_bits_came_to() -> None:
+    report = make_report(labelled=False)
+    tuned = Recipe(name="x", tuning=Tuning(finetune=FineTune(steps=90))).model_dump(mode="json")
+    assert report.recipe is not None
+    report = dataclasses.replace(
+        report,
+        recipe=dataclasses.replace(report.recipe, used=tuned),
+        budget=BudgetFacts(seconds=3600, spent=41.2),
+        mixed_bits=MixedBitsFacts(sensitivity={"a": 0.5, "b": 0.1}, raised=["b"], growth=0.048),
+    )
+    rows = {what: (value, note) for what, value, note in summary_rows(report)}
+    value, note = rows["budget"]
+    assert value == "41 of 3,600 s"
+    assert note.startswith("1,024 images, 180 steps of the generator, 90 steps of fine-tuning; ")
+    assert rows["mixed bits"] == ("1 of 2 layers", "raised, weights +4.8 %: b")
+
+
+def test_one_row_says_how_many_nodes_break_a_rule() -> None:
+    broken = [("bias", "a"), ("scale", "b"), ("bias", "c"), ("bias", "d")]
+    findings = tuple(
+        Finding(rule=rule, node=node, consequence="wrong numbers", message=f"Conv {node}: {rule}")
+        for rule, node in broken
+    )
+    rows = [row for row in summary_rows(dataclasses.replace(make_report(labelled=False), findings=findings))]
+    assert [row for row in rows if row[0].startswith("rule")] == [
+        ("rule bias", "wrong numbers", "Conv a: bias; 2 more like it"),
+        ("rule scale", "wrong numbers", "Conv b: scale"),
+    ]
+
+
+def test_rows_say_why_there_is_no_figure() -> None:
+    nothing = NotMeasured(reason="because")
+    report = dataclasses.replace(
+        make_report(labelled=False), agreement=nothing, parity=nothing, coverage=nothing, latency=nothing
+    )
+    assert isinstance(report.accuracy, NotMeasured)
+    assert [row for row in summary_rows(report) if row[1] == "not measured"] == [
+        ("accuracy", "not measured", report.accuracy.reason),
+        *[
+            (what, "not measured", "because")
+            for what in ("agreement with float", "parity", "integer compute", "latency")
+        ],
+    ]
+    assert not isinstance(report.accuracy, Accuracy)

@@ -1,0 +1,56 @@
+"""Moments predict the error of a layer's output exactly, for convolutions of every shape and for products."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gdfq_export.tuning.reconstruction.second_moments import observe_layer
+from gdfq_export.tuning.reconstruction.weight_regression import refit_weights
+
+RANDOM = torch.Generator().manual_seed(0)
+SETTINGS = {"pads": (1, 0, 1, 2), "stride": (2, 1), "dilation": (1, 1), "groups": 2}
+
+
+def normal(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=RANDOM)
+
+
+def convolve(x: Tensor, weight: Tensor) -> Tensor:
+    return functional.conv2d(functional.pad(x, (0, 2, 1, 1)), weight, stride=(2, 1), groups=2)
+
+
+def test_moments_of_a_convolution_give_the_error_of_its_output() -> None:
+    x, weight, change = normal(3, 4, 7, 6), normal(6, 2, 3, 3), normal(6, 2, 3, 3)
+    moments = observe_layer(x, convolve(x, weight), weight, SETTINGS, RANDOM, centred=False)
+    rows = change.reshape(2, 3, -1).double()
+    predicted = torch.einsum("gok,gkl,gol->go", rows, moments.inputs, rows).flatten()
+    torch.testing.assert_close(
+        predicted.float(), convolve(x, change).square().mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_moments_of_a_matrix_product_about_the_mean() -> None:
+    x, change = normal(9, 4) + 3, normal(3, 4)
+    moments = observe_layer(x, x @ change.T, change, {}, RANDOM, centred=True)
+    rows = change.double()
+    variance = (x @ change.T).var(0, correction=0)
+    torch.testing.assert_close(((rows @ moments.inputs[0]) * rows).sum(1).float(), variance)
+    torch.testing.assert_close((rows * moments.products[0].T).sum(1).float(), variance)
+
+
+def test_the_fit_finds_the_weights_that_made_the_outputs() -> None:
+    x, weight, start = normal(20, 4, 7, 6), normal(6, 2, 3, 3), normal(6, 2, 3, 3)
+    moments = observe_layer(x, convolve(x, weight), start, SETTINGS, RANDOM, centred=False)
+    torch.testing.assert_close(refit_weights(start, moments, 1e-9), weight, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(refit_weights(start, moments, 1e9), start)
+
+
+def test_the_fit_undoes_what_happened_to_the_inputs() -> None:
+    x, weight = normal(400, 6), normal(3, 6)
+    seen = 0.7 * x + 0.1 * normal(400, 6)
+    moments = observe_layer(seen, x @ weight.T, weight, {}, RANDOM, centred=False)
+    fitted = refit_weights(weight, moments, 0.01)
+    errors = [float((seen @ each.T - x @ weight.T).square().mean()) for each in (weight, fitted)]
+    assert errors[1] < 0.4 * errors[0]
