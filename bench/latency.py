@@ -35,10 +35,10 @@ from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.metrics.coverage import measure_coverage
 from gdfq_export.metrics.latency import interleave_timers, summarize, versus
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.metrics.resources import peak_memory_bytes
 from gdfq_export.recipe import load_recipe
 from gdfq_export.runtimes import find_backend
+from gdfq_export.support.not_measured import NotMeasured
 
 RESULTS = FOLDER / "latency"
 PAGE = FOLDER.parent.parent / "docs" / "latency.md"

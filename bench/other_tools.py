@@ -29,14 +29,14 @@ from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.frontend.sources.onnx_file import read_onnx
 from gdfq_export.jobs.verify.verify_onnx import Judges, decide_all, verify_file
-from gdfq_export.metrics.accuracy import Accuracy
 from gdfq_export.metrics.coverage import Coverage
 from gdfq_export.metrics.latency import Latency
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.report.report import Report
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import SilentProgress
 from gdfq_export.targets import find_target
+from gdfq_export.tasks.classification.accuracy import Accuracy
 
 NETWORK = "cifar10_resnet20"
 PAGE = FOLDER.parent.parent / "docs" / "other-tools.md"

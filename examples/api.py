@@ -11,8 +11,8 @@ from gdfq_export.frontend.demo import held_out_set
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.jobs.quantize import quantize
 from gdfq_export.jobs.verify.verify_onnx import Judges, decide_all, target_of_file, verify_file
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.recipe import load_recipe
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import SilentProgress
 
 

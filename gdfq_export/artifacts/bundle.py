@@ -13,10 +13,10 @@ from calib.synthetic_set import SyntheticSet
 from gdfq_export.artifacts.bundled_engine import BundledEngine
 from gdfq_export.artifacts.manifest import MANIFEST, write_manifest
 from gdfq_export.frontend.float_model import FloatModel
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.report.report import Report
 from gdfq_export.support.files import atomic_folder
+from gdfq_export.support.not_measured import NotMeasured
 
 __all__ = ["write_bundle"]
 

@@ -14,7 +14,6 @@ from gdfq_export.jobs.image_source import ImageSource
 from gdfq_export.jobs.time_budget import Budget
 from gdfq_export.jobs.tune_network import TunedNetwork
 from gdfq_export.jobs.verify.measure_onnx import Verification
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.planning.placement import forewarnings
 from gdfq_export.recipe import Recipe, recipe_sha256
 from gdfq_export.report.report import (
@@ -33,6 +32,7 @@ from gdfq_export.report.target_choice import TargetChoice
 from gdfq_export.runtimes.choose import Measuring
 from gdfq_export.runtimes.environment.machine import this_machine, versions
 from gdfq_export.support.finding import Finding
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Course, Progress
 from gdfq_export.support.text import counted
 

@@ -23,7 +23,6 @@ from gdfq_export.jobs.time_budget import Budget
 from gdfq_export.jobs.tune_network import tune_network
 from gdfq_export.jobs.verify.measure_onnx import run_verification
 from gdfq_export.lint.check import check
-from gdfq_export.metrics.accuracy import LabelledImages
 from gdfq_export.planning.placement import forewarnings, plan_of
 from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.qdq.writer import write_onnx
@@ -37,6 +36,7 @@ from gdfq_export.simulator import IntegerSimulator
 from gdfq_export.support.files import atomic_output, require_writable
 from gdfq_export.support.progress import Progress
 from gdfq_export.targets import find_target
+from gdfq_export.tasks.classification.accuracy import LabelledImages
 
 __all__ = ["QuantizeResult", "forewarnings_of", "plan_only", "quantize", "synthesize"]
 

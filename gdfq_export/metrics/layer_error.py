@@ -23,10 +23,10 @@ import onnx
 
 from gdfq_export.errors import InputError
 from gdfq_export.metrics.histogram import Histogram
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.metrics.tensor_error import TensorError
 from gdfq_export.qdq.reader.activations import ActivationCodes, activation_codes, sources_of
 from gdfq_export.runtimes.base import Backend, Images
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Phase
 from gdfq_export.support.text import counted
 

@@ -14,8 +14,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.runtimes.base import Backend
+from gdfq_export.support.not_measured import NotMeasured
 
 __all__ = ["FileResources", "Resources", "measure_resources", "peak_memory_bytes"]
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 from gdfq_export.errors import InputError, InternalError
 from gdfq_export.metrics.latency import Latency
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.metrics.resources import FileResources
 from gdfq_export.report.baseline_file import read_baseline
 from gdfq_export.report.baseline_scores import Earlier, against, agreement_worse, missing, same_float, top1_worse
 from gdfq_export.report.gates import float_nodes
 from gdfq_export.report.report import Report
 from gdfq_export.report.verdict import Figure, GateResult, hold
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.text import counted
 
 __all__ = ["REGRESSIONS", "Regression", "parse_regression", "read_baseline", "regressions"]

@@ -12,11 +12,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from gdfq_export.metrics.not_measured import NotMeasured
-from gdfq_export.metrics.proportion import Proportion, unpaired_difference_interval
 from gdfq_export.report.gates import worst_layer
 from gdfq_export.report.report import Report
 from gdfq_export.report.verdict import Figure
+from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.support.proportion import Proportion, unpaired_difference_interval
 from gdfq_export.support.text import counted
 
 __all__ = ["Earlier", "against", "agreement_worse", "missing", "same_float", "top1_worse"]

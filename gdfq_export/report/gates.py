@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 
 from gdfq_export.errors import InternalError
 from gdfq_export.gates import GATES
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.report.report import Report
 from gdfq_export.report.verdict import Figure, GateResult, Verdict, hold
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.text import counted
 
 __all__ = ["GATES", "GateResult", "Verdict", "decide", "float_nodes", "worst_layer"]

@@ -14,12 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from gdfq_export.errors import InternalError
-from gdfq_export.metrics.accuracy import Accuracy
-from gdfq_export.metrics.agreement import Agreement
 from gdfq_export.metrics.coverage import Coverage
 from gdfq_export.metrics.latency import Latency
 from gdfq_export.metrics.layer_error import LayerErrors
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.metrics.resources import Resources
 from gdfq_export.metrics.weights import WeightCodes
@@ -28,6 +25,9 @@ from gdfq_export.report.verdict import GateResult
 from gdfq_export.runtimes.environment.machine import Machine
 from gdfq_export.support.files import atomic_output
 from gdfq_export.support.finding import Finding
+from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.tasks.classification.accuracy import Accuracy
+from gdfq_export.tasks.classification.agreement import Agreement
 
 __all__ = [
     "SCHEMA_VERSION",

@@ -10,8 +10,8 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from gdfq_export.errors import InternalError
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.report.report import SCHEMA_VERSION, Report
+from gdfq_export.support.not_measured import NotMeasured
 
 __all__ = ["DIALECT", "report_schema"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil, inf
 
-from gdfq_export.metrics.not_measured import NotMeasured
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.text import counted
 
 __all__ = ["Figure", "GateResult", "Verdict", "hold"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gdfq_export.metrics.coverage import Coverage
-from gdfq_export.metrics.not_measured import NotMeasured
-from gdfq_export.metrics.proportion import Proportion
 from gdfq_export.report.report import Report
 from gdfq_export.runtimes import runtime_title
 from gdfq_export.runtimes.base import HOST_CLOCK
+from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.support.proportion import Proportion
 from gdfq_export.support.text import counted
 
 __all__ = ["Row", "integer_row", "summary_rows"]

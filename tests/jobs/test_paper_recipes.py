@@ -11,10 +11,10 @@ from gdfq_export.frontend.demo import held_out_set
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.jobs import quantize as pipeline
-from gdfq_export.metrics.accuracy import Accuracy
 from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.recipe import PublishedGenerator, Verify, ZeroQ, load_recipe
 from gdfq_export.support.progress import SilentProgress
+from gdfq_export.tasks.classification.accuracy import Accuracy
 
 SHORT = {"published": PublishedGenerator(steps=8, batch=16), "zeroq": ZeroQ(steps=20)}
 QUICK = Verify(agreement_images=32, parity_images=32, latency_seconds=0)

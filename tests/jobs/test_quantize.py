@@ -16,10 +16,7 @@ from gdfq_export.frontend.demo.labelled import held_out_set
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.jobs import quantize as pipeline
-from gdfq_export.metrics.accuracy import Accuracy
-from gdfq_export.metrics.agreement import Agreement
 from gdfq_export.metrics.coverage import Coverage
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.recipe import (
     Bits,
@@ -37,7 +34,10 @@ from gdfq_export.recipe import (
 from gdfq_export.report.baseline import read_baseline
 from gdfq_export.report.schema import report_schema
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import SilentProgress
+from gdfq_export.tasks.classification.accuracy import Accuracy
+from gdfq_export.tasks.classification.agreement import Agreement
 
 RECIPE = Recipe(
     name="quick",

@@ -14,13 +14,13 @@ from onnx import load, numpy_helper
 from calib.samplers import RealSet
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.jobs import quantize as pipeline
-from gdfq_export.metrics.accuracy import Accuracy
-from gdfq_export.metrics.agreement import measure_agreement
 from gdfq_export.metrics.coverage import Coverage
 from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.support.progress import SilentProgress
+from gdfq_export.tasks.classification.accuracy import Accuracy
+from gdfq_export.tasks.classification.agreement import measure_agreement
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ from onnx import numpy_helper
 
 from gdfq_export.errors import InputError
 from gdfq_export.metrics.layer_error import LayerError, LayerErrors, _worst, measure_layers
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
+from gdfq_export.support.not_measured import NotMeasured
 from tests import tiny_graph
 from tests.jobs.verify.quantized_classifier import CLASSES, QuantizedClassifier, classifier, images
 

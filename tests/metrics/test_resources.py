@@ -6,9 +6,9 @@ import pytest
 
 from gdfq_export.errors import InputError
 from gdfq_export.metrics import resources
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.metrics.resources import Resources, measure_resources, peak_memory_bytes
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
+from gdfq_export.support.not_measured import NotMeasured
 from tests import tiny_graph
 
 MIB = 1 << 20

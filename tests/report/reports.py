@@ -7,8 +7,6 @@ from functools import cache
 from typing import Any
 
 from gdfq_export.jobs.verify.measure_onnx import run_verification
-from gdfq_export.metrics.accuracy import LabelledImages
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.recipe import Recipe
 from gdfq_export.report.report import (
     CalibrationFacts,
@@ -21,6 +19,8 @@ from gdfq_export.report.report import (
     RuntimeFacts,
 )
 from gdfq_export.runtimes.environment.machine import Machine
+from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.tasks.classification.accuracy import LabelledImages
 from tests.jobs.verify.quantized_classifier import classifier, images
 
 USED = Recipe(name="w8a8-ort-cpu").model_dump(mode="json")

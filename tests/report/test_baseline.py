@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdfq_export.errors import InputError, InternalError
-from gdfq_export.metrics.accuracy import Accuracy, TopK
 from gdfq_export.metrics.coverage import Coverage, NamedNode
 from gdfq_export.metrics.latency import Latency, RatioInterval
-from gdfq_export.metrics.not_measured import NotMeasured
-from gdfq_export.metrics.proportion import paired_difference_interval, proportion
 from gdfq_export.metrics.resources import FileResources, Resources
 from gdfq_export.report.baseline import REGRESSIONS, parse_regression, read_baseline, regressions
 from gdfq_export.report.report import FileFacts, Report
 from gdfq_export.report.verdict import GateResult, Verdict
+from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.support.proportion import paired_difference_interval, proportion
+from gdfq_export.tasks.classification.accuracy import Accuracy, TopK
 from tests.report.reports import bare_report, make_report
 
 USED = Resources(

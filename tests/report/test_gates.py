@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from gdfq_export.errors import InternalError
 from gdfq_export.gates import GATES, Gate
-from gdfq_export.metrics.accuracy import Accuracy, TopK
-from gdfq_export.metrics.agreement import Agreement
 from gdfq_export.metrics.coverage import Coverage, NamedNode
 from gdfq_export.metrics.latency import Latency, RatioInterval
 from gdfq_export.metrics.layer_error import LayerErrors
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.metrics.parity import ParityResult
-from gdfq_export.metrics.proportion import paired_difference_interval, proportion
 from gdfq_export.report.gates import decide
 from gdfq_export.report.report import Report
 from gdfq_export.report.verdict import GateResult, Verdict
 from gdfq_export.support.finding import Consequence, Finding
+from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.support.proportion import paired_difference_interval, proportion
+from gdfq_export.tasks.classification.accuracy import Accuracy, TopK
+from gdfq_export.tasks.classification.agreement import Agreement
 from tests.report.reports import bare_report, make_report
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from gdfq_export.errors import InputError, InternalError
-from gdfq_export.metrics.accuracy import Accuracy
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.recipe import FineTune, Recipe, Tuning
 from gdfq_export.report.report import SCHEMA_VERSION, BudgetFacts, MixedBitsFacts, Report
 from gdfq_export.support.finding import Finding
+from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.tasks.classification.accuracy import Accuracy
 from gdfq_export.views.summary import summary_rows
 from tests.report.reports import make_report
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.report.verdict import Figure, GateResult, Verdict, hold
+from gdfq_export.support.not_measured import NotMeasured
 
 NUMBERS = st.floats(-1e6, 1e6)
 

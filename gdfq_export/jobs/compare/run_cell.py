@@ -17,11 +17,11 @@ from gdfq_export.jobs import quantize as pipeline
 from gdfq_export.jobs.compare.cells import Cell, Measured, Score
 from gdfq_export.jobs.compare.methods import METHODS, BudgetUse
 from gdfq_export.jobs.compare.scored_images import ScoredImages
-from gdfq_export.metrics.accuracy import Accuracy
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.recipe import Recipe
 from gdfq_export.report.report import Report
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Progress
+from gdfq_export.tasks.classification.accuracy import Accuracy
 
 __all__ = ["MEASURING_PHASES", "run_cell"]
 

@@ -8,12 +8,12 @@ from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.image_source import ImageSource
-from gdfq_export.metrics.accuracy import Accuracy, LabelledImages
-from gdfq_export.metrics.not_measured import NotMeasured
-from gdfq_export.metrics.proportion import Proportion
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
 from gdfq_export.runtimes.base import Images
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Progress
+from gdfq_export.support.proportion import Proportion
+from gdfq_export.tasks.classification.accuracy import Accuracy, LabelledImages
 
 __all__ = ["Judges", "images_to_judge", "warnings_of_chance"]
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from gdfq_export.errors import BackendUnavailable
 from gdfq_export.jobs.verify.measure_onnx import Verification, run_both
-from gdfq_export.metrics.accuracy import Accuracy, LabelledImages, measure_accuracy
-from gdfq_export.metrics.agreement import measure_agreement
 from gdfq_export.metrics.coverage import Coverage, measure_coverage
 from gdfq_export.metrics.latency import Latency, time_both
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.metrics.resources import measure_resources
 from gdfq_export.runtimes.base import Backend, Images, Session
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Progress
+from gdfq_export.tasks.classification.accuracy import Accuracy, LabelledImages, measure_accuracy
+from gdfq_export.tasks.classification.agreement import measure_agreement
 
 __all__ = ["NO_PAIRS", "run_engine_verification"]
 

@@ -8,19 +8,19 @@ import numpy as np
 import onnx
 
 from gdfq_export.errors import BackendUnavailable, InputError
-from gdfq_export.metrics.accuracy import Accuracy, LabelledImages, measure_accuracy
-from gdfq_export.metrics.agreement import Agreement, measure_agreement
 from gdfq_export.metrics.coverage import Coverage, measure_coverage
 from gdfq_export.metrics.latency import Latency, time_both
 from gdfq_export.metrics.layer_error import LayerErrors, measure_layers
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.metrics.parity import Expected, ParityResult, parity
 from gdfq_export.metrics.resources import Resources, measure_resources
 from gdfq_export.metrics.weights import WeightCodes, weight_codes
 from gdfq_export.runtimes.base import Backend, Images, Logits, Session
 from gdfq_export.runtimes.environment.machine import usable_cores
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Phase, Progress, SilentProgress
+from gdfq_export.tasks.classification.accuracy import Accuracy, LabelledImages, measure_accuracy
+from gdfq_export.tasks.classification.agreement import Agreement, measure_agreement
 
 __all__ = ["Verification", "ends_in_softmax", "run_both", "run_verification"]
 

@@ -16,7 +16,6 @@ from gdfq_export.jobs.assemble_report import report_file
 from gdfq_export.jobs.verify.evaluation_data import Judges, images_to_judge, warnings_of_chance
 from gdfq_export.jobs.verify.measure_onnx import Verification, run_verification
 from gdfq_export.lint.check import check
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.metrics.parity import Expected
 from gdfq_export.metrics.preprocessing import preprocessing_findings
 from gdfq_export.qdq.metadata import own_metadata
@@ -27,6 +26,7 @@ from gdfq_export.report.report import Report
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.choose import choose_backend
 from gdfq_export.support.finding import Finding
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Progress
 from gdfq_export.targets import TARGETS, Target, find_target
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.report.report import Report
 from gdfq_export.runtimes import runtime_title
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.html.gate_rows import tone_of
 from gdfq_export.views.html.numerals import count, kilobytes, percent, points, significant
 

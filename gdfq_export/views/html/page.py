@@ -14,9 +14,9 @@ import importlib.resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.report.report import Report
 from gdfq_export.runtimes import runtime_title
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.html import numerals
 from gdfq_export.views.html.cards import cards
 from gdfq_export.views.html.gate_rows import gate_rows

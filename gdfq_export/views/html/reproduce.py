@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import yaml
 
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.report.report import Report
+from gdfq_export.support.not_measured import NotMeasured
 
 __all__ = ["Reproduction", "reproduction"]
 

@@ -13,7 +13,7 @@ from onnx import numpy_helper
 
 from gdfq_export.artifacts.manifest import write_manifest
 from gdfq_export.cli.main import cli
-from gdfq_export.metrics.not_measured import NotMeasured
+from gdfq_export.support.not_measured import NotMeasured
 from tests.jobs.verify.quantized_classifier import classifier
 
 SIDECAR = '{"preprocess": {"scale": 1, "mean": 0, "std": 1}}'

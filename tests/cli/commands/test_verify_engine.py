@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from gdfq_export.artifacts.manifest import write_manifest
 from gdfq_export.cli.main import cli
 from gdfq_export.jobs.verify import verify_engine
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.runtimes.tensorrt import Engine, engine_file
+from gdfq_export.support.not_measured import NotMeasured
 from tests.cli.commands.test_verify import SIDECAR
 from tests.jobs.verify.quantized_classifier import classifier
 from tests.runtimes.tensorrt.fake_tensorrt import VERSION, engine_bytes, install, layer

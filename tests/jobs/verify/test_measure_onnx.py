@@ -7,13 +7,13 @@ import pytest
 
 from gdfq_export.errors import InputError
 from gdfq_export.jobs.verify.measure_onnx import Verification, run_verification
-from gdfq_export.metrics.accuracy import Accuracy, LabelledImages
-from gdfq_export.metrics.agreement import Agreement
 from gdfq_export.metrics.latency import Latency
 from gdfq_export.metrics.layer_error import LayerErrors
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.metrics.parity import ParityResult
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import SilentProgress
+from gdfq_export.tasks.classification.accuracy import Accuracy, LabelledImages
+from gdfq_export.tasks.classification.agreement import Agreement
 from tests import tiny_graph
 from tests.jobs.verify.quantized_classifier import classifier, images
 

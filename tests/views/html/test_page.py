@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.report.report import Report
 from gdfq_export.support.finding import Consequence, Finding
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.html import render_page
 from tests.report.reports import SECTIONS, bare_report, make_report
 from tests.views.html.gated import FAILED, UNDECIDED, decided, gate, with_gates

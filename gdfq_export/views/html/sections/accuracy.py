@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gdfq_export.metrics.accuracy import Accuracy, TopK
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.report.report import Report
+from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.tasks.classification.accuracy import Accuracy, TopK
 from gdfq_export.views.html.numerals import MINUS, percent, points
 from gdfq_export.views.html.scale import Scale, linear_scale
 

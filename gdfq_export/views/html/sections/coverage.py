@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from gdfq_export.metrics.coverage import Coverage, RunNode
 from gdfq_export.metrics.leftovers import Leftover
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.report.report import Report
 from gdfq_export.runtimes.base import Kind
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.html.numerals import count
 
 __all__ = ["Chip", "CoverageView", "Executed", "coverage_view", "executed_as"]

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gdfq_export.metrics.latency import Latency, Timings
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.metrics.resources import Resources
 from gdfq_export.report.report import Report
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.html.numerals import GAP, count, kilobytes, milliseconds, percent, significant
 from gdfq_export.views.html.outline import line
 from gdfq_export.views.html.scale import Scale, linear_scale, log_scale

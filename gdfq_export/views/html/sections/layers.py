@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from math import ceil, log2
 
 from gdfq_export.metrics.layer_error import LayerError
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.metrics.weights import WeightCodes
 from gdfq_export.report.report import Report
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.html.numerals import count, decibels, percent, significant
 from gdfq_export.views.html.outline import bars
 from gdfq_export.views.html.scale import Scale, linear_scale

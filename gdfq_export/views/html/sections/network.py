@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gdfq_export.metrics.layer_error import LayerError, LayerErrors
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.report.report import Report
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.html.numerals import EXACT_DB, decibels, percent
 from gdfq_export.views.html.outline import line
 from gdfq_export.views.html.scale import Scale, count_scale, linear_scale

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gdfq_export.metrics.not_measured import NotMeasured
 from gdfq_export.report.report import Report
 from gdfq_export.runtimes import runtime_title
 from gdfq_export.support.finding import Consequence
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.html.numerals import count, kilobytes, milliseconds, percent, seconds, significant
 
 __all__ = ["PhaseRow", "TargetRow", "broken_rules", "facts", "phases", "subtitle", "targets"]

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from gdfq_export.metrics.accuracy import measure_accuracy
+from gdfq_export.tasks.classification.accuracy import measure_accuracy
 from gdfq_export.views.html.sections.accuracy import accuracy_view
 from tests.report.reports import make_report
 from tests.views.html.gated import decided

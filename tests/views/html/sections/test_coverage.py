@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 
 from gdfq_export.metrics.coverage import measure_coverage
-from gdfq_export.metrics.not_measured import NotMeasured
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.html.sections.coverage import coverage_view, executed_as
 from tests.jobs.verify.quantized_classifier import classifier
 from tests.metrics.test_coverage import executed

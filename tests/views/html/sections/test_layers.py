@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from gdfq_export.metrics.not_measured import NotMeasured
+from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.html.sections.layers import layer_rows
 from tests.report.reports import make_report
 

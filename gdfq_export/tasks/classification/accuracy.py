@@ -12,18 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdfq_export.errors import InputError
-from gdfq_export.metrics.not_measured import NotMeasured
-from gdfq_export.metrics.proportion import Proportion, paired_difference_interval, proportion
-from gdfq_export.runtimes.base import Images, Logits
+from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.support.proportion import Proportion, paired_difference_interval, proportion
 
-__all__ = ["Accuracy", "LabelledImages", "TopK", "measure_accuracy"]
+__all__ = ["Accuracy", "LabelledImages", "Logits", "TopK", "measure_accuracy"]
+
+Logits = NDArray[np.float32]
+"""Class scores or probabilities, `[N, classes]`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledImages:
     """Images `[N, C, H, W]`, normalised, their classes `[N]`, and where they come from."""
 
-    images: Images
+    images: NDArray[np.float32]
     labels: NDArray[np.int64]
     source: str
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gdfq_export.errors import InputError
-from gdfq_export.metrics.agreement import measure_agreement
+from gdfq_export.tasks.classification.agreement import measure_agreement
 
 
 def test_a_network_agrees_with_itself() -> None:

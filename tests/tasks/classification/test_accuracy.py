@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from gdfq_export.errors import InputError
-from gdfq_export.metrics.accuracy import measure_accuracy
-from gdfq_export.metrics.not_measured import NotMeasured
+from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.tasks.classification.accuracy import measure_accuracy
 
 
 def logits_for(answers: list[int], classes: int) -> np.ndarray:

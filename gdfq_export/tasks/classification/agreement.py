@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdfq_export.errors import InputError
-from gdfq_export.metrics.proportion import Proportion, proportion
-from gdfq_export.runtimes.base import Logits
+from gdfq_export.support.proportion import Proportion, proportion
 from gdfq_export.support.text import counted
+from gdfq_export.tasks.classification.accuracy import Logits
 
 __all__ = ["Agreement", "measure_agreement"]
 

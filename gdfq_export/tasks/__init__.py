@@ -1,0 +1,1 @@
+"""What a network's outputs mean, a task a folder."""

@@ -1,0 +1,1 @@
+"""Image classification: one output of class scores `[N, classes]`."""
