@@ -329,11 +329,11 @@ def _definition(name: str, module: Module, modules: dict[str, Module]) -> tuple[
     for node in module.tree.body:
         if isinstance(node, Function | ast.ClassDef) and node.name == name:
             return module, node
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.ImportFrom) and node.module in modules and node.module != module.name:
-            for alias in node.names:
+    for inner in ast.walk(module.tree):
+        if isinstance(inner, ast.ImportFrom) and inner.module in modules and inner.module != module.name:
+            for alias in inner.names:
                 if (alias.asname or alias.name) == name:
-                    return _definition(alias.name, modules[node.module], modules)
+                    return _definition(alias.name, modules[inner.module], modules)
     return module, None
 
 

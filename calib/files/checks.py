@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ from calib.errors import DataError
 __all__ = ["check_labels", "check_normalized_images"]
 
 
-def check_normalized_images(images: NDArray, shape: tuple[int, int, int] | None, where: str) -> None:
+def check_normalized_images(images: NDArray[Any], shape: tuple[int, int, int] | None, where: str) -> None:
     """Require finite float32 [N, C, H, W], at least one image, with the network's (C, H, W) where `shape` gives it.
 
     Raises:
@@ -25,7 +27,7 @@ def check_normalized_images(images: NDArray, shape: tuple[int, int, int] | None,
         raise DataError(f"`images` in {where} holds NaN or infinite values: give finite {accepted}")
 
 
-def check_labels(labels: NDArray, count: int, num_classes: int, where: str) -> NDArray[np.int64]:
+def check_labels(labels: NDArray[Any], count: int, num_classes: int, where: str) -> NDArray[np.int64]:
     """Require `count` integers from 0 to num_classes - 1 and give them as int64 [count].
 
     Raises:

@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ __all__ = ["read_npz", "write_npz"]
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 
-def read_npz(path: Path, keys: tuple[str, ...], *, advice: str = "") -> dict[str, NDArray]:
+def read_npz(path: Path, keys: tuple[str, ...], *, advice: str = "") -> dict[str, NDArray[Any]]:
     """Read the arrays `keys` of the archive at `path`; other keys are ignored.
 
     `advice` is what to do where a key is missing, if it is not to write the arrays.
@@ -54,7 +55,7 @@ def read_npz(path: Path, keys: tuple[str, ...], *, advice: str = "") -> dict[str
         ) from error
 
 
-def write_npz(path: Path, arrays: Mapping[str, NDArray]) -> None:
+def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write `arrays` to `path`, replacing it in one step: an interruption leaves the old file whole.
 
     Raises:

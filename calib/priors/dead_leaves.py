@@ -79,7 +79,7 @@ class DeadLeavesSampler:
         across = ((rows - down) * np.cos(angle) - (columns - right) * np.sin(angle)) / (radius * aspect)
         if random.random() < 0.5:
             return np.asarray(along**2 + across**2 < 1)
-        return (np.abs(along) < 1) & (np.abs(across) < 1)
+        return np.asarray((np.abs(along) < 1) & (np.abs(across) < 1))
 
     def _colour(self, channels: int) -> NDArray[np.float32]:
         """Choose a brightness and channels around it: [C, 1, 1] within [0, 1]."""

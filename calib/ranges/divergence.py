@@ -28,7 +28,7 @@ def divergence_threshold(histogram: StreamingHistogram, levels: int) -> float:
     step = max(1, (len(counts) - levels) // TRIALS)
     tried = [*range(levels, len(counts), step), len(counts)]
     divergences = [_divergence(counts, kept, levels) for kept in tried]
-    return min(largest, tried[int(np.argmin(divergences))] * width)
+    return min(largest, float(tried[int(np.argmin(divergences))] * width))
 
 
 def _magnitudes(histogram: StreamingHistogram) -> tuple[NDArray[np.float64], float]:

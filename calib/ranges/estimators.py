@@ -196,7 +196,7 @@ def quantize_values(
         scale = (np.asarray(high) - low) / top
         zero_point = np.rint(-np.asarray(low) / scale)
     quantized = np.clip(np.rint(values / scale) + zero_point, bottom, top)
-    return (quantized - zero_point) * scale
+    return np.asarray((quantized - zero_point) * scale)
 
 
 def make_range_estimator(

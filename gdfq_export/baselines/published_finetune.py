@@ -200,7 +200,7 @@ def _span_values(quantizer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
 def _pass_gradients(quantizer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
     """Forward hook: the same output, with the gradient of the identity."""
     del quantizer
-    passed: Tensor = _StraightThrough.apply(inputs[0], output.detach())
+    passed: Tensor = _StraightThrough.apply(inputs[0], output.detach())  # type: ignore[no-untyped-call]
     return passed
 
 

@@ -57,7 +57,8 @@ class PublishedGenerator(nn.Module):
             features = convolution(functional.interpolate(features, scale_factor=2.0, mode="nearest"))
             features = functional.leaky_relu(self.norm(stage, features, labels), 0.2)
         colours = torch.tanh(self.to_image(features)[:, :, : self.size[0], : self.size[1]])
-        return self.centre + self.spread * self.image_norm(colours)
+        images: Tensor = self.centre + self.spread * self.image_norm(colours)
+        return images
 
     def latent(self, z: Tensor, labels: Tensor) -> Tensor:
         """Give what enters the linear layer, [N, 100]."""

@@ -69,7 +69,7 @@ def recipe_sha256(recipe: Recipe) -> str:
 
 def recipe_to_yaml(recipe: Recipe) -> str:
     """The recipe with every default filled in; `load_recipe` reads it back as the same recipe."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+    return str(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120))
 
 
 def _shipped() -> dict[str, Traversable]:

@@ -58,7 +58,7 @@ def read_baseline(path: Path) -> Mapping[str, Any]:
         InputError: it cannot be read, is no report of a version that is known, or lacks a part; names file and key.
     """
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body: Any = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
             f"cannot read the baseline {path}: {error.strerror}; give a report that --json wrote"
@@ -79,7 +79,7 @@ def read_baseline(path: Path) -> Mapping[str, Any]:
         if key in body and body[key] is None and key not in _ALWAYS:
             continue
         _require(body, key, needed, key, path)
-    return body
+    return dict(body)
 
 
 def _require(held: Any, key: str, needed: Any, dotted: str, path: Path) -> None:

@@ -171,7 +171,7 @@ class IntegerRun:
     def _move(self, op: Op, x: Coded) -> Tensor | tuple[Tensor, ...]:
         """Run an operator that moves or compares on centred codes, so that padding is the code of zero."""
         rest = [self._float(value) for value in op.inputs[1:] if value is not None]
-        results = op.function(x.centred.to(torch.float32), *rest, **op.kwargs)
+        results: Tensor | tuple[Tensor, ...] = op.function(x.centred.to(torch.float32), *rest, **op.kwargs)
         if isinstance(results, tuple):
             return tuple(result.to(torch.int32) + x.grid.zero_point for result in results)
         return results.to(torch.int32) + x.grid.zero_point

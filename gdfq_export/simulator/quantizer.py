@@ -175,7 +175,7 @@ class _WholePart(torch.autograd.Function):
 
 def _whole_part(scale: Tensor, knee: float, most: int) -> Tensor:
     """The nearest scale of which at most `most` steps make the knee; the gradient is that of `scale`."""
-    nearest: Tensor = _WholePart.apply(scale, knee, most)
+    nearest: Tensor = _WholePart.apply(scale, knee, most)  # type: ignore[no-untyped-call]
     return nearest
 
 
@@ -190,5 +190,5 @@ class _RoundStraightThrough(torch.autograd.Function):
 
 
 def _round(x: Tensor) -> Tensor:
-    rounded: Tensor = _RoundStraightThrough.apply(x)
+    rounded: Tensor = _RoundStraightThrough.apply(x)  # type: ignore[no-untyped-call]
     return rounded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def write_views(
     markdown: Path | None = None,
 ) -> None:
     """Write what has a path, all or nothing."""
-    views = (
+    views: tuple[tuple[Path | None, Callable[[], str]], ...] = (
         (json_out, lambda: report.to_json()),
         (html, lambda: render_page(report)),
         (junit, lambda: junit_xml(report)),

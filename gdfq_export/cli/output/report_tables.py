@@ -13,10 +13,10 @@ from rich.table import Table
 from gdfq_export.support.text import counted
 
 if TYPE_CHECKING:
-    from gdfq_export.jobs.choose_target import TargetChoice
     from gdfq_export.planning.plan import QuantPlan, QuantPoint
     from gdfq_export.recipe import KeyFacts, Recipe
     from gdfq_export.report.report import Report
+    from gdfq_export.report.target_choice import TargetChoice
     from gdfq_export.runtimes.tensorrt import Engine
     from gdfq_export.views.dataset_preview.headline import Row
 

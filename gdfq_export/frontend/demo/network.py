@@ -36,7 +36,8 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[N, channels_in, H, W] -> [N, channels_out, H / stride, W / stride]."""
         residual = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
-        return self.relu(residual + self.shortcut(x))
+        activation: Tensor = self.relu(residual + self.shortcut(x))
+        return activation
 
 
 class DemoNetwork(nn.Module):
@@ -55,7 +56,8 @@ class DemoNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """[N, 1, 8, 8] in 0..1 -> logits [N, 10]."""
-        return self.classifier(self.pool(self.blocks(self.stem(image))).flatten(1))
+        logits: Tensor = self.classifier(self.pool(self.blocks(self.stem(image))).flatten(1))
+        return logits
 
 
 def load_demo() -> tuple[nn.Module, InputSpec, int]:

@@ -24,6 +24,7 @@ def simplify(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
         InputError: onnxsim cannot process the graph.
     """
     notes = {entry.key for entry in proto.metadata_props}
+    simple: onnx.ModelProto
     try:
         simple, _ = onnxsim.simplify(proto, skip_fuse_bn=True, skipped_optimizers=_KEPT_FROM_ONNXSIM, certify=False)
     except Exception as error:  # onnxsim raises whatever its C++ core or ONNX Runtime raised

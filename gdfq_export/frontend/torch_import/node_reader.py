@@ -87,7 +87,7 @@ class NodeReader:
             return None
         if array.size != 1:
             raise self.refuse(f"has {array.size} elements as {what}", "one number")
-        return array.reshape(-1)[0].item()
+        return float(array.item())
 
     def integer(self, name: str, default: int) -> int:
         """Return an integer attribute."""

@@ -58,7 +58,7 @@ def _build(api: Any, request: dict[str, Any]) -> dict[str, Any]:
 def collected_log(api: Any) -> Any:
     """A logger whose `messages` are (severity, text): what went wrong, warnings, the list of layers."""
 
-    class Collected(api.ILogger):
+    class Collected(api.ILogger):  # type: ignore[misc]  # of the package that is there
         """Keeps what matters of what TensorRT says."""
 
         def __init__(self) -> None:

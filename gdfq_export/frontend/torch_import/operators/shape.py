@@ -93,7 +93,7 @@ def split(x: Tensor, *, sizes: tuple[int, ...] | None, parts: int, axis: int) ->
     if sizes is None:
         size = -(-x.shape[axis] // parts)
         sizes = (*(size,) * (parts - 1), x.shape[axis] - size * (parts - 1))
-    return x.split(list(sizes), dim=axis)
+    return torch.split(x, list(sizes), dim=axis)
 
 
 def shape_of(x: Tensor, *, start: int, end: int | None) -> Tensor:
