@@ -23,13 +23,12 @@ from gdfq_export.qdq.reader.graph import Grid, QdqGraph
 from gdfq_export.qdq.reader.layers import Layer, read_layers
 from gdfq_export.qdq.reader.tensors import QuantizedTensor, tensors_of
 from gdfq_export.support.bit_width import bits_of
+from gdfq_export.targets.operator_traits import MOVES_ELEMENTS, POOLS
 
 __all__ = ["Inspection", "LayerFacts", "ValueFacts", "bytes_on_disk", "inspect_file"]
 
-_CARRIES = frozenset(
-    {"AveragePool", "Dropout", "Flatten", "GlobalAveragePool", "Identity", "MaxPool", "Pad", "Reshape", "Slice"}
-) | {"Split", "Squeeze", "Transpose", "Unsqueeze"}
-"""Operators behind which a layer's input still counts as quantized, in some runtime."""
+_CARRIES = (MOVES_ELEMENTS | POOLS | {"Pad"}) - {"GlobalMaxPool"}
+"""Operators behind which a layer's input still counts as quantized, in some runtime; none computes GlobalMaxPool so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,10 +13,10 @@ import onnx_ir as ir
 from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.lint.onnxruntime_fusion import MOVES, ends_do_its_work, result_of
 from gdfq_export.qdq.reader.graph import QdqGraph
-from gdfq_export.qdq.reader.layers import LAYERS
 from gdfq_export.qdq.reader.nodes import finding_at, node_name, producer_of
 from gdfq_export.runtimes.onnxruntime_operators import INTEGER_KERNELS
 from gdfq_export.support.finding import Consequence, Finding
+from gdfq_export.targets.operator_traits import LAYERS
 
 __all__ = ["island_findings"]
 
@@ -122,7 +122,7 @@ def _torn_apart(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
     pair = graph.dequantized(input_at(node, 0), frozenset())
     writer = None if pair is None else graph.writer(pair)
     layer = None if writer is None else producer_of(input_at(writer.node, 0))
-    if writer is None or layer is None or layer.op_type not in (*LAYERS, "Add"):
+    if writer is None or layer is None or layer.op_type not in LAYERS | {"Add"}:
         return
     if not ends_do_its_work(graph, node, writer):
         yield finding_at(

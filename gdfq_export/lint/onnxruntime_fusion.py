@@ -1,7 +1,7 @@
 """What becomes of a layer's result in ONNX Runtime: which QuantizeLinear takes it, and what stands in between.
 
 Its pass QDQPropagation carries a QuantizeLinear up, and a DequantizeLinear down, through operators that only move
-numbers. Measured with ONNX Runtime 1.32: Flatten is not among them.
+numbers (measured with ONNX Runtime 1.32).
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import onnx_ir as ir
 
 from gdfq_export.qdq.reader.graph import Grid, QdqGraph, code_limits
 from gdfq_export.qdq.reader.nodes import node_name
+from gdfq_export.targets.operator_traits import MOVES_ELEMENTS
 
 __all__ = ["MOVES", "Result", "ends_do_its_work", "result_of"]
 
-MOVES = frozenset({"Dropout", "Identity", "MaxPool", "Pad", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"})
-"""Operators that codes pass without a pair behind them; Pad because it becomes part of the convolution."""
+MOVES = (MOVES_ELEMENTS | {"MaxPool", "Pad"}) - {"Flatten", "Split"}
+"""Operators that codes pass without a pair behind them: Pad because it becomes part of the convolution, neither Flatten
+nor Split, at which QDQPropagation stops."""
 
 _ACTIVATIONS = ("Relu", "Clip")
 

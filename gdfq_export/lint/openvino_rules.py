@@ -17,16 +17,14 @@ from gdfq_export.qdq.reader.graph import Grid, QdqGraph, code_limits
 from gdfq_export.qdq.reader.layers import Layer, read_layers
 from gdfq_export.qdq.reader.nodes import finding_at, node_name, producer_of
 from gdfq_export.support.finding import Consequence, Finding
+from gdfq_export.targets.operator_traits import MOVES_ELEMENTS, POOLS
 
 __all__ = ["openvino_findings"]
 
-_MOVES = frozenset({"Dropout", "Flatten", "Identity", "MaxPool", "Pad", "Reshape", "Slice", "Squeeze", "Transpose"}) | {
-    "AveragePool",
-    "GlobalAveragePool",
-    "Relu",
-    "Unsqueeze",
-}
-_KEEPS_GRID = frozenset({"Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"})
+_MOVES = (MOVES_ELEMENTS | POOLS | {"Pad", "Relu"}) - {"GlobalMaxPool", "Split"}
+"""Operators that OpenVINO moves a pair past; GlobalMaxPool and Split were not seen to let it pass."""
+_KEEPS_CODES = MOVES_ELEMENTS - {"Dropout", "Flatten", "Split"}
+"""Those behind which the codes of an AveragePool or Pad were seen."""
 
 
 def openvino_findings(graph: QdqGraph, *, own: bool = False) -> list[Finding]:
@@ -132,7 +130,7 @@ def _padded(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
         quantized = any(user.op_type == "QuantizeLinear" for user, _ in node.outputs[0].uses())
         applies = node.op_type == "Pad" and quantized and _pads_channels(graph, node)
         mend = "pad behind QuantizeLinear, with the code of 0"
-    grid = graph.dequantized(input_at(node, 0), _KEEPS_GRID) if applies else None
+    grid = graph.dequantized(input_at(node, 0), _KEEPS_CODES) if applies else None
     if grid is None or grid.scale is None or grid.zero_point is None or grid.scale.size != 1:
         return
     if zero := int(grid.zero_point.reshape(-1)[0]):

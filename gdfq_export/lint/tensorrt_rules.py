@@ -24,12 +24,14 @@ from gdfq_export.qdq.reader.nodes import (
     stored_array,
 )
 from gdfq_export.support.finding import Consequence, Finding
+from gdfq_export.targets.operator_traits import KEEPS_ALL_ELEMENTS, LAYERS
 
 __all__ = ["lint"]
 
 _MOST_OPSET = 25
-_LAYERS = ("Conv", "Gemm", "MatMul")
-_COMMUTING = frozenset({"MaxPool", "Flatten", "Reshape", "Transpose"})
+_LAYERS = LAYERS - {"ConvTranspose"}  # not measured
+_COMMUTING = (KEEPS_ALL_ELEMENTS | {"MaxPool"}) - {"Dropout", "Identity", "Squeeze", "Unsqueeze"}
+"""Layers that NVIDIA's guide says a pair commutes with, under their ONNX names."""
 _POOLS = ("AveragePool", "GlobalAveragePool")
 _FOUR_BITS = (ir.DataType.INT4, ir.DataType.UINT4)
 _FINE = (ir.DataType.INT8, ir.DataType.UINT8, ir.DataType.INT4, ir.DataType.FLOAT8E4M3FN, ir.DataType.FLOAT4E2M1)

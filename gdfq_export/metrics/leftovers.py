@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from gdfq_export.runtimes.base import ExecutedGraph, ExecutedNode
+from gdfq_export.targets.operator_traits import KEEPS_ALL_ELEMENTS
 
 __all__ = ["Leftover", "leftovers"]
 
@@ -87,7 +88,7 @@ class _Edges:
     def _only_moves_to_output(self, node: ExecutedNode) -> str | None:
         """The graph output that a reshape behind the last integer tensor leads to, if it leads nowhere else."""
         seen: set[str] = set()
-        while node.op_type in _MOVES and len(node.outputs) == 1 and node.name not in seen:
+        while node.op_type in KEEPS_ALL_ELEMENTS and len(node.outputs) == 1 and node.name not in seen:
             seen.add(node.name)
             output = node.outputs[0]
             if output in self._graph.outputs:
@@ -116,7 +117,6 @@ class _Edges:
         return " and ".join(self.readers(node)) or "nobody"
 
 
-_MOVES = frozenset({"Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Identity"})
 _CONSTANTS_QUANTIZED = frozenset({"Conv", "Gemm", "MatMul", "Add", "Mul", "Concat", "Where"}) | {
     "FusedConv",
     "FusedGemm",

@@ -14,11 +14,11 @@ from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.metrics.histogram import Histogram, code_histogram
 from gdfq_export.qdq.reader.graph import Grid, QdqGraph
 from gdfq_export.qdq.reader.layers import Layer, read_layers
+from gdfq_export.targets.operator_traits import KEEPS_ALL_ELEMENTS
 
 __all__ = ["WeightCodes", "weight_codes"]
 
 _MOST_BINS = 64
-_THROUGH = frozenset({"Transpose"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ def weight_codes(model: onnx.ModelProto) -> tuple[WeightCodes, ...]:
     """
     graph = QdqGraph(model)
     found = []
-    for layer in read_layers(graph, _THROUGH):
+    for layer in read_layers(graph, KEEPS_ALL_ELEMENTS):
         grid = layer.weight
         codes = None if grid is None else graph.numbers(grid.codes)
         if grid is not None and grid.scale is not None and codes is not None and codes.size:

@@ -8,6 +8,7 @@ operators (`docs/ContribOperators.md`), version 1.32. Operators count under ever
 from __future__ import annotations
 
 from gdfq_export.runtimes.base import Kind
+from gdfq_export.targets.operator_traits import MOVES_ELEMENTS
 
 __all__ = ["INTEGER_KERNELS", "KINDS"]
 
@@ -32,9 +33,9 @@ _COMPUTES_INTEGERS = (
     "Conv", "Gemm", "MatMul", "Add", "Mul", "AveragePool", "GlobalAveragePool", "LeakyRelu", "Sigmoid", "Softmax",
     "Concat", "Where",
 )  # fmt: skip
-_MOVES_ANY_TYPE = (
-    "MaxPool", "ReduceMax", "ReduceMin", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split",
-    "Gather", "DepthToSpace", "Expand", "Tile", "Resize", "ArgMax", "Identity",
+# besides those that move elements
+_TAKES_ANY_TYPE = (
+    "MaxPool", "ReduceMax", "ReduceMin", "Gather", "DepthToSpace", "Expand", "Tile", "Resize", "ArgMax",
 )  # fmt: skip
 
 # gone where the next quantizer's range does their work
@@ -42,4 +43,4 @@ _VANISHES = ("Relu", "Clip")
 # what float operators become when the runtime fuses an activation into them, once it has given up on integers
 _FUSED_FLOAT = ("FusedConv", "NhwcFusedConv", "FusedGemm", "FusedMatMul")
 
-INTEGER_KERNELS: frozenset[str] = frozenset(_COMPUTES_INTEGERS + _MOVES_ANY_TYPE + _VANISHES + _FUSED_FLOAT)
+INTEGER_KERNELS: frozenset[str] = MOVES_ELEMENTS.union(_COMPUTES_INTEGERS, _TAKES_ANY_TYPE, _VANISHES, _FUSED_FLOAT)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 
 import onnx_ir as ir
 
+from gdfq_export.targets.operator_traits import KEEPS_RANGE
+
 __all__ = ["activation_bounds", "bounds_of", "name_of", "reach", "required"]
 
 _BOUNDED = ("Clip", "HardSigmoid", "Relu")
-_WITHIN = (
-    "AveragePool", "Flatten", "GlobalAveragePool", "MaxPool", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze",
-)  # fmt: skip
+_WITHIN = KEEPS_RANGE - {"GlobalMaxPool", "Split"}  # whose results' zero points files have from calibration
 
 
 def activation_bounds(node: ir.Node) -> tuple[float, float]:

@@ -22,10 +22,10 @@ from gdfq_export.qdq.read_back.float_graph import FloatGraph
 from gdfq_export.qdq.read_back.numbers import Constant, Grid
 from gdfq_export.qdq.read_back.prepared import is_constant, refusal
 from gdfq_export.targets import Kernel, Output, Rule, Target
+from gdfq_export.targets.operator_traits import LAYERS
 
 __all__ = ["fused_nodes"]
 
-_LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _WANT_ZERO_POINT = ("Gemm", "MatMul")
 _FUSED_OTHERWISE = ("Einsum", "Where")
 _BIAS_TOLERANCE = 1e-5
@@ -81,7 +81,7 @@ class _Walk:
 
     def _in_blocks(self, node: ir.Node) -> bool:
         """Whether the runtime multiplies floats with the layer's weights in blocks."""
-        weight = self._constant(input_at(node, 1)) if node.op_type in _LAYERS else None
+        weight = self._constant(input_at(node, 1)) if node.op_type in LAYERS else None
         if weight is None or weight.block is None:
             return False
         if node.op_type != "MatMul" or weight.axis != 0:
@@ -181,7 +181,7 @@ class _Walk:
 
     def _require_float(self, node: ir.Node, rule: Rule | None, activation: ir.Node | None) -> None:
         """Refuse what the runtime may compute otherwise than in float, node by node."""
-        if node.op_type in _LAYERS:
+        if node.op_type in LAYERS:
             raise refusal(node, "runs in float, with sums in an order that only the runtime knows")
         for value in node.outputs:
             if value.dtype not in (None, ir.DataType.FLOAT):

@@ -18,6 +18,7 @@ from onnx.reference import ReferenceEvaluator
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.qdq.reader.nodes import codes_dtype, dequantized, node_name, producer_of, stored_array
+from gdfq_export.targets.operator_traits import MOVES_ELEMENTS
 
 __all__ = ["Grid", "QdqGraph", "code_limits"]
 
@@ -25,13 +26,18 @@ CodeRange = tuple[int, int]
 
 _MOST_CHECKED = 2**31 - 1  # bytes; the checker takes no more from memory
 
-_EVALUATED = frozenset(
-    {"Add", "Cast", "Clip", "Concat", "DequantizeLinear", "Div", "Flatten", "Identity", "Mul", "QuantizeLinear"}
-) | {"Reshape", "Slice", "Squeeze", "Sub", "Transpose", "Unsqueeze"}
-_MOVES_CODES = frozenset({"Identity", "MaxPool", "Pad", "Reshape", "Flatten", "Transpose", "Slice", "Split"}) | {
-    "Squeeze",
-    "Unsqueeze",
+_EVALUATED = MOVES_ELEMENTS | {
+    "Add",
+    "Cast",
+    "Clip",
+    "Concat",
+    "DequantizeLinear",
+    "Div",
+    "Mul",
+    "QuantizeLinear",
+    "Sub",
 }
+_MOVES_CODES = MOVES_ELEMENTS | {"MaxPool", "Pad"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,10 @@ import onnx_ir as ir
 from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.qdq.reader.graph import Grid, QdqGraph
 from gdfq_export.qdq.reader.nodes import node_name, producer_of
+from gdfq_export.targets.operator_traits import LAYERS
 
-__all__ = ["LAYERS", "Layer", "read_layers"]
+__all__ = ["Layer", "read_layers"]
 
-LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _SAME_STEP = 1e-3  # relative
 
 

@@ -19,6 +19,7 @@ from gdfq_export.qdq.read_back import key_of
 from gdfq_export.qdq.reader.graph import Grid, QdqGraph
 from gdfq_export.qdq.reader.nodes import node_name, producer_of
 from gdfq_export.support.bit_width import bits_of
+from gdfq_export.targets.operator_traits import KEEPS_ALL_ELEMENTS, LAYERS
 
 __all__ = ["QuantizedTensor", "read_quantized_tensors", "tensors_of"]
 
@@ -136,19 +137,15 @@ def _role(graph: QdqGraph, origin: ir.Value, grid: Grid, parts: _Parts) -> Role:
     }
     if grid.dtype is ir.DataType.INT32 or readers & {("Conv", 2), ("ConvTranspose", 2), ("Gemm", 2)}:
         return Role.BIAS
-    if any(op_type in _MULTIPLY and index < 2 for op_type, index in readers):
+    if any(op_type in LAYERS and index < 2 for op_type, index in readers):
         return Role.WEIGHT
     return Role.CONSTANT
-
-
-_MULTIPLY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-_MOVES = ("Transpose", "Reshape", "Identity")
 
 
 def _readers_behind_moves(value: ir.Value) -> list[tuple[ir.Node, int]]:
     readers: list[tuple[ir.Node, int]] = []
     for user, index in value.uses():
-        if user.op_type in _MOVES:
+        if user.op_type in KEEPS_ALL_ELEMENTS:
             readers.extend(_readers_behind_moves(user.outputs[0]))
         else:
             readers.append((user, index))

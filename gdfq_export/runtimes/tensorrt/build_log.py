@@ -10,7 +10,8 @@ import re
 import onnx
 
 from gdfq_export.runtimes.base import ExecutedGraph, ExecutedNode
-from gdfq_export.runtimes.tensorrt.layer_kinds import INTEGER_KERNELS, ONNX_COMPUTE, kind_of, onnx_names
+from gdfq_export.runtimes.tensorrt.layer_kinds import INTEGER_KERNELS, kind_of, onnx_names
+from gdfq_export.targets.operator_traits import LAYERS
 
 __all__ = ["logged_graph"]
 
@@ -25,7 +26,7 @@ def logged_graph(text: str, model: onnx.ModelProto, runtime: str) -> ExecutedGra
     """
     layers = [_layer(line) for line in text.splitlines() if line.startswith("Name: ")]
     computed = {name for layer, names in layers if layer.kind.endswith("compute") for name in names}
-    lost = [node for node in model.graph.node if node.op_type in ONNX_COMPUTE and _logged(node) not in computed]
+    lost = [node for node in model.graph.node if node.op_type in LAYERS and _logged(node) not in computed]
     missing = (
         ExecutedNode(
             name=_logged(node),

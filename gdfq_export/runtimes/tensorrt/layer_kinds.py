@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 
 from gdfq_export.runtimes.base import Kind
+from gdfq_export.targets.operator_traits import LAYERS
 
-__all__ = ["INTEGER_KERNELS", "ONNX_COMPUTE", "kind_of", "onnx_names"]
+__all__ = ["INTEGER_KERNELS", "kind_of", "onnx_names"]
 
-ONNX_COMPUTE = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-INTEGER_KERNELS = frozenset({*ONNX_COMPUTE, "Relu", "Clip", "Add", "MaxPool", "Concat"})
+INTEGER_KERNELS = LAYERS | {"Relu", "Clip", "Add", "MaxPool", "Concat"}
 
 _COMPUTE = re.compile(r"conv(?!er)|correlation|gemm|mat(rix)?_?mul|fully_?connected", re.IGNORECASE)
 _INTEGER = re.compile(r"int[48]\b", re.IGNORECASE)

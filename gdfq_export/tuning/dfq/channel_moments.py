@@ -26,14 +26,12 @@ from gdfq_export.frontend.passes.constants.constant import constant_array
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.frontend.torch_import import Op, lower
 from gdfq_export.planning.placement import activation_bounds
+from gdfq_export.targets.operator_traits import MOVES_ELEMENTS, POOLS
 from gdfq_export.tuning.dfq.rectified_normal import clipped, leaky
 
 __all__ = ["KnownMoments", "Moments", "follow_moments"]
 
-_ALIKE = frozenset(
-    {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Identity", "Concat"}
-    | {"Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split", "Pad"}
-)
+_ALIKE = MOVES_ELEMENTS | POOLS | {"Concat", "Pad"}
 _ACTIVATIONS = frozenset({"Relu", "Clip", "LeakyRelu"})
 _FOLLOWED = _ALIKE | _ACTIVATIONS | {"Add", "Mul"}
 

@@ -24,11 +24,10 @@ from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.frontend.torch_import import lower
 from gdfq_export.planning.placement import activation_bounds
 from gdfq_export.simulator import Layer, Simulator
+from gdfq_export.targets.operator_traits import MOVES_ELEMENTS, POOLS
 
 __all__ = ["LayerPair", "find_pairs"]
 
-_POOLS = frozenset({"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"})
-_MOVES = frozenset({"Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice"})
 _SIGMAS = 6.0
 
 
@@ -118,10 +117,10 @@ def _follow(first: Layer, output: ir.Value, layers: dict[str, Layer]) -> LayerPa
         elif node.op_type == "LeakyRelu":
             slope *= node.attributes.get_float("alpha", 0.01)
             shifts = False
-        elif node.op_type in _POOLS:
+        elif node.op_type in POOLS:
             shifts = shifts and not node.attributes.get_int("count_include_pad", 0)
             labels = _spread(labels.flatten(2)[:, :, 0], value)
-        elif node.op_type in _MOVES:
+        elif node.op_type in MOVES_ELEMENTS:
             op = lower(node)
             labels = op.function(labels, **op.kwargs)
         else:
