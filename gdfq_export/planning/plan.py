@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+from gdfq_export.planning.constraints import Constraint
 from gdfq_export.targets import Kernel, find_target
 
 __all__ = ["PlannedNode", "QuantPlan", "QuantPoint", "Role"]
@@ -35,10 +36,8 @@ class QuantPoint:
     `group` have the same scale and zero point. `low` and `high` bound the float values where the graph itself does (an
     absorbed Relu: 0 and infinity; the network's input: its pixels). `packed` are the bits of the types below a byte
     that may hold the codes, `native` says that DequantizeLinear reads such a type without a Cast, and `block` how many
-    inputs in a row share a scale, where those of an output channel do not all. Where `rounded` is false, the runtime
-    keeps values within the codes' limits and leaves them as they are in between. `knee` and its negative should be
-    values of codes, since a HardSwish that reads the tensor bends there; where that would make the codes much coarser,
-    they are not. `clips` is the tensor with a knee whose codes this one's are, clipped, if that has it.
+    inputs in a row share a scale, where those of an output channel do not all. `constraint` is what scale and codes
+    must satisfy besides (`constraints.py`).
     """
 
     key: str
@@ -53,9 +52,7 @@ class QuantPoint:
     packed: tuple[int, ...] = ()
     native: bool = False
     block: int | None = None
-    rounded: bool = True
-    knee: float | None = None
-    clips: str | None = None
+    constraint: Constraint | None = None
     low: float = -math.inf
     high: float = math.inf
 

@@ -5,20 +5,24 @@ the constant beta / alpha does that by itself: with a zero point of 0 its codes 
 s / alpha at the code of 1. Read with the scale s, the same codes are the HardSigmoid.
 
 Inside a HardSwish (ONNX HardSwish-14) it is (x + 3) / 6 between x = -3 and x = 3. Where both are codes of x, n steps
-from its zero point z, the codes of x kept between z - n and z + n, read with the zero point z - n and a sixth of the
-scale, are the HardSigmoid: nothing is computed and nothing is rounded (`QuantPoint.knee`).
+from its zero point z, the codes of x clipped to [z - n, z + n], read with the zero point z - n and a sixth of the
+scale, are the HardSigmoid: nothing is computed and nothing is rounded (`ClippedCodes` in `planning/constraints.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 
-from gdfq_export.frontend.passes.rewrites.hard_sigmoid import KNEE
+from gdfq_export.frontend.passes.rewrites.hard_sigmoid import BREAKPOINT
+from gdfq_export.planning.constraints import ClippedCodes
+from gdfq_export.planning.plan import QuantPlan, QuantPoint
+from gdfq_export.simulator.encoding import Encoding
 
-__all__ = ["ClipForm", "SumForm", "clip_form", "sum_form"]
+__all__ = ["ClipForm", "SumForm", "clip_form", "clip_form_of", "sum_form"]
 
 _LARGEST = 255
 
@@ -47,14 +51,22 @@ class ClipForm:
     zero_point: int
 
 
-def clip_form(scale: np.ndarray | np.float32, zero_point: int) -> ClipForm | None:
-    """The HardSigmoid of a HardSwish on uint8 codes of x with this grid; None where -3 or 3 is none of its steps."""
-    steps = round(KNEE / float(scale))
-    if not 1 <= steps <= zero_point or np.float32(KNEE) / np.float32(steps) != np.float32(scale):
+def clip_form(scale: np.ndarray | np.float32, zero_point: int, *, at: float = BREAKPOINT) -> ClipForm | None:
+    """min(max(x, -at), at) / (2 at) + 1/2 on uint8 codes of x with this grid; None where -at or at is no code."""
+    steps = round(at / float(scale))
+    if not 1 <= steps <= zero_point or np.float32(at) / np.float32(steps) != np.float32(scale):
         return None
     return ClipForm(
         low=zero_point - steps,
         high=min(zero_point + steps, _LARGEST),
-        scale=np.float32(np.float64(scale) / (2 * KNEE)),
+        scale=np.float32(np.float64(scale) / (2 * at)),
         zero_point=zero_point - steps,
     )
+
+
+def clip_form_of(point: QuantPoint, plan: QuantPlan, encodings: Mapping[str, Encoding]) -> ClipForm | None:
+    """How the codes of `point` follow from those it clips; None where they are computed."""
+    if not isinstance(point.constraint, ClippedCodes):
+        return None
+    source = encodings[plan.by_tensor[point.constraint.source].key]
+    return clip_form(source.scale, source.zero_point, at=point.constraint.at)

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.frontend.torch_import import Op
+from gdfq_export.planning.constraints import Unrounded
 from gdfq_export.planning.plan import PlannedNode, Role
 from gdfq_export.simulator import kernels
-from gdfq_export.simulator.hard_sigmoid import clip_form, sum_form
+from gdfq_export.simulator.hard_sigmoid import clip_form_of, sum_form
 from gdfq_export.simulator.integer_state import IntegerParts
 from gdfq_export.simulator.kernels import Coded, Grid
 from gdfq_export.targets import Kernel
@@ -108,7 +109,7 @@ class IntegerRun:
             self.floats[outputs[0].name or ""] = self._compute_float(node, planned.kernel)
             return
         grid = self.parts.grid(points[0])
-        if not points[0].rounded:
+        if isinstance(points[0].constraint, Unrounded):
             values = kernels.clip(self._layer(node, None), grid)
             self.floats[outputs[0].name or ""] = values
             self.codes[outputs[0].name or ""] = Coded(codes=kernels.quantize(values, grid), grid=grid)
@@ -147,8 +148,8 @@ class IntegerRun:
         x = self._coded(node.inputs[0])
         match kernel:
             case Kernel.HARD_SIGMOID:
-                clips = self.plan.by_tensor[node.outputs[0].name or ""].clips is not None
-                if clips and (form := clip_form(x.grid.scale, x.grid.zero_point)) is not None:
+                point = self.plan.by_tensor[node.outputs[0].name or ""]
+                if (form := clip_form_of(point, self.plan, self.parts.encodings)) is not None:
                     return x.codes.clamp(form.low, form.high)
                 numbers = sum_form(node, grid.scale)
                 offset = dataclasses.replace(x.grid, scale=numbers.offset, zero_point=0)

@@ -14,6 +14,7 @@ import onnx_ir as ir
 from torch import Tensor, fx, nn
 
 from gdfq_export.frontend.torch_import import import_graph
+from gdfq_export.planning.constraints import ClippedCodes
 from gdfq_export.planning.plan import QuantPlan, QuantPoint, Role
 from gdfq_export.simulator.encoding import (
     Encoding,
@@ -23,7 +24,7 @@ from gdfq_export.simulator.encoding import (
     encode_constant,
     encode_weight,
 )
-from gdfq_export.simulator.hard_sigmoid import clip_form
+from gdfq_export.simulator.hard_sigmoid import clip_form_of
 from gdfq_export.simulator.quantizer import Mode, Quantizer
 
 __all__ = ["Layer", "Simulator"]
@@ -63,15 +64,12 @@ class Simulator(nn.Module):
         for point in plan.points:
             if point.role is not Role.BIAS and point.group == point.key:
                 self._insert(point)
-        for key, source in self._clipped():
-            if key in self.quantizers:
-                self.quantizers[key].clips = (self.quantizers[source.group],)
+        for point in plan.points:
+            if isinstance(point.constraint, ClippedCodes) and point.key in self.quantizers:
+                source = plan.by_tensor[point.constraint.source]
+                self.quantizers[point.key].sources = (self.quantizers[source.group],)
         self.network.graph.lint()
         self.network.recompile()
-
-    def _clipped(self) -> Iterator[tuple[str, QuantPoint]]:
-        """Keys of points that may be another's codes, clipped, and those other points."""
-        return ((point.key, self.plan.by_tensor[point.clips]) for point in self.plan.points if point.clips is not None)
 
     def _insert(self, point: QuantPoint) -> None:
         sources = [node for node in self.network.graph.nodes if node.meta.get("value") == point.tensor]
@@ -142,9 +140,9 @@ class Simulator(nn.Module):
         for point in self.plan.points:
             if point.role in (Role.INPUT, Role.ACTIVATION):
                 encodings[point.key] = encode_activation(self.quantizers[point.group])
-        for key, source in self._clipped():
-            if (form := clip_form(encodings[source.key].scale, encodings[source.key].zero_point)) is not None:
-                encodings[key] = Encoding(scale=np.asarray(form.scale), zero_point=form.zero_point)
+        for point in self.plan.points:
+            if (form := clip_form_of(point, self.plan, encodings)) is not None:
+                encodings[point.key] = Encoding(scale=np.asarray(form.scale), zero_point=form.zero_point)
         for node in self.folded.graph:
             names = [value.name if value else None for value in node.inputs]
             for name in names:

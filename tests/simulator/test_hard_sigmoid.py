@@ -15,6 +15,7 @@ from onnx import numpy_helper
 
 from gdfq_export.lint.check import check
 from gdfq_export.metrics.parity import parity
+from gdfq_export.planning.constraints import Breakpoints
 from gdfq_export.planning.plan import QuantPoint, Role
 from gdfq_export.qdq.read_back import read_back
 from gdfq_export.recipe import Bits
@@ -53,10 +54,10 @@ def gained_network(gain: float, seed: int = 0) -> onnx.ModelProto:
     return proto
 
 
-def quantize_point(*, knee: float) -> QuantPoint:
+def quantize_point(*, at: float) -> QuantPoint:
     return QuantPoint(
         key="x", tensor="x", consumers=("gate",), role=Role.ACTIVATION, bits=8, signed=False, symmetric=False,
-        axis=None, group="x", knee=knee,
+        axis=None, group="x", constraint=Breakpoints(at=at),
     )  # fmt: skip
 
 
@@ -113,23 +114,25 @@ def test_a_clip_rounds_nothing() -> None:
     np.testing.assert_allclose(gate, np.clip(x / 6 + 0.5, 0, 1), atol=1e-6)
 
 
-def test_a_range_that_a_knee_would_widen_by_much_keeps_its_steps_and_is_a_sum() -> None:
-    quantizer = Quantizer(quantize_point(knee=3.0))
+def test_a_range_that_breakpoints_would_widen_by_much_keeps_its_steps_and_is_a_sum() -> None:
+    quantizer = Quantizer(quantize_point(at=3.0))
     quantizer.set_range(-1.0, 1.0)
-    assert not quantizer.has_knee and quantizer.scale.item() == pytest.approx(2 / 255)
+    assert not quantizer.has_breakpoints and quantizer.scale.item() == pytest.approx(2 / 255)
     quantizer.set_range(-3.9, 4.2)
-    assert quantizer.has_knee and quantizer.scale.item() == pytest.approx(
+    assert quantizer.has_breakpoints and quantizer.scale.item() == pytest.approx(
         3 / 94, rel=1e-6
     )  # 95 steps of 3 / 95 do not reach 8.1
     assert clip_form(quantizer.scale.detach().numpy(), int(quantizer.zero_point)) is not None
 
 
 @given(low=st.floats(-40, -3), high=st.floats(0, 40), factor=st.floats(0.3, 3))
-def test_whatever_a_scale_is_tuned_to_the_knee_stays_a_value_of_a_code(low: float, high: float, factor: float) -> None:
-    quantizer = Quantizer(quantize_point(knee=3.0))
+def test_whatever_a_scale_is_tuned_to_the_breakpoint_stays_a_value_of_a_code(
+    low: float, high: float, factor: float
+) -> None:
+    quantizer = Quantizer(quantize_point(at=3.0))
     quantizer.set_range(low, high)
     assert quantizer.scale.item() >= (high - low) / 255 * (1 - 1e-6)
-    if quantizer.has_knee:
+    if quantizer.has_breakpoints:
         with torch.no_grad():
             quantizer.log_scale += math.log(factor)
         assert clip_form(quantizer.scale.detach().numpy(), int(quantizer.zero_point)) is not None

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from gdfq_export.frontend.passes.measured_shapes import run_model
+from gdfq_export.planning.constraints import Unrounded
 from gdfq_export.planning.plan import QuantPoint, Role
 from gdfq_export.simulator import Mode, Quantizer
 from tests import tiny_graph
@@ -37,7 +38,7 @@ def point(
         symmetric=signed,
         axis=axis,
         group="t",
-        rounded=rounded,
+        constraint=None if rounded else Unrounded(),
         low=low,
         high=high,
     )

@@ -19,13 +19,13 @@ from gdfq_export.planning.placement.fused_add import clipped_summand
 from gdfq_export.planning.placement.graph_nodes import activation_bounds
 from gdfq_export.planning.placement.kernels import choose_kernels
 from gdfq_export.planning.placement.points import place_points
-from gdfq_export.planning.placement.unsupported import unsuitable
+from gdfq_export.planning.placement.unsupported import unsupported_reason
 from gdfq_export.planning.placement.weight_formats import forewarnings, with_forms
 from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.recipe import Bits
 from gdfq_export.targets import Target, find_target
 
-__all__ = ["activation_bounds", "build_plan", "clipped_summand", "forewarnings", "plan_of", "unsuitable"]
+__all__ = ["activation_bounds", "build_plan", "clipped_summand", "forewarnings", "plan_of", "unsupported_reason"]
 
 
 def plan_of(model: FloatModel, target: str, bits: Bits) -> QuantPlan:

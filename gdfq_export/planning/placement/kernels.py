@@ -10,7 +10,7 @@ import onnx_ir as ir
 from gdfq_export.frontend.passes.rewrites.hard_sigmoid import is_of_hard_swish
 from gdfq_export.planning.placement.fused_add import clipped_summand
 from gdfq_export.planning.placement.graph_nodes import activation_bounds, name_of, required
-from gdfq_export.planning.placement.unsupported import unsuitable
+from gdfq_export.planning.placement.unsupported import unsupported_reason
 from gdfq_export.planning.plan import PlannedNode
 from gdfq_export.targets import Kernel, Output, Rule, Target
 
@@ -88,14 +88,14 @@ class _Walk:
         self.clipped: dict[ir.Node, Clipped] = {}
         for node in graph:
             rule = target.rules.get(node.op_type)
-            if rule is not None and rule.overwrites and not unsuitable(node, rule):
+            if rule is not None and rule.overwrites and not unsupported_reason(node, rule):
                 self._choose_summand(node, rule)
 
     def choose(self, node: ir.Node) -> None:
         name = name_of(node)
         rule = self.target.rules.get(node.op_type)
         missing = f"{node.op_type} has no integer kernel on {self.target.name}"
-        reason = missing if rule is None else unsuitable(node, rule)
+        reason = missing if rule is None else unsupported_reason(node, rule)
         if not reason and rule is not None and rule.kernel is Kernel.MOVE and not self._carries_codes(node.inputs[0]):
             reason = "its input is float"
         if not reason and (layer := self._computed_inside(node)) is not None:
@@ -153,7 +153,7 @@ class _Walk:
         for value in node.inputs:
             layer = None if value is None else value.producer()
             rule = None if layer is None else self.target.rules.get(layer.op_type)
-            if layer is None or rule is None or rule.weight is None or unsuitable(layer, rule):
+            if layer is None or rule is None or rule.weight is None or unsupported_reason(layer, rule):
                 continue
             if node in (self._activation_inside(layer) or ()):
                 return name_of(layer)
@@ -166,7 +166,7 @@ class _Walk:
         if len(users) != 1 or value.is_graph_output() or value.name == self.logits:
             return None
         rule = self.target.rules.get(users[0].op_type)
-        if rule is None or node.op_type not in rule.accumulates or unsuitable(users[0], rule):
+        if rule is None or node.op_type not in rule.accumulates or unsupported_reason(users[0], rule):
             return None
         if any(read is None or read.const_value is not None for read in users[0].inputs):
             return None
@@ -195,7 +195,7 @@ class _Walk:
             writer = before if before and rule and self._absorbable(before, rule) is writer else None
         if writer is None or writer.op_type not in adding.accumulates:
             return None
-        return None if unsuitable(writer, self.target.rules[writer.op_type]) else writer
+        return None if unsupported_reason(writer, self.target.rules[writer.op_type]) else writer
 
     def _absorbable(self, node: ir.Node, rule: Rule) -> ir.Node | None:
         """The Relu or Clip that alone consumes the node's output and whose bounds contain zero."""
@@ -214,7 +214,7 @@ class _Walk:
         """Whether a kernel that computes reads the value, directly or behind nodes that move codes."""
         for user, index in value.uses():
             rule = self.target.rules.get(user.op_type)
-            if rule is None or unsuitable(user, rule):
+            if rule is None or unsupported_reason(user, rule):
                 continue
             if rule.kernel is Kernel.MOVE and index == 0:
                 if any(self._is_read_as_codes(output) for output in user.outputs):

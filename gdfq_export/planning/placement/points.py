@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 import onnx_ir as ir
 
-from gdfq_export.frontend.passes.rewrites.hard_sigmoid import KNEE, is_of_hard_swish
+from gdfq_export.frontend.passes.rewrites.hard_sigmoid import BREAKPOINT, is_of_hard_swish
+from gdfq_export.planning.constraints import Breakpoints, ClippedCodes, Constraint, Unrounded
 from gdfq_export.planning.placement.bit_widths import Widths
 from gdfq_export.planning.placement.graph_nodes import activation_bounds, bounds_of, name_of, required
 from gdfq_export.planning.placement.kernels import Clipped, Kernels
@@ -148,7 +149,7 @@ class _Walk:
             axis=axis,
             group=group or key,
             packed=number.packed,
-            rounded=name not in self.clipped,
+            constraint=Unrounded() if name in self.clipped else None,
             low=low,
             high=high,
         )
@@ -159,23 +160,22 @@ class _Walk:
         return name if short in self.taken else short
 
     def with_shared_numbers(self) -> Iterable[QuantPoint]:
-        """The widest bits of a group are those of all its points, and so are its knees; gates have whole codes."""
+        """The points, each with the widest bits and the breakpoints of its group; clipped codes have all 8 bits."""
         widest: dict[str, int] = {}
         for point in self.points.values():
             widest[point.group] = max(widest.get(point.group, 0), point.bits)
-        clips = {
-            gate: read
+        at = float(BREAKPOINT)
+        constraints: dict[str, Constraint] = {
+            gate: ClippedCodes(source=read, at=at)
             for gate, read in filter(None, map(self._gate_of_hard_swish, self.kernels.graph))
             if widest[self.points[read].group] == WHOLE_BITS
         }
-        bent = {self.points[read].group for read in clips.values()}
+        clipped = set(constraints)
+        bent = {self.points[each.source].group for each in constraints.values() if isinstance(each, ClippedCodes)}
+        constraints |= {name: Breakpoints(at=at) for name, point in self.points.items() if point.group in bent}
         for name, point in self.points.items():
-            yield dataclasses.replace(
-                point,
-                bits=WHOLE_BITS if name in clips else widest[point.group],
-                knee=float(KNEE) if point.group in bent else None,
-                clips=clips.get(name),
-            )
+            bits = WHOLE_BITS if name in clipped else widest[point.group]
+            yield dataclasses.replace(point, bits=bits, constraint=constraints.get(name, point.constraint))
 
     def _gate_of_hard_swish(self, gate: ir.Node) -> tuple[str, str] | None:
         """What a HardSigmoid writes and reads, if it may clip codes: it multiplies that value, which has no bounds."""

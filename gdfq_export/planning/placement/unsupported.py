@@ -7,10 +7,10 @@ import onnx_ir as ir
 from gdfq_export.planning.placement.graph_nodes import required
 from gdfq_export.targets import Rule
 
-__all__ = ["unsuitable"]
+__all__ = ["unsupported_reason"]
 
 
-def unsuitable(node: ir.Node, rule: Rule) -> str:
+def unsupported_reason(node: ir.Node, rule: Rule) -> str:
     """Why the rule's kernel cannot compute this node, or nothing."""
     for index in (rule.weight, rule.bias):
         value = node.inputs[index] if index is not None and len(node.inputs) > index else None

@@ -16,7 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import input_at
-from gdfq_export.planning.placement import activation_bounds, unsuitable
+from gdfq_export.planning.placement import activation_bounds, unsupported_reason
 from gdfq_export.planning.plan import PlannedNode
 from gdfq_export.qdq.read_back.float_graph import FloatGraph
 from gdfq_export.qdq.read_back.numbers import Constant, Grid
@@ -92,7 +92,7 @@ class _Walk:
 
     def _kernel(self, node: ir.Node, rule: Rule, activation: ir.Node | None) -> Kernel | None:
         """The kernel of a node without weights."""
-        if unsuitable(node, rule) or (node.op_type == "HardSigmoid" and node.name not in self.file.gates):
+        if unsupported_reason(node, rule) or (node.op_type == "HardSigmoid" and node.name not in self.file.gates):
             return None
         if rule.kernel is Kernel.MOVE:
             return rule.kernel if self._moves(node) and activation is None else None
@@ -123,7 +123,7 @@ class _Walk:
 
     def _require_layer(self, node: ir.Node, rule: Rule, activation: ir.Node | None) -> None:
         """Refuse a layer that the runtime does not compute on integers."""
-        if reason := unsuitable(node, rule) or self._not_fused(node, rule, activation):
+        if reason := unsupported_reason(node, rule) or self._not_fused(node, rule, activation):
             raise refusal(node, f"runs in float ({reason}), with sums in an order that only the runtime knows")
 
     def _not_fused(self, node: ir.Node, rule: Rule, activation: ir.Node | None) -> str:
@@ -190,7 +190,7 @@ class _Walk:
         from_codes = any(self._grid(value) is not None for value in node.inputs)
         if node.op_type in _FUSED_OTHERWISE and written is not None and from_codes:
             raise refusal(node, "stands between codes, and its integer kernel is not known")
-        if rule is None or rule.kernel is Kernel.MOVE or unsuitable(node, rule):
+        if rule is None or rule.kernel is Kernel.MOVE or unsupported_reason(node, rule):
             return
         inputs = self._activations(node, rule)
         behind = self._grid(_end_of_moves(node.outputs[0], self.target)) is not None

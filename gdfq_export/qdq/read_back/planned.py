@@ -8,7 +8,9 @@ import functools
 import numpy as np
 import onnx_ir as ir
 
-from gdfq_export.planning.placement import clipped_summand, unsuitable
+from gdfq_export.frontend.passes.rewrites.hard_sigmoid import BREAKPOINT
+from gdfq_export.planning.constraints import ClippedCodes, Unrounded
+from gdfq_export.planning.placement import clipped_summand, unsupported_reason
 from gdfq_export.planning.plan import PlannedNode, QuantPlan, QuantPoint, Role
 from gdfq_export.qdq.read_back.float_graph import Activation, FloatGraph, key_of
 from gdfq_export.qdq.read_back.numbers import Constant, Grid
@@ -69,7 +71,7 @@ class _Points:
             value = clipped_summand(self.nodes[planned.node], functools.partial(self._layer_of, layers, rule))
             point = None if value is None else self.points.get(str(value.name))
             if point is not None and point.code_range == point.storage_range:
-                self.points[point.tensor] = dataclasses.replace(point, rounded=False)
+                self.points[point.tensor] = dataclasses.replace(point, constraint=Unrounded())
 
     def _layer_of(self, layers: dict[str, PlannedNode], adding: Rule, value: ir.Value) -> ir.Node | None:
         writer = value.producer()
@@ -93,7 +95,7 @@ class _Points:
             symmetric=grid.signed and grid.zero_point == 0,
             axis=None,
             group=group,
-            clips=_read_by(value) if activation.clips else None,
+            constraint=_clipped_codes(value) if activation.clips else None,
         )
         self.encodings[key] = Encoding(scale=np.asarray(grid.scale), zero_point=grid.zero_point)
         self.names[key] = activation.codes
@@ -105,7 +107,7 @@ class _Points:
     def _constant(self, node: ir.Node, value: ir.Value, constant: Constant, rule: Rule, index: int) -> None:
         role = {rule.weight: Role.WEIGHT, rule.bias: Role.BIAS}.get(index, Role.CONSTANT)
         name = str(value.name)
-        if role is Role.CONSTANT and (rule.activations is not None or unsuitable(node, rule)):
+        if role is Role.CONSTANT and (rule.activations is not None or unsupported_reason(node, rule)):
             return
         shared = role is Role.BIAS and len(_readers(value)) > 1
         key = f"{name}@{node.name}" if shared else name
@@ -129,11 +131,12 @@ class _Points:
         self.encodings[key] = Encoding(scale=scale, zero_point=constant.zero_point or 0, codes=constant.codes)
 
 
-def _read_by(value: ir.Value) -> str | None:
-    """The first value that a value's node reads."""
-    node = value.producer()
+def _clipped_codes(gate: ir.Value) -> ClippedCodes:
+    """The constraint of what the gate of a HardSwish writes."""
+    node = gate.producer()
     source = None if node is None else node.inputs[0]
-    return None if source is None else source.name
+    assert source is not None
+    return ClippedCodes(source=str(source.name), at=float(BREAKPOINT))
 
 
 def _readers(value: ir.Value) -> tuple[str, ...]:

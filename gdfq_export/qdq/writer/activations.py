@@ -15,7 +15,7 @@ import onnx_ir as ir
 from gdfq_export.planning.plan import QuantPoint, Role
 from gdfq_export.qdq.writer.written_graph import WrittenGraph, scale_name, storage_type
 from gdfq_export.simulator import quantized_name
-from gdfq_export.simulator.hard_sigmoid import clip_form, sum_form
+from gdfq_export.simulator.hard_sigmoid import clip_form_of, sum_form
 from gdfq_export.targets import Clip, Kernel
 
 __all__ = ["write_activation"]
@@ -72,8 +72,7 @@ def _hard_sigmoid(
     value, x, encoding = node.outputs[0], node.inputs[0], written.encodings[point.key]
     source = x.producer() if x is not None else None
     assert source is not None and source.op_type == "DequantizeLinear"
-    read = None if point.clips is None else written.encodings[written.plan.by_tensor[point.clips].key]
-    form = None if read is None else clip_form(read.scale, read.zero_point)
+    form = clip_form_of(point, written.plan, written.encodings)
     if form is not None:
         dtype = storage_type(point)
         limits = [written.constant(f"{dtype.name}_{code}", np.asarray(code, dtype)) for code in (form.low, form.high)]

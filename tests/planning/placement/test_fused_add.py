@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gdfq_export.planning.constraints import Unrounded
 from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.recipe import Bits
 from tests.planning.placement.planned import Nodes, conv, head, planned, weights
@@ -34,7 +35,7 @@ def plan(nodes: Nodes, bits: Bits | None = None) -> QuantPlan:
 
 
 def clipped(found: QuantPlan) -> set[str]:
-    return {point.tensor for point in found.points if not point.rounded}
+    return {point.tensor for point in found.points if isinstance(point.constraint, Unrounded)}
 
 
 @pytest.mark.parametrize(

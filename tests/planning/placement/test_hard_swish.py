@@ -10,6 +10,7 @@ import torch
 from gdfq_export.lint import read_quantized_tensors
 from gdfq_export.lint.check import check
 from gdfq_export.metrics.parity import parity
+from gdfq_export.planning.constraints import Breakpoints, ClippedCodes
 from gdfq_export.planning.plan import Role
 from gdfq_export.qdq.read_back import read_back
 from gdfq_export.qdq.reader.activations import activation_codes
@@ -118,7 +119,9 @@ _POOL = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [1, 1]}
 )
 def test_another_hard_sigmoid_of_the_same_tensor_stays_a_sum(between: list[tiny_graph.Node]) -> None:
     quantized = quantize(other_hard_sigmoid(*between))
-    assert [point.key for point in quantized.plan.points if point.clips] == ["HardSwish_h_gate_output"]
+    assert [point.key for point in quantized.plan.points if isinstance(point.constraint, ClippedCodes)] == [
+        "HardSwish_h_gate_output"
+    ]
     images = images_for(quantized.file, 4)
     for simulate in (quantized.exact.run, read_back(quantized.file).run):
         assert parity(quantized.file, simulate, images, 4).exact
@@ -128,7 +131,7 @@ def test_another_hard_sigmoid_of_the_same_tensor_stays_a_sum(between: list[tiny_
     assert not check(quantized.file, find_target("ort-cpu"))
 
 
-def test_what_an_absorbed_clip_bounds_gets_no_knee() -> None:
+def test_what_an_absorbed_clip_bounds_gets_no_breakpoints() -> None:
     """Its bounds are the ends of the codes, and a whole part of 3 might end beyond them."""
     model = tiny_graph.model(
         nodes=[
@@ -143,23 +146,23 @@ def test_what_an_absorbed_clip_bounds_gets_no_knee() -> None:
         initializers={"w": weights(4, 4, 3, 3), "v": weights(4, 4, 3, 3), "g": weights(5, 4)}
         | {"low": np.asarray(-6, np.float32), "high": np.asarray(6, np.float32)},
     )
-    assert not any(point.knee or point.clips for point in quantize(model).plan.points)
+    assert not any(point.constraint for point in quantize(model).plan.points)
 
 
 def test_a_gate_has_the_bits_of_what_it_clips() -> None:
     points = file_of("ort-cpu", Bits(weights=4, activations=4)).plan.by_tensor
-    assert {name: point.bits for name, point in points.items() if point.clips or point.knee} == {
+    assert {name: point.bits for name, point in points.items() if point.constraint} == {
         "c": 8,
         "HardSwish_r_gate_output": 8,
     }
     four = file_of("ort-cpu", Bits(weights=4, activations=4, residual=4)).plan.points
-    assert not any(point.knee or point.clips for point in four)
+    assert not any(point.constraint for point in four)
 
 
-def test_only_what_a_hard_swish_reads_is_given_a_knee() -> None:
+def test_only_what_a_hard_swish_reads_is_given_breakpoints() -> None:
     points = file_of("ort-cpu").plan.by_tensor
-    assert {name: point.knee for name, point in points.items() if point.knee is not None} == {"c": 3.0}
-    assert not any(point.knee for point in file_of("openvino").plan.points)
+    assert [name for name, point in points.items() if point.constraint == Breakpoints(at=3.0)] == ["c"]
+    assert not any(isinstance(point.constraint, Breakpoints) for point in file_of("openvino").plan.points)
 
 
 def test_a_gate_that_multiplies_something_else_is_an_add() -> None:
@@ -181,5 +184,5 @@ def test_a_gate_that_multiplies_something_else_is_an_add() -> None:
         initializers={"w": weights(4, 4, 3, 3), "v": weights(4, 4, 3, 3), "u": weights(4, 4, 1, 1), "g": weights(5, 4)},
     )
     quantized = quantize(model)
-    assert not any(point.knee for point in quantized.plan.points)
+    assert not any(isinstance(point.constraint, Breakpoints) for point in quantized.plan.points)
     assert [node.op_type for node in quantized.file.graph.node].count("Add") == 2

@@ -14,6 +14,7 @@ from onnx import helper
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.metrics.parity import parity
+from gdfq_export.planning.constraints import Unrounded
 from gdfq_export.planning.plan import Role
 from gdfq_export.qdq.read_back import read_back
 from gdfq_export.recipe import Bits
@@ -208,7 +209,7 @@ def test_the_pair_that_openvino_does_not_round_is_found() -> None:
     for target, unrounded in (("openvino", {"t5"}), ("ort-cpu", set())):
         quantized = quantize(proto, target=target)
         for plan in (quantized.plan, read_back(quantized.file).plan):
-            assert {point.key for point in plan.points if not point.rounded} == unrounded
+            assert {point.key for point in plan.points if isinstance(point.constraint, Unrounded)} == unrounded
 
 
 @pytest.mark.parametrize("target", ["tensorrt", "portable"])

@@ -8,12 +8,12 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import constant_array, input_at, unused_name
 
-__all__ = ["ALPHA", "BETA", "KNEE", "HardSigmoidPass", "is_of_hard_swish"]
+__all__ = ["ALPHA", "BETA", "BREAKPOINT", "HardSigmoidPass", "is_of_hard_swish"]
 
-KNEE = 3
+BREAKPOINT = 3
 """Where HardSwish (ONNX HardSwish-14) bends, on both sides of zero."""
 
-ALPHA, BETA = 1 / (2 * KNEE), 0.5
+ALPHA, BETA = 1 / (2 * BREAKPOINT), 0.5
 
 
 def is_of_hard_swish(node: ir.Node) -> bool:
