@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 
 PACKAGE = "gdfq_export"
-ROOTS = (PACKAGE, "calib", "recipes")
+ROOTS = (PACKAGE, "calib")
 
 # From the highest room to the lowest. Rooms in one row do not import each other.
 LAYERS = (
@@ -44,7 +44,7 @@ LAYERS = (
     ("tasks",),
     ("support",),
     ("errors",),
-    ("recipes", "calib"),
+    ("calib",),
 )
 LEVELS = {room: len(LAYERS) - row for row, rooms in enumerate(LAYERS) for room in rooms}
 FOREIGN_TO_CALIB = {PACKAGE, "onnx", "onnx_ir", "onnxruntime", "onnxscript", "onnxsim"}
@@ -86,7 +86,7 @@ class Module:
 
     @property
     def room(self) -> str:
-        """The folder or module below the package that this file belongs to; `calib` and `recipes` are rooms too."""
+        """The folder or module below the package that this file belongs to; `calib` is a room too."""
         return room_of(self.name)
 
     def functions(self) -> Iterator[tuple[str, Function]]:
@@ -103,7 +103,7 @@ def room_of(module: str) -> str:
 
 
 def read_modules(root: Path) -> dict[str, Module]:
-    """The modules of the package, of `calib` and of `recipes`, by dotted name."""
+    """The modules of the package, and of `calib`, by dotted name."""
     modules = {}
     for top in ROOTS:
         for file in sorted((root / top).rglob("*.py")):

@@ -74,7 +74,9 @@ def recipe_to_yaml(recipe: Recipe) -> str:
 
 def _shipped() -> dict[str, Traversable]:
     """Name -> file of every shipped recipe; one in the folder `paper` is named `paper/NAME`."""
-    root = importlib.resources.files("recipes")
+    package = importlib.resources.files("gdfq_export")
+    packaged = package / "recipes"
+    root = packaged if packaged.is_dir() else package / ".." / "recipes"  # in a checkout they are beside the package
     found = {}
     for prefix, folder in (("", root), ("paper/", root / "paper")):
         if folder.is_dir():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.resources
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from gdfq_export.recipe import Recipe, list_recipes, load_recipe, recipe_schema, recipe_to_yaml
 from gdfq_export.recipe.schema import DIALECT
 
+ROOT = Path(__file__).parents[2]
 SCHEMA = recipe_schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 SHIPPED = [recipe.name for recipe in list_recipes()]
@@ -29,7 +30,7 @@ def test_it_is_a_schema_of_its_dialect() -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_recipe_is_valid_as_written_and_filled_in(name: str) -> None:
-    text = importlib.resources.files("recipes").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    text = (ROOT / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
     VALIDATOR.validate(yaml.safe_load(text))
     VALIDATOR.validate(yaml.safe_load(recipe_to_yaml(load_recipe(name))))
 
