@@ -24,7 +24,6 @@ from torch import Tensor
 from bench.accuracy_cells import REAL_IMAGES, SCORED_IMAGES, Cell, recipe_of
 from calib.samplers import RealSet
 from calib.set_statistics import measure_set
-from gdfq_export.baselines.published_budget import cut_to_budget
 from gdfq_export.cli.output.report_tables import print_plan
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.demo import held_out_set
@@ -34,9 +33,10 @@ from gdfq_export.frontend.sources import load_model
 from gdfq_export.jobs import quantize as pipeline
 from gdfq_export.jobs.compare.methods import METHODS, BudgetUse
 from gdfq_export.jobs.compare.run_cell import MEASURING_PHASES
-from gdfq_export.jobs.image_source import ImageSource
+from gdfq_export.jobs.image_source import Draw, ImageSource
 from gdfq_export.recipe import recipe_sha256
 from gdfq_export.support.progress import SilentProgress
+from gdfq_export.synthesis.registry import cut_to_budget
 
 __all__ = ["Place", "load_network", "print_dry_run", "real_images", "run_cell", "scored_images", "unscored_images"]
 
@@ -181,11 +181,11 @@ def _recorded_images() -> Iterator[list[tuple[Tensor, Tensor]]]:
     kept: list[tuple[Tensor, Tensor]] = []
 
     class Recorded(ImageSource):
-        def draw(self, count: int, phase: str) -> tuple[Tensor, Tensor]:
-            images, labels = super().draw(count, phase)
+        def draw(self, count: int, phase: str) -> Draw:
+            drawn = super().draw(count, phase)
             if not kept:
-                kept.append((images[:_MEASURED_IMAGES].clone(), labels[:_MEASURED_IMAGES].clone()))
-            return images, labels
+                kept.append((drawn.images[:_MEASURED_IMAGES].clone(), drawn.labels[:_MEASURED_IMAGES].clone()))
+            return drawn
 
     with mock.patch.object(pipeline, "ImageSource", Recorded):
         yield kept

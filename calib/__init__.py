@@ -13,11 +13,12 @@ from calib.priors.dead_leaves import DeadLeavesSampler
 from calib.priors.pink_noise import PinkNoiseSampler
 from calib.ranges import Entropy, MinMax, Mse, Percentile, RangeEstimator, make_range_estimator
 from calib.ranges.moving_range import MovingRange
-from calib.refinement import RefinedSampler, Refinement
-from calib.samplers import AlternatingSampler, NoiseSampler, RealSet, Sampler
+from calib.refinement import RefinedSampler, RefinementSettings
+from calib.samplers import AlternatingSampler, NoiseSampler, RealSet, Sampler, StepReport
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
 from calib.synthetic_set import SyntheticSet
-from calib.zeroq import ZeroQ, ZeroQSampler
+from calib.teacher import Teacher
+from calib.zeroq import ZeroQSampler, ZeroQSettings
 
 __all__ = [
     "AlternatingSampler",
@@ -38,11 +39,13 @@ __all__ = [
     "RangeEstimator",
     "RealSet",
     "RefinedSampler",
-    "Refinement",
+    "RefinementSettings",
     "Sampler",
+    "StepReport",
     "SyntheticSet",
-    "ZeroQ",
+    "Teacher",
     "ZeroQSampler",
+    "ZeroQSettings",
     "bns_loss",
     "has_batch_norm",
     "make_range_estimator",

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -33,12 +32,12 @@ from torch.nn import functional
 
 from calib.generator import ConditionalGenerator
 from calib.input_spec import InputSpec
+from calib.samplers import StepReport
 from calib.settings import require_at_least, require_finite
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
+from calib.teacher import Teacher
 
-__all__ = ["GdfqSampler", "GeneratorTraining", "StepReport", "train_gdfq"]
-
-StepReport = Callable[[int, int, Mapping[str, float]], None]
+__all__ = ["GdfqSampler", "GeneratorTraining", "train_gdfq"]
 
 NATURAL_DISTANCE = 0.3
 DIVERSITY_GRID = 8
@@ -96,11 +95,12 @@ class GdfqSampler:
         self._random = torch.Generator().manual_seed(seed)
 
     @torch.no_grad()
-    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
+    def draw(self, count: int, batch: int, on_step: StepReport | None = None) -> tuple[Tensor, Tensor]:
         """Draw `count` images float32 [N, C, H, W] and their labels int64 [N], `batch` at a time, on the CPU.
 
         Labels are balanced: every learned class comes as often as any other, give or take one, in random order.
         """
+        del on_step
         labels = balanced_labels(count, self._classes, self._random)
         images = []
         for chunk in labels.split(batch):
@@ -116,12 +116,11 @@ def balanced_labels(count: int, classes: Tensor, random: torch.Generator) -> Ten
 
 
 def train_gdfq(
-    teacher: nn.Module,
-    input_spec: InputSpec,
-    num_classes: int,
+    teacher: Teacher,
     settings: GeneratorTraining,
-    seed: int,
-    device: str,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
     on_step: StepReport | None = None,
 ) -> GdfqSampler:
     """Train a generator so that `teacher` recognises its images and finds its own BatchNorm statistics in them.
@@ -130,9 +129,7 @@ def train_gdfq(
     of threads the same arguments give the same bytes.
 
     Args:
-        teacher: maps images [N, C, H, W] to logits [N, num_classes].
-        input_spec: shape and range of the images.
-        num_classes: number of logits.
+        teacher: the network to make images for.
         settings: size of the generator, schedule and weights.
         seed: of the generator's start, its training and its draws.
         device: where to train, for instance "cpu" or "cuda".
@@ -142,7 +139,8 @@ def train_gdfq(
     Raises:
         FloatingPointError: the loss became NaN or infinite.
     """
-    frozen = copy.deepcopy(teacher).eval().requires_grad_(False).to(device)
+    input_spec, num_classes = teacher.input_spec, teacher.num_classes
+    frozen = copy.deepcopy(teacher.network).eval().requires_grad_(False).to(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         generator = ConditionalGenerator(num_classes, input_spec, settings.latent, settings.width).to(device)

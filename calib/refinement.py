@@ -20,17 +20,18 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from calib.gdfq import StepReport, balanced_labels
+from calib.gdfq import balanced_labels
 from calib.input_spec import InputSpec
 from calib.precision import mixed_precision
-from calib.samplers import Sampler
+from calib.samplers import Sampler, StepReport
 from calib.settings import require_at_least, require_finite
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
+from calib.teacher import Teacher
 
-__all__ = ["RefinedSampler", "Refinement"]
+__all__ = ["RefinedSampler", "RefinementSettings"]
 
 BETAS = (0.9, 0.99)
 SIDES_PER_SHIFT = 14  # an image is rolled by at most 1/14 of its side: 16 pixels of 224
@@ -39,12 +40,12 @@ FINE_NOISE = 0.1  # per-pixel noise beside the smooth noise, in units of the Inp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refinement:
+class RefinementSettings:
     """How the pixels of a batch are refined.
 
     Attributes:
         steps: Adam steps for each batch; 0 leaves the starting images as they are.
-        batch: images refined together, whose common statistics BNS judges; a draw is split into equal batches of at
+        batch: images refined together, whose common statistics BNS compares; a draw is split into equal batches of at
             most so many.
         learning_rate: Adam's, at the start, as a fraction of the input's range; falls to 0 by a cosine.
         bns_weight: weight of the BNS loss beside the cross-entropy; without effect for a teacher without BatchNorm.
@@ -67,55 +68,52 @@ class RefinedSampler:
     """Draw images from another sampler, or smooth noise where there is none, and refine them.
 
     Every draw starts from fresh images and takes `steps` steps a batch: exactly what is asked for is made. On one
-    machine and one number of threads the same seed and the same draws give the same bytes. `on_step` is called after
-    each step with the steps done and to do in the whole draw and the figures `loss`, `cross_entropy`, `bns` (with
-    BatchNorm), `variation`, `agreement`; it may be replaced between draws. `start` is the other sampler.
+    machine and one number of threads the same seed and the same draws give the same bytes.
     """
 
     def __init__(
         self,
-        sampler: Sampler | None,
-        teacher: nn.Module,
-        input_spec: InputSpec,
-        num_classes: int,
-        settings: Refinement,
-        seed: int,
-        device: str,
-        on_step: StepReport | None = None,
+        teacher: Teacher,
+        settings: RefinementSettings,
+        *,
+        start: Sampler | None = None,
+        seed: int = 0,
+        device: str = "cpu",
     ) -> None:
-        """Keep a frozen copy of `teacher`, which maps images [N, C, H, W] to logits [N, num_classes], on `device`."""
-        self.source = "refined noise" if sampler is None else f"{sampler.source}+refinement"
-        self.on_step = on_step
-        self.start = sampler
-        self._teacher = copy.deepcopy(teacher).eval().requires_grad_(False).to(device)
+        """Keep a frozen copy of the teacher on `device`; the images begin as those that `start` draws."""
+        self.source = "refined noise" if start is None else f"{start.source}+refinement"
+        self._start = start
+        self._teacher = copy.deepcopy(teacher.network).eval().requires_grad_(False).to(device)
         self._has_batch_norm = has_batch_norm(self._teacher)
-        self._input_spec = input_spec
-        self._num_classes = num_classes
+        self._input_spec = teacher.input_spec
+        self._num_classes = teacher.num_classes
         self._settings = settings
         self._device = device
         self._random = torch.Generator().manual_seed(seed)
 
-    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
+    def draw(self, count: int, batch: int, on_step: StepReport | None = None) -> tuple[Tensor, Tensor]:
         """Draw `count` images float32 [N, C, H, W] and the labels int64 [N] they were refined towards, on the CPU.
 
-        `batch` bounds only the drawing of the starting images.
+        `batch` bounds only the drawing of the starting images. The figures of a step are `loss`, `cross_entropy`, `bns`
+        (with BatchNorm), `variation` and `agreement`; its counts are those of the whole draw.
 
         Raises:
             FloatingPointError: the loss became NaN or infinite.
         """
-        if self.start is None:
+        if self._start is None:
             images = _smooth_noise(count, self._input_spec, self._random)
             labels = balanced_labels(count, torch.arange(self._num_classes), self._random)
         else:
-            images, labels = self.start.draw(count, batch)
+            images, labels = self._start.draw(count, batch)
         batches = max(1, math.ceil(count / self._settings.batch))
         parts = zip(images.tensor_split(batches), labels.tensor_split(batches), strict=True)
         total = batches * self._settings.steps
-        refined = [self._refine(*part, index * self._settings.steps, total) for index, part in enumerate(parts)]
+        steps = self._settings.steps
+        refined = [self._refine(*part, index * steps, total, on_step) for index, part in enumerate(parts)]
         return torch.cat(refined), labels
 
     @torch.enable_grad()
-    def _refine(self, images: Tensor, labels: Tensor, done: int, total: int) -> Tensor:
+    def _refine(self, images: Tensor, labels: Tensor, done: int, total: int, on_step: StepReport | None) -> Tensor:
         """Refine one batch; what is optimised is the share of the range, 0 at `low` and 1 at `high`."""
         spec = self._input_spec
         low, high = spec.plane(spec.low).to(self._device), spec.plane(spec.high).to(self._device)
@@ -134,8 +132,8 @@ class RefinedSampler:
             schedule.step()
             with torch.no_grad():
                 shares.clamp_(0, 1)
-            if self.on_step is not None:
-                self.on_step(done + step + 1, total, {name: value.item() for name, value in facts.items()})
+            if on_step is not None:
+                on_step(done + step + 1, total, {name: value.item() for name, value in facts.items()})
         with torch.no_grad():
             return (low + shares * (high - low)).clamp(low, high).contiguous().cpu()
 

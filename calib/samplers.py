@@ -6,6 +6,7 @@ trained one.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +18,10 @@ from calib.files.image_folder import read_image_folder
 from calib.files.npz_images import read_npz_images
 from calib.input_spec import InputSpec
 
-__all__ = ["AlternatingSampler", "NoiseSampler", "RealSet", "Sampler"]
+__all__ = ["AlternatingSampler", "NoiseSampler", "RealSet", "Sampler", "StepReport"]
+
+StepReport = Callable[[int, int, Mapping[str, float]], None]
+"""Called after each optimizer step with the steps done, the steps in all, and the figures of the step by name."""
 
 
 class Sampler(Protocol):
@@ -28,8 +32,11 @@ class Sampler(Protocol):
         """Name the origin of the images: gdfq, noise or real."""
         ...
 
-    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
-        """Draw images float32 [count, C, H, W] and labels int64 [count] on the CPU, made `batch` at a time."""
+    def draw(self, count: int, batch: int, on_step: StepReport | None = None) -> tuple[Tensor, Tensor]:
+        """Draw images float32 `[count, C, H, W]` and labels int64 `[count]` on the CPU, made `batch` at a time.
+
+        A sampler that optimizes images calls `on_step` after each step; the others take no steps and ignore it.
+        """
         ...
 
 
@@ -42,13 +49,14 @@ class NoiseSampler:
 
     source = "noise"
 
-    def __init__(self, input_spec: InputSpec, num_classes: int, seed: int) -> None:
+    def __init__(self, input_spec: InputSpec, num_classes: int, seed: int = 0) -> None:
         self._input_spec = input_spec
         self._num_classes = num_classes
         self._random = torch.Generator().manual_seed(seed)
 
-    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
+    def draw(self, count: int, batch: int, on_step: StepReport | None = None) -> tuple[Tensor, Tensor]:
         """Draw noise float32 [count, C, H, W] and labels int64 [count]; `batch` bounds the working memory."""
+        del on_step
         images = torch.empty((count, *self._input_spec.shape))
         for chunk in images.split(batch):
             chunk.copy_(self._input_spec.from_noise(torch.randn(chunk.shape, generator=self._random)))
@@ -62,10 +70,10 @@ class AlternatingSampler:
         self._samplers = samplers
         self.source = " and ".join(sampler.source for sampler in samplers)
 
-    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
+    def draw(self, count: int, batch: int, on_step: StepReport | None = None) -> tuple[Tensor, Tensor]:
         """Draw images float32 [count, C, H, W] and labels int64 [count], image i from sampler i modulo their number."""
         share = -(-count // len(self._samplers))
-        drawn = [sampler.draw(share, batch) for sampler in self._samplers]
+        drawn = [sampler.draw(share, batch, on_step) for sampler in self._samplers]
         images, labels = (torch.stack(parts, dim=1).flatten(0, 1)[:count] for parts in zip(*drawn, strict=True))
         return images, labels
 
@@ -87,9 +95,9 @@ class RealSet:
         """Count the images."""
         return len(self.labels)
 
-    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
+    def draw(self, count: int, batch: int, on_step: StepReport | None = None) -> tuple[Tensor, Tensor]:
         """Give the first `count` images, in the order of the file, repeating from its start where it has fewer."""
-        del batch
+        del batch, on_step
         order = torch.arange(count) % len(self)
         return self.images[order], self.labels[order]
 

@@ -24,11 +24,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from calib.gdfq import StepReport
-from calib.input_spec import InputSpec
+from calib.samplers import StepReport
 from calib.settings import require_at_least
+from calib.teacher import Teacher
 
-__all__ = ["ZeroQ", "ZeroQSampler"]
+__all__ = ["ZeroQSampler", "ZeroQSettings"]
 
 EPS = 1e-6
 PATIENCE = 100
@@ -36,7 +36,7 @@ LOWEST_RATE = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ZeroQ:
+class ZeroQSettings:
     """How images are distilled.
 
     Attributes:
@@ -57,32 +57,18 @@ class ZeroQ:
 
 
 class ZeroQSampler:
-    """Distil images from a teacher's BatchNorm statistics; every draw distils anew.
-
-    `on_step` is called after each step with the steps done and to do in the whole draw and the `loss`; it may be
-    replaced between draws.
-    """
+    """Distil images from a teacher's BatchNorm statistics; every draw distils anew."""
 
     source = "zeroq"
 
-    def __init__(
-        self,
-        teacher: nn.Module,
-        input_spec: InputSpec,
-        num_classes: int,
-        settings: ZeroQ,
-        seed: int,
-        device: str,
-        on_step: StepReport | None = None,
-    ) -> None:
-        """Keep a frozen copy of `teacher`, which maps images [N, C, H, W] to logits [N, num_classes], on `device`.
+    def __init__(self, teacher: Teacher, settings: ZeroQSettings, *, seed: int = 0, device: str = "cpu") -> None:
+        """Keep a frozen copy of the teacher on `device`.
 
         Raises:
             ValueError: the teacher has no BatchNorm statistics.
         """
         self.settings = settings
-        self.on_step = on_step
-        self._teacher = copy.deepcopy(teacher).eval().requires_grad_(False).to(device)
+        self._teacher = copy.deepcopy(teacher.network).eval().requires_grad_(False).to(device)
         self._layers = [
             layer
             for layer in self._teacher.modules()
@@ -90,15 +76,16 @@ class ZeroQSampler:
         ]
         if not self._layers:
             raise ValueError("ZeroQ needs a teacher with BatchNorm statistics")
-        self._input_spec = input_spec
-        self._num_classes = num_classes
+        self._input_spec = teacher.input_spec
+        self._num_classes = teacher.num_classes
         self._device = device
         self._random = torch.Generator().manual_seed(seed)
 
-    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
+    def draw(self, count: int, batch: int, on_step: StepReport | None = None) -> tuple[Tensor, Tensor]:
         """Distil `count` images float32 [N, C, H, W], on the CPU; their labels int64 [N] mean nothing.
 
-        They are distilled in equal batches of at most `settings.batch`, whatever `batch`.
+        They are distilled in equal batches of at most `settings.batch`, whatever `batch`. The figure of a step is
+        `loss`; its counts are those of the whole draw.
 
         Raises:
             FloatingPointError: the loss became NaN or infinite.
@@ -107,11 +94,11 @@ class ZeroQSampler:
         batches = max(1, math.ceil(count / self.settings.batch))
         sizes = [len(part) for part in torch.arange(count).tensor_split(batches)]
         total = batches * self.settings.steps
-        images = [self._distil(size, index * self.settings.steps, total) for index, size in enumerate(sizes)]
+        images = [self._distil(size, index * self.settings.steps, total, on_step) for index, size in enumerate(sizes)]
         return torch.cat(images), torch.randint(self._num_classes, (count,), generator=self._random)
 
     @torch.enable_grad()
-    def _distil(self, count: int, done: int, total: int) -> Tensor:
+    def _distil(self, count: int, done: int, total: int, on_step: StepReport | None) -> Tensor:
         spec = self._input_spec
         centre, spread = spec.plane(spec.centre).to(self._device), spec.plane(spec.spread).to(self._device)
         uniform = torch.rand((count, *self._input_spec.shape), generator=self._random)
@@ -126,8 +113,8 @@ class ZeroQSampler:
             loss.backward()
             optimizer.step()
             schedule.step(loss.item())
-            if self.on_step is not None:
-                self.on_step(done + step + 1, total, {"loss": loss.item()})
+            if on_step is not None:
+                on_step(done + step + 1, total, {"loss": loss.item()})
         with torch.no_grad():
             return (centre + spread * images).contiguous().cpu()
 

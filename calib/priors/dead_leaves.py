@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from calib.input_spec import InputSpec
+from calib.samplers import StepReport
 
 __all__ = ["DeadLeavesSampler"]
 
@@ -34,14 +35,14 @@ class DeadLeavesSampler:
 
     source = "dead leaves"
 
-    def __init__(self, input_spec: InputSpec, num_classes: int, seed: int) -> None:
+    def __init__(self, input_spec: InputSpec, num_classes: int, seed: int = 0) -> None:
         self._input_spec = input_spec
         self._num_classes = num_classes
         self._random = np.random.default_rng(seed)
 
-    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
+    def draw(self, count: int, batch: int, on_step: StepReport | None = None) -> tuple[Tensor, Tensor]:
         """Draw images float32 [count, C, H, W] and labels int64 [count], one image at a time, whatever `batch`."""
-        del batch
+        del batch, on_step
         low, high = (
             np.asarray(values, np.float32)[:, None, None] for values in (self._input_spec.low, self._input_spec.high)
         )

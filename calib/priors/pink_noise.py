@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from calib.input_spec import InputSpec
+from calib.samplers import StepReport
 
 __all__ = ["PinkNoiseSampler"]
 
@@ -23,13 +24,14 @@ class PinkNoiseSampler:
 
     source = "pink noise"
 
-    def __init__(self, input_spec: InputSpec, num_classes: int, seed: int) -> None:
+    def __init__(self, input_spec: InputSpec, num_classes: int, seed: int = 0) -> None:
         self._input_spec = input_spec
         self._num_classes = num_classes
         self._random = torch.Generator().manual_seed(seed)
 
-    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
+    def draw(self, count: int, batch: int, on_step: StepReport | None = None) -> tuple[Tensor, Tensor]:
         """Draw images float32 [count, C, H, W] and labels int64 [count]; `batch` bounds the working memory."""
+        del on_step
         images = torch.empty((count, *self._input_spec.shape))
         for chunk in images.split(batch):
             chunk.copy_(self._draw(len(chunk)))

@@ -21,13 +21,13 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from calib.gdfq import StepReport
-from calib.input_spec import InputSpec
+from calib.samplers import StepReport
 from calib.settings import require_at_least, require_finite
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
+from calib.teacher import Teacher
 from gdfq_export.baselines.published_generator import LATENT, make_published_generator
 
 __all__ = ["DROPS", "PublishedBatch", "PublishedGdfq", "PublishedTraining", "milestones"]
@@ -74,37 +74,26 @@ class PublishedBatch:
 class PublishedGdfq:
     """Train the published generator step by step; a Sampler besides.
 
-    The teacher is copied, frozen and not changed; everything random comes from `seed`. `on_step` is called after the
-    steps that `draw` still has to make.
+    The teacher is copied, frozen and not changed; everything random comes from `seed`.
     """
 
     source = "gdfq as published"
 
-    def __init__(
-        self,
-        teacher: nn.Module,
-        input_spec: InputSpec,
-        num_classes: int,
-        settings: PublishedTraining,
-        seed: int,
-        device: str,
-        on_step: StepReport | None = None,
-    ) -> None:
+    def __init__(self, teacher: Teacher, settings: PublishedTraining, *, seed: int = 0, device: str = "cpu") -> None:
         """Start with an untrained generator.
 
         Raises:
             ValueError: the teacher has no BatchNorm statistics.
         """
-        if not has_batch_norm(teacher):
+        if not has_batch_norm(teacher.network):
             raise ValueError("GDFQ as published needs a teacher with BatchNorm statistics")
         self.settings = settings
         self.done = 0
-        self.on_step = on_step
-        self._teacher = copy.deepcopy(teacher).eval().requires_grad_(False).to(device)
+        self._teacher = copy.deepcopy(teacher.network).eval().requires_grad_(False).to(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self._generator = make_published_generator(num_classes, input_spec).to(device).train()
-        self._num_classes = num_classes
+            self._generator = make_published_generator(teacher.num_classes, teacher.input_spec).to(device).train()
+        self._num_classes = teacher.num_classes
         self._device = device
         self._random = torch.Generator().manual_seed(seed)
         self._optimizer = torch.optim.Adam(self._generator.parameters(), lr=settings.learning_rate, betas=BETAS)
@@ -143,8 +132,10 @@ class PublishedGdfq:
         }
         return PublishedBatch(images=images.detach(), labels=labels, logits=logits.detach(), facts=facts)
 
-    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
+    def draw(self, count: int, batch: int, on_step: StepReport | None = None) -> tuple[Tensor, Tensor]:
         """Draw images float32 [count, C, H, W] and labels int64 [count], on the CPU, after the rest of the training.
+
+        `on_step` is called after each training step that is still to be made.
 
         Images are made as those of the training are: in whole batches of `settings.batch`, normalised by the batch's
         own statistics, whatever `batch`.
@@ -155,8 +146,8 @@ class PublishedGdfq:
         del batch
         while self.done < self.settings.steps:
             facts = self.step().facts
-            if self.on_step is not None:
-                self.on_step(self.done, self.settings.steps, facts)
+            if on_step is not None:
+                on_step(self.done, self.settings.steps, facts)
         images, labels = [], []
         with torch.no_grad():
             for _ in range(math.ceil(count / self.settings.batch)):

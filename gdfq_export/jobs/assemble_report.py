@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from gdfq_export import __version__
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.image_source import ImageSource
-from gdfq_export.jobs.time_budget import Budget
+from gdfq_export.jobs.time_budget import TimeBudget
 from gdfq_export.jobs.tune_network import TunedNetwork
 from gdfq_export.jobs.verify.measure_onnx import Verification
 from gdfq_export.planning.placement import forewarnings
@@ -31,9 +31,10 @@ from gdfq_export.report.report import (
 from gdfq_export.report.target_choice import TargetChoice
 from gdfq_export.runtimes.choose import Measuring
 from gdfq_export.runtimes.environment.machine import this_machine, versions
+from gdfq_export.support.curves import Curves
 from gdfq_export.support.finding import Finding
 from gdfq_export.support.not_measured import NotMeasured
-from gdfq_export.support.progress import Course, Progress
+from gdfq_export.support.progress import Progress
 from gdfq_export.support.text import counted
 
 __all__ = ["report_file", "report_run"]
@@ -51,11 +52,12 @@ def report_run(
     name: str,
     float_file: bytes,
     file: bytes,
-    clock: Budget | None,
+    clock: TimeBudget | None,
     progress: Progress,
     measuring: Measuring,
     choice: TargetChoice | None,
-    courses: Mapping[tuple[str, str], Course],
+    curves: Curves,
+    image_warnings: Sequence[str],
     findings: Sequence[Finding],
 ) -> Report:
     """Put the report together.
@@ -73,7 +75,8 @@ def report_run(
         progress: that counted the seconds.
         measuring: the runtimes.
         choice: how the target was chosen, if it was.
-        courses: of the figures of making images and tuning.
+        curves: of the figures of making images and tuning.
+        image_warnings: what the user should know of the images.
         findings: rules of the runtime that the file breaks.
     """
     report = report_file(
@@ -87,7 +90,7 @@ def report_run(
         progress=progress,
         measuring=measuring,
         findings=findings,
-        warnings=(*source.warnings, *tuned.warnings, *forewarnings(tuned.plan)),
+        warnings=(*image_warnings, *tuned.warnings, *forewarnings(tuned.plan)),
     )
     return dataclasses.replace(
         report,
@@ -101,7 +104,7 @@ def report_run(
         budget=None if clock is None else BudgetFacts(seconds=clock.seconds, spent=clock.seconds - clock.left),
         mixed_bits=_mixed_bits(tuned),
         target_choice=choice,
-        curves=_curves(courses),
+        curves=_curves(curves),
     )
 
 
@@ -162,13 +165,13 @@ def _input_facts(model: FloatModel) -> InputFacts:
     return InputFacts(shape=spec.shape, scale=spec.scale, mean=spec.mean, std=spec.std, classes=model.num_classes)
 
 
-def _curves(courses: Mapping[tuple[str, str], Course]) -> tuple[Curve, ...]:
+def _curves(curves: Curves) -> tuple[Curve, ...]:
     found = []
-    for (phase, figure), course in courses.items():
-        points = [(step, value) for step, value in course.points if math.isfinite(value)]
+    for (phase, figure), recorded in curves.by_figure.items():
+        points = [(step, value) for step, value in recorded.points if math.isfinite(value)]
         if len(points) > 1:
             steps, values = zip(*points, strict=True)
-            found.append(Curve(phase=phase, figure=figure, total=course.total, steps=steps, values=values))
+            found.append(Curve(phase=phase, figure=figure, total=recorded.total, steps=steps, values=values))
     return tuple(found)
 
 

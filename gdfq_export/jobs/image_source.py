@@ -1,37 +1,67 @@
-"""Which images a run works with: made from the network, as the recipe says, saved by an earlier run, or real."""
+"""The images of a run: made from the network as the recipe says, saved by an earlier run, or real."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from calib.gdfq import GdfqSampler, train_gdfq
-from calib.priors.dead_leaves import DeadLeavesSampler
-from calib.priors.pink_noise import PinkNoiseSampler
-from calib.refinement import RefinedSampler
-from calib.samplers import AlternatingSampler, NoiseSampler, RealSet, Sampler
-from calib.statistics import has_batch_norm
+from calib.samplers import NoiseSampler, RealSet, Sampler
 from calib.synthetic_set import SyntheticSet
-from calib.zeroq import ZeroQSampler
-from gdfq_export.baselines.published_gdfq import PublishedGdfq
-from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel
-from gdfq_export.recipe import Recipe, Tuning
+from gdfq_export.recipe import Recipe
+from gdfq_export.simulator import Simulator
+from gdfq_export.support.curves import Curves, RecordedProgress
 from gdfq_export.support.progress import Progress
+from gdfq_export.synthesis.given import given_samplers
+from gdfq_export.synthesis.method import Samplers, SynthesisInputs
+from gdfq_export.synthesis.registry import METHODS, require_consistent
 
-__all__ = ["ImageSource", "require_consistent"]
+__all__ = ["Draw", "ImageSource"]
 
 _DRAW_BATCH = 64
-_SECTION_OF = {
-    "gdfq": "generator",
-    "gdfq-refined": "refinement",
-    "refined": "refinement",
-    "zeroq": "zeroq",
-    "published": "published",
-}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Draw:
+    """Images of one draw.
+
+    Attributes:
+        images: float32 `[N, C, H, W]` in the network's input range, on the CPU.
+        labels: int64 `[N]`.
+        source: what the images are, for reports.
+        taken: images that the run has drawn so far, these included.
+        available: different images there are; None where each draw makes new ones.
+    """
+
+    images: Tensor
+    labels: Tensor
+    source: str
+    taken: int
+    available: int | None = None
+
+    @property
+    def repeated(self) -> bool:
+        """Whether the run has drawn some image more than once."""
+        return self.available is not None and self.taken > self.available
+
+    @property
+    def name(self) -> str:
+        """What the images are, and whether the run has used them before."""
+        return f"{self.source} ({'again' if self.repeated else 'fresh'})"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know of the images."""
+        if not self.repeated:
+            return ()
+        return (
+            f"the calibration images were drawn more than once: there are {self.available:,}, and tuning and "
+            f"measuring took {self.taken:,}; what is measured on them was tuned on them too",
+        )
 
 
 class ImageSource:
@@ -40,10 +70,11 @@ class ImageSource:
     Args:
         model: the float network.
         recipe: as it is used for this network's image size.
-        calibration: a saved set, or real images, to draw from instead of synthesizing.
-        seed: of everything random.
+        given: a saved set, or real images, to draw from; None makes images as the recipe says.
+        seed: random seed.
         device: torch device for synthesis.
         progress: where phases report themselves.
+        curves: collects the figures of making images to tune on, and of tuning by the data method.
 
     Raises:
         InputError: the saved set is not one for this network, the recipe's data and tuning do not go together or with
@@ -54,199 +85,81 @@ class ImageSource:
         self,
         model: FloatModel,
         recipe: Recipe,
-        calibration: SyntheticSet | RealSet | None,
+        given: SyntheticSet | RealSet | None = None,
         *,
-        seed: int,
-        device: str,
+        seed: int = 0,
+        device: str = "cpu",
         progress: Progress,
+        curves: Curves | None = None,
     ) -> None:
-        require_consistent(model, recipe, given=calibration is not None)
+        require_consistent(model, recipe, given=given is not None)
         self.model = model
-        self.recipe = recipe
         self.seed = seed
         self.device = device
         self.progress = progress
-        self.provenance: Mapping[str, Any] = {}
-        if isinstance(calibration, SyntheticSet):
-            self.provenance = calibration.provenance
-            self._sampler: Sampler = _saved_sampler(calibration, model)
-        elif isinstance(calibration, RealSet):
-            self.provenance = {"method": "real", "source": calibration.origin}
-            self._sampler = _real_sampler(calibration, seed)
-        else:
-            self._sampler = self._make()
-        self._fresh = self._sampler
-        if isinstance(self._sampler, RefinedSampler) and isinstance(self._sampler.start, GdfqSampler):
-            self._fresh = self._sampler.start
+        self.recorded: Progress = RecordedProgress(progress, curves or Curves())
+        self.provenance: Mapping[str, Any] = _provenance(given)
+        self._inputs = SynthesisInputs(model=model, recipe=recipe, seed=seed, device=device)
+        self._method = METHODS[recipe.data.method]
+        self._samplers = self._make(given)
+        self._taken = 0
 
     @property
     def name(self) -> str:
-        """What the images are, for reports."""
-        return self._sampler.source
+        """What the images to tune on are, for reports."""
+        return self._samplers.tuning.source
 
-    @property
-    def name_fresh(self) -> str:
-        """The name of what `draw_fresh` gave."""
-        return f"{self._fresh.source} ({'again' if self._repeated else 'fresh'})"
+    def draw(self, count: int, phase: str) -> Draw:
+        """New images to tune on."""
+        return self._draw(self._samplers.tuning, count, phase, self.recorded)
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the user should know of the images that were drawn."""
-        given = self._repeated
-        if given is None:
-            return ()
-        return (
-            f"the calibration images were drawn more than once: there are {len(given.order):,}, and tuning and "
-            f"measuring took {given.position:,}; what is measured on them was tuned on them too",
-        )
+    def draw_fresh(self, count: int, phase: str) -> Draw:
+        """New images to compare the tuned network on; not refined where a generator made the start."""
+        return self._draw(self._samplers.evaluation, count, phase, self.progress)
 
-    @property
-    def _repeated(self) -> _GivenSampler | None:
-        """Given images that have been drawn more than once."""
-        given = self._sampler
-        return given if isinstance(given, _GivenSampler) and given.position > len(given.order) else None
+    def tune(self, simulator: Simulator) -> int:
+        """Tune `simulator` with the data method's own tuning; gives the number of images it made.
 
-    @property
-    def trainer(self) -> PublishedGdfq:
-        """The generator training that runs side by side with tuning.published."""
-        assert isinstance(self._sampler, PublishedGdfq), "the recipe was checked when the source was made"
-        return self._sampler
+        Only for a recipe with `tuning.published`, whose generator is trained beside the network.
+        """
+        assert self._method.tune is not None, "require_consistent has refused such a recipe"
+        with self.recorded.phase("train and fine-tune") as phase:
+            return self._method.tune(self._inputs, simulator, phase)
 
-    def draw(self, count: int, phase: str) -> tuple[Tensor, Tensor]:
-        """New images [count, C, H, W] in the network's input range and their labels [count]."""
-        return self._draw(self._sampler, count, phase)
-
-    def draw_fresh(self, count: int, phase: str) -> tuple[Tensor, Tensor]:
-        """The same, for judging what was tuned on the others: without refinement, where a generator made its start."""
-        return self._draw(self._fresh, count, phase)
-
-    def fill(self, images: Tensor, count: int) -> tuple[Tensor, str]:
-        """The first `count` fresh images, noise behind them where there are fewer, and what they are.
+    def fill(self, fresh: Draw, count: int) -> tuple[Tensor, str]:
+        """The first `count` images `[count, C, H, W]` of a draw, then noise where it has fewer, and their name.
 
         Comparing integers needs many images and no realism.
         """
-        missing = count - len(images)
+        images, missing = fresh.images, count - len(fresh.images)
         if missing <= 0:
-            return images[:count], self.name_fresh
+            return images[:count], fresh.name
         noise, _ = NoiseSampler(self.model.input_spec, self.model.num_classes, self.seed).draw(missing, _DRAW_BATCH)
-        return torch.cat([images, noise]), f"{self.name_fresh}: {len(images)}, noise: {missing}"
+        return torch.cat([images, noise]), f"{fresh.name}: {len(images)}, noise: {missing}"
 
-    def _draw(self, sampler: Sampler, count: int, phase: str) -> tuple[Tensor, Tensor]:
-        with self.progress.phase(phase) as report:
-            if isinstance(sampler, RefinedSampler | ZeroQSampler | PublishedGdfq):
-                sampler.on_step = report
+    def _make(self, given: SyntheticSet | RealSet | None) -> Samplers:
+        if given is not None:
+            return given_samplers(self._inputs, given)
+        assert self._method.make is not None, "require_consistent has refused such a recipe"
+        return self._method.make(self._inputs, self.recorded)
+
+    def _draw(self, sampler: Sampler, count: int, phase: str, progress: Progress) -> Draw:
+        with progress.phase(phase) as report:
             try:
-                return sampler.draw(count, _DRAW_BATCH)
+                images, labels = sampler.draw(count, _DRAW_BATCH, report)
             except FloatingPointError as error:
-                raise self._diverged(self.recipe.data.method) from error
-
-    def _make(self) -> Sampler:
-        model, data = self.model, self.recipe.data
-        common = (model.input_spec, model.num_classes)
-        if data.method == "noise":
-            return NoiseSampler(*common, self.seed)
-        if data.method in ("refined", "gdfq-refined"):
-            start = self._train_generator() if data.method == "gdfq-refined" else self._without_generator()
-            return RefinedSampler(start, model.teacher, *common, data.refinement.settings(), self.seed, self.device)
-        if data.method == "zeroq":
-            return ZeroQSampler(model.teacher, *common, data.zeroq.settings(), self.seed, self.device)
-        if data.method == "published":
-            return PublishedGdfq(model.teacher, *common, data.published.settings(), self.seed, self.device)
-        return self._train_generator()
-
-    def _without_generator(self) -> Sampler:
-        common = (self.model.input_spec, self.model.num_classes, self.seed)
-        return AlternatingSampler(DeadLeavesSampler(*common), PinkNoiseSampler(*common))
-
-    def _train_generator(self) -> GdfqSampler:
-        model, settings = self.model, self.recipe.data.generator.settings()
-        common = (model.input_spec, model.num_classes)
-        with self.progress.phase("train the generator") as phase:
-            try:
-                return train_gdfq(model.teacher, *common, settings, self.seed, self.device, phase)
-            except FloatingPointError as error:
-                raise self._diverged("gdfq") from error
-
-    def _diverged(self, method: str) -> InputError:
-        return InputError(
-            f"making images for {self.model.source} diverged; lower "
-            f"data.{_SECTION_OF[method]}.learning_rate in the recipe {self.recipe.name}"
+                raise self._inputs.diverged(self._method.section) from error
+        self._taken += count
+        return Draw(
+            images=images,
+            labels=labels,
+            source=sampler.source,
+            taken=self._taken,
+            available=self._samplers.available,
         )
 
 
-def require_consistent(model: FloatModel, recipe: Recipe, *, given: bool) -> None:
-    """Refuse a recipe whose data and tuning do not go together, or not with this network.
-
-    `given` says that images are given, and none are made.
-
-    Raises:
-        InputError: they do not.
-    """
-    method, where = recipe.data.method, f"the recipe {recipe.name}"
-    if method == "real" and not given:
-        raise InputError(
-            f"{where} works with real images: give them to gdfq-export quantize as --calibration, an .npz with images "
-            "and labels or a folder with images and a labels.csv"
-        )
-    if method in ("zeroq", "published") and not given and not has_batch_norm(model.teacher):
-        raise InputError(
-            f"{where} makes images from BatchNormalization statistics alone, and {model.source} has none left; export "
-            "the network again with BatchNormalization kept, or take a recipe with data.method gdfq or noise"
-        )
-    if recipe.tuning.published is None:
-        return
-    if recipe.bits.mixed is not None:
-        raise InputError(
-            f"bits.mixed in {where} measures layers on images, and tuning.published makes them only while it tunes; "
-            "leave one of them out"
-        )
-    if method != "published" or given:
-        raise InputError(
-            f"tuning.published in {where} trains its generator while it tunes: set data.method to published and leave "
-            "out --calibration"
-        )
-    if recipe.tuning.model_copy(update={"published": None}) != Tuning(rounding=False, bias_correction="none"):
-        raise InputError(
-            f"tuning.published in {where} stands in place of all other tuning; set rounding: false and "
-            "bias_correction: none, and leave out the rest"
-        )
-
-
-class _GivenSampler:
-    """Draws images that are there, in an order, and from the start again when they are used up."""
-
-    def __init__(self, images: Tensor, labels: Tensor, order: Tensor, source: str) -> None:
-        self.images = images
-        self.labels = labels
-        self.order = order
-        self.source = source
-        self.position = 0
-
-    def draw(self, count: int, batch: int) -> tuple[Tensor, Tensor]:
-        del batch
-        chosen = self.order[(self.position + torch.arange(count)) % len(self.order)]
-        self.position += count
-        return self.images[chosen], self.labels[chosen]
-
-
-def _saved_sampler(saved: SyntheticSet, model: FloatModel) -> _GivenSampler:
-    """The images of a saved set, in its order."""
-    if saved.images.shape[1:] != model.input_spec.shape:
-        raise InputError(
-            f"the calibration images are {list(saved.images.shape[1:])} but {model.source} takes "
-            f"{list(model.input_spec.shape)}; make them for this network with gdfq-export synthesize"
-        )
-    if saved.logits.shape[1] != model.num_classes:
-        raise InputError(
-            f"the calibration images carry logits of {saved.logits.shape[1]} classes but {model.source} has "
-            f"{model.num_classes}; make them for this network with gdfq-export synthesize"
-        )
-    images, labels = torch.from_numpy(saved.images), torch.from_numpy(saved.labels)
-    name = f"a saved set ({saved.provenance.get('method', 'unknown origin')})"
-    return _GivenSampler(images, labels, torch.arange(len(images)), name)
-
-
-def _real_sampler(real: RealSet, seed: int) -> _GivenSampler:
-    """Real images in an order of the seed's."""
-    order = torch.randperm(len(real), generator=torch.Generator().manual_seed(seed))
-    return _GivenSampler(real.images, real.labels, order, "real images")
+def _provenance(given: SyntheticSet | RealSet | None) -> Mapping[str, Any]:
+    if isinstance(given, SyntheticSet):
+        return given.provenance
+    return {} if given is None else {"method": "real", "source": given.origin}

@@ -19,7 +19,7 @@ from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.assemble_report import report_run
 from gdfq_export.jobs.image_source import ImageSource
 from gdfq_export.jobs.provenance import file_metadata
-from gdfq_export.jobs.time_budget import Budget
+from gdfq_export.jobs.time_budget import TimeBudget
 from gdfq_export.jobs.tune_network import tune_network
 from gdfq_export.jobs.verify.measure_onnx import run_verification
 from gdfq_export.lint.check import check
@@ -33,6 +33,7 @@ from gdfq_export.report.target_choice import TargetChoice
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.choose import choose_backend
 from gdfq_export.simulator import IntegerSimulator
+from gdfq_export.support.curves import Curves
 from gdfq_export.support.files import atomic_output, require_writable
 from gdfq_export.support.progress import Progress
 from gdfq_export.targets import find_target
@@ -97,26 +98,26 @@ def quantize(
     plan = plan_only(model, used)  # refuses what the recipe says of layers before any time is spent
     target = find_target(used.target)
     measuring = choose_backend(target, BACKENDS)
-    clock = None if budget is None else Budget(budget)
+    clock = None if budget is None else TimeBudget(budget)
     if clock is not None:
         progress.budget_left = lambda: clock.left
         if calibration is None:
             with progress.phase("time a few steps"):
                 used = clock.fit_images(used, model, device)
-    source = ImageSource(model, used, calibration, seed=seed, device=device, progress=progress)
+    curves = Curves()
+    source = ImageSource(model, used, calibration, seed=seed, device=device, progress=progress, curves=curves)
     tuned = tune_network(model, plan, used, source, clock)
-    courses = dict(progress.courses)
     proto = write_onnx(
         model.folded, tuned.plan, tuned.encodings, tuned.parameters, file_metadata(model, recipe, source)
     )
     float_file, file = _serialize(model.original), _serialize(proto)
-    fresh, _ = source.draw_fresh(used.verify.agreement_images, "make fresh images")
+    fresh = source.draw_fresh(used.verify.agreement_images, "make fresh images")
     parity_images, parity_source = source.fill(fresh, used.verify.parity_images)
     measured = run_verification(
         float_file,
         file,
-        images=fresh.numpy(),
-        source=source.name_fresh,
+        images=fresh.images.numpy(),
+        source=fresh.name,
         expected=IntegerSimulator(model.folded, tuned.plan, tuned.encodings, tuned.parameters).run,
         exact=tuned.plan.exact,
         parity_images=parity_images.numpy(),
@@ -142,7 +143,8 @@ def quantize(
         progress=progress,
         measuring=measuring,
         choice=choice,
-        courses=courses,
+        curves=curves,
+        image_warnings=fresh.warnings,
         findings=check(proto, target),
     )
     result = dataclasses.replace(result, gates=decide(result, gates or {}))
@@ -176,8 +178,8 @@ def synthesize(
     """Images for this network, made from the network alone, with the teacher's answers and their own measure."""
     used = recipe.for_input(model.input_spec.shape)
     source = ImageSource(model, used, None, seed=seed, device=device, progress=progress)
-    images, labels = source.draw(count, "make images")
-    return _as_set(model, recipe, images, labels, method=source.name, seed=seed, device=device)
+    made = source.draw(count, "make images")
+    return _as_set(model, recipe, made.images, made.labels, method=source.name, seed=seed, device=device)
 
 
 def _as_set(

@@ -8,20 +8,18 @@ number of the recipe, so the report says how to have the same run again, on any 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from torch import Tensor
 
-from calib.gdfq import train_gdfq
-from calib.refinement import RefinedSampler
-from calib.samplers import NoiseSampler
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.recipe import FineTune, Recipe
 from gdfq_export.simulator import Simulator
+from gdfq_export.synthesis.method import SynthesisInputs
+from gdfq_export.synthesis.registry import METHODS
 from gdfq_export.tuning.distillation import time_step
 
-__all__ = ["Budget"]
+__all__ = ["TimeBudget"]
 
 FEWEST_IMAGES = 64
 FEWEST_GENERATOR_STEPS = 60
@@ -29,11 +27,10 @@ FEWEST_FINETUNE_STEPS = 40  # below, the schedule is too short to settle
 _FOR_IMAGES = 0.5  # of the budget
 _FOR_GENERATOR = 0.25
 _SPARE = 0.9  # of what is left when fine-tuning begins; the rest is for verification
-_TIMED = 3  # steps, of which the first is not counted
 
 
-class Budget:
-    """The clock of one run, started when it is made.
+class TimeBudget:
+    """The time that one run may take, counted from the making of this object.
 
     Args:
         seconds: for everything up to the written file.
@@ -46,7 +43,7 @@ class Budget:
 
     @property
     def left(self) -> float:
-        """Seconds left; negative when it is overspent."""
+        """Seconds left; negative when the run took longer."""
         return self.seconds - (self._clock() - self._started)
 
     def fit_images(self, recipe: Recipe, model: FloatModel, device: str) -> Recipe:
@@ -54,20 +51,21 @@ class Budget:
 
         Recipes whose images are not made of a generator or by refinement come back as they are.
         """
-        data = recipe.data
-        if data.method not in ("gdfq", "gdfq-refined", "refined"):
+        data, method = recipe.data, METHODS[recipe.data.method]
+        if method.generator_step is None and method.refinement_step is None:
             return recipe
+        inputs = SynthesisInputs(model=model, recipe=recipe, device=device)
         spent = 0.0
-        if data.method != "refined":
-            step = _time_generator(recipe, model, device)
+        if method.generator_step is not None:
+            step = method.generator_step(inputs)
             fit = int(_FOR_GENERATOR * self.seconds / step)
             steps = min(data.generator.steps, max(FEWEST_GENERATOR_STEPS, fit))
             data = data.model_copy(update={"generator": data.generator.model_copy(update={"steps": steps})})
             spent = steps * step
         images = recipe.calibration.images
-        if data.method != "gdfq":
-            a_batch = data.refinement.steps * _time_refinement(recipe, model, device)
-            batches = int((_FOR_IMAGES * self.seconds - spent) / a_batch)
+        if method.refinement_step is not None:
+            batch_seconds = data.refinement.steps * method.refinement_step(inputs)
+            batches = int((_FOR_IMAGES * self.seconds - spent) / batch_seconds)
             most = max(recipe.budget.images, FEWEST_IMAGES)
             images = min(most, max(FEWEST_IMAGES, batches * data.refinement.batch))
         large = recipe.large_images
@@ -89,36 +87,3 @@ class Budget:
         if most >= FEWEST_FINETUNE_STEPS and self.left > 0:
             steps = min(most, int(_SPARE * self.left / time_step(simulator, reference, images, settings)))
         return settings.model_copy(update={"steps": steps}) if steps >= FEWEST_FINETUNE_STEPS else None
-
-
-def _time_generator(recipe: Recipe, model: FloatModel, device: str) -> float:
-    """Seconds of a step, on a generator that is thrown away."""
-    short = recipe.data.generator.model_copy(update={"steps": _TIMED, "crop_fraction": 0.0}).settings()
-    clock = _StepClock()
-    train_gdfq(model.teacher, model.input_spec, model.num_classes, short, 0, device, clock)
-    return clock.step
-
-
-def _time_refinement(recipe: Recipe, model: FloatModel, device: str) -> float:
-    """Seconds of a step on a whole batch, of images that are thrown away."""
-    common, settings = (model.input_spec, model.num_classes), recipe.data.refinement
-    clock = _StepClock()
-    short = settings.model_copy(update={"steps": _TIMED}).settings()
-    sampler = RefinedSampler(NoiseSampler(*common, 0), model.teacher, *common, short, 0, device, clock)
-    sampler.draw(settings.batch, settings.batch)
-    return clock.step
-
-
-class _StepClock:
-    """Called after each step: the shortest time between two of them, in seconds."""
-
-    def __init__(self) -> None:
-        self._last = 0.0
-        self.step = float("inf")
-
-    def __call__(self, done: int, total: int, facts: Mapping[str, Any] | None = None) -> None:
-        del total, facts
-        now = time.monotonic()
-        if done > 1:
-            self.step = min(self.step, max(1e-6, now - self._last))
-        self._last = now

@@ -9,13 +9,12 @@ from functools import partial
 import numpy as np
 from torch import Tensor
 
-from gdfq_export.baselines.published_finetune import published_finetune
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.jobs.draft_model import write_draft
 from gdfq_export.jobs.image_source import ImageSource
 from gdfq_export.jobs.provenance import file_metadata
-from gdfq_export.jobs.time_budget import Budget
+from gdfq_export.jobs.time_budget import TimeBudget
 from gdfq_export.planning.placement import plan_of
 from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.recipe import MixedBits, Recipe
@@ -56,7 +55,7 @@ class TunedNetwork:
 
 
 def tune_network(
-    model: FloatModel, plan: QuantPlan, recipe: Recipe, source: ImageSource, clock: Budget | None
+    model: FloatModel, plan: QuantPlan, recipe: Recipe, source: ImageSource, clock: TimeBudget | None
 ) -> TunedNetwork:
     """Draw images, tune on them, freeze.
 
@@ -69,11 +68,9 @@ def tune_network(
     """
     simulator = _simulator(model, plan, source)
     if recipe.tuning.published is not None:
-        with source.progress.phase("train and fine-tune") as phase:
-            published_finetune(simulator, source.trainer, recipe.tuning.published, on_step=phase)
-        return _frozen(simulator, recipe, source.trainer.images, None)
-    drawn, labels = source.draw(recipe.images_drawn, "make images")
-    images, left_out = _without_outliers(simulator, drawn, recipe, source)
+        return _frozen(simulator, recipe, source.tune(simulator), None)
+    drawn = source.draw(recipe.images_drawn, "make images")
+    images, left_out = _without_outliers(simulator, drawn.images, recipe, source)
     mix, notes = _mix(model, simulator, images, recipe, source)
     if mix is not None:
         recipe = recipe.model_copy(update={"bits": mix.bits})
@@ -85,14 +82,16 @@ def tune_network(
         statistics=_statistics(model),
         seed=source.seed,
         device=source.device,
-        progress=source.progress,
+        progress=source.recorded,
         choose_finetune=None if clock is None else clock.fit_finetune,
     )
     if tuned.finetune is not None:
-        data = recipe.data.model_copy(update={"images": len(drawn)})
+        data = recipe.data.model_copy(update={"images": len(drawn.images)})
         tuning = recipe.tuning.model_copy(update={"finetune": tuned.finetune})
         recipe = recipe.model_copy(update={"data": data, "tuning": tuning})
-    return _frozen(simulator, recipe, len(images), (drawn, labels), mix, (*left_out, *notes, *tuned.warnings))
+    return _frozen(
+        simulator, recipe, len(images), (drawn.images, drawn.labels), mix, (*left_out, *notes, *tuned.warnings)
+    )
 
 
 def _simulator(model: FloatModel, plan: QuantPlan, source: ImageSource) -> Simulator:
@@ -105,7 +104,7 @@ def _without_outliers(
     limit = recipe.calibration.outliers
     if limit is None:
         return images, ()
-    with source.progress.phase("look for outliers") as phase:
+    with source.recorded.phase("look for outliers") as phase:
         kept, left_out = without_outliers(simulator, images, limit, on_batch=lambda done: phase(done, len(images), {}))
     return kept, () if left_out is None else (left_out,)
 
@@ -125,7 +124,7 @@ def _mix(
         few, most = recipe.bits.weights, mixed.weights
         reason = f"{recipe.target} stores weights of {most} bits in as many bytes as those of {few}"
         warnings = (f"{reason}: bits.mixed gives {most} bits to every layer",)
-    with source.progress.phase("measure layers") as phase:
+    with source.recorded.phase("measure layers") as phase:
         mix = mix_bits(
             simulator,
             images,

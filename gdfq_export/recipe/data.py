@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from gdfq_export.recipe.section import Count, Rate, Section, Weight
-
-if TYPE_CHECKING:
-    from calib.gdfq import GeneratorTraining
-    from calib.refinement import Refinement as RefinementSettings
-    from calib.zeroq import ZeroQ as ZeroQSettings
-    from gdfq_export.baselines.published_gdfq import PublishedTraining
 
 __all__ = ["Data", "Generator", "LargeImages", "PublishedGenerator", "Refinement", "ZeroQ"]
 
@@ -33,12 +27,6 @@ class Generator(Section):
         0.75, description="share of steps on crops of large images"
     )
 
-    def settings(self) -> GeneratorTraining:
-        """The same settings in the words of `calib`."""
-        from calib.gdfq import GeneratorTraining
-
-        return GeneratorTraining(**self.model_dump())
-
 
 class Refinement(Section):
     """Pixels, refined until the network recognises the image (cross-entropy + BatchNorm statistics)."""
@@ -49,12 +37,6 @@ class Refinement(Section):
     bns_weight: Weight = Field(10.0, description="weight of the BatchNorm statistics loss beside the cross-entropy")
     variation_weight: Weight = Field(1.0, description="weight of the total variation")
 
-    def settings(self) -> RefinementSettings:
-        """The same settings in the words of `calib`."""
-        from calib.refinement import Refinement as RefinementSettings
-
-        return RefinementSettings(**self.model_dump())
-
 
 class PublishedGenerator(Section):
     """GDFQ's generator and its training as published; the run's length is that of tuning.published as well."""
@@ -64,12 +46,6 @@ class PublishedGenerator(Section):
     learning_rate: Rate = Field(1e-3, description="of the generator, at the start")
     bns_weight: Weight = Field(0.1, description="weight of the unnormalised BatchNorm statistics loss")
 
-    def settings(self) -> PublishedTraining:
-        """The same settings in the words of `calib`."""
-        from gdfq_export.baselines.published_gdfq import PublishedTraining
-
-        return PublishedTraining(**self.model_dump())
-
 
 class ZeroQ(Section):
     """ZeroQ's images, distilled from the BatchNorm statistics one by one."""
@@ -77,12 +53,6 @@ class ZeroQ(Section):
     steps: Count = Field(500, description="of each batch")
     batch: Count = Field(64, description="images distilled side by side")
     learning_rate: Rate = Field(0.5, description="in standard deviations of the input")
-
-    def settings(self) -> ZeroQSettings:
-        """The same settings in the words of `calib`."""
-        from calib.zeroq import ZeroQ as ZeroQSettings
-
-        return ZeroQSettings(**self.model_dump())
 
 
 class Data(Section):
@@ -107,6 +77,9 @@ _LARGE_DATA = Data(
 
 class LargeImages(Section):
     """What holds instead for large inputs, where a generator learns no classes in minutes and every image is dear."""
+
+    replaced: ClassVar = frozenset({"gdfq", "gdfq-refined"})
+    """Methods that `data` takes the place of."""
 
     pixels: Count = Field(128 * 128, description="height times width from which this section holds")
     data: Data = Field(_LARGE_DATA, description="in place of methods gdfq and gdfq-refined")

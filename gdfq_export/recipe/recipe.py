@@ -66,7 +66,7 @@ class Recipe(Section):
             finetune = finetune.model_copy(update={"batch": min(finetune.batch, large.finetune_batch)})
         return self.model_copy(
             update={
-                "data": large.data if self.data.method in ("gdfq", "gdfq-refined") else self.data,
+                "data": large.data if self.data.method in large.replaced else self.data,
                 "tuning": self.tuning.model_copy(update={"finetune": finetune}),
                 "budget": self.budget.model_copy(update={"finetune_batch": batch}),
                 "calibration": self.calibration.model_copy(update={"images": calibration}),

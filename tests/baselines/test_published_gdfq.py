@@ -8,7 +8,7 @@ from torch import nn
 
 from calib import BatchNormTap, bns_loss
 from gdfq_export.baselines.published_gdfq import PublishedGdfq, PublishedTraining
-from tests.calib.tiny_teacher import CLASSES, SPEC, tiny_teacher
+from tests.calib.tiny_teacher import SPEC, teacher_of, tiny_teacher
 
 SETTINGS = PublishedTraining(steps=60, batch=16, learning_rate=1e-2, bns_weight=0.1)
 
@@ -16,7 +16,7 @@ SETTINGS = PublishedTraining(steps=60, batch=16, learning_rate=1e-2, bns_weight=
 def trainer(
     settings: PublishedTraining = SETTINGS, *, teacher: nn.Module | None = None, seed: int = 0
 ) -> PublishedGdfq:
-    return PublishedGdfq(teacher or tiny_teacher(), SPEC, CLASSES, settings, seed, "cpu")
+    return PublishedGdfq(teacher_of(teacher or tiny_teacher()), settings, seed=seed)
 
 
 def test_training_lowers_the_loss_and_teaches_the_labels() -> None:
@@ -49,9 +49,8 @@ def test_the_rate_falls_to_a_tenth_at_every_quarter() -> None:
 
 def test_a_draw_makes_the_steps_that_are_left_and_only_those() -> None:
     training, steps = trainer(replace(SETTINGS, steps=5)), []
-    training.on_step = lambda done, total, facts: steps.append((done, total))
     training.step()
-    images, labels = training.draw(20, 4)
+    images, labels = training.draw(20, 4, lambda done, total, facts: steps.append((done, total)))
     assert images.shape == (20, *SPEC.shape) and labels.shape == (20,) and not images.requires_grad
     assert steps == [(2, 5), (3, 5), (4, 5), (5, 5)] and training.images == 5 * 16
     assert not torch.equal(images, training.draw(20, 4)[0])

@@ -7,7 +7,7 @@ import torch
 
 from calib import BatchNormTap, GeneratorTraining, InputSpec, bns_loss, train_gdfq
 from calib.gdfq import balanced_labels, pair_distance
-from tests.calib.tiny_teacher import CLASSES, SPEC, tiny_teacher
+from tests.calib.tiny_teacher import CLASSES, SPEC, teacher_of, tiny_teacher
 
 SETTINGS = GeneratorTraining(
     steps=60,
@@ -25,15 +25,7 @@ SETTINGS = GeneratorTraining(
 
 def test_training_lowers_the_loss_and_teaches_the_labels() -> None:
     teacher, facts = tiny_teacher(), []
-    sampler = train_gdfq(
-        teacher,
-        SPEC,
-        CLASSES,
-        SETTINGS,
-        seed=0,
-        device="cpu",
-        on_step=lambda done, total, seen: facts.append(dict(seen)),
-    )
+    sampler = train_gdfq(teacher_of(teacher), SETTINGS, on_step=lambda done, total, seen: facts.append(dict(seen)))
     images, labels = sampler.draw(64, 16)
     assert len(facts) == SETTINGS.steps and {"loss", "cross_entropy", "bns", "agreement", "distance"} == set(facts[0])
     assert facts[-1]["bns"] < facts[0]["bns"] / 2
@@ -46,7 +38,7 @@ def test_training_lowers_the_loss_and_teaches_the_labels() -> None:
 def test_diversity_weight_spreads_the_images_of_a_class() -> None:
     distances = []
     for weight in (0.0, 3.0):
-        sampler = train_gdfq(tiny_teacher(), SPEC, CLASSES, replace(SETTINGS, diversity_weight=weight), 0, "cpu")
+        sampler = train_gdfq(teacher_of(tiny_teacher()), replace(SETTINGS, diversity_weight=weight))
         images, labels = sampler.draw(64, 64)
         images = torch.cat([images[labels == 0], images[labels == 0].flip(0)])
         distances.append(pair_distance(images, SPEC).mean().item())
@@ -55,7 +47,7 @@ def test_diversity_weight_spreads_the_images_of_a_class() -> None:
 
 def test_same_seed_same_bytes_and_other_seed_other_images() -> None:
     short = replace(SETTINGS, steps=4)
-    draws = [train_gdfq(tiny_teacher(), SPEC, CLASSES, short, seed, "cpu").draw(10, 4) for seed in (3, 3, 4)]
+    draws = [train_gdfq(teacher_of(tiny_teacher()), short, seed=seed).draw(10, 4) for seed in (3, 3, 4)]
     assert torch.equal(draws[0][0], draws[1][0]) and torch.equal(draws[0][1], draws[1][1])
     assert not torch.equal(draws[0][0], draws[2][0])
 
@@ -66,14 +58,14 @@ def test_training_disturbs_neither_the_teacher_nor_the_global_random_state() -> 
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    train_gdfq(teacher, SPEC, CLASSES, replace(SETTINGS, steps=2), 0, "cpu")
+    train_gdfq(teacher_of(teacher), replace(SETTINGS, steps=2))
     assert torch.equal(torch.rand(1), expected)
     assert teacher.training and all(parameter.requires_grad for parameter in teacher.parameters())
     assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
 
 
 def test_draws_are_fresh_balanced_and_inside_the_range() -> None:
-    sampler = train_gdfq(tiny_teacher(), SPEC, CLASSES, replace(SETTINGS, steps=2), 0, "cpu")
+    sampler = train_gdfq(teacher_of(tiny_teacher()), replace(SETTINGS, steps=2))
     (first, labels), (second, _) = sampler.draw(10, 4), sampler.draw(10, 4)
     assert first.shape == (10, 3, 12, 12) and first.dtype == torch.float32 and first.is_contiguous()
     assert labels.dtype == torch.int64 and not first.requires_grad
@@ -85,21 +77,14 @@ def test_draws_are_fresh_balanced_and_inside_the_range() -> None:
 
 def test_teacher_without_batch_norm_is_trained_with_the_image_prior() -> None:
     facts: list[dict[str, float]] = []
-    train_gdfq(
-        tiny_teacher(batch_norm=False),
-        SPEC,
-        CLASSES,
-        SETTINGS,
-        0,
-        "cpu",
-        lambda done, total, seen: facts.append(dict(seen)),
-    )
+    teacher = teacher_of(tiny_teacher(batch_norm=False))
+    train_gdfq(teacher, SETTINGS, on_step=lambda done, total, seen: facts.append(dict(seen)))
     assert "bns" not in facts[0]
     assert facts[-1]["prior"] < facts[0]["prior"] and facts[-1]["cross_entropy"] < facts[0]["cross_entropy"]
 
 
 def test_only_some_classes() -> None:
-    sampler = train_gdfq(tiny_teacher(), SPEC, CLASSES, replace(SETTINGS, steps=1, classes=2), 0, "cpu")
+    sampler = train_gdfq(teacher_of(tiny_teacher()), replace(SETTINGS, steps=1, classes=2))
     assert len(sampler.draw(20, 20)[1].unique()) == 2
 
 
@@ -118,7 +103,7 @@ def test_large_images_are_trained_on_crops_where_the_teacher_takes_them(pooled: 
             return self.inner(images)
 
     spec = InputSpec(shape=(3, 64, 64), scale=SPEC.scale, mean=SPEC.mean, std=SPEC.std)
-    train_gdfq(Watched(), spec, CLASSES, replace(SETTINGS, steps=4, batch=4, crop_fraction=0.5), 0, "cpu")
+    train_gdfq(teacher_of(Watched(), spec), replace(SETTINGS, steps=4, batch=4, crop_fraction=0.5))
     assert seen == sizes
 
 
@@ -126,7 +111,7 @@ def test_divergence_is_said() -> None:
     teacher = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 12 * 12, CLASSES))
     torch.nn.init.constant_(teacher[1].weight, float("nan"))
     with pytest.raises(FloatingPointError, match="step 1"):
-        train_gdfq(teacher, SPEC, CLASSES, SETTINGS, 0, "cpu")
+        train_gdfq(teacher_of(teacher), SETTINGS)
 
 
 @pytest.mark.parametrize(

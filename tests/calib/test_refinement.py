@@ -7,21 +7,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from calib import BatchNormTap, InputSpec, NoiseSampler, RefinedSampler, Refinement, bns_loss
+from calib import BatchNormTap, InputSpec, NoiseSampler, RefinedSampler, RefinementSettings, Teacher, bns_loss
 from calib.refinement import total_variation
-from tests.calib.tiny_teacher import CLASSES, SPEC, tiny_teacher
+from tests.calib.tiny_teacher import CLASSES, SPEC, teacher_of, tiny_teacher
 
-SETTINGS = Refinement(steps=60, batch=16, learning_rate=0.02, bns_weight=10.0, variation_weight=1.0)
+SETTINGS = RefinementSettings(steps=60, batch=16, learning_rate=0.02, bns_weight=10.0, variation_weight=1.0)
 
 
 def refined(
-    settings: Refinement = SETTINGS,
+    settings: RefinementSettings = SETTINGS,
     *,
     teacher: nn.Module | None = None,
     seed: int = 0,
     sampler: NoiseSampler | None = None,
 ) -> RefinedSampler:
-    return RefinedSampler(sampler, teacher or tiny_teacher(), SPEC, CLASSES, settings, seed, "cpu")
+    return RefinedSampler(teacher_of(teacher or tiny_teacher()), settings, start=sampler, seed=seed)
 
 
 def errors(images: Tensor, labels: Tensor) -> tuple[float, float]:
@@ -66,8 +66,7 @@ def test_exactly_what_is_asked_for_is_made_in_equal_batches() -> None:
     made: list[int] = []
     steps: list[tuple[int, int]] = []
     sampler = refined(replace(SETTINGS, steps=3), teacher=Counting(tiny_teacher(), made))
-    sampler.on_step = lambda done, total, facts: steps.append((done, total))
-    images, labels = sampler.draw(17, 64)
+    images, labels = sampler.draw(17, 64, lambda done, total, facts: steps.append((done, total)))
     assert images.shape == (17, 3, 12, 12) and images.dtype == torch.float32 and images.is_contiguous()
     assert labels.dtype == torch.int64 and not images.requires_grad
     assert made == [9] * 3 + [8] * 3
@@ -90,8 +89,7 @@ def test_starting_images_and_labels_are_the_wrapped_samplers() -> None:
 def test_a_teacher_without_batch_norm_is_refined_by_its_labels() -> None:
     teacher, facts = tiny_teacher(batch_norm=False), []
     sampler = refined(teacher=teacher)
-    sampler.on_step = lambda done, total, seen: facts.append(dict(seen))
-    images, labels = sampler.draw(16, 16)
+    images, labels = sampler.draw(16, 16, lambda done, total, seen: facts.append(dict(seen)))
     assert "bns" not in facts[0] and facts[-1]["cross_entropy"] < facts[0]["cross_entropy"]
     assert (teacher(images).argmax(1) == labels).float().mean() > 0.9
 
@@ -111,7 +109,7 @@ def test_refinement_disturbs_neither_the_teacher_nor_the_global_random_state() -
 
 def test_images_are_rolled_by_at_most_a_fourteenth_of_the_side() -> None:
     spec = InputSpec(shape=(1, 28, 1), scale=1.0, mean=(0.0,), std=(1.0,))
-    sampler = RefinedSampler(None, nn.Identity(), spec, 2, SETTINGS, 0, "cpu")
+    sampler = RefinedSampler(Teacher(network=nn.Identity(), input_spec=spec, num_classes=2), SETTINGS)
     shifts = {sampler._shift() for _ in range(200)}
     assert shifts == {(rows, 0) for rows in range(-2, 3)}
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from calib import ZeroQ, ZeroQSampler
-from tests.calib.tiny_teacher import CLASSES, SPEC, tiny_teacher
+from calib import ZeroQSampler, ZeroQSettings
+from tests.calib.tiny_teacher import CLASSES, SPEC, teacher_of, tiny_teacher
 
-SETTINGS = ZeroQ(steps=120, batch=16, learning_rate=0.1)
+SETTINGS = ZeroQSettings(steps=120, batch=16, learning_rate=0.1)
 
 
-def distilled(settings: ZeroQ = SETTINGS, *, teacher: nn.Module | None = None, seed: int = 0) -> ZeroQSampler:
-    return ZeroQSampler(teacher or tiny_teacher(), SPEC, CLASSES, settings, seed, "cpu")
+def distilled(settings: ZeroQSettings = SETTINGS, *, teacher: nn.Module | None = None, seed: int = 0) -> ZeroQSampler:
+    return ZeroQSampler(teacher_of(teacher or tiny_teacher()), settings, seed=seed)
 
 
 def image_error(teacher: nn.Module, image: Tensor) -> float:
@@ -43,8 +43,7 @@ def test_every_image_comes_to_have_the_statistics_by_itself() -> None:
 def test_the_loss_is_the_mean_over_images_of_the_written_out_one() -> None:
     losses: list[float] = []
     sampler = distilled(replace(SETTINGS, steps=1))
-    sampler.on_step = lambda done, total, facts: losses.append(facts["loss"])
-    sampler.draw(8, 8)
+    sampler.draw(8, 8, lambda done, total, facts: losses.append(facts["loss"]))
     start, _ = distilled(replace(SETTINGS, steps=0)).draw(8, 8)
     teacher = tiny_teacher()
     expected = sum(image_error(teacher, image) for image in start) / 8
@@ -60,8 +59,8 @@ def test_the_start_is_uniform_with_mean_0_and_deviation_1() -> None:
 def test_exactly_what_is_asked_for_is_made_in_equal_batches() -> None:
     steps: list[tuple[int, int]] = []
     sampler = distilled(replace(SETTINGS, steps=3))
-    sampler.on_step = lambda done, total, facts: steps.append((done, total))
-    assert len(sampler.draw(17, 64)[0]) == 17
+    drawn = sampler.draw(17, 64, lambda done, total, facts: steps.append((done, total)))
+    assert len(drawn[0]) == 17
     assert steps == [(done, 6) for done in range(1, 7)]
 
 

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from calib import RealSet, SyntheticSet
-from gdfq_export.baselines.published_gdfq import PublishedGdfq
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.jobs.image_source import ImageSource
+from gdfq_export.planning.placement import plan_of
 from gdfq_export.recipe import (
+    Bits,
     Data,
     Generator,
     PublishedFineTune,
@@ -22,6 +23,7 @@ from gdfq_export.recipe import (
     Tuning,
     ZeroQ,
 )
+from gdfq_export.simulator import Simulator
 from gdfq_export.support.progress import SilentProgress
 
 
@@ -65,17 +67,17 @@ def saved_set(count: int = 5, side: int = 8, classes: int = 10) -> SyntheticSet:
 def test_every_method_draws_fresh_images_in_a_phase_of_its_own(demo: FloatModel, data: Data, name: str) -> None:
     progress = SilentProgress()
     source = source_of(demo, data, progress=progress)
-    images, labels = source.draw(6, "make images")
+    drawn = source.draw(6, "make images")
     assert source.name == name
-    assert images.shape == (6, 1, 8, 8) and labels.shape == (6,)
-    assert not torch.equal(images, source.draw(6, "make fresh images")[0])
+    assert drawn.images.shape == (6, 1, 8, 8) and drawn.labels.shape == (6,) and drawn.source == name
+    assert not torch.equal(drawn.images, source.draw(6, "make fresh images").images)
     assert {"make images", "make fresh images"} <= set(progress.seconds)
 
 
 def test_a_saved_set_is_drawn_in_order_and_again_from_its_start(demo: FloatModel) -> None:
     saved = saved_set()
     source = source_of(demo, Data(), saved)
-    drawn = torch.cat([source.draw(3, "a")[0], source.draw(4, "b")[0]])
+    drawn = torch.cat([source.draw(3, "a").images, source.draw(4, "b").images])
     np.testing.assert_array_equal(drawn.numpy(), saved.images[[0, 1, 2, 3, 4, 0, 1]])
     assert source.name == "a saved set (gdfq)" and source.provenance["seed"] == 7
 
@@ -88,18 +90,18 @@ def test_a_saved_set_of_another_network_is_refused(demo: FloatModel, wrong: dict
 
 def test_filling_adds_noise_only_where_images_are_missing(demo: FloatModel) -> None:
     source = source_of(demo, Data(method="noise"))
-    images = torch.zeros(3, 1, 8, 8)
-    filled, origin = source.fill(images, 5)
-    assert filled.shape == (5, 1, 8, 8) and not filled[:3].any() and filled[3:].any()
+    drawn = source.draw(3, "a")
+    filled, origin = source.fill(drawn, 5)
+    assert filled.shape == (5, 1, 8, 8) and torch.equal(filled[:3], drawn.images) and filled[3:].any()
     assert origin == "noise (fresh): 3, noise: 2"
-    assert torch.equal(source.fill(images, 2)[0], images[:2])
+    assert torch.equal(source.fill(drawn, 2)[0], drawn.images[:2])
 
 
 def test_divergence_names_the_key_to_lower(demo: FloatModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    def diverge(*_: object) -> None:
+    def diverge(*_: object, **__: object) -> None:
         raise FloatingPointError("loss is NaN")
 
-    monkeypatch.setattr("gdfq_export.jobs.image_source.train_gdfq", diverge)
+    monkeypatch.setattr("gdfq_export.synthesis.generator.train_gdfq", diverge)
     with pytest.raises(InputError, match=r"data\.generator\.learning_rate"):
         source_of(demo, Data(method="gdfq"))
 
@@ -111,7 +113,7 @@ def real_set(count: int = 5) -> RealSet:
 
 def test_real_images_are_drawn_in_the_seeds_order_each_once_before_any_comes_again(demo: FloatModel) -> None:
     source = source_of(demo, Data(method="real"), real_set(50))
-    labels = torch.cat([source.draw(30, "a")[1], source.draw(30, "b")[1]])
+    labels = torch.cat([source.draw(30, "a").labels, source.draw(30, "b").labels])
     assert sorted(labels[:50].tolist()) == list(range(50)) and labels[:50].tolist() != list(range(50))
     assert torch.equal(labels[50:], labels[:10])
     assert source.name == "real images" and source.provenance == {"method": "real", "source": "photos.npz"}
@@ -120,11 +122,10 @@ def test_real_images_are_drawn_in_the_seeds_order_each_once_before_any_comes_aga
 def test_images_that_come_again_are_named_so(demo: FloatModel) -> None:
     source = source_of(demo, Data(), saved_set(5))
     source.draw(3, "a")
-    source.draw_fresh(2, "b")
-    assert source.warnings == () and source.name_fresh == "a saved set (gdfq) (fresh)"
-    source.draw_fresh(1, "c")
-    assert source.name_fresh == "a saved set (gdfq) (again)"
-    assert "there are 5, and tuning and measuring took 6" in source.warnings[0]
+    fresh, again = source.draw_fresh(2, "b"), source.draw_fresh(1, "c")
+    assert not fresh.repeated and fresh.warnings == () and fresh.name == "a saved set (gdfq) (fresh)"
+    assert again.repeated and again.name == "a saved set (gdfq) (again)"
+    assert "there are 5, and tuning and measuring took 6" in again.warnings[0]
 
 
 def test_real_images_are_given_never_made(demo: FloatModel) -> None:
@@ -135,9 +136,12 @@ def test_real_images_are_given_never_made(demo: FloatModel) -> None:
 PUBLISHED = Tuning(rounding=False, bias_correction="none", published=PublishedFineTune())
 
 
-def test_the_published_tuning_gets_the_live_training(demo: FloatModel) -> None:
-    source = source_of(demo, Data(method="published"), tuning=PUBLISHED)
-    assert isinstance(source.trainer, PublishedGdfq) and source.trainer.done == 0
+def test_the_published_tuning_makes_its_images_while_it_tunes(demo: FloatModel) -> None:
+    data, progress = Data(method="published", published=PublishedGenerator(steps=3, batch=4)), SilentProgress()
+    source = source_of(demo, data, progress=progress, tuning=PUBLISHED)
+    network = Simulator(demo.folded, plan_of(demo, "ort-cpu", Bits()), logits=demo.logits_name)
+    assert source.tune(network) == 12
+    assert list(progress.seconds) == ["train and fine-tune"] and network.freeze()
 
 
 @pytest.mark.parametrize(
@@ -159,6 +163,6 @@ def test_what_does_not_go_with_the_published_tuning_is_refused_first(
 def test_methods_of_batch_norm_statistics_need_them(
     demo: FloatModel, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gdfq_export.jobs.image_source.has_batch_norm", lambda teacher: False)
+    monkeypatch.setattr("gdfq_export.synthesis.registry.has_batch_norm", lambda teacher: False)
     with pytest.raises(InputError, match="with BatchNormalization kept"):
         source_of(demo, Data.model_validate({"method": method}))

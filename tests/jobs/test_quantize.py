@@ -153,7 +153,7 @@ def test_a_generator_that_diverges_is_told_with_the_key_to_change(
     def diverge(*arguments: object) -> None:
         raise FloatingPointError("at step 3")
 
-    monkeypatch.setattr("gdfq_export.jobs.image_source.train_gdfq", diverge)
+    monkeypatch.setattr("gdfq_export.synthesis.generator.train_gdfq", diverge)
     with pytest.raises(InputError, match=r"lower data\.generator\.learning_rate in the recipe quick"):
         quantize(demo, tmp_path / "q.onnx")
     assert not list(tmp_path.iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.jobs import quantize as pipeline
 from gdfq_export.jobs import time_budget as module
-from gdfq_export.jobs.time_budget import Budget
+from gdfq_export.jobs.time_budget import TimeBudget
 from gdfq_export.recipe import Budget as Limits
 from gdfq_export.recipe import (
     Calibration,
@@ -26,6 +27,7 @@ from gdfq_export.recipe import (
     recipe_sha256,
 )
 from gdfq_export.support.progress import SilentProgress
+from gdfq_export.synthesis.registry import METHODS
 from gdfq_export.tuning.distillation import time_step
 from tests.tuning.residual_network import images, simulator
 
@@ -54,8 +56,14 @@ class Clock:
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A generator step takes 0.1 s, a refinement step of a batch 0.5 s, a fine-tuning step 0.2 s."""
-    for name, seconds in (("_time_generator", 0.1), ("_time_refinement", 0.5), ("time_step", 0.2)):
-        monkeypatch.setattr(module, name, lambda *_, seconds=seconds: seconds)
+    for name in ("gdfq", "gdfq-refined", "refined"):
+        method = METHODS[name]
+        timed = {
+            "generator_step": None if method.generator_step is None else lambda inputs: 0.1,
+            "refinement_step": None if method.refinement_step is None else lambda inputs: 0.5,
+        }
+        monkeypatch.setitem(METHODS, name, replace(method, **timed))
+    monkeypatch.setattr(module, "time_step", lambda *_: 0.2)
     yield
 
 
@@ -71,7 +79,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_half_of_the_time_goes_into_images(
     demo: FloatModel, steps: None, seconds: float, generator: int, count: int
 ) -> None:
-    fitted = Budget(seconds, Clock()).fit_images(REFINED, demo, "cpu")
+    fitted = TimeBudget(seconds, Clock()).fit_images(REFINED, demo, "cpu")
     assert fitted.data.generator.steps == generator
     assert fitted.calibration.images == fitted.data.images == count
     own = {name: getattr(REFINED, name) for name in ("data", "calibration", "large_images")}
@@ -80,22 +88,22 @@ def test_half_of_the_time_goes_into_images(
 
 @pytest.mark.parametrize("side", [32, 224])
 def test_what_a_budget_chose_holds_for_images_of_any_size(demo: FloatModel, steps: None, side: int) -> None:
-    fitted = Budget(1000, Clock()).fit_images(REFINED.for_input((3, side, side)), demo, "cpu")
+    fitted = TimeBudget(1000, Clock()).fit_images(REFINED.for_input((3, side, side)), demo, "cpu")
     assert fitted.calibration.images == 256
     assert fitted.for_input((3, side, side)) == fitted
 
 
 def test_images_that_nothing_refines_keep_their_number(demo: FloatModel, steps: None) -> None:
     plain = REFINED.model_copy(update={"data": Data(method="gdfq"), "calibration": Calibration(images=96)})
-    assert Budget(1000, Clock()).fit_images(plain, demo, "cpu").calibration.images == 96
+    assert TimeBudget(1000, Clock()).fit_images(plain, demo, "cpu").calibration.images == 96
     noise = REFINED.model_copy(update={"data": Data(method="noise")})
-    assert Budget(1000, Clock()).fit_images(noise, demo, "cpu") is noise
+    assert TimeBudget(1000, Clock()).fit_images(noise, demo, "cpu") is noise
 
 
 @pytest.mark.parametrize(("left", "expected"), [(100, 200), (20, 90), (5, None), (-3, None)])
 def test_fine_tuning_takes_what_is_left(steps: None, left: float, expected: int | None) -> None:
     clock = Clock()
-    budget = Budget(200, clock)
+    budget = TimeBudget(200, clock)
     clock.now += 200 - left
     network = simulator(3)
     chosen = budget.fit_finetune(REFINED, network, network, images(4))
@@ -108,7 +116,7 @@ def test_a_recipes_own_fine_tuning_keeps_its_settings_and_grows_with_the_limit(
 ) -> None:
     network, own = simulator(3), FineTune(steps=50, learning_rate=1e-5)
     update = {"tuning": Tuning(finetune=own), "budget": Limits(finetune_steps=most)}
-    chosen = Budget(1000, Clock()).fit_finetune(REFINED.model_copy(update=update), network, network, images(4))
+    chosen = TimeBudget(1000, Clock()).fit_finetune(REFINED.model_copy(update=update), network, network, images(4))
     assert chosen == own.model_copy(update={"steps": expected})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from gdfq_export.errors import InputError
 from gdfq_export.recipe import (
     DEFAULT_RECIPE,
     FineTune,
-    Generator,
     LargeImages,
     Recipe,
     Refinement,
@@ -168,19 +166,9 @@ def test_a_binary_file_is_refused(tmp_path: Path) -> None:
     assert "not a text file" in refusal(path)
 
 
-def test_the_generator_section_is_what_calib_trains_with() -> None:
-    generator = Generator(steps=7)
-    assert dataclasses.asdict(generator.settings()) == generator.model_dump()
-
-
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_recipe_says_what_it_is(name: str) -> None:
     assert load_recipe(name).description
-
-
-def test_the_refinement_section_is_what_calib_refines_with() -> None:
-    refinement = Refinement(steps=7)
-    assert dataclasses.asdict(refinement.settings()) == refinement.model_dump()
 
 
 def test_what_a_recipe_says_about_large_images_is_followed(tmp_path: Path) -> None:

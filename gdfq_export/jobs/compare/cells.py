@@ -11,11 +11,11 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from gdfq_export.baselines.published_budget import Cut
 from gdfq_export.jobs.compare.methods import GRIDS, METHODS
 from gdfq_export.report.report import FileFacts
 from gdfq_export.runtimes.environment.machine import Machine
 from gdfq_export.support.proportion import Proportion
+from gdfq_export.synthesis.method import Cut
 from gdfq_export.tasks.classification.accuracy import TopK
 
 __all__ = [

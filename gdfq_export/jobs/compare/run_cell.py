@@ -10,7 +10,6 @@ import torch
 
 from calib.errors import DataError
 from calib.samplers import RealSet
-from gdfq_export.baselines.published_budget import cut_to_budget
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs import quantize as pipeline
@@ -21,6 +20,7 @@ from gdfq_export.recipe import Recipe
 from gdfq_export.report.report import Report
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Progress
+from gdfq_export.synthesis.registry import cut_to_budget
 from gdfq_export.tasks.classification.accuracy import Accuracy
 
 __all__ = ["MEASURING_PHASES", "run_cell"]

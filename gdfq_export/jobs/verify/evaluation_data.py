@@ -37,8 +37,8 @@ def images_to_judge(
     used = load_recipe(DEFAULT_RECIPE).for_input(model.input_spec.shape)
     source = ImageSource(model, used, judges.saved, seed=seed, device="cpu", progress=progress)
     count = used.verify.agreement_images if judges.saved is None else len(judges.saved.images)
-    images, _ = source.draw_fresh(count, "make images")
-    return None, images.numpy(), source.name if judges.saved is not None else source.name_fresh, source.warnings
+    fresh = source.draw_fresh(count, "make images")
+    return None, fresh.images.numpy(), fresh.source if judges.saved is not None else fresh.name, fresh.warnings
 
 
 def warnings_of_chance(accuracy: Accuracy | NotMeasured, model: FloatModel) -> tuple[str, ...]:

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from calib.samplers import RealSet
-from gdfq_export.baselines.published_budget import Cut
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.jobs.compare.cells import Cell, Comparison, Identity, ImagesFacts, Measured, NetworkFacts, Score
 from gdfq_export.report.report import FileFacts
 from gdfq_export.runtimes.environment.machine import Machine
 from gdfq_export.support.proportion import paired_difference_interval, proportion
+from gdfq_export.synthesis.method import Cut
 from gdfq_export.tasks.classification.accuracy import TopK
 
 SHAPE, CLASSES = (1, 8, 8), 3

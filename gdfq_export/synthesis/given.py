@@ -1,0 +1,66 @@
+"""Images that a user gives: a set saved by an earlier run, or real ones (`data.method: real`)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from calib.samplers import RealSet, StepReport
+from calib.synthetic_set import SyntheticSet
+from gdfq_export.errors import InputError
+from gdfq_export.synthesis.method import Method, Samplers, SynthesisInputs
+
+__all__ = ["REAL", "given_samplers"]
+
+
+class GivenSampler:
+    """Draws given images in an order, and from its start again when they are used up."""
+
+    def __init__(self, images: Tensor, labels: Tensor, order: Tensor, source: str) -> None:
+        self.source = source
+        self._images = images
+        self._labels = labels
+        self._order = order
+        self._position = 0
+
+    def draw(self, count: int, batch: int, on_step: StepReport | None = None) -> tuple[Tensor, Tensor]:
+        """Give the next `count` images `[count, C, H, W]` and their labels `[count]`."""
+        del batch, on_step
+        chosen = self._order[(self._position + torch.arange(count)) % len(self._order)]
+        self._position += count
+        return self._images[chosen], self._labels[chosen]
+
+
+def given_samplers(inputs: SynthesisInputs, given: SyntheticSet | RealSet) -> Samplers:
+    """A saved set in its own order, real images in an order drawn from the seed.
+
+    Raises:
+        InputError: the saved set is not one for this network.
+    """
+    sampler = _saved(inputs, given) if isinstance(given, SyntheticSet) else _real(given, inputs.seed)
+    return Samplers(tuning=sampler, evaluation=sampler, available=len(given.labels))
+
+
+def _saved(inputs: SynthesisInputs, saved: SyntheticSet) -> GivenSampler:
+    model = inputs.model
+    if saved.images.shape[1:] != model.input_spec.shape:
+        raise InputError(
+            f"the calibration images are {list(saved.images.shape[1:])} but {model.source} takes "
+            f"{list(model.input_spec.shape)}; make them for this network with gdfq-export synthesize"
+        )
+    if saved.logits.shape[1] != model.num_classes:
+        raise InputError(
+            f"the calibration images carry logits of {saved.logits.shape[1]} classes but {model.source} has "
+            f"{model.num_classes}; make them for this network with gdfq-export synthesize"
+        )
+    images, labels = torch.from_numpy(saved.images), torch.from_numpy(saved.labels)
+    name = f"a saved set ({saved.provenance.get('method', 'unknown origin')})"
+    return GivenSampler(images, labels, torch.arange(len(images)), name)
+
+
+def _real(real: RealSet, seed: int) -> GivenSampler:
+    order = torch.randperm(len(real), generator=torch.Generator().manual_seed(seed))
+    return GivenSampler(real.images, real.labels, order, "real images")
+
+
+REAL = Method(make=None)
