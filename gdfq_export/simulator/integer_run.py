@@ -16,14 +16,15 @@ from torch import Tensor
 from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.frontend.torch_import import Op
 from gdfq_export.planning.constraints import Unrounded
-from gdfq_export.planning.plan import PlannedNode, Role
-from gdfq_export.simulator import kernels
+from gdfq_export.planning.plan import Role
+from gdfq_export.simulator.codes import CodedTensor, Grid, accumulate, clip, dequantize, quantize
 from gdfq_export.simulator.hard_sigmoid import clip_form_of, sum_form
-from gdfq_export.simulator.integer_state import IntegerParts
-from gdfq_export.simulator.kernels import Coded, Grid
+from gdfq_export.simulator.integer_state import IntegerState
 from gdfq_export.targets import Kernel
 
 __all__ = ["IntegerRun", "quantized_name"]
+
+_LAYERS = (Kernel.CONV, Kernel.GEMM, Kernel.MATMUL)
 
 
 def quantized_name(key: str) -> str:
@@ -34,21 +35,21 @@ def quantized_name(key: str) -> str:
 class IntegerRun:
     """One batch on its way through the graph; `names` are those of the codes in the file, by the points' keys."""
 
-    def __init__(self, parts: IntegerParts, names: Mapping[str, str]) -> None:
-        self.parts = parts
-        self.plan = parts.plan
+    def __init__(self, state: IntegerState, names: Mapping[str, str]) -> None:
+        self.state = state
+        self.plan = state.plan
         self.names = names
-        self.codes: dict[str, Coded] = {}
+        self.codes: dict[str, CodedTensor] = {}
         self.floats: dict[str, Tensor] = {}
 
     def run(self, images: Tensor) -> dict[str, np.ndarray]:
         """Codes of every quantized activation and the float outputs, by name, for float32 images [N, C, H, W]."""
-        graph = self.parts.model.graph
+        graph = self.state.model.graph
         self._keep(graph.inputs[0].name or "", images)
         for node in graph:
             planned = self.plan.by_node[node.name or ""]
             if planned.kernel is not None:
-                self._run_kernel(node, planned)
+                self._run_kernel(node, planned.kernel, planned.absorbed)
             elif planned.node not in self.plan.absorbed:
                 self._run_float(node)
         results = {}
@@ -66,8 +67,8 @@ class IntegerRun:
         if point is None:
             self.floats[name] = x
         else:
-            grid = self.parts.grid(point)
-            self.codes[name] = Coded(codes=kernels.quantize(x, grid), grid=grid)
+            grid = self.state.grid(point)
+            self.codes[name] = CodedTensor(codes=quantize(x, grid), grid=grid)
 
     def _float(self, value: ir.Value) -> Tensor:
         """A value as a float node reads it."""
@@ -75,50 +76,50 @@ class IntegerRun:
         if name in self.floats:
             return self.floats[name]
         if name in self.codes:
-            return kernels.dequantize(self.codes[name])
+            return dequantize(self.codes[name])
         point = self.plan.by_tensor.get(name)
         if point is not None and point.role is Role.CONSTANT:
-            return kernels.dequantize(self._coded(value))
-        if name in self.parts.parameters:
-            return self.parts.parameters[name]
+            return dequantize(self._coded(value))
+        if name in self.state.parameters:
+            return self.state.parameters[name]
         assert value.const_value is not None
         return torch.from_numpy(value.const_value.numpy().copy())
 
-    def _coded(self, value: ir.Value | None) -> Coded:
+    def _coded(self, value: ir.Value | None) -> CodedTensor:
         """A value as a kernel reads it."""
         assert value is not None
         name = value.name or ""
         point = self.plan.by_tensor[name]
         if point.role is not Role.CONSTANT:
             return self.codes[name]
-        constant = self.parts.encodings[point.key].codes
+        constant = self.state.encodings[point.key].codes
         assert constant is not None
-        return Coded(codes=torch.from_numpy(constant.astype(np.int32)), grid=self.parts.grid(point))
+        return CodedTensor(codes=torch.from_numpy(constant.astype(np.int32)), grid=self.state.grid(point))
 
     def _run_float(self, node: ir.Node) -> None:
         inputs = {value.name or "": self._float(value) for value in node.inputs if value is not None}
-        for name, result in self.parts.float_node(node)(inputs).items():
+        for name, result in self.state.float_node(node)(inputs).items():
             self._keep(name, result)
 
-    def _run_kernel(self, node: ir.Node, planned: PlannedNode) -> None:
+    def _run_kernel(self, node: ir.Node, kernel: Kernel, absorbed: str | None) -> None:
         outputs = list(node.outputs)
-        if planned.absorbed is not None:
+        if absorbed is not None:
             outputs = list(next(user for user, _ in node.outputs[0].uses()).outputs)
         points = [self.plan.by_tensor.get(value.name or "") for value in outputs]
         if points[0] is None:
-            self.floats[outputs[0].name or ""] = self._compute_float(node, planned.kernel)
+            self.floats[outputs[0].name or ""] = self._compute_float(node, kernel)
             return
-        grid = self.parts.grid(points[0])
+        grid = self.state.grid(points[0])
         if isinstance(points[0].constraint, Unrounded):
-            values = kernels.clip(self._layer(node, None), grid)
+            values = clip(self._layer(node, None), grid)
             self.floats[outputs[0].name or ""] = values
-            self.codes[outputs[0].name or ""] = Coded(codes=kernels.quantize(values, grid), grid=grid)
+            self.codes[outputs[0].name or ""] = CodedTensor(codes=quantize(values, grid), grid=grid)
             return
-        codes = self._compute(node, planned.kernel, grid)
+        codes = self._compute(node, kernel, grid)
         for value, result in zip(outputs, codes if isinstance(codes, tuple) else (codes,), strict=True):
-            self.codes[value.name or ""] = Coded(codes=result, grid=grid)
+            self.codes[value.name or ""] = CodedTensor(codes=result, grid=grid)
 
-    def _compute_float(self, node: ir.Node, kernel: Kernel | None) -> Tensor:
+    def _compute_float(self, node: ir.Node, kernel: Kernel) -> Tensor:
         """What a kernel writes before it is quantized, or where it is not."""
         match kernel:
             case Kernel.ADD:
@@ -126,67 +127,66 @@ class IntegerRun:
             case Kernel.WEIGHT_ONLY:
                 x, bias = (input_at(node, index) for index in (0, 2))
                 assert x is not None
-                product = self.parts.weight_only_kernel(node)
+                product = self.state.weight_only_kernel(node)
                 return product(self._float(x), None if bias is None else self._float(bias))
         return self._layer(node, None)
 
-    def _compute(self, node: ir.Node, kernel: Kernel | None, grid: Grid) -> Tensor | tuple[Tensor, ...]:
-        op = self.parts.ops[node.name or ""]
-        match kernel:
-            case Kernel.CONV | Kernel.GEMM | Kernel.MATMUL:
-                return self._layer(node, grid)
-            case Kernel.ADD if any(value is not None and value.name in self.floats for value in node.inputs):
-                return kernels.quantize(self._float_sum(node), grid)
-            case Kernel.WEIGHT_ONLY:
-                return kernels.quantize(self._compute_float(node, kernel), grid)
-            case Kernel.ADD:
-                return kernels.add(self._coded(node.inputs[0]), self._coded(node.inputs[1]), grid)
-            case Kernel.MUL:
-                return kernels.multiply(self._coded(node.inputs[0]), self._coded(node.inputs[1]), grid)
-            case Kernel.CONCAT:
-                return kernels.concat([self._coded(value) for value in node.inputs], grid, **op.kwargs)
+    def _compute(self, node: ir.Node, kernel: Kernel, grid: Grid) -> Tensor | tuple[Tensor, ...]:
+        op, kernels = self.state.ops[node.name or ""], self.state.kernels
+        if kernel in _LAYERS:
+            return self._layer(node, grid)
+        in_float = kernel is Kernel.ADD and any(
+            value is not None and value.name in self.floats for value in node.inputs
+        )
+        if in_float or kernel is Kernel.WEIGHT_ONLY:
+            return quantize(self._compute_float(node, kernel), grid)
+        if kernel is Kernel.CONCAT:
+            return kernels.concat([self._coded(value) for value in node.inputs], grid, **op.kwargs)
         x = self._coded(node.inputs[0])
+        if kernel in kernels.binary:
+            return kernels.binary[kernel](x, self._coded(node.inputs[1]), grid)
+        if kernel in kernels.unary:
+            return kernels.unary[kernel](x, grid, **op.kwargs)
         match kernel:
             case Kernel.HARD_SIGMOID:
-                point = self.plan.by_tensor[node.outputs[0].name or ""]
-                if (form := clip_form_of(point, self.plan, self.parts.encodings)) is not None:
-                    return x.codes.clamp(form.low, form.high)
-                numbers = sum_form(node, grid.scale)
-                offset = dataclasses.replace(x.grid, scale=numbers.offset, zero_point=0)
-                one = Coded(codes=torch.ones((), dtype=torch.int32), grid=offset)
-                return kernels.add(x, one, dataclasses.replace(grid, scale=numbers.scale))
-            case Kernel.GLOBAL_AVERAGE_POOL:
-                return kernels.global_average_pool(x, grid)
-            case Kernel.AVERAGE_POOL:
-                return kernels.average_pool(x, grid, **op.kwargs)
+                return self._hard_sigmoid(node, x, grid)
             case Kernel.LOOKUP:
-                return self.parts.table(node, x.grid, grid)[(x.codes - x.grid.storage_min).long()]
+                return self.state.table(node, x.grid, grid)[(x.codes - x.grid.storage_min).long()]
             case Kernel.SOFTMAX:
-                return self.parts.unary_kernel(node, x.grid, grid, x.codes.dim())(x.codes)
+                return self.state.unary_kernel(node, x.grid, grid, x.codes.dim())(x.codes)
         return self._move(op, x)
+
+    def _hard_sigmoid(self, node: ir.Node, x: CodedTensor, grid: Grid) -> Tensor:
+        point = self.plan.by_tensor[node.outputs[0].name or ""]
+        if (form := clip_form_of(point, self.plan, self.state.encodings)) is not None:
+            return x.codes.clamp(form.low, form.high)
+        numbers = sum_form(node, grid.scale)
+        offset = dataclasses.replace(x.grid, scale=numbers.offset, zero_point=0)
+        one = CodedTensor(codes=torch.ones((), dtype=torch.int32), grid=offset)
+        return self.state.kernels.binary[Kernel.ADD](x, one, dataclasses.replace(grid, scale=numbers.scale))
 
     def _float_sum(self, node: ir.Node) -> Tensor:
         first, second = (self._float(value) for value in node.inputs if value is not None)
         return first + second
 
-    def _move(self, op: Op, x: Coded) -> Tensor | tuple[Tensor, ...]:
-        """Run an operator that moves or compares on centred codes, so that padding is the code of zero."""
+    def _move(self, op: Op, x: CodedTensor) -> Tensor | tuple[Tensor, ...]:
+        """Run an operator that moves or compares on codes minus the zero point, so that padding is the code of zero."""
         rest = [self._float(value) for value in op.inputs[1:] if value is not None]
-        results: Tensor | tuple[Tensor, ...] = op.function(x.centred.to(torch.float32), *rest, **op.kwargs)
+        results: Tensor | tuple[Tensor, ...] = op.function(x.offsets.to(torch.float32), *rest, **op.kwargs)
         if isinstance(results, tuple):
             return tuple(result.to(torch.int32) + x.grid.zero_point for result in results)
         return results.to(torch.int32) + x.grid.zero_point
 
     def _layer(self, node: ir.Node, grid: Grid | None) -> Tensor:
         """Conv, Gemm or MatMul: codes on `grid`, float32 where it is None; a bias that is no point is a float."""
-        op = self.parts.ops[node.name or ""]
+        op = self.state.ops[node.name or ""]
         x = self._coded(node.inputs[0])
         weight_point = self.plan.by_tensor[(node.inputs[1].name if node.inputs[1] else "") or ""]
-        weight = self.parts.encodings[weight_point.key]
+        weight = self.state.encodings[weight_point.key]
         bias_point = self.plan.bias_of.get(node.name or "")
-        bias = self.parts.encodings[bias_point.key].codes if bias_point is not None else None
+        bias = self.state.encodings[bias_point.key].codes if bias_point is not None else None
         assert weight.codes is not None
-        accumulator = kernels.accumulate(
+        accumulator = accumulate(
             op.function,
             x,
             torch.from_numpy(weight.codes.astype(np.int32) - weight.zero_point),
@@ -200,8 +200,8 @@ class IntegerRun:
         shape = (-1, *[1] * (accumulator.dim() - 2)) if node.op_type == "Conv" else (-1,)
         channels = torch.from_numpy(np.asarray(multiplier, np.float32)).reshape(shape)
         if grid is not None and float_bias is None:
-            return kernels.rescale(accumulator, channels, grid)
-        values = kernels.to_float(accumulator, channels)
+            return self.state.kernels.requantize(accumulator, channels, grid)
+        values = accumulator.to(torch.float32) * channels
         if float_bias is not None:
             values = values + self._float(float_bias).reshape(shape)
-        return values if grid is None else kernels.quantize(values, grid)
+        return values if grid is None else quantize(values, grid)

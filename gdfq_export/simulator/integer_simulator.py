@@ -1,7 +1,7 @@
 """The simulator in integers: every tensor of the exported file, to the bit, without running the file.
 
 It walks the folded graph with the plan (`integer_run.py`) and keeps what is made once for all batches
-(`integer_parts.py`); a value that is a point of the plan is kept as codes.
+(`integer_state.py`); a value that is a point of the plan is kept as codes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.simulator.encoding import Encoding
 from gdfq_export.simulator.integer_run import IntegerRun, quantized_name
-from gdfq_export.simulator.integer_state import IntegerParts
+from gdfq_export.simulator.integer_state import IntegerState
 
 __all__ = ["IntegerSimulator", "quantized_name"]
 
@@ -43,7 +43,7 @@ class IntegerSimulator:
     ) -> None:
         self.plan = plan
         self.encodings = encodings
-        self.parts = IntegerParts(folded, plan, encodings, parameters or {})
+        self.state = IntegerState(folded, plan, encodings, parameters or {})
         self.names = names or {}
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -57,4 +57,4 @@ class IntegerSimulator:
         """
         batch = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
         with torch.no_grad():
-            return IntegerRun(self.parts, self.names).run(batch)
+            return IntegerRun(self.state, self.names).run(batch)

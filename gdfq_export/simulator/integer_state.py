@@ -1,4 +1,4 @@
-"""What an integer simulation is made of and keeps between batches: numbers, operators, tables, runtime sessions."""
+"""What an integer simulation keeps between batches: encodings, kernels, operators, tables, runtime sessions."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from torch import Tensor
 
 from gdfq_export.frontend.torch_import import Op, lower
 from gdfq_export.planning.plan import QuantPlan, QuantPoint
+from gdfq_export.simulator.codes import Grid
 from gdfq_export.simulator.encoding import Encoding
-from gdfq_export.simulator.kernels import Grid
+from gdfq_export.simulator.kernel_sets import KERNEL_SETS
 from gdfq_export.simulator.lookup import UnaryKernel, lookup_table
 from gdfq_export.simulator.runtime_node import RuntimeNode
 from gdfq_export.simulator.weight_only import WeightOnlyKernel
+from gdfq_export.targets import find_target
 
-__all__ = ["IntegerParts"]
+__all__ = ["IntegerState"]
 
 
-class IntegerParts:
+class IntegerState:
     """The graph, the plan and the numbers, and what is made of each node the first time it runs.
 
     Attributes:
@@ -27,6 +29,7 @@ class IntegerParts:
         plan: which tensors are codes and which kernel computes each node.
         encodings: numbers by the points' keys.
         parameters: float values of initializers, by name.
+        kernels: the integer kernels of the plan's target.
         ops: how torch computes the nodes that have a kernel, by name.
     """
 
@@ -37,6 +40,7 @@ class IntegerParts:
         self.plan = plan
         self.encodings = encodings
         self.parameters = parameters
+        self.kernels = KERNEL_SETS[find_target(plan.target).kernels]
         on_codes = {planned.node for planned in plan.nodes if planned.kernel is not None}
         self.ops: dict[str, Op] = {node.name or "": lower(node) for node in folded.graph if node.name in on_codes}
         self._opset = folded.opset_imports[""]

@@ -13,7 +13,7 @@ import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from gdfq_export.simulator.kernels import Grid
+from gdfq_export.simulator.codes import Grid
 from gdfq_export.simulator.session import one_thread_session
 
 __all__ = ["UnaryKernel", "lookup_table"]

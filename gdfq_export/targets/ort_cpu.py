@@ -25,6 +25,7 @@ ORT_CPU = Target(
     name="ort-cpu",
     description="ONNX Runtime, x86-64 CPU with VNNI",
     backend="onnxruntime",
+    kernels="onnxruntime-x86",
     opset=21,
     activation=NumberFormat(signed=False, symmetric=False),
     weight=NumberFormat(signed=True, symmetric=True, packed=(2, 4)),

@@ -104,7 +104,8 @@ class Target:
     bounds. `inside_layers` names those that the runtime computes inside the layer in front, in float before anything is
     rounded: alone behind it, or as the gate that the layer's own result is multiplied with. `hard_sigmoid_as_clip` says
     that a HardSigmoid in float is written `Clip(x + 3, 0, 6) / 6`, and that those with other numbers are not computed
-    inside. `exact` says that the integer simulator computes what this runtime's kernels do, to the bit. `stand_in` is
+    inside. `kernels` names the set of `simulator/kernel_sets` whose arithmetic the integer simulator computes with;
+    `exact` says that this runtime's kernels do the same, to the bit. `stand_in` is
     the runtime that a file is measured in where `backend` has no device; `engine` says that the runtime runs engines,
     which are built of the file; `held_to` names the runtimes whose rules a file has to keep where that is not
     `backend`; `warning` is what whoever asks for the target should know.
@@ -117,6 +118,7 @@ class Target:
     name: str
     description: str
     backend: str
+    kernels: str
     opset: int
     activation: NumberFormat
     weight: NumberFormat

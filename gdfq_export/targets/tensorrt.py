@@ -21,6 +21,7 @@ TENSORRT = Target(
     name="tensorrt",
     description="TensorRT 10 and 11, TensorRT-RTX, NVIDIA GPU",
     backend="tensorrt",
+    kernels="onnxruntime-x86",
     stand_in="onnxruntime-as-written",
     engine=True,
     opset=20,

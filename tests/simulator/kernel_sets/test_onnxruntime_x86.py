@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional
 
-from gdfq_export.simulator import kernels
-from gdfq_export.simulator.kernels import Coded, Grid
+from gdfq_export.simulator.codes import CodedTensor, Grid, accumulate, clip, dequantize, quantize
+from gdfq_export.simulator.kernel_sets import onnxruntime_x86 as kernels
 
 SHAPE = (2, 4, 7, 5)
 
@@ -33,13 +33,13 @@ def grid(scale: float, zero_point: int, *, bits: int = 8) -> Grid:
     )
 
 
-def coded(where: Grid, seed: int, shape: tuple[int, ...] = SHAPE) -> Coded:
+def coded(where: Grid, seed: int, shape: tuple[int, ...] = SHAPE) -> CodedTensor:
     codes = np.random.default_rng(seed).integers(where.code_min, where.code_max + 1, shape)
-    return Coded(codes=torch.from_numpy(codes.astype(np.int32)), grid=where)
+    return CodedTensor(codes=torch.from_numpy(codes.astype(np.int32)), grid=where)
 
 
 def runtime(
-    op_type: str, parts: list[Coded], result: Grid, constants: list[np.ndarray] | None = None, **attributes: Any
+    op_type: str, parts: list[CodedTensor], result: Grid, constants: list[np.ndarray] | None = None, **attributes: Any
 ) -> np.ndarray:
     """Codes that ONNX Runtime gives for DequantizeLinear -> operator -> QuantizeLinear, which it fuses into one kernel.
 
@@ -154,21 +154,21 @@ def test_convolution(a: Grid, result: Grid, seed: int, size: int, largest: int) 
     weight = random.integers(-largest - 1, largest + 1, (6, 4, size, size)).astype(np.int8)
     scale = random.uniform(1e-3, 0.2, 6).astype(np.float32)
     bias = random.integers(-(2**20), 2**20, 6).astype(np.int32)
-    sums = kernels.accumulate(
+    sums = accumulate(
         functional.conv2d, part, torch.from_numpy(weight.astype(np.int32)), torch.from_numpy(bias), padding=size // 2
     )
     multiplier = torch.from_numpy(a.scale * scale / result.scale).reshape(-1, 1, 1)
     expected = runtime("Conv", [part], result, [weight, scale, bias], pads=[size // 2] * 4)
-    assert_codes(kernels.rescale(sums, multiplier, result), expected)
+    assert_codes(kernels.requantize(sums, multiplier, result), expected)
 
 
 @pytest.mark.parametrize("bias", [None, 2**30])
 def test_sums_are_exact_however_large(bias: int | None) -> None:
-    part = Coded(codes=torch.full((1, 40_000), 255, dtype=torch.int32), grid=grid(0.1, 0))
+    part = CodedTensor(codes=torch.full((1, 40_000), 255, dtype=torch.int32), grid=grid(0.1, 0))
     weight = torch.full((1, 40_000), 127, dtype=torch.int32)
     weight[0, 0] = 126
     offset = None if bias is None else torch.tensor([bias + 1], dtype=torch.int32)
-    (total,) = kernels.accumulate(functional.linear, part, weight, offset).flatten().tolist()
+    (total,) = accumulate(functional.linear, part, weight, offset).flatten().tolist()
     assert total == 255 * 127 * 40_000 - 255 + (0 if bias is None else bias + 1)
 
 
@@ -187,15 +187,15 @@ def test_quantize_and_dequantize_are_the_runtimes(where: Grid, seed: int) -> Non
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
     expected, real = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})
-    found = kernels.quantize(torch.from_numpy(x), where)
+    found = quantize(torch.from_numpy(x), where)
     assert_codes(found, expected)
-    np.testing.assert_array_equal(kernels.dequantize(Coded(codes=found, grid=where)).numpy(), real)
+    np.testing.assert_array_equal(dequantize(CodedTensor(codes=found, grid=where)).numpy(), real)
 
 
 def test_codes_below_eight_bits_saturate_at_their_own_limit() -> None:
     narrow = grid(0.1, 4, bits=4)
-    assert kernels.quantize(torch.tensor([-9.0, 0.0, 0.3, 9.0]), narrow).tolist() == [0, 4, 7, 15]
-    assert kernels.rescale(torch.tensor([[-500.0], [30.0], [500.0]]), torch.tensor(0.1), narrow).tolist() == [
+    assert quantize(torch.tensor([-9.0, 0.0, 0.3, 9.0]), narrow).tolist() == [0, 4, 7, 15]
+    assert kernels.requantize(torch.tensor([[-500.0], [30.0], [500.0]]), torch.tensor(0.1), narrow).tolist() == [
         [0], [7], [15],
     ]  # fmt: skip
 
@@ -203,15 +203,15 @@ def test_codes_below_eight_bits_saturate_at_their_own_limit() -> None:
 @given(where=grids, seed=seeds)
 def test_clip_leaves_what_quantize_and_dequantize_would_only_round(where: Grid, seed: int) -> None:
     x = torch.from_numpy(np.random.default_rng(seed).normal(scale=200 * where.scale, size=SHAPE).astype(np.float32))
-    rounded = kernels.dequantize(Coded(codes=kernels.quantize(x, where), grid=where))
-    clipped = kernels.clip(x, where)
+    rounded = dequantize(CodedTensor(codes=quantize(x, where), grid=where))
+    clipped = clip(x, where)
     assert float((clipped - rounded).abs().max()) <= 0.501 * float(where.scale)
     assert torch.equal(clipped[clipped != x].unique(), rounded[clipped != x].unique())
 
 
 def test_an_accumulator_of_nothing_is_positive_zero() -> None:
-    grid = kernels.Grid(scale=np.float32(1.0), zero_point=0, code_min=0, code_max=255, storage_min=0, storage_max=255)
-    x = kernels.Coded(codes=torch.zeros(1, 1, dtype=torch.int32), grid=grid)
+    grid = Grid(scale=np.float32(1.0), zero_point=0, code_min=0, code_max=255, storage_min=0, storage_max=255)
+    x = CodedTensor(codes=torch.zeros(1, 1, dtype=torch.int32), grid=grid)
     negative = torch.tensor([[-3]], dtype=torch.int32)
-    total = kernels.accumulate(torch.matmul, x, negative, None)
+    total = accumulate(torch.matmul, x, negative, None)
     assert not torch.signbit(total).any()

@@ -1,7 +1,6 @@
-"""The integer kernels of ONNX Runtime on x86-64, emulated to the bit.
+"""ONNX Runtime's integer kernels on x86-64, emulated to the bit.
 
-Each function takes codes as int32 tensors and returns codes. What was measured and read in ONNX Runtime 1.32 (all in
-float32 unless said; rounding is half to even):
+What was measured and read in ONNX Runtime 1.32 (all in float32 unless noted; rounding is half to even):
 
 * QuantizeLinear divides, rounds, then adds the zero point.
 * QLinearConv, QGemm, QLinearMatMul: int32 accumulators; one multiplier (s_x * s_w[c]) / s_y a channel; clamp, round,
@@ -16,110 +15,29 @@ float32 unless said; rounding is half to even):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from types import MappingProxyType
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gdfq_export.frontend.torch_import.operators.padding import Pads, output_size, pad_spatial, spatial_pads
+from gdfq_export.simulator.codes import CodedTensor, Grid, dequantize, quantize, to_codes
+from gdfq_export.simulator.kernel_sets.kernel_set import KernelSet
+from gdfq_export.targets import Kernel
 
-__all__ = [
-    "Coded",
-    "Grid",
-    "accumulate",
-    "add",
-    "average_pool",
-    "clip",
-    "concat",
-    "dequantize",
-    "global_average_pool",
-    "multiply",
-    "quantize",
-    "rescale",
-    "to_float",
-]
-
-_EXACT_IN_FLOAT32 = 2**24
+__all__ = ["ONNXRUNTIME_X86"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
-    """What codes mean: value = scale * (code - zero_point), codes within [code_min, code_max].
-
-    `storage_min` and `storage_max` are the limits of the stored type, where a kernel saturates.
-    """
-
-    scale: np.float32
-    zero_point: int
-    code_min: int
-    code_max: int
-    storage_min: int
-    storage_max: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coded:
-    """int32 codes on a grid."""
-
-    codes: Tensor
-    grid: Grid
-
-    @property
-    def centred(self) -> Tensor:
-        """Codes less the zero point."""
-        return self.codes - self.grid.zero_point
-
-
-def quantize(x: Tensor, grid: Grid) -> Tensor:
-    """ONNX QuantizeLinear (opset 21) and, for fewer than 8 bits, the Clip behind it."""
-    scaled = torch.round(x / torch.tensor(grid.scale))
-    return torch.clamp(scaled + grid.zero_point, grid.code_min, grid.code_max).to(torch.int32)
-
-
-def clip(x: Tensor, grid: Grid) -> Tensor:
-    """What is left of QuantizeLinear and DequantizeLinear where a runtime drops the rounding."""
-    low, high = (np.float32(code - grid.zero_point) * grid.scale for code in (grid.code_min, grid.code_max))
-    return torch.clamp(x, float(low), float(high))
-
-
-def dequantize(x: Coded) -> Tensor:
-    """ONNX DequantizeLinear: float32 values."""
-    return x.centred.to(torch.float32) * torch.tensor(x.grid.scale)
-
-
-def accumulate(function: Callable[..., Tensor], x: Coded, weight: Tensor, bias: Tensor | None, **kwargs: Any) -> Tensor:
-    """Exact int32 sums of a convolution or matrix product, as float64.
-
-    Computed in float32 where no sum can reach 2**24, in float64 elsewhere: both are then free of rounding.
-    """
-    sizes = weight.abs()
-    reach = sizes.sum() if weight.dim() < 3 else sizes.sum(dim=(1, 2, 3)).max()
-    largest = 0 if bias is None else int(bias.abs().max())
-    span = max(x.grid.code_max - x.grid.zero_point, x.grid.zero_point - x.grid.code_min)
-    exact = int(reach) * span + largest < _EXACT_IN_FLOAT32
-    dtype = torch.float32 if exact else torch.float64
-    operands = [x.centred.to(dtype), weight.to(dtype)]
-    if bias is not None:
-        operands.append(bias.to(dtype))
-    return function(*operands, **kwargs).to(torch.float64) + 0.0  # an integer zero has no sign
-
-
-def rescale(accumulator: Tensor, multiplier: Tensor, grid: Grid) -> Tensor:
+def requantize(accumulator: Tensor, multiplier: Tensor, grid: Grid) -> Tensor:
     """Accumulators to output codes; `multiplier` is float32 and broadcasts over them."""
     scaled = accumulator.to(torch.float32) * multiplier
     scaled = torch.clamp(scaled, grid.storage_min - grid.zero_point, grid.storage_max - grid.zero_point)
-    return _to_codes(torch.round(scaled) + grid.zero_point, grid)
+    return to_codes(torch.round(scaled) + grid.zero_point, grid)
 
 
-def to_float(accumulator: Tensor, multiplier: Tensor) -> Tensor:
-    """Accumulators to float32, where a kernel leaves its output in float."""
-    return accumulator.to(torch.float32) * multiplier
-
-
-def add(a: Coded, b: Coded, grid: Grid) -> Tensor:
+def add(a: CodedTensor, b: CodedTensor, grid: Grid) -> Tensor:
     """com.microsoft QLinearAdd."""
     ratio_a, ratio_b = np.float32(a.grid.scale / grid.scale), np.float32(b.grid.scale / grid.scale)
     second = np.float32(ratio_b * np.float32(b.grid.zero_point))
@@ -127,7 +45,7 @@ def add(a: Coded, b: Coded, grid: Grid) -> Tensor:
     fixed = np.float32(np.float32(grid.zero_point) - inner)
     partial = _fused_multiply_add(b.codes, ratio_b, torch.tensor(fixed, dtype=torch.float64))
     total = _fused_multiply_add(a.codes, ratio_a, partial.to(torch.float64))
-    return _to_codes(torch.round(total), grid)
+    return to_codes(torch.round(total), grid)
 
 
 def _fused_multiply_add(codes: Tensor, factor: np.float32, addend: Tensor) -> Tensor:
@@ -135,35 +53,35 @@ def _fused_multiply_add(codes: Tensor, factor: np.float32, addend: Tensor) -> Te
     return (codes.to(torch.float64) * float(factor) + addend).to(torch.float32)
 
 
-def multiply(a: Coded, b: Coded, grid: Grid) -> Tensor:
+def multiply(a: CodedTensor, b: CodedTensor, grid: Grid) -> Tensor:
     """com.microsoft QLinearMul."""
     ratio = np.float32(np.float32(a.grid.scale * b.grid.scale) / grid.scale)
-    product = (a.centred * b.centred).to(torch.float32) * torch.tensor(ratio)
-    return _to_codes(torch.round(product + grid.zero_point), grid)
+    product = (a.offsets * b.offsets).to(torch.float32) * torch.tensor(ratio)
+    return to_codes(torch.round(product + grid.zero_point), grid)
 
 
-def concat(parts: Sequence[Coded], grid: Grid, *, axis: int) -> Tensor:
+def concat(parts: Sequence[CodedTensor], grid: Grid, *, axis: int) -> Tensor:
     """com.microsoft QLinearConcat."""
     return torch.cat([_to_grid(part, grid) for part in parts], dim=axis)
 
 
-def _to_grid(part: Coded, grid: Grid) -> Tensor:
+def _to_grid(part: CodedTensor, grid: Grid) -> Tensor:
     if part.grid.scale == grid.scale and part.grid.zero_point == grid.zero_point:
         return torch.clamp(part.codes, grid.code_min, grid.code_max)
     return quantize(dequantize(part), grid)
 
 
-def global_average_pool(x: Coded, grid: Grid) -> Tensor:
+def global_average_pool(x: CodedTensor, grid: Grid) -> Tensor:
     """com.microsoft QLinearGlobalAveragePool over the axes behind the channels."""
     axes = tuple(range(2, x.codes.dim()))
     count = int(np.prod(x.codes.shape[2:]))
-    total = x.centred.to(torch.int64).sum(dim=axes, keepdim=True)
+    total = x.offsets.to(torch.int64).sum(dim=axes, keepdim=True)
     multiplier = np.float32(x.grid.scale / np.float32(grid.scale * np.float32(count)))
-    return rescale(total, torch.tensor(multiplier), grid)
+    return requantize(total, torch.tensor(multiplier), grid)
 
 
 def average_pool(
-    x: Coded,
+    x: CodedTensor,
     grid: Grid,
     *,
     kernel: Sequence[int],
@@ -197,12 +115,17 @@ def average_pool(
     if count_include_pad:
         count = torch.full_like(count, kernel[0] * kernel[1])
     mean = total / count
-    return _to_codes(torch.round(mean / torch.tensor(grid.scale) + grid.zero_point), grid)
+    return to_codes(torch.round(mean / torch.tensor(grid.scale) + grid.zero_point), grid)
 
 
 def _every(start: int, count: int, step: int) -> slice:
     return slice(start, start + (count - 1) * step + 1, step)
 
 
-def _to_codes(rounded: Tensor, grid: Grid) -> Tensor:
-    return torch.clamp(rounded, grid.code_min, grid.code_max).to(torch.int32)
+ONNXRUNTIME_X86 = KernelSet(
+    name="onnxruntime-x86",
+    requantize=requantize,
+    binary=MappingProxyType({Kernel.ADD: add, Kernel.MUL: multiply}),
+    unary=MappingProxyType({Kernel.AVERAGE_POOL: average_pool, Kernel.GLOBAL_AVERAGE_POOL: global_average_pool}),
+    concat=concat,
+)

@@ -1,0 +1,42 @@
+"""What a kernel set is: the functions in which the integer kernels of runtimes and CPU families differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from gdfq_export.simulator.codes import CodedTensor, Grid
+from gdfq_export.targets import Kernel
+
+__all__ = ["KernelSet"]
+
+
+class Concat(Protocol):
+    """Concatenates along `axis`; int32 codes on `grid`."""
+
+    def __call__(self, parts: Sequence[CodedTensor], grid: Grid, *, axis: int) -> Tensor:
+        """Compute."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelSet:
+    """The integer kernels of one runtime on one CPU family, each emulated to the bit; all give int32 codes.
+
+    Attributes:
+        name: what `Target.kernels` calls it.
+        requantize: accumulators of a layer, float64 whole numbers, times float32 multipliers that broadcast over them,
+            as codes on the output's grid.
+        binary: kernels of two tensors and the output's grid.
+        unary: kernels of a tensor and the output's grid, with the operator's attributes as keyword arguments.
+        concat: Concat.
+    """
+
+    name: str
+    requantize: Callable[[Tensor, Tensor, Grid], Tensor]
+    binary: Mapping[Kernel, Callable[[CodedTensor, CodedTensor, Grid], Tensor]]
+    unary: Mapping[Kernel, Callable[..., Tensor]]
+    concat: Concat
