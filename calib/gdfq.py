@@ -136,8 +136,26 @@ def train_gdfq(
         on_step: called after each step with the figures `loss`, `cross_entropy`, `bns` (or `prior`), `agreement`,
             `distance`.
 
+    Returns:
+        A sampler that draws images from the trained generator.
+
     Raises:
         FloatingPointError: the loss became NaN or infinite.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from calib import GeneratorTraining, InputSpec, Teacher, train_gdfq
+        >>> network = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(288, 10))
+        >>> spec = InputSpec(shape=(1, 8, 8), scale=255.0, mean=(0.5,), std=(0.5,))
+        >>> short = GeneratorTraining(
+        ...     steps=2, batch=8, learning_rate=1e-2, latent=16, width=8, bns_weight=5.0, bns_normalized=True,
+        ...     diversity_weight=2.0, classes=10, crop_fraction=0.0,
+        ... )  # fmt: skip
+        >>> teacher = Teacher(network=network, input_spec=spec, num_classes=10)
+        >>> images, labels = train_gdfq(teacher, short).draw(20, batch=10)
+        >>> images.shape
+        torch.Size([20, 1, 8, 8])
     """
     input_spec, num_classes = teacher.input_spec, teacher.num_classes
     frozen = copy.deepcopy(teacher.network).eval().requires_grad_(False).to(device)

@@ -19,10 +19,22 @@ __all__ = ["InputSpec"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSpec:
-    """Shape (C, H, W) and preprocessing of a network's input.
+    """Shape (C, H, W) and preprocessing of a network's input: (pixel / scale - mean) / std for each channel.
+
+    Attributes:
+        shape: channels, height and width, without the batch.
+        scale: what pixels 0..255 are divided by first; 255 for networks trained on 0..1, 1 for raw pixels.
+        mean: one number for each channel, subtracted after scaling.
+        std: one number for each channel, applied last.
 
     Raises:
         ValueError: a dimension is below 1, a number of means or stds differs from C, or scale or a std is not positive.
+
+    Example:
+        >>> from calib import InputSpec
+        >>> spec = InputSpec(shape=(1, 28, 28), scale=255.0, mean=(0.5,), std=(0.5,))
+        >>> spec.low, spec.high
+        ((-1.0,), (1.0,))
     """
 
     shape: tuple[int, int, int]

@@ -25,7 +25,10 @@ StepReport = Callable[[int, int, Mapping[str, float]], None]
 
 
 class Sampler(Protocol):
-    """Anything that draws images with labels; `source` names it in reports."""
+    """Protocol of what draws images with labels; `source` names it in reports.
+
+    Any object with these two members can take the place of the samplers of this package.
+    """
 
     @property
     def source(self) -> str:
@@ -33,18 +36,36 @@ class Sampler(Protocol):
         ...
 
     def draw(self, count: int, batch: int, on_step: StepReport | None = None) -> tuple[Tensor, Tensor]:
-        """Draw images float32 `[count, C, H, W]` and labels int64 `[count]` on the CPU, made `batch` at a time.
+        """Draw images and labels.
 
-        A sampler that optimizes images calls `on_step` after each step; the others take no steps and ignore it.
+        Args:
+            count: number of images.
+            batch: number of images made at once; it bounds the working memory.
+            on_step: called after each step by a sampler that optimizes images; the others ignore it.
+
+        Returns:
+            Normalised images float32 `[count, C, H, W]` and labels int64 `[count]`, on the CPU.
         """
         ...
 
 
 class NoiseSampler:
-    """Gaussian noise clipped to the input's range, with labels that mean nothing: the baseline to beat.
+    """Gaussian noise clipped to the input's range, with random labels: the baseline that other samplers must beat.
 
     The noise has the InputSpec's `centre` and `spread`: mean 0 and standard deviation 1 where the preprocessing
     standardises, the middle and a quarter of the range for raw pixels.
+
+    Args:
+        input_spec: shape and preprocessing of the network's input.
+        num_classes: labels are drawn from 0 to num_classes - 1.
+        seed: random seed of images and labels.
+
+    Example:
+        >>> from calib import InputSpec, NoiseSampler
+        >>> spec = InputSpec(shape=(3, 32, 32), scale=255.0, mean=(0.5,) * 3, std=(0.25,) * 3)
+        >>> images, labels = NoiseSampler(spec, num_classes=10, seed=0).draw(8, batch=4)
+        >>> images.shape, labels.shape
+        (torch.Size([8, 3, 32, 32]), torch.Size([8]))
     """
 
     source = "noise"
@@ -64,7 +85,7 @@ class NoiseSampler:
 
 
 class AlternatingSampler:
-    """Draw from several samplers in turn, so that every stretch of a draw holds images of each."""
+    """Draw from several samplers, interleaved, so that every part of a draw holds images of each."""
 
     def __init__(self, *samplers: Sampler) -> None:
         self._samplers = samplers
@@ -80,7 +101,13 @@ class AlternatingSampler:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RealSet:
-    """Labelled real images, normalised: images float32 [N, C, H, W], labels int64 [N]; `origin` is their file."""
+    """Labelled real images; a Sampler that gives them in their order.
+
+    Attributes:
+        images: float32 [N, C, H, W], normalised, as the network takes them.
+        labels: int64 [N].
+        origin: the file or folder they were read from.
+    """
 
     images: Tensor
     labels: Tensor
@@ -102,11 +129,28 @@ class RealSet:
         return self.images[order], self.labels[order]
 
     @classmethod
-    def load(cls, path: str | Path, input_spec: InputSpec, num_classes: int) -> RealSet:
-        """Read an .npz (`images`, `labels`) or a folder with images and a labels.csv (`file,label`).
+    def load(cls, path: str | Path, input_spec: InputSpec, num_classes: int | None = None) -> RealSet:
+        """Read labelled images from an .npz or from a folder.
+
+        Args:
+            path: an .npz with `images`, uint8 [N, H, W, C] or float32 [N, C, H, W], already normalised, and `labels`,
+                integers [N]; or a folder with images and a `labels.csv` of the columns `file` and `label`.
+            input_spec: shape and preprocessing of the network's input; pixels are normalised with it.
+            num_classes: labels must be below it; None accepts any label from 0 upwards.
+
+        Returns:
+            The images, normalised, in the order of the file.
 
         Raises:
             DataError: the file or folder is missing or does not hold labelled images of the network's shape.
+
+        Example:
+            >>> import numpy as np
+            >>> from calib import InputSpec, RealSet
+            >>> spec = InputSpec(shape=(3, 32, 32), scale=255.0, mean=(0.5,) * 3, std=(0.25,) * 3)
+            >>> np.savez("photos.npz", images=np.zeros((5, 32, 32, 3), np.uint8), labels=np.arange(5))
+            >>> RealSet.load("photos.npz", spec).images.shape
+            torch.Size([5, 3, 32, 32])
         """
         path = Path(path)
         read = read_image_folder if path.is_dir() else read_npz_images

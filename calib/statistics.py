@@ -26,7 +26,14 @@ def _batch_norms(teacher: nn.Module) -> list[nn.BatchNorm2d]:
 
 
 def has_batch_norm(teacher: nn.Module) -> bool:
-    """Tell whether the teacher still carries BatchNorm statistics (a folded network does not)."""
+    """Tell whether the teacher still carries BatchNorm statistics (a folded network does not).
+
+    Example:
+        >>> from torch import nn
+        >>> from calib import has_batch_norm
+        >>> has_batch_norm(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)))
+        True
+    """
     return bool(_batch_norms(teacher))
 
 
@@ -45,11 +52,21 @@ def normalized_distance(layer: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -
 class BatchNormTap:
     """Context manager that captures mean and biased variance of every BatchNorm2d input in the latest forward pass.
 
-    Gradients flow through what is captured. Use as::
+    Gradients flow through what is captured.
 
-        with BatchNormTap(teacher) as tap:
-            logits = teacher(images)
-            loss = bns_loss(tap)
+    Args:
+        teacher: any network; its BatchNorm2d layers are found at any depth.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from calib import BatchNormTap, bns_loss
+        >>> teacher = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)).eval()
+        >>> with BatchNormTap(teacher) as tap:
+        ...     logits = teacher(torch.zeros(4, 3, 16, 16))
+        ...     loss = bns_loss(tap)
+        >>> loss.shape
+        torch.Size([])
     """
 
     def __init__(self, teacher: nn.Module) -> None:
@@ -81,12 +98,15 @@ class BatchNormTap:
 
 
 def bns_loss(tap: BatchNormTap, normalized: bool = True) -> Tensor:
-    """Compare the moments in `tap` with the running statistics; a scalar, the mean over layers.
+    """Compare the moments in `tap` with the running statistics (BNS loss, GDFQ, Xu et al. 2020, eq. 4).
 
     Args:
         tap: an open tap after a forward pass of the teacher.
         normalized: errors of mean and standard deviation in units of the running standard deviation; False gives GDFQ
             as published, MSE(mean) + MSE(variance).
+
+    Returns:
+        A scalar, the mean over layers; it carries gradients to the images.
 
     Raises:
         ValueError: no BatchNorm layer has run.

@@ -23,8 +23,8 @@ __all__ = ["SyntheticSet"]
 
 KEYS = ("images", "labels", "logits", "input_name", "provenance")
 _ADVICE = (
-    "give a set that gdfq-export synthesize wrote; labelled images are judged on as --data, and tuned on as "
-    "--calibration by a recipe whose data.method is real"
+    "give a set that gdfq-export synthesize wrote; labelled images are given as --data for scoring, and as "
+    "--calibration for tuning, by a recipe whose data.method is real"
 )
 
 
@@ -39,6 +39,18 @@ class SyntheticSet:
         input_name: name of the network's input.
         provenance: where the images come from; JSON values only.
         batch: images that `get_next` serves at a time; not saved.
+
+    Example:
+        >>> import numpy as np
+        >>> from calib import SyntheticSet
+        >>> images, logits = np.zeros((3, 1, 8, 8), np.float32), np.zeros((3, 10), np.float32)
+        >>> made = SyntheticSet(
+        ...     images=images, labels=np.arange(3), logits=logits, input_name="image", provenance={"source": "noise"}
+        ... )
+        >>> made.save("calib.npz")
+        >>> reader = SyntheticSet.load("calib.npz", batch=2)
+        >>> len(reader), reader.get_next()["image"].shape
+        (2, (2, 1, 8, 8))
     """
 
     images: NDArray[np.float32]

@@ -27,18 +27,18 @@ def check_normalized_images(images: NDArray[Any], shape: tuple[int, int, int] | 
         raise DataError(f"`images` in {where} holds NaN or infinite values: give finite {accepted}")
 
 
-def check_labels(labels: NDArray[Any], count: int, num_classes: int, where: str) -> NDArray[np.int64]:
-    """Require `count` integers from 0 to num_classes - 1 and give them as int64 [count].
+def check_labels(labels: NDArray[Any], count: int, num_classes: int | None, where: str) -> NDArray[np.int64]:
+    """Require `count` integers from 0 to num_classes - 1, or from 0 for None, and give them as int64 [count].
 
     Raises:
         DataError: dtype, number or a value is not acceptable.
     """
-    accepted = f"{count} integers from 0 to {num_classes - 1}, one for each image"
+    upwards = "upwards" if num_classes is None else f"to {num_classes - 1}"
+    accepted = f"{count} integers from 0 {upwards}, one for each image"
     if labels.dtype.kind not in "iu" or labels.shape != (count,):
         raise DataError(f"`labels` in {where} is {labels.dtype} {list(labels.shape)}: give {accepted}")
-    outside = labels[(labels < 0) | (labels >= num_classes)]
+    outside = labels[(labels < 0) | (num_classes is not None and labels >= num_classes)]
     if len(outside):
-        raise DataError(
-            f"`labels` in {where} holds {outside[0]}: give {accepted}, as the network has {num_classes} classes"
-        )
+        classes = "" if num_classes is None else f", as the network has {num_classes} classes"
+        raise DataError(f"`labels` in {where} holds {outside[0]}: give {accepted}{classes}")
     return labels.astype(np.int64)

@@ -23,7 +23,7 @@ MODES = {1: "L", 3: "RGB"}
 
 
 def read_image_folder(
-    folder: Path, input_spec: InputSpec, num_classes: int
+    folder: Path, input_spec: InputSpec, num_classes: int | None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Read normalised images float32 [N, C, H, W] and labels int64 [N], in the order of labels.csv.
 

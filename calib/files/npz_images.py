@@ -20,7 +20,7 @@ __all__ = ["read_npz_images"]
 
 
 def read_npz_images(
-    path: Path, input_spec: InputSpec, num_classes: int
+    path: Path, input_spec: InputSpec, num_classes: int | None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Read normalised images float32 [N, C, H, W] and labels int64 [N].
 

@@ -202,8 +202,8 @@ def quantize_values(
 def make_range_estimator(
     method: str,
     *,
-    bits: int,
-    percentile: float,
+    bits: int = 8,
+    percentile: float = 99.99,
     symmetric: bool = False,
     low_is_zero: bool = False,
     negative_slope: float = 1.0,
@@ -218,8 +218,19 @@ def make_range_estimator(
         low_is_zero: the range is to start at 0, for what a ReLU follows.
         negative_slope: slope on negative values of what reads the tensor; only mse uses it.
 
+    Returns:
+        The estimator, which has seen nothing yet.
+
     Raises:
         ValueError: an unknown method, or an argument out of its range.
+
+    Example:
+        >>> import torch
+        >>> from calib import make_range_estimator
+        >>> estimator = make_range_estimator("minmax")
+        >>> estimator.observe(torch.tensor([-1.0, 0.5, 2.0]))
+        >>> estimator.range()
+        (-1.0, 2.0)
     """
     if method == "minmax":
         return MinMax(symmetric=symmetric, low_is_zero=low_is_zero)

@@ -72,8 +72,11 @@ def test_every_room_has_a_place() -> None:
             "gdfq_export/api.py:1: load: load requires a, b, c: more than 2 arguments",
         ),
         (
-            {"calib/__init__.py": "__all__ = ['A']\nclass A:\n    def f(self, a, b, c, d=1): ...\n"},
-            "calib/__init__.py:3: A: f requires a, b, c: more than 2 arguments",
+            {
+                "gdfq_export/__init__.py": "from calib import A\n__all__ = ['A']\n",
+                "calib/__init__.py": "class A:\n    def f(self, a, b, c, d=1): ...\n",
+            },
+            "calib/__init__.py:2: A: f requires a, b, c: more than 2 arguments",
         ),
     ],
     ids=lambda value: None if isinstance(value, str) else next(iter(value)),
