@@ -35,6 +35,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.planning.plan import Role
 from gdfq_export.recipe import PublishedFineTune
 from gdfq_export.simulator import Mode, Quantizer, Simulator
+from gdfq_export.tasks.task import as_tuple
 from gdfq_export.tuning.calibration import weight_scale
 
 __all__ = ["published_finetune", "steps_of"]
@@ -109,7 +110,7 @@ def _train(
     settings: PublishedFineTune,
 ) -> float:
     """Take one step; gives the loss before it."""
-    loss = student_loss(simulator(images), target, labels, settings)
+    loss = student_loss(as_tuple(simulator(images))[0], target, labels, settings)
     if not torch.isfinite(loss):
         raise InputError("fine-tuning diverged: lower tuning.published.learning_rate in the recipe")
     optimizer.zero_grad(set_to_none=True)

@@ -11,10 +11,12 @@ from torch import nn
 
 from calib.input_spec import InputSpec
 from gdfq_export.errors import InputError
-from gdfq_export.frontend.passes.acceptance import require_float_classifier
+from gdfq_export.frontend.passes.acceptance import require_float_network
 from gdfq_export.frontend.passes.canonical import canonicalize
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics, fold_batch_norm
 from gdfq_export.frontend.torch_import.importer import import_graph
+from gdfq_export.tasks.registry import find_task
+from gdfq_export.tasks.task import GraphOutput, Task
 
 __all__ = ["FloatModel", "build"]
 
@@ -27,7 +29,7 @@ _NO_BATCH_NORM = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FloatModel:
-    """A float classifier in all the forms the work needs.
+    """A float network in all the forms the work needs.
 
     Attributes:
         name: short name, for instance of the file without its suffix.
@@ -37,12 +39,11 @@ class FloatModel:
         graph: canonical form, BatchNormalization kept.
         folded: canonical form, BatchNormalization folded.
         statistics: per channel statistics by value name of `folded`.
-        teacher: torch module [N, C, H, W] -> logits [N, classes], in eval mode and without gradients of its own.
+        teacher: torch module [N, C, H, W] -> the values `task.compared`, in eval mode and without gradients of its
+            own.
         input_spec: shape and preprocessing of an image.
         input_name: name of the graph's input.
-        output_name: name of the graph's output.
-        logits_name: value before a final Softmax or LogSoftmax, else the output.
-        num_classes: columns of the output.
+        task: what the outputs mean.
         warnings: sentences for the user about what was assumed or is lost.
     """
 
@@ -56,10 +57,13 @@ class FloatModel:
     teacher: nn.Module
     input_spec: InputSpec
     input_name: str
-    output_name: str
-    logits_name: str
-    num_classes: int
+    task: Task
     warnings: tuple[str, ...]
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes of a classifier."""
+        return self.task.facts["classes"]
 
 
 def build(
@@ -86,18 +90,17 @@ def build(
         warnings: sentences found on the way here.
 
     Raises:
-        InputError: the network is not a float classifier or uses operators that are not supported.
+        InputError: no task has such outputs, the network is not float, or uses operators that are not supported.
     """
-    require_float_classifier(proto, source)
+    require_float_network(proto, source)
     graph = canonicalize(proto, source)
-    output = graph.graph.outputs[0]
-    num_classes = _classes(output, source)
-    if classes is not None and classes != num_classes:
+    task = find_task([_facts(output) for output in graph.graph.outputs], source)
+    if classes is not None and classes != task.facts.get("classes"):
+        output, found = graph.graph.outputs[0].name, task.facts.get("classes", "no")
         raise InputError(
-            f"the sidecar of {source} says {classes} classes but the output {output.name} has {num_classes}; correct it"
+            f"the sidecar of {source} says {classes} classes but the output {output} has {found}; correct it"
         )
-    logits = _logits(output)
-    teacher = import_graph(graph, until=str(logits.name)).eval().requires_grad_(False)
+    teacher = import_graph(graph, until=task.compared).eval().requires_grad_(False)
     folded = fold_batch_norm(graph)
     notes = list(warnings)
     if not folded.statistics:
@@ -113,28 +116,19 @@ def build(
         teacher=teacher,
         input_spec=input_spec,
         input_name=str(graph.graph.inputs[0].name),
-        output_name=str(output.name),
-        logits_name=str(logits.name),
-        num_classes=num_classes,
+        task=task,
         warnings=tuple(notes),
     )
 
 
-def _classes(output: ir.Value, source: str) -> int:
-    shape = list(output.shape or [])
-    found = f"[{', '.join(str(size) for size in shape)}]"
-    if len(shape) != 2 or isinstance(shape[0], int) or not isinstance(shape[1], int) or shape[1] < 2:
-        raise InputError(
-            f"{source} is not a classifier: its output {output.name} is {found} where class scores are [N, classes] "
-            "with at least 2 classes; give a network that ends in class scores"
-        )
-    return shape[1]
-
-
-def _logits(output: ir.Value) -> ir.Value:
+def _facts(output: ir.Value) -> GraphOutput:
     node = output.producer()
-    if node is None or node.op_type not in ("Softmax", "LogSoftmax"):
-        return output
-    x = node.inputs[0]
-    along_classes = node.attributes.get_int("axis", -1) in (-1, 1)
-    return x if x is not None and x.producer() is not None and along_classes else output
+    x = None if node is None else node.inputs[0]
+    computed = x is not None and x.producer() is not None
+    return GraphOutput(
+        name=str(output.name),
+        shape=tuple(size if isinstance(size, int) else str(size) for size in output.shape or ()),
+        op_type="" if node is None else node.op_type,
+        axis=node.attributes.get_int("axis", -1) if node is not None and "axis" in node.attributes else None,
+        source=str(x.name) if x is not None and computed else None,
+    )

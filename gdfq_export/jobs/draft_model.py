@@ -45,7 +45,7 @@ def write_draft(
         InputError: the network or the target does not take what `bits` says.
     """
     plan = plan_of(model, target, bits)
-    simulator = Simulator(model.folded, plan, logits=model.logits_name)
+    simulator = Simulator(model.folded, plan, task=model.task)
     calibrate(simulator, [images], Calibration(activations="minmax", weights="minmax"))
     encodings, parameters = simulator.freeze(), simulator.tuned_parameters()
     facts = {"draft": "yes", "target": target} if metadata is None else metadata

@@ -95,7 +95,7 @@ def tune_network(
 
 
 def _simulator(model: FloatModel, plan: QuantPlan, source: ImageSource) -> Simulator:
-    return Simulator(model.folded, plan, logits=model.logits_name).to(source.device)
+    return Simulator(model.folded, plan, task=model.task).to(source.device)
 
 
 def _without_outliers(

@@ -26,6 +26,7 @@ from gdfq_export.simulator.encoding import (
 )
 from gdfq_export.simulator.hard_sigmoid import clip_form_of
 from gdfq_export.simulator.quantizer import Mode, Quantizer
+from gdfq_export.tasks.task import Outputs, Task
 
 __all__ = ["Layer", "Simulator"]
 
@@ -49,15 +50,15 @@ class Simulator(nn.Module):
     Args:
         folded: canonical graph without BatchNormalization.
         plan: where quantizers stand.
-        logits: name of the value to return, [N, classes].
+        task: which values are returned, and how their error is measured.
     """
 
-    def __init__(self, folded: ir.Model, plan: QuantPlan, *, logits: str) -> None:
+    def __init__(self, folded: ir.Model, plan: QuantPlan, *, task: Task) -> None:
         super().__init__()
         self.plan = plan
         self.folded = folded
-        self.logits = logits
-        self.network = import_graph(folded, until=logits)
+        self.task = task
+        self.network = import_graph(folded, until=task.compared)
         self.network.eval()
         self._parameter_of: dict[str, str] = self.network.meta["parameters"]
         self.quantizers: dict[str, Quantizer] = {}
@@ -73,7 +74,7 @@ class Simulator(nn.Module):
 
     def _insert(self, point: QuantPoint) -> None:
         sources = [node for node in self.network.graph.nodes if node.meta.get("value") == point.tensor]
-        if not sources:  # behind the logits, for instance a quantized tensor that only a final Softmax reads
+        if not sources:  # behind the compared outputs, for instance a quantized tensor that only a final Softmax reads
             return
         shape = self.parameter(point.tensor).shape if point.axis is not None else None
         quantizer = Quantizer(point, shape)
@@ -86,10 +87,10 @@ class Simulator(nn.Module):
             inserted.meta["quantizes"] = point.key
             source.replace_all_uses_with(inserted, delete_user_cb=lambda user, new=inserted: user is not new)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits [N, classes] of images [N, C, H, W] in the network's input range."""
-        logits: Tensor = self.network(images)
-        return logits
+    def forward(self, images: Tensor) -> Outputs:
+        """The values `task.compared`, [N, ...] each, of images [N, C, H, W] in the network's input range."""
+        outputs: Outputs = self.network(images)
+        return outputs
 
     def set_mode(self, mode: Mode) -> None:
         """Switch every quantizer."""
@@ -98,7 +99,7 @@ class Simulator(nn.Module):
 
     def float_copy(self) -> Simulator:
         """The network as it computes now, in float and with parameters of its own that need no gradient."""
-        copy = Simulator(self.folded, self.plan, logits=self.logits)
+        copy = Simulator(self.folded, self.plan, task=self.task)
         copy.load_state_dict(self.state_dict())
         return copy.to(next(self.network.parameters()).device).requires_grad_(False)
 

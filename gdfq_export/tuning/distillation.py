@@ -1,12 +1,10 @@
 """Distillation: the simulated low-bit network learns to answer as the float network does, on images nobody collected.
 
-The loss is the squared error of the logits, relative to their variance, plus the relative squared error of the features
-behind every residual addition (every activation function, where there is none). The divergence of softened answers
-(Hinton et al., arXiv 1503.02531) says less here: the float network is sure of images that were made for it to
-recognise, and its logits still differ. Weights, biases and the logarithms of all scales are trained by Adam under a
-cosine schedule; images are flipped and shifted. Adam's steps have the size of the learning rate whatever the size of
-what is trained, so that of weights and biases is a share of each tensor's root mean square (as in Adafactor, Shazeer &
-Stern, arXiv 1804.04235, section 8): equalization and folding leave tensors of any size.
+The loss is the task's error of the outputs (`Task.error`) plus the relative squared error of the features behind every
+residual addition (every activation function, where there is none). Weights, biases and the logarithms of all scales are
+trained by Adam under a cosine schedule; images are flipped and shifted. Adam's steps have the size of the learning rate
+whatever the size of what is trained, so that of weights and biases is a share of each tensor's root mean square (as in
+Adafactor, Shazeer & Stern, arXiv 1804.04235, section 8): equalization and folding leave tensors of any size.
 
 An eighth of the images, one batch at most, is not trained on: where the loss on them is not lower at the end than it
 was at the start, the network is put back as it was. Calibration and rounding have seen them, so the start has the
@@ -18,6 +16,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, fx
@@ -25,6 +24,7 @@ from torch import Tensor, fx
 from gdfq_export.recipe import FineTune
 from gdfq_export.simulator import Simulator
 from gdfq_export.support.text import counted
+from gdfq_export.tasks.task import Task
 
 __all__ = ["finetune", "time_step"]
 
@@ -68,18 +68,21 @@ def finetune(
     device = scales[0].device
     images, unseen = _split(images, settings.batch)
     before = {name: value.detach().clone() for name, value in simulator.network.state_dict().items()}
-    start = _held_out_loss(student, teacher, unseen.to(device), settings.feature_weight)
+    measure = partial(_loss, simulator.task, student, teacher, feature_weight=settings.feature_weight)
+    with torch.no_grad():
+        start = float(measure(unseen.to(device)))
     for step in range(settings.steps):
         chosen = torch.randint(len(images), (settings.batch,), generator=random)
         batch = _augment(images[chosen], random).to(device)
-        loss = _loss(student, teacher, batch, settings.feature_weight)
+        loss = measure(batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         schedule.step()
         on_step(step + 1, settings.steps, {"loss": loss.item()})
     simulator.network.requires_grad_(False)
-    end = _held_out_loss(student, teacher, unseen.to(device), settings.feature_weight)
+    with torch.no_grad():
+        end = float(measure(unseen.to(device)))
     if end < start:
         return None
     simulator.network.load_state_dict(before)
@@ -100,11 +103,6 @@ def _split(images: Tensor, most: int) -> tuple[Tensor, Tensor]:
     return (images[:-count], images[-count:]) if len(images) > 1 else (images, images)
 
 
-@torch.no_grad()
-def _held_out_loss(student: fx.GraphModule, teacher: fx.GraphModule, unseen: Tensor, feature_weight: float) -> float:
-    return float(_loss(student, teacher, unseen, feature_weight))
-
-
 def time_step(simulator: Simulator, reference: Simulator, images: Tensor, settings: FineTune) -> float:
     """Seconds that one step takes, the better of two; nothing is changed."""
     student, teacher = _with_features(simulator), _with_features(reference)
@@ -113,29 +111,30 @@ def time_step(simulator: Simulator, reference: Simulator, images: Tensor, settin
     simulator.network.requires_grad_(True)
     for _ in range(2):
         started = time.perf_counter()
-        loss = _loss(student, teacher, batch, settings.feature_weight)
+        loss = _loss(simulator.task, student, teacher, batch, feature_weight=settings.feature_weight)
         torch.autograd.grad(loss, list(simulator.network.parameters()), allow_unused=True)
         seconds.append(time.perf_counter() - started)
     simulator.network.requires_grad_(False)
     return min(seconds) * settings.batch / len(batch)
 
 
-def _loss(student: fx.GraphModule, teacher: fx.GraphModule, batch: Tensor, feature_weight: float) -> Tensor:
+def _loss(
+    task: Task, student: fx.GraphModule, teacher: fx.GraphModule, batch: Tensor, *, feature_weight: float
+) -> Tensor:
     with torch.no_grad():
         target, target_features = teacher(batch)
-    logits, features = student(batch)
-    error: Tensor = (logits - target).square().mean() / target.var().clamp_min(_SMALLEST)
-    return error + feature_weight * _feature_error(features, target_features)
+    outputs, features = student(batch)
+    return task.error(outputs, target) + feature_weight * _feature_error(features, target_features)
 
 
 def _with_features(simulator: Simulator) -> fx.GraphModule:
-    """The simulator's network, parameters shared, returning (logits, features)."""
+    """The simulator's network, parameters shared, returning (outputs, features)."""
     graph = fx.Graph()
     copied: dict[fx.Node, fx.Node] = {}
-    logits = graph.graph_copy(simulator.network.graph, copied)
+    outputs = graph.graph_copy(simulator.network.graph, copied)
     sums = [node for node in simulator.network.graph.nodes if node.meta.get("op_type") == "Add"]
     chosen = sums or [node for node in simulator.network.graph.nodes if node.meta.get("op_type") in _FUNCTIONS]
-    graph.output((logits, [copied[node] for node in chosen]))
+    graph.output((outputs, [copied[node] for node in chosen]))
     return fx.GraphModule(simulator.network, graph)
 
 

@@ -1,10 +1,10 @@
-"""Which layers deserve more bits: how far the logits move when one layer's weights are rounded and nothing else is.
+"""Which layers deserve more bits: how far the outputs move when one layer's weights are rounded and nothing else is.
 
 ZeroQ (Cai et al., arXiv 2001.00281, section 3.2) measures that on made images, layer by layer, and takes the sum over
-layers for the error of any mix of bits. Here the error is the mean squared error of the logits over their variance, and
-layers are raised in the order of what a byte gives, as long as the weights, and the file, grow by no more than the
-recipe allows. On imagenet_mobilenetv1_025_224 at W4A8, 1.6 % more bytes take the drop from 8.0 to 2.7 points
-(docs/measured.md). Where no layer would grow, for the target stores all weights as int8, all are raised.
+layers for the error of any mix of bits. Here the error is the task's (`Task.error`), and layers are raised in the order
+of what a byte gives, as long as the weights, and the file, grow by no more than the recipe allows. On
+imagenet_mobilenetv1_025_224 at W4A8, 1.6 % more bytes take the drop from 8.0 to 2.7 points (docs/measured.md). Where no
+layer would grow, for the target stores all weights as int8, all are raised.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from gdfq_export.errors import InputError
 from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.recipe import Bits, LayerBits, MixedBits
 from gdfq_export.simulator import Mode, Simulator
+from gdfq_export.tasks.task import concatenated
 from gdfq_export.tuning.calibration import weight_scale
 
 __all__ = ["Mix", "layers_to_raise", "mix_bits", "raising_costs", "weight_sensitivity"]
 
 _IMAGES = 64  # that layers are measured on
 _BATCH = 64
-_SMALLEST = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,8 @@ class Mix:
 
     Attributes:
         bits: with exceptions for the raised layers in the place of `mixed`.
-        sensitivity: error of the logits by the layer whose weights alone were rounded; empty where no byte is at stake.
+        sensitivity: error of the outputs by the layer whose weights alone were rounded; empty where no byte is
+            at stake.
         raised: the raised layers, those first that give most for a byte.
         growth: of the bytes of all weights.
     """
@@ -112,7 +113,7 @@ def raising_costs(
 def weight_sensitivity(
     simulator: Simulator, images: Tensor, *, on_layer: Callable[[int, int], None] | None = None
 ) -> dict[str, float]:
-    """Error of the logits for each layer whose weights alone are rounded to nearest, by the layer's name.
+    """Error of the outputs for each layer whose weights alone are rounded to nearest, by the layer's name.
 
     Args:
         simulator: with the float network's parameters, not calibrated; its weight scales are set here.
@@ -124,15 +125,14 @@ def weight_sensitivity(
     layers = simulator.layers()
     found = {}
     with simulator.in_mode(Mode.FLOAT):
-        wanted = torch.cat([simulator(batch) for batch in batches])
-        spread = wanted.var().clamp_min(_SMALLEST)
+        wanted = concatenated([simulator(batch) for batch in batches])
         for done, layer in enumerate(layers, start=1):
             quantizer = simulator.quantizers[layer.weight_point.key]
             quantizer.set_scale(weight_scale(quantizer, layer.weight.detach(), search=True))
             quantizer.mode = Mode.QUANTIZE
-            logits = torch.cat([simulator(batch) for batch in batches])
+            outputs = concatenated([simulator(batch) for batch in batches])
             quantizer.mode = Mode.FLOAT
-            found[layer.name] = float((logits - wanted).square().mean() / spread)
+            found[layer.name] = float(simulator.task.error(outputs, wanted))
             if on_layer is not None:
                 on_layer(done, len(layers))
     return found

@@ -62,15 +62,15 @@ def test_network_without_batch_norm_is_accepted_with_a_warning() -> None:
 @pytest.mark.parametrize("axis", [-1, 1])
 def test_logits_come_before_a_final_softmax(op: str, axis: int) -> None:
     model = _build(_with_head((op, ["z"], ["y"], {"axis": axis})))
-    assert (model.logits_name, model.output_name, model.num_classes) == ("z", "y", 4)
+    assert (model.task.compared, model.task.facts) == (("z",), {"classes": 4})
 
 
 def test_other_heads_are_the_logits_themselves() -> None:
-    assert _build(_with_head(("Sigmoid", ["z"], ["y"]))).logits_name == "y"
+    assert _build(_with_head(("Sigmoid", ["z"], ["y"]))).task.compared == ("y",)
 
 
 def test_stated_classes_are_checked() -> None:
-    assert _build(networks.classifier(), classes=5).num_classes == 5
+    assert _build(networks.classifier(), classes=5).task.facts["classes"] == 5
     with pytest.raises(InputError, match="says 6 classes but the output y has 5"):
         _build(networks.classifier(), classes=6)
 

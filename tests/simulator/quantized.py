@@ -17,6 +17,7 @@ from gdfq_export.qdq.writer import write_onnx
 from gdfq_export.recipe import Bits, Calibration
 from gdfq_export.simulator import IntegerSimulator, Simulator
 from gdfq_export.targets import find_target
+from gdfq_export.tasks.classification.task import Classification
 from gdfq_export.tuning import calibrate
 
 RANGE = (-2.0, 2.5)
@@ -41,8 +42,8 @@ def quantize(proto: onnx.ModelProto, bits: Bits | None = None, target: str = "or
     """Canonical graph, plan, min-max calibration on random images, and the file."""
     folded = fold_batch_norm(canonicalize(proto, "test")).model
     logits = str(folded.graph.outputs[0].name)
-    plan = build_plan(folded, find_target(target), bits or Bits(), logits=logits, input_range=RANGE)
-    simulator = Simulator(folded, plan, logits=logits)
+    plan = build_plan(folded, find_target(target), bits or Bits(), compared=[logits], input_range=RANGE)
+    simulator = Simulator(folded, plan, task=Classification(classes=2, compared=(logits,)))
     batches = [torch.from_numpy(images_for(proto, 8))]
     calibrate(simulator, batches, Calibration(activations="minmax", weights="minmax"))
     encodings, parameters = simulator.freeze(), simulator.tuned_parameters()

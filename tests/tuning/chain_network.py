@@ -16,6 +16,7 @@ from gdfq_export.planning.placement import build_plan
 from gdfq_export.recipe import Bits
 from gdfq_export.simulator import Simulator
 from gdfq_export.targets import find_target
+from gdfq_export.tasks.classification.task import Classification
 from tests import tiny_graph
 from tests.simulator.quantized import RANGE
 from tests.simulator.random_network import CLASSES, SIDE, Network
@@ -28,8 +29,8 @@ def simulated(proto: onnx.ModelProto, bits: int = 8) -> tuple[Simulator, dict[st
     folded = fold_batch_norm(canonicalize(proto, "test"))
     logits = str(folded.model.graph.outputs[0].name)
     widths = Bits(weights=bits, activations=bits, first_last=bits, residual=bits)
-    plan = build_plan(folded.model, find_target("ort-cpu"), widths, logits=logits, input_range=RANGE)
-    return Simulator(folded.model, plan, logits=logits), folded.statistics
+    plan = build_plan(folded.model, find_target("ort-cpu"), widths, compared=[logits], input_range=RANGE)
+    return Simulator(folded.model, plan, task=Classification(classes=CLASSES, compared=(logits,))), folded.statistics
 
 
 def computed(simulator: Simulator, images: Tensor) -> Tensor:

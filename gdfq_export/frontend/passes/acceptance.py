@@ -1,4 +1,4 @@
-"""What a float classifier must be before any work starts: cheap checks on the file, each with its way out."""
+"""What a float network must be before any work starts: cheap checks on the file, each with its way out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.opset import OLDEST_OPSET, OPSET, opset_of
 from gdfq_export.frontend.passes.symbolic_batch import graph_inputs
 
-__all__ = ["fix_input_shape", "not_quantized", "require_float_classifier"]
+__all__ = ["fix_input_shape", "not_quantized", "require_float_network"]
 
 NOT_QUANTIZED = (
     "{} is not quantized: it computes in float; give the file that gdfq-export quantize or another tool made of it"
@@ -23,22 +23,16 @@ _WRONG_FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 _STANDARD_DOMAINS = ("", "ai.onnx")
 
 
-def require_float_classifier(proto: onnx.ModelProto, where: str) -> None:
+def require_float_network(proto: onnx.ModelProto, where: str) -> None:
     """Check what can be seen without running the network.
 
     Raises:
-        InputError: wrong opset, already quantized, other than one image input [N, C, H, W] of static size and one
-            output, weights that are not float32 or not finite, training mode, custom operators, or not valid ONNX.
+        InputError: wrong opset, already quantized, other than one image input [N, C, H, W] of static size,
+            weights that are not float32 or not finite, training mode, custom operators, or not valid ONNX.
     """
     _require_opset(proto, where)
     _require_operators(proto, where)
     _require_image_input(proto, where)
-    if len(proto.graph.output) != 1:
-        found = ", ".join(value.name for value in proto.graph.output) or "none"
-        raise InputError(
-            f"{where} has {len(proto.graph.output)} outputs ({found}) where a classifier has one; "
-            "export it with the class scores [N, classes] as its only output"
-        )
     _require_finite_float32(proto, where)
     try:
         onnx.checker.check_model(proto)
@@ -123,7 +117,7 @@ def _require_image_input(proto: onnx.ModelProto, where: str) -> None:
     if len(inputs) != 1:
         found = ", ".join(value.name for value in inputs) or "none"
         raise InputError(
-            f"{where} has {len(inputs)} inputs ({found}) where an image classifier has one; "
+            f"{where} has {len(inputs)} inputs ({found}) where a network for images has one; "
             "export it with the image [N, C, H, W] as its only input"
         )
     kind = inputs[0].type.tensor_type
@@ -135,7 +129,7 @@ def _require_image_input(proto: onnx.ModelProto, where: str) -> None:
     dims = [dim.dim_param or (dim.dim_value if dim.HasField("dim_value") else "?") for dim in kind.shape.dim]
     if len(dims) != 4:
         raise InputError(
-            f"the input {inputs[0].name} of {where} is {dims} where an image classifier takes [N, C, H, W]; "
+            f"the input {inputs[0].name} of {where} is {dims} where images are [N, C, H, W]; "
             "export a network that takes images"
         )
     if not all(isinstance(size, int) and size > 0 for size in dims[1:]):

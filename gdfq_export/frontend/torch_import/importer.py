@@ -9,6 +9,7 @@ parameters becomes a real `nn.BatchNorm2d` in eval mode, so that hooks can read 
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 
 import onnx_ir as ir
 from torch import fx, nn
@@ -23,20 +24,20 @@ _OLDEST_OPSET = 18
 _BATCH_NORMS: dict[int, type[nn.Module]] = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
 
 
-def import_graph(model: ir.Model, *, until: str | None = None) -> fx.GraphModule:
-    """Return the torch module, in eval mode, that computes the model's output from its one input.
+def import_graph(model: ir.Model, *, until: str | Sequence[str] | None = None) -> fx.GraphModule:
+    """Return the torch module, in eval mode, that computes the model's outputs from its one input.
 
     Float constants become parameters (one for each ONNX name, however many nodes share it), other constants buffers;
     `module.meta["parameters"]` maps ONNX names to their names in `module.state_dict()`. Any batch size works if it does
-    in the graph; gradients flow through everything.
+    in the graph; gradients flow through everything. One output is a tensor, several are a tuple of them.
 
     Args:
         model: a graph of opset 18 or later with one input.
-        until: the value to return in place of the graph's output, for instance the logits before a final Softmax.
-            Nodes that do not contribute to it are not imported.
+        until: the value or values to return in place of the graph's outputs, for instance what a final Softmax reads.
+            Nodes that do not contribute to them are not imported.
 
     Raises:
-        InputError: an operator, or how a node uses it, is not supported; several inputs or outputs; no such value.
+        InputError: an operator, or how a node uses it, is not supported; several inputs; no such value.
     """
     graph = model.graph
     opset = graph.opset_imports.get("", _OLDEST_OPSET)
@@ -45,32 +46,27 @@ def import_graph(model: ir.Model, *, until: str | None = None) -> fx.GraphModule
     inputs = [value for value in graph.inputs if value.name not in graph.initializers]
     if len(inputs) != 1:
         raise InputError(f"The graph has {len(inputs)} inputs ({_names(inputs)}); accepted: one, the images.")
-    output = _find_output(graph, until)
-    return _Import(inputs[0]).run(graph, output)
+    return _Import(inputs[0]).run(graph, _find_outputs(graph, until))
 
 
 def _names(values: list[ir.Value]) -> str:
     return ", ".join(str(value.name) for value in values)
 
 
-def _find_output(graph: ir.Graph, until: str | None) -> ir.Value:
+def _find_outputs(graph: ir.Graph, until: str | Sequence[str] | None) -> list[ir.Value]:
     if until is None:
-        if len(graph.outputs) != 1:
-            raise InputError(
-                f"The graph has {len(graph.outputs)} outputs ({_names(list(graph.outputs))}); accepted: one."
-            )
-        return graph.outputs[0]
-    for node in graph:
-        for value in node.outputs:
-            if value.name == until:
-                return value
-    raise InputError(f"No node of the graph computes {until!r}; give the name of a node's output.")
+        return list(graph.outputs)
+    computed = {value.name: value for node in graph for value in node.outputs}
+    names = [until] if isinstance(until, str) else list(until)
+    if missing := [name for name in names if name not in computed]:
+        raise InputError(f"No node of the graph computes {missing[0]!r}; give the name of a node's output.")
+    return [computed[name] for name in names]
 
 
-def _contributing(output: ir.Value) -> set[ir.Node]:
-    """Return the nodes that `output` depends on; constants depend on none."""
+def _contributing(outputs: Sequence[ir.Value]) -> set[ir.Node]:
+    """Return the nodes that `outputs` depend on; constants depend on none."""
     found: set[ir.Node] = set()
-    pending = [output.producer()]
+    pending = [output.producer() for output in outputs]
     while pending:
         node = pending.pop()
         if node is not None and node not in found and node.op_type != "Constant":
@@ -92,12 +88,13 @@ class _Import:
         placeholder.meta["value"] = graph_input.name
         self.values: dict[ir.Value, fx.Node] = {graph_input: placeholder}
 
-    def run(self, graph: ir.Graph, output: ir.Value) -> fx.GraphModule:
-        contributing = _contributing(output)
+    def run(self, graph: ir.Graph, outputs: Sequence[ir.Value]) -> fx.GraphModule:
+        contributing = _contributing(outputs)
         for node in graph:
             if node in contributing:
                 self.add_node(node)
-        self.fx_graph.output(self.tensor(output))
+        tensors = tuple(self.tensor(output) for output in outputs)
+        self.fx_graph.output(tensors[0] if len(tensors) == 1 else tensors)
         module = fx.GraphModule(self.root, self.fx_graph, class_name="ImportedGraph")
         module.meta["parameters"] = self.attributes
         return module.eval()

@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import onnx_ir as ir
 
 from gdfq_export.frontend.float_model import FloatModel
@@ -35,11 +37,11 @@ def plan_of(model: FloatModel, target: str, bits: Bits) -> QuantPlan:
         InputError: no target has that name, or as `build_plan` says.
     """
     low, high = min(model.input_spec.low), max(model.input_spec.high)
-    return build_plan(model.folded, find_target(target), bits, logits=model.logits_name, input_range=(low, high))
+    return build_plan(model.folded, find_target(target), bits, compared=model.task.compared, input_range=(low, high))
 
 
 def build_plan(
-    model: ir.Model, target: Target, bits: Bits, *, logits: str, input_range: tuple[float, float]
+    model: ir.Model, target: Target, bits: Bits, *, compared: Collection[str], input_range: tuple[float, float]
 ) -> QuantPlan:
     """Place Q/DQ on a canonical graph.
 
@@ -47,7 +49,7 @@ def build_plan(
         model: canonical graph, BatchNormalization folded.
         target: the runtime's table.
         bits: bit widths by what they apply to.
-        logits: name of the logits' value.
+        compared: names of the values whose numbers are compared with the float network's (`Task.compared`).
         input_range: smallest and largest value the network's input can have.
 
     Raises:
@@ -55,6 +57,6 @@ def build_plan(
             the recipe asks for.
     """
     target = with_forms(target, bits)
-    kernels = choose_kernels(model.graph, target, logits)
+    kernels = choose_kernels(model.graph, target, compared)
     points = place_points(kernels, Widths(kernels, bits), input_range)
     return QuantPlan(target.name, points, tuple(kernels.nodes.values()))

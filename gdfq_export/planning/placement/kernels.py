@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -65,9 +66,9 @@ class Kernels:
         return node if absorbed is None else next(user for user, _ in node.outputs[0].uses())
 
 
-def choose_kernels(graph: ir.Graph, target: Target, logits: str) -> Kernels:
-    """Every node's kernel, or why it stays float."""
-    walk = _Walk(graph, target, logits)
+def choose_kernels(graph: ir.Graph, target: Target, compared: Collection[str]) -> Kernels:
+    """Every node's kernel, or why it stays float; values named in `compared` stay tensors of their own."""
+    walk = _Walk(graph, target, compared)
     for node in graph:
         if name_of(node) not in walk.nodes:
             walk.choose(node)
@@ -78,10 +79,10 @@ def choose_kernels(graph: ir.Graph, target: Target, logits: str) -> Kernels:
 
 
 class _Walk:
-    def __init__(self, graph: ir.Graph, target: Target, logits: str) -> None:
+    def __init__(self, graph: ir.Graph, target: Target, compared: Collection[str]) -> None:
         self.graph = graph
         self.target = target
-        self.logits = logits
+        self.compared = frozenset(compared)
         self.nodes: dict[str, PlannedNode] = {}
         self.coded: dict[str, ir.Node] = {}
         self.accumulated: dict[str, str] = {}  # value name -> the node that takes it
@@ -128,12 +129,16 @@ class _Walk:
                 node=absorbed, op_type=activation.op_type, kernel=None, reason=f"absorbed by {name}"
             )
 
+    def _is_output(self, value: ir.Value) -> bool:
+        """Whether the value is one that others than the graph's nodes read, so that nothing is fused behind it."""
+        return value.is_graph_output() or value.name in self.compared
+
     def _activation_inside(self, layer: ir.Node) -> tuple[ir.Node, ...] | None:
         """The nodes behind a layer that the runtime computes inside it: f(x), or f(x) and x * f(x)."""
         value = layer.outputs[0]
         users = list(dict.fromkeys(user for user, _ in value.uses()))
         function = next(filter(self._is_inside_layers, users), None)
-        if function is None or value.is_graph_output() or value.name == self.logits:
+        if function is None or self._is_output(value):
             return None
         if len(users) == 1:
             return (function,)
@@ -163,7 +168,7 @@ class _Walk:
         """The kernel that alone reads the node's output and takes it before it is quantized; one value for each."""
         value = node.outputs[0]
         users = [user for user, _ in value.uses()]
-        if len(users) != 1 or value.is_graph_output() or value.name == self.logits:
+        if len(users) != 1 or self._is_output(value):
             return None
         rule = self.target.rules.get(users[0].op_type)
         if rule is None or node.op_type not in rule.accumulates or unsupported_reason(users[0], rule):
@@ -176,7 +181,7 @@ class _Walk:
     def _choose_summand(self, add: ir.Node, rule: Rule) -> None:
         """Remember what the Add takes clipped, if anything."""
         value = clipped_summand(add, lambda value: self._layer_of(value, rule))
-        if value is None or value.name == self.logits:
+        if value is None or value.name in self.compared:
             return
         direct = [each for each in add.inputs if each is not None and self._taken_unrounded(each, add, rule)]
         preferred = value if value in direct else next(iter(direct), None)
@@ -202,7 +207,7 @@ class _Walk:
         value = node.outputs[0]
         users = [user for user, _ in value.uses()]
         alone = rule.output is Output.INPUT_SCALE or rule.kernel is Kernel.HARD_SIGMOID
-        if alone or len(users) != 1 or value.is_graph_output() or value.name == self.logits:
+        if alone or len(users) != 1 or self._is_output(value):
             return None
         low, high = activation_bounds(users[0]) if users[0].op_type in self.target.absorbed else (math.nan, math.nan)
         return users[0] if low <= 0 < high else None

@@ -168,7 +168,7 @@ def test_what_is_no_file_and_what_stands_for_one(tmp_path: Path) -> None:
 def test_external_data(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     onnx.save(networks.classifier(), path, save_as_external_data=True, location="net.data", size_threshold=0)
-    assert load_model(path).num_classes == 5
+    assert load_model(path).task.facts["classes"] == 5
     content = (tmp_path / "net.data").read_bytes()
     (tmp_path / "net.data").write_bytes(content[:50])
     _fails(path, "net.data", "cut short")

@@ -14,6 +14,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.passes.measured_shapes import run_model
 from gdfq_export.frontend.sources import load_model
+from gdfq_export.tasks.classification.task import Classification
 from tests import tiny_graph
 from tests.frontend.sources import networks
 
@@ -22,7 +23,7 @@ PREPROCESS = {"scale": 255, "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.2, 0.2]}
 
 def _same_logits(model: FloatModel) -> None:
     images = np.random.default_rng(0).normal(size=(3, *model.input_spec.shape)).astype(np.float32)
-    expected = run_model(model.original, {model.input_name: images})[model.output_name]
+    expected = run_model(model.original, {model.input_name: images})[model.original.graph.output[0].name]
     found = model.teacher(torch.from_numpy(images)).numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
@@ -33,7 +34,7 @@ def test_onnx_file_with_sidecar(tmp_path: Path) -> None:
     model = load_model(path)
     assert (model.name, model.source) == ("net", str(path))
     assert model.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert (model.input_name, model.output_name, model.logits_name, model.num_classes) == ("x", "y", "y", 5)
+    assert (model.input_name, model.task) == ("x", Classification(classes=5, compared=("y",)))
     assert model.input_spec.shape == (3, 8, 8) and model.input_spec.mean == (0.5, 0.4, 0.3)
     assert model.warnings == ()
     assert model.original.SerializeToString() == onnx.load(path).SerializeToString()
@@ -72,7 +73,7 @@ def test_softmax_is_not_part_of_the_logits(tmp_path: Path) -> None:
         nodes=nodes, inputs={"x": ("n", 3, 8, 8)}, outputs=["y"], initializers={"m": weight}, opset=13
     )
     model = load_model(networks.saved(tmp_path, proto), scale=255)
-    assert (model.logits_name, model.output_name) == ("z", "y")
+    assert model.task.compared == ("z",)
     images = torch.randn(2, 3, 8, 8)
     torch.testing.assert_close(model.teacher(images), images.flatten(1) @ torch.from_numpy(weight))
     assert len(model.warnings) == 1 and "no BatchNormalization" in model.warnings[0]
@@ -82,7 +83,7 @@ def test_module(tmp_path: Path) -> None:
     network = networks.SmallNet().train()
     model = load_model(network, input_shape=(3, 8, 8), scale=255)
     assert network.training and network.drop.training
-    assert (model.name, model.input_name, model.output_name) == ("SmallNet", "image", "logits")
+    assert (model.name, model.input_name, model.task.compared) == ("SmallNet", "image", ("logits",))
     assert sum(isinstance(module, nn.BatchNorm2d) for module in model.teacher.modules()) == 2
     images = torch.randn(4, 3, 8, 8)
     with torch.no_grad():
@@ -96,7 +97,7 @@ def test_callable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "users_code.py").write_text("from tests.frontend.sources.networks import SmallNet\n\nmake = SmallNet\n")
     monkeypatch.chdir(tmp_path)
     model = load_model("users_code:make", input_shape=(3, 8, 8), scale=255)
-    assert (model.name, model.source, model.num_classes) == ("make", "users_code:make", 5)
+    assert (model.name, model.source, model.task.facts["classes"]) == ("make", "users_code:make", 5)
     with pytest.raises(InputError, match="pass --input-shape"):
         load_model("users_code:make")
 
@@ -129,14 +130,14 @@ def test_exported_program_of_one_image_takes_any_batch(tmp_path: Path) -> None:
 
 def test_demo() -> None:
     model = load_model(None)
-    assert (model.name, model.num_classes, model.warnings) == ("demo", 10, ())
+    assert (model.name, model.task.facts["classes"], model.warnings) == ("demo", 10, ())
     _same_logits(model)
 
 
 @pytest.mark.parametrize("name", ["cifar10_resnet20", "cifar10_resnet20_cy", "imagenet_mobilenetv1_025_224"])
 def test_onnx_and_pt2_of_a_real_network_are_the_same_graph(evaluation_data: Path, name: str) -> None:
     one, other = (load_model(evaluation_data / "models" / f"{name}{suffix}") for suffix in (".onnx", ".pt2"))
-    assert one.input_spec == other.input_spec and one.num_classes == other.num_classes
+    assert one.input_spec == other.input_spec and one.task.facts == other.task.facts
     nodes, others = list(one.folded.graph), list(other.folded.graph)
     assert [node.op_type for node in nodes] == [node.op_type for node in others]
     for node, twin in zip(nodes, others, strict=True):

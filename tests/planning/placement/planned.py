@@ -29,7 +29,7 @@ def planned(
 ) -> QuantPlan:
     """The plan of a graph x [batch, 4, 6, 6] -> output."""
     graph = tiny_graph.graph(nodes=nodes, inputs={"x": ("batch", 4, 6, 6)}, outputs=[output], initializers=arrays)
-    return build_plan(graph, find_target(target), bits or Bits(), logits=logits or output, input_range=(-1.0, 3.0))
+    return build_plan(graph, find_target(target), bits or Bits(), compared=[logits or output], input_range=(-1.0, 3.0))
 
 
 def conv(source: str, weight: str, output: str, *bias: str) -> tiny_graph.Node:

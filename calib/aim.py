@@ -1,0 +1,60 @@
+"""Aim: what images are made towards, beside the statistics of BatchNorm.
+
+An image is made for a condition, an integer that stands in a set as its label: a class to be recognised as, or 0 for
+every image where a network has no classes.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["Aim", "ClassAim", "NoAim"]
+
+Outputs = Tensor | tuple[Tensor, ...]
+
+
+class Aim(Protocol):
+    """A loss on the teacher's outputs."""
+
+    @property
+    def conditions(self) -> int:
+        """How many conditions there are: labels are 0 to conditions - 1."""
+        ...
+
+    def loss(self, outputs: Outputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Give a differentiable scalar, and figures of it by name for whoever follows the training.
+
+        Args:
+            outputs: what the teacher returns for N images.
+            labels: int64 [N], the conditions the images are made for.
+        """
+        ...
+
+
+class ClassAim:
+    """Be recognised as a given class: cross-entropy (GDFQ, Xu et al. 2020, eq. 3)."""
+
+    def __init__(self, classes: int) -> None:
+        self.conditions = classes
+
+    def loss(self, outputs: Outputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Give the cross-entropy of logits [N, classes], and the share of images that are recognised."""
+        assert isinstance(outputs, Tensor), "a classifier returns one tensor of logits"
+        cross_entropy = functional.cross_entropy(outputs, labels)
+        agreement = (outputs.argmax(1) == labels).float().mean()
+        return cross_entropy, {"cross_entropy": cross_entropy, "agreement": agreement}
+
+
+class NoAim:
+    """Nothing is asked of the outputs: images follow the statistics and the prior alone."""
+
+    conditions = 1
+
+    def loss(self, outputs: Outputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Give 0."""
+        del outputs
+        return torch.zeros((), device=labels.device), {}

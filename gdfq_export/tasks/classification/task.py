@@ -1,0 +1,90 @@
+"""Image classification: one output of class scores or probabilities, `[N, classes]`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from calib.aim import Aim, ClassAim
+from gdfq_export.tasks.classification.accuracy import Accuracy, measure_accuracy
+from gdfq_export.tasks.classification.agreement import Agreement, measure_agreement
+from gdfq_export.tasks.output_error import relative_error
+from gdfq_export.tasks.task import GraphOutput, OutputArrays, Outputs
+
+__all__ = ["Classification"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification:
+    """A classifier.
+
+    The divergence of softened answers (Hinton et al., arXiv 1503.02531) says less than the error of the logits: the
+    float network is sure of images that were made for it to recognise, and its logits still differ.
+
+    Attributes:
+        classes: columns of the output, at least 2.
+        compared: the logits: the value before a final Softmax or LogSoftmax, else the output.
+        probabilities: the output is behind a Softmax.
+    """
+
+    name: ClassVar[str] = "classify"
+
+    classes: int
+    compared: tuple[str, ...]
+    probabilities: bool = False
+
+    @classmethod
+    def recognise(cls, outputs: Sequence[GraphOutput]) -> Self | str:
+        """One output [N, classes] with at least 2 classes and any number of images."""
+        if len(outputs) != 1:
+            found = ", ".join(output.name for output in outputs) or "none"
+            return (
+                f"has {len(outputs)} outputs ({found}) where a classifier has one; "
+                "export it with the class scores [N, classes] as its only output"
+            )
+        output, shape = outputs[0], outputs[0].shape
+        if len(shape) != 2 or isinstance(shape[0], int) or not isinstance(shape[1], int) or shape[1] < 2:
+            found = f"[{', '.join(str(size) for size in shape)}]"
+            return (
+                f"is not a classifier: its output {output.name} is {found} where class scores are [N, classes] with "
+                "at least 2 classes; give a network that ends in class scores"
+            )
+        normalised = output.op_type in ("Softmax", "LogSoftmax") and output.axis in (None, -1, 1)
+        logits = output.source if normalised and output.source is not None else output.name
+        return cls(classes=shape[1], compared=(logits,), probabilities=output.op_type == "Softmax")
+
+    @property
+    def aim(self) -> Aim:
+        """Images that the teacher puts into a given class."""
+        return ClassAim(self.classes)
+
+    @property
+    def facts(self) -> Mapping[str, int]:
+        """The number of classes."""
+        return {"classes": self.classes}
+
+    def error(self, found: Outputs, wanted: Outputs) -> Tensor:
+        """Mean squared error of the logits by the variance of the float network's."""
+        return relative_error(found, wanted)
+
+    def agreement(self, float_outputs: OutputArrays, outputs: OutputArrays, source: str) -> Agreement:
+        """Top-1 agreement, KL divergence, errors of the logits."""
+        return measure_agreement(float_outputs[0], outputs[0], source, probabilities=self.probabilities)
+
+    def accuracy(
+        self, float_outputs: OutputArrays, outputs: OutputArrays, truth: NDArray[np.int64], source: str
+    ) -> Accuracy:
+        """Top-1 and top-5 accuracy against class labels int64 [N]."""
+        return measure_accuracy(float_outputs[0], outputs[0], truth, source)
+
+    def mismatch(self, shapes: Sequence[Sequence[int | None]]) -> str | None:
+        """Whether the first output has another number of classes."""
+        first = shapes[0] if shapes else ()
+        if len(first) == 2 and first[1] in (None, 0, self.classes):
+            return None
+        return f"returns {[*first[1:]]} for an image, not scores of {self.classes} classes"
