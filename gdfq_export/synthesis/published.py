@@ -50,7 +50,7 @@ def _cut(inputs: SynthesisInputs, left: Callable[[], float]) -> tuple[Recipe, Cu
         return recipe, None
     model = inputs.model
     plan = plan_of(model, recipe.target, recipe.bits)
-    simulator = Simulator(model.folded, plan, logits=model.logits_name).to(inputs.device)
+    simulator = Simulator(model.folded, plan, task=model.task).to(inputs.device)
     trainer = _trainer(inputs, section.model_copy(update={"steps": 1 + _TIMED_STEPS}))
     generator, full = time_published(simulator, trainer, fine_tune)
     steps = min(section.steps, steps_within(_SPARE * left(), generator, full, fine_tune))

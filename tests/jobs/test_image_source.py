@@ -139,7 +139,7 @@ PUBLISHED = Tuning(rounding=False, bias_correction="none", published=PublishedFi
 def test_the_published_tuning_makes_its_images_while_it_tunes(demo: FloatModel) -> None:
     data, progress = Data(method="published", published=PublishedGenerator(steps=3, batch=4)), SilentProgress()
     source = source_of(demo, data, progress=progress, tuning=PUBLISHED)
-    network = Simulator(demo.folded, plan_of(demo, "ort-cpu", Bits()), logits=demo.logits_name)
+    network = Simulator(demo.folded, plan_of(demo, "ort-cpu", Bits()), task=demo.task)
     assert source.tune(network) == 12
     assert list(progress.seconds) == ["train and fine-tune"] and network.freeze()
 
