@@ -23,7 +23,7 @@ from typing import Any
 import click
 import torch
 
-from bench.accuracy_cells import GRIDS, NETWORKS, Cell, recipe_of, words_for
+from bench.accuracy_cells import BIT_WIDTHS, NETWORKS, Cell, bits_title, recipe_of
 from bench.accuracy_run import Place, load_network, unscored_images
 from bench.results_file import FOLDER, write_results
 from calib.samplers import RealSet
@@ -81,13 +81,13 @@ def main() -> None:
 
 @main.command()
 @click.argument("network", type=click.Choice(NETWORKS))
-@click.argument("bits", type=click.Choice(tuple(GRIDS)))
+@click.argument("bits", type=click.Choice(tuple(BIT_WIDTHS)))
 @click.option("--seeds", default="0,1,2", show_default=True)
 @click.option("--changes", help="Names, comma-separated; the recipe itself is always run.  [default: all]")
 @click.option("--threads", type=click.IntRange(min=1), help="For torch.  [default: all cores]")
 def run(network: str, bits: str, seeds: str, changes: str | None, threads: int | None) -> None:
     """Run every change for every seed on one network at one grid."""
-    known = CHANGES if GRIDS[bits].mixed is None else CHANGES | OF_MIXED_BITS
+    known = CHANGES if BIT_WIDTHS[bits].mixed is None else CHANGES | OF_MIXED_BITS
     asked = list(known) if changes is None else changes.split(",")
     for name in asked:
         if name not in known:
@@ -182,7 +182,7 @@ makes this page.
 
 
 def _section(body: dict[str, Any]) -> str:
-    lines = [f"## {body['network']}, {words_for(body['bits'])}", ""]
+    lines = [f"## {body['network']}, {bits_title(body['bits'])}", ""]
     weighed = any("size_ratio" in run for run in body["runs"])
     lines += [f"| changed | error of the logits | against the recipe | drop, points |{' bytes / float |' * weighed}"]
     lines += [f"| --- | --- | --- | --- |{' --- |' * weighed}"]

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import click
 
-from bench.accuracy_cells import GRIDS, METHODS, NETWORKS, TABLE_BITS, Cell, budget_of, reason_against
+from bench.accuracy_cells import BIT_WIDTHS, METHODS, NETWORKS, TABLE_BITS, Cell, budget_of, reason_against
 from bench.results_file import FOLDER, write_results
 from gdfq_export.errors import GdfqExportError, InputError
 
@@ -37,7 +37,7 @@ def main() -> None:
 
 @main.command()
 @click.argument("network")
-@click.argument("bits", type=click.Choice(tuple(GRIDS)))
+@click.argument("bits", type=click.Choice(tuple(BIT_WIDTHS)))
 @click.argument("method", type=click.Choice(tuple(METHODS)))
 @click.option("--seed", default=0, show_default=True)
 @click.option(
@@ -110,7 +110,7 @@ def run_all(
     skip_existing: bool,
 ) -> None:
     """Run every cell of a group, each in a process of its own; one that fails does not stop the others."""
-    names = [_known(text, known) for text, known in ((networks, NETWORKS), (bits, GRIDS), (methods, METHODS))]
+    names = [_known(text, known) for text, known in ((networks, NETWORKS), (bits, BIT_WIDTHS), (methods, METHODS))]
     cells = [
         Cell(network=network, bits=width, method=method, seed=seed)
         for network in names[0]

@@ -1,6 +1,6 @@
 """The cells of the accuracy table: which network, at which bits, by which method, with which seed, in how much time.
 
-Methods, grids and their recipes are those of `gdfq_export.jobs.compare.methods`. Nothing here needs torch, so that
+Methods, bit widths and their recipes are those of `gdfq_export.jobs.compare.methods`. Nothing here needs torch, so that
 listing and starting cells is quick and small.
 """
 
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gdfq_export.jobs.compare.methods import AS_PUBLISHED, GRIDS, recipe_for, words_for
-from gdfq_export.jobs.compare.methods import METHODS as LADDER
+from gdfq_export.jobs.compare.methods import AS_PUBLISHED, BIT_WIDTHS, bits_title, recipe_for
+from gdfq_export.jobs.compare.methods import METHODS as COMPARED
 from gdfq_export.recipe import Recipe
 
 __all__ = [
-    "GRIDS",
+    "BIT_WIDTHS",
     "LIMITS",
     "METHODS",
     "NETWORKS",
@@ -22,10 +22,10 @@ __all__ = [
     "TABLE_BITS",
     "Cell",
     "Limit",
+    "bits_title",
     "budget_of",
     "reason_against",
     "recipe_of",
-    "words_for",
 ]
 
 NETWORKS = (
@@ -42,8 +42,8 @@ NETWORKS = (
     "imagenet_tinydarknet_224",
     "imagenet_mobilenetv1_025_224",
 )
-METHODS = {key: method.title for key, method in LADDER.items()}
-TABLE_BITS = tuple(name for name in GRIDS if not name.endswith(AS_PUBLISHED))
+METHODS = {key: method.title for key, method in COMPARED.items()}
+TABLE_BITS = tuple(name for name in BIT_WIDTHS if not name.endswith(AS_PUBLISHED))
 SCORED_IMAGES = {
     "cifar10": "cifar10_test_dev.npz",
     "cifar100": "cifar100_mixed_dev.npz",
@@ -138,9 +138,9 @@ def reason_against(cell: Cell) -> str | None:
 
 
 def recipe_of(cell: Cell, shape: tuple[int, int, int]) -> Recipe:
-    """The method's recipe on the cell's grid, for images of `shape` (C, H, W).
+    """The method's recipe at the cell's bit widths, for images of `shape` (C, H, W).
 
     Raises:
-        InputError: no method or grid has that name.
+        InputError: the method or the bit widths are unknown.
     """
     return recipe_for(cell.method, cell.bits, shape)

@@ -1,4 +1,4 @@
-"""The drop of every method at a glance: over networks at W4A4, and over bits on one network."""
+"""The drop of every method as a chart: over networks at W4A4, and over bits on one network."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.accuracy_cells import METHODS, NETWORKS, TABLE_BITS, words_for
+from bench.accuracy_cells import METHODS, NETWORKS, TABLE_BITS, bits_title
 from bench.accuracy_entries import Entries
 from gdfq_export.jobs.compare.chart import LOOKS, scale_lost
 
@@ -31,8 +31,8 @@ def draw_chart(entries: Entries, path: Path) -> bool:
     figure = Figure(figsize=(12, 1.4 + 0.55 * rows), layout="constrained")
     left, right = figure.subplots(1, 2)
     _draw(left, entries, [(network, BITS) for network in networks], networks)
-    left.set_title(words_for(BITS), loc="left")
-    _draw(right, entries, [(NETWORK, bits) for bits in widths], list(map(words_for, widths)))
+    left.set_title(bits_title(BITS), loc="left")
+    _draw(right, entries, [(NETWORK, bits) for bits in widths], list(map(bits_title, widths)))
     right.set_title(NETWORK, loc="left")
     handles, labels = right.get_legend_handles_labels() if widths else left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(METHODS), frameon=False)

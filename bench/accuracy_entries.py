@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -17,6 +17,7 @@ from typing import Any
 
 from gdfq_export.errors import InputError
 from gdfq_export.support.proportion import paired_difference_interval
+from gdfq_export.support.text import counted
 
 __all__ = ["Entries", "Entry", "combine", "read_entries"]
 
@@ -41,7 +42,7 @@ class Entry:
         seconds: mean over seeds, up to the written file.
         budget: seconds that a run was given.
         memory: largest over seeds, GiB.
-        machine: where the first seed ran, in words.
+        machine: where the first seed ran, as text.
         steps: of a schedule that was cut to the budget, (fewest over seeds, published); None of others.
         statistics: of the images tuned on, of the first seed; None where they were not measured.
         failed: why no run ended; all figures are then 0.
@@ -91,49 +92,59 @@ def combine(runs: Iterable[Mapping[str, Any]]) -> Entry:
         InputError: they were scored on different images or had different budgets.
     """
     runs = sorted(runs, key=lambda run: run["seed"])
-    first = runs[0]
-    cell = {key: first[key] for key in ("network", "bits", "method")}
+    cell = {key: runs[0][key] for key in ("network", "bits", "method")}
     ended = [run for run in runs if "failed" not in run]
     if not ended:
-        return Entry(**cell, failed=first["failed"])
+        return Entry(**cell, failed=runs[0]["failed"])
     for what in ("scored", "budget_seconds"):
         if any(run[what] != ended[0][what] for run in ended):
             raise InputError(f"the seeds of {', '.join(cell.values())} differ in {what}; run them again alike")
     first = ended[0]
-    top1 = [run["report"]["accuracy"]["top1"] for run in ended]
-    images = first["scored"]["images"]
+    return Entry(
+        **cell,
+        **_scores([run["report"]["accuracy"]["top1"] for run in ended], first["scored"]["images"]),
+        seeds=tuple(run["seed"] for run in ended),
+        images_of=_part(first["scored"]),
+        seconds=fmean(run["seconds"]["to_the_file"] for run in ended),
+        budget=first["budget_seconds"],
+        memory=max(run["peak_memory_gib"] for run in ended),
+        machine=_machine(first),
+        steps=_steps([run["cut"] for run in ended if run["cut"] is not None]),
+        statistics=first["set"],
+    )
+
+
+def _scores(top1: Sequence[Mapping[str, Any]], images: int) -> dict[str, Any]:
+    """Means over seeds of Top-1 figures that were all counted on the same `images`."""
     only_float, only_quantized = (
         fmean(counts[key] for counts in top1) for key in ("only_float_right", "only_quantized_right")
     )
     low, high = paired_difference_interval(only_float, only_quantized, images)
     drops = [counts["drop_pp"] for counts in top1]
-    cuts = [run["cut"] for run in ended if run["cut"] is not None]
-    half = first["scored"]["half"]
-    return Entry(
-        **cell,
-        seeds=tuple(run["seed"] for run in ended),
-        images=images,
-        images_of=first["scored"]["file"] if half is None else f"{half} half of {first['scored']['file']}",
-        float_top1=100 * top1[0]["float_network"]["value"],
-        top1=100 * fmean(counts["quantized"]["value"] for counts in top1),
-        drop=fmean(drops),
-        low=100 * low,
-        high=100 * high,
-        spread=max(drops) - min(drops) if len(drops) > 1 else None,
-        seconds=fmean(run["seconds"]["to_the_file"] for run in ended),
-        budget=first["budget_seconds"],
-        memory=max(run["peak_memory_gib"] for run in ended),
-        machine=_machine(first),
-        steps=(min(cut["steps"] for cut in cuts), cuts[0]["published_steps"]) if cuts else None,
-        statistics=first["set"],
-    )
+    return {
+        "images": images,
+        "float_top1": 100 * top1[0]["float_network"]["value"],
+        "top1": 100 * fmean(counts["quantized"]["value"] for counts in top1),
+        "drop": fmean(drops),
+        "low": 100 * low,
+        "high": 100 * high,
+        "spread": max(drops) - min(drops) if len(drops) > 1 else None,
+    }
+
+
+def _part(scored: Mapping[str, Any]) -> str:
+    return scored["file"] if scored["half"] is None else f"{scored['half']} half of {scored['file']}"
+
+
+def _steps(cuts: Sequence[Mapping[str, Any]]) -> tuple[int, int] | None:
+    """The fewest steps over seeds, and those of the published schedule."""
+    return (min(cut["steps"] for cut in cuts), cuts[0]["published_steps"]) if cuts else None
 
 
 def _machine(run: Mapping[str, Any]) -> str:
-    """CPU, cores, threads and the versions that decide what comes out."""
+    """CPU, cores, threads, and the versions that decide the result."""
     machine, versions = run["machine"], run["versions"]
-    words = ((machine["cores"], "core"), (run["threads"], "thread"))
-    counted = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in words]
+    cores, threads = counted(machine["cores"], "core"), counted(run["threads"], "thread")
     software = ", ".join(f"{package} {versions[package]}" for package in ("torch", "onnxruntime"))
     device = "" if run["device"] == "cpu" else f", trained on {run['device']}"
-    return f"{machine['cpu']}, {', '.join(counted)}{device} ({software})"
+    return f"{machine['cpu']}, {cores}, {threads}{device} ({software})"

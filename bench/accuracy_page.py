@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 
-from bench.accuracy_cells import LIMITS, METHODS, NETWORKS, TABLE_BITS, Cell, Limit, reason_against, words_for
+from bench.accuracy_cells import LIMITS, METHODS, NETWORKS, TABLE_BITS, Cell, Limit, bits_title, reason_against
 from bench.accuracy_entries import Entries, Entry
 
 __all__ = ["build_page", "verdict"]
@@ -58,7 +58,7 @@ def _promised(entries: Entries) -> str:
         rows.append(
             (
                 limit.network,
-                words_for(limit.bits),
+                bits_title(limit.bits),
                 f"{limit.minutes:g} min",
                 f"{limit.must:.1f} / {limit.aim:.1f}",
                 NOT_MEASURED if entry is None else _drop(entry) + _seeds(entry, before=", "),
@@ -90,7 +90,7 @@ def _distance_to_real(entries: Entries) -> str:
             ours, real = pairs[network, bits]
             cells.append(f"**{ours.drop - real.drop:+.2f}** ({ours.drop:+.2f}, {real.drop:+.2f})")
         rows.append((network, *cells))
-    return _table(("network", *map(words_for, columns)), rows)
+    return _table(("network", *map(bits_title, columns)), rows)
 
 
 def _diversity(entries: Entries) -> str:
@@ -123,7 +123,7 @@ def _network(network: str, entries: Entries) -> str:
         return f"### {network}\n\n{NOT_MEASURED.capitalize()}."
     title = f"### {network}\n\nFloat {known.float_top1:.2f} %, {known.images:,} images: {known.images_of}."
     extra = sorted({entry.bits for entry in ran} - set(TABLE_BITS))
-    rows = [(words_for(bits), *_row(network, bits, entries)) for bits in (*TABLE_BITS, *extra)]
+    rows = [(bits_title(bits), *_row(network, bits, entries)) for bits in (*TABLE_BITS, *extra)]
     return f"{title}\n\n" + _table(("bits", *METHODS.values()), rows)
 
 

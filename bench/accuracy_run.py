@@ -11,15 +11,11 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import torch
-from torch import Tensor
 
 from bench.accuracy_cells import REAL_IMAGES, SCORED_IMAGES, Cell, recipe_of
 from calib.samplers import RealSet
@@ -31,12 +27,9 @@ from gdfq_export.frontend.demo.digits import training_digits
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.jobs import quantize as pipeline
-from gdfq_export.jobs.compare.methods import METHODS, BudgetUse
-from gdfq_export.jobs.compare.run_cell import MEASURING_PHASES
-from gdfq_export.jobs.image_source import Draw, ImageSource
+from gdfq_export.jobs.compare.run_cell import CellRun, CellSettings, quantize_cell
 from gdfq_export.recipe import recipe_sha256
 from gdfq_export.support.progress import SilentProgress
-from gdfq_export.synthesis.registry import cut_to_budget
 
 __all__ = ["Place", "load_network", "print_dry_run", "real_images", "run_cell", "scored_images", "unscored_images"]
 
@@ -81,39 +74,33 @@ def run_cell(
     model = load_network(cell, place)
     scored, scored_facts = scored_images(cell, place, model)
     real = real_images(cell, place, model) if cell.method == "real" else None
-
-    def left() -> float:
-        return budget - (time.perf_counter() - started)
-
-    recipe, cut = cut_to_budget(recipe_of(cell, model.input_spec.shape), model, left, device)
-    progress = SilentProgress()
-    with tempfile.TemporaryDirectory() as folder, _recorded_images() as recorded:
-        result = pipeline.quantize(
-            model,
-            recipe,
-            out=Path(folder) / f"{cell.name}.onnx",
-            report=None,
-            data=scored,
-            calibration=real,
-            seed=cell.seed,
-            device=device,
-            progress=progress,
-            budget=left() if spend and METHODS[cell.method].budget is BudgetUse.SPENT else None,
-        )
-    seconds = time.perf_counter() - started
-    verification = sum(progress.seconds.get(phase, 0.0) for phase in MEASURING_PHASES)
+    loading = time.perf_counter() - started
+    settings = CellSettings(
+        method=cell.method,
+        recipe=recipe_of(cell, model.input_spec.shape),
+        scored=scored,
+        real=real,
+        budget=budget - loading,
+        spend=spend,
+        seed=cell.seed,
+        device=device,
+        keep_images=cell.method in ("ours", "real"),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        ran = quantize_cell(model, settings, out=Path(folder) / f"{cell.name}.onnx", progress=SilentProgress())
+    seconds = loading + ran.seconds
     return {
-        "seconds": {"to_the_file": seconds - verification, "with_verification": seconds},
+        "seconds": {"to_the_file": seconds, "with_verification": seconds + ran.seconds_measuring},
         "peak_memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
         "threads": torch.get_num_threads(),
         "device": device,
         "scored": scored_facts,
         "real_images": None if real is None else {"file": real.origin, "images": len(real)},
-        "cut": None if cut is None else asdict(cut),
-        "set": _measure(cell, model, recorded, device),
-        "recipe": recipe.model_dump(mode="json"),
-        "recipe_sha256": recipe_sha256(recipe),
-        "report": _plain_report(result.report.to_json(), place),
+        "cut": None if ran.cut is None else asdict(ran.cut),
+        "set": _measure(model, ran, device),
+        "recipe": ran.recipe.model_dump(mode="json"),
+        "recipe_sha256": recipe_sha256(ran.recipe),
+        "report": _plain_report(ran.report.to_json(), place),
     }
 
 
@@ -175,29 +162,11 @@ def _part(whole: RealSet, name: str, start: int, stop: int) -> RealSet:
     return RealSet(images=images, labels=labels, origin=f"{name}, images {start:,} to {stop - 1:,}")
 
 
-@contextmanager
-def _recorded_images() -> Iterator[list[tuple[Tensor, Tensor]]]:
-    """Inside the block the first images that a pipeline draws are kept, with their labels: those it tunes on."""
-    kept: list[tuple[Tensor, Tensor]] = []
-
-    class Recorded(ImageSource):
-        def draw(self, count: int, phase: str) -> Draw:
-            drawn = super().draw(count, phase)
-            if not kept:
-                kept.append((drawn.images[:_MEASURED_IMAGES].clone(), drawn.labels[:_MEASURED_IMAGES].clone()))
-            return drawn
-
-    with mock.patch.object(pipeline, "ImageSource", Recorded):
-        yield kept
-
-
-def _measure(
-    cell: Cell, model: FloatModel, recorded: list[tuple[Tensor, Tensor]], device: str
-) -> dict[str, Any] | None:
-    """What the images are worth that a network was tuned on, for ours and for real ones."""
-    if cell.method not in ("ours", "real") or not recorded:
+def _measure(model: FloatModel, ran: CellRun, device: str) -> dict[str, Any] | None:
+    """The statistics of the first images that the network was tuned on; None where they were not kept."""
+    if ran.images is None:
         return None
-    images, labels = recorded[0]
+    images, labels = (torch.from_numpy(array[:_MEASURED_IMAGES]) for array in (ran.images.images, ran.images.labels))
     statistics, _ = measure_set(model.teacher.to(device), images, labels, model.input_spec, device)
     values = statistics.to_json()
     del values["layers"], values["confidence_counts"]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from bench.accuracy_cells import (
-    GRIDS,
+    BIT_WIDTHS,
     LIMITS,
     METHODS,
     NETWORKS,
@@ -22,7 +22,7 @@ def test_limits_set_the_budget() -> None:
     assert budget_of("cifar10_resnet18", "w4a4") == 15 * 60
     assert budget_of("cifar100_resnet20_cy", "w4a4") == 10 * 60
     assert budget_of("pytorchcv:resnet18", "w4a4-first-last") == 30 * 60
-    assert all(limit.network in NETWORKS and limit.bits in GRIDS and limit.aim < limit.must for limit in LIMITS)
+    assert all(limit.network in NETWORKS and limit.bits in BIT_WIDTHS and limit.aim < limit.must for limit in LIMITS)
 
 
 def test_real_images_are_not_those_that_are_scored() -> None:
@@ -35,7 +35,7 @@ def test_real_images_are_not_those_that_are_scored() -> None:
 
 def test_a_cell_has_the_ladder_s_recipe() -> None:
     assert recipe_of(cell(method="gdfq"), (3, 224, 224)) == recipe_for("gdfq", "w4a4", (3, 224, 224))
-    assert set(TABLE_BITS) < set(GRIDS) and METHODS["real"] == "real images"
+    assert set(TABLE_BITS) < set(BIT_WIDTHS) and METHODS["real"] == "real images"
 
 
 def test_a_name_is_a_file_name() -> None:

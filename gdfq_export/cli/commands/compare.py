@@ -1,4 +1,4 @@
-"""gdfq-export compare: one network by every method of the ladder, at several bits, on the same images."""
+"""gdfq-export compare: one network by several methods at several bit widths, scored on the same images."""
 
 from __future__ import annotations
 
@@ -32,27 +32,25 @@ USUAL_BITS = "w8a8,w4a8,w4a4"
 @click.option(
     "--calibration",
     type=click.Path(path_type=Path),
-    help="Real images for the method real, as --data takes them, and other ones than those.",
+    help="Real images for the method real, in the forms of --data; other images than those.",
 )
-@click.option(
-    "--methods", type=NAMES, default=ALL_METHODS, show_default=True, help="Which rungs of the ladder, comma-separated."
-)
+@click.option("--methods", type=NAMES, default=ALL_METHODS, show_default=True, help="Methods, comma-separated.")
 @click.option(
     "--bits",
     type=NAMES,
     default=USUAL_BITS,
     show_default=True,
-    help="Which grids, comma-separated: w8a8, w6a6, w5a5, w4a8, w4a4 and w3a3 (first and last layer, input and "
-    "residual edges at 8 bits), w4a8-mixed (8 bits for the layers that need them), w6a6-first-last and w4a4-first-last "
-    "(those two layers as all others), w4a4-everywhere.",
+    help="Bit widths, comma-separated: w8a8, w6a6, w5a5, w4a8, w4a4 and w3a3 (first and last layer, input and "
+    "residual edges at 8 bits), w4a8-mixed (8 bits for the most sensitive layers), w6a6-first-last and w4a4-first-last "
+    "(those two layers like all others), w4a4-everywhere.",
 )
 @click.option(
     "--budget",
     type=DURATION,
     default="5m",
     show_default=True,
-    help="Time for each cell, up to the written file: ours and real spend it, the published steps of ZeroQ and GDFQ "
-    "are cut to it, noise and DFQ take what they take.",
+    help="Time for each cell, up to the written file: ours and real use all of it, the published steps of ZeroQ and "
+    "GDFQ are cut to it, noise and DFQ ignore it.",
 )
 @click.option(
     "--target", metavar="NAME", help=f"Runtime the files are for: {', '.join(TARGETS)}.  [default: the recipes']"
@@ -78,10 +76,10 @@ def compare(
     threads: int | None,
     device: str,
 ) -> None:
-    """Quantize MODEL by several methods at several bits, and set them side by side.
+    """Quantize MODEL by several methods at several bit widths, and compare the results.
 
     Without MODEL it is the embedded demo, scored on handwritten digits that it has never seen. Cells that --out
-    holds already are not run again, so that an interrupted comparison goes on, and one can be extended.
+    already holds are not run again: an interrupted comparison continues, and one can be extended.
     """
     if data is not None and images is not None:
         raise click.UsageError("--data and --images contradict each other; give one of them")
@@ -101,7 +99,7 @@ def compare(
     from gdfq_export.frontend.demo import held_out_set
     from gdfq_export.frontend.sources import load_model
     from gdfq_export.jobs.compare import compare as comparing
-    from gdfq_export.jobs.compare.figure_text import float_words, scored_words
+    from gdfq_export.jobs.compare.figure_text import float_text, scored_text
     from gdfq_export.jobs.compare.files import CHART, FILES, JSON, PAGE, file_name
     from gdfq_export.jobs.compare.scored_images import given_images, made_images
 
@@ -126,15 +124,22 @@ def compare(
         scored = made_images(network, made, count=images, seed=seed, device=place, progress=progress_display())
     result = comparing.compare(
         network,
-        comparing.Settings(methods=methods, bits=bits, target=target, budget=budget, seed=seed, device=place),
+        comparing.CompareRequest(
+            methods=methods,
+            bits=bits,
+            scored=scored,
+            real=None if calibration is None else load(calibration),
+            target=target,
+            budget=budget,
+            seed=seed,
+            device=place,
+        ),
         folder=out,
-        scored=scored,
-        real=None if calibration is None else load(calibration),
         progress=progress_display,
         listener=ComparisonPrinter(),
     )
     print_warnings(warning for warning in result.warnings if warning not in network.warnings)
-    click.echo("; ".join(filter(None, (scored_words(result), float_words(result)))))
+    click.echo("; ".join(filter(None, (scored_text(result), float_text(result)))))
     click.echo(f"wrote {outputs[0]}, {PAGE}, {CHART} and {FILES}/")
     if all(cell.measured is None for cell in result.cells):
         raise InputError(f"no cell could be run; the first: {result.cells[0].reason}")

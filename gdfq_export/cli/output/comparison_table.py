@@ -10,8 +10,8 @@ import click
 
 from gdfq_export.jobs.compare.cells import Cell, Comparison
 from gdfq_export.jobs.compare.compare import Listener
-from gdfq_export.jobs.compare.figure_text import kib_words, lost_heading, lost_words, note, seconds_words, top1_words
-from gdfq_export.jobs.compare.methods import METHODS, words_for
+from gdfq_export.jobs.compare.figure_text import lost_heading, lost_text, note, seconds_text, size_text, top1_text
+from gdfq_export.jobs.compare.methods import METHODS, bits_title
 from gdfq_export.support.text import counted
 
 __all__ = ["ComparisonPrinter"]
@@ -38,7 +38,7 @@ class ComparisonPrinter(Listener):
 
     def starts(self, number: int, total: int, cell: Cell) -> None:
         """Say which cell it is, above its bars where there are any."""
-        line = f"[{number}/{total}] {words_for(cell.bits)}, {METHODS[cell.method].title}"
+        line = f"[{number}/{total}] {bits_title(cell.bits)}, {METHODS[cell.method].title}"
         if sys.stderr.isatty():
             click.echo(line, err=True)
         else:
@@ -50,15 +50,15 @@ class ComparisonPrinter(Listener):
             self._begun = True
             click.echo(f"lost: {lost_heading(comparison)}, with its 95 % interval\n")
             click.echo(_line(("bits", "method", "lost", "Top-1", "time", "file", "on what")))
-        head, measured = (words_for(cell.bits), METHODS[cell.method].title), cell.measured
+        head, measured = (bits_title(cell.bits), METHODS[cell.method].title), cell.measured
         if measured is None:
             click.echo(_line((*head, "failed" if ran else "not run", "", "", "", note(cell)), cut=False))
             return
         figures = (
-            lost_words(measured.score),
-            top1_words(measured.score),
-            seconds_words(measured),
-            kib_words(measured),
+            lost_text(measured.score),
+            top1_text(measured.score),
+            seconds_text(measured),
+            size_text(measured),
         )
         click.echo(_line((*head, *figures, note(cell) + ("" if ran else " (from an earlier run)"))))
 

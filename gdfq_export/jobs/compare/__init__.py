@@ -1,1 +1,1 @@
-"""One network by every method of the ladder, bits side by side: cells, what they are scored on, and what is written."""
+"""`compare`: one network quantized by several methods at several bit widths, scored on the same images."""

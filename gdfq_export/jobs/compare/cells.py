@@ -1,7 +1,7 @@
-"""A comparison as data: one cell a method and grid, each with all that decided its number.
+"""A comparison as data: one cell for each method and bit widths, with all that decided its number.
 
-A cell carries its `Identity`, so that an interrupted comparison goes on where it stopped: a cell is run again only if
-its identity is not what it would be now.
+A cell carries its `Identity`: an interrupted comparison continues where it stopped, and a cell is run again only if its
+identity has changed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from gdfq_export.jobs.compare.methods import GRIDS, METHODS
+from gdfq_export.jobs.compare.methods import BIT_WIDTHS, METHODS
 from gdfq_export.report.report import FileFacts
 from gdfq_export.runtimes.environment.machine import Machine
 from gdfq_export.support.proportion import Proportion
@@ -22,10 +22,10 @@ __all__ = [
     "SCHEMA_VERSION",
     "Cell",
     "CellKey",
+    "CellResult",
     "Comparison",
     "Identity",
     "ImagesFacts",
-    "Measured",
     "NetworkFacts",
     "Score",
     "in_order",
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 CellKey = tuple[str, str]
-"""Grid and method."""
+"""Bit widths and method."""
 
 SCHEMA_VERSION = 1
 _OF_THE_CELL = ("recipe_sha256", "calibration_sha256", "budget_seconds")  # differ between cells of one comparison
@@ -82,7 +82,7 @@ class Score:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class CellResult:
     """A cell that ran.
 
     Attributes:
@@ -93,8 +93,8 @@ class Measured:
         tuned_on: name of the images.
         images: how many.
         cut: how a published schedule was cut to the budget.
-        recipe_used: as it was run; as a recipe it gives the same network again, without a clock.
-        machine: where, in words.
+        recipe_used: the recipe as it was run; it gives the same network again without a time budget.
+        machine: the machine and runtime, as text.
         warnings: what the user should know.
     """
 
@@ -112,13 +112,13 @@ class Measured:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One method on one grid: `measured`, or the `reason` why not."""
+    """One method at one setting of bit widths: `measured`, or the `reason` why not."""
 
     bits: str
     method: str
     recipe: str
     identity: Identity
-    measured: Measured | None = None
+    measured: CellResult | None = None
     reason: str | None = None
 
 
@@ -174,13 +174,13 @@ class Comparison:
 
 
 def in_order(cells: Iterable[Cell]) -> tuple[Cell, ...]:
-    """By grid, then by method, both as the ladder lists them."""
-    grids, methods = list(GRIDS), list(METHODS)
-    return tuple(sorted(cells, key=lambda cell: (grids.index(cell.bits), methods.index(cell.method))))
+    """By bit widths, then by method, in the order of their tables."""
+    widths, methods = list(BIT_WIDTHS), list(METHODS)
+    return tuple(sorted(cells, key=lambda cell: (widths.index(cell.bits), methods.index(cell.method))))
 
 
 def kept_cells(earlier: Comparison | None, asked: Mapping[CellKey, Cell]) -> dict[CellKey, Cell]:
-    """Measured cells of an earlier run that need not, or cannot, be run with those that are asked for.
+    """CellResult cells of an earlier run that need not, or cannot, be run with those that are asked for.
 
     A cell that is asked for must have the very identity. One that is not may stay if it belongs to the same comparison:
     its network, images, seed, target, device and tool are the same, and so is the budget, where it takes one.
@@ -193,7 +193,7 @@ def kept_cells(earlier: Comparison | None, asked: Mapping[CellKey, Cell]) -> dic
     kept = {}
     for cell in earlier.cells:
         key, identity = (cell.bits, cell.method), cell.identity
-        if cell.measured is None or cell.bits not in GRIDS or cell.method not in METHODS:
+        if cell.measured is None or cell.bits not in BIT_WIDTHS or cell.method not in METHODS:
             continue
         belongs = all(getattr(identity, name) == value for name, value in same.items())
         if identity == asked[key].identity if key in asked else belongs and identity.budget_seconds in budgets:

@@ -1,7 +1,7 @@
-"""A comparison as a chart: one line a cell, grouped by bits, with its interval and its figures beside it.
+"""A comparison as a chart: one row a cell, grouped by bit widths, with its interval and its figures.
 
-The scale is linear up to one point and logarithmic beyond, so that tenths and tens are both read. The same comparison
-gives the same bytes: matplotlib's own defaults and fonts, no date in the file.
+The scale is linear up to one point and logarithmic above it, so that tenths and tens are both readable. The same
+comparison gives the same bytes: matplotlib's own defaults and fonts, no date in the file.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from gdfq_export.jobs.compare.cells import Cell, Comparison
 from gdfq_export.jobs.compare.figure_text import (
-    float_words,
-    kib_words,
+    float_text,
     lost_heading,
-    lost_words,
-    scored_words,
-    seconds_words,
-    top1_words,
+    lost_text,
+    scored_text,
+    seconds_text,
+    size_text,
+    top1_text,
 )
-from gdfq_export.jobs.compare.methods import METHODS, words_for
+from gdfq_export.jobs.compare.methods import METHODS, bits_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,11 +64,11 @@ def draw_comparison(comparison: Comparison) -> bytes:
         for bits, cells in groups:
             ends = [(share - LEFT) / (RIGHT - LEFT) for share in (0.008, 0.992)]
             axes.axhspan(top + 0.1, top + GAP - 0.06, *ends, color="#F3F3F3", linewidth=0, clip_on=False)
-            _write(axes, 0.015, top + GAP / 2 + 0.02, words_for(bits), weight="bold")
+            _write(axes, 0.015, top + GAP / 2 + 0.02, bits_title(bits), weight="bold")
             for row, cell in enumerate(cells):
                 _draw(axes, cell, top + GAP + ROW * (row + 0.5))
             top += GAP + ROW * len(cells)
-        lines = [scored_words(comparison), _settings(comparison)]
+        lines = [scored_text(comparison), _settings(comparison)]
         figure.text(
             0.015, 1 - 0.3 / height, _short(comparison.network.name), fontsize=14, weight="bold", parse_math=False
         )
@@ -77,7 +77,7 @@ def draw_comparison(comparison: Comparison) -> bytes:
         heads = ("lost, 95 % interval", "Top-1" if comparison.scored.labels == "given" else "", "time", "file")
         for right, head in zip(COLUMNS, heads, strict=True):
             figure.text(right, 1 - (ABOVE - 0.05) / height, head, ha="right", color=GREY)
-        axes.set_xlabel(f"{lost_heading(comparison)}: less is better; linear to {LINEAR:g}, logarithmic beyond")
+        axes.set_xlabel(f"{lost_heading(comparison)}: less is better; linear to {LINEAR:g}, then logarithmic")
         stream = io.BytesIO()
         FigureCanvasAgg(figure).print_png(stream, metadata={"Software": None})
     return stream.getvalue()
@@ -119,7 +119,7 @@ def _draw(axes: Axes, cell: Cell, height: float) -> None:
         lost, height, xerr=[[max(0.0, lost - low)], [max(0.0, high - lost)]], fmt=marker, color=colour,
         markersize=9 if marker == "*" else 6, elinewidth=1.4, capsize=2.5, clip_on=False,
     )  # fmt: skip
-    words = (lost_words(measured.score), top1_words(measured.score), seconds_words(measured), kib_words(measured))
+    words = (lost_text(measured.score), top1_text(measured.score), seconds_text(measured), size_text(measured))
     for right, text in zip(COLUMNS, words, strict=True):
         _write(axes, right, height, text, ha="right")
 
@@ -135,7 +135,7 @@ def _write(axes: Axes, x: float, y: float, text: str, **looks: str) -> None:
 
 def _settings(comparison: Comparison) -> str:
     parts = (
-        float_words(comparison),
+        float_text(comparison),
         f"target {comparison.target}",
         f"{comparison.budget_seconds:g} s a cell",
         f"seed {comparison.seed}",

@@ -1,7 +1,7 @@
-"""`compare()`: one network, methods beside methods on one grid, each cell a whole run of the pipeline.
+"""`compare()`: one network by several methods at several bit widths, each cell a whole run of the pipeline.
 
-Every cell is scored on the same images, by the file it exported. A cell that cannot be run says why, and the others go
-on. After each cell all of them are written, so that an interruption costs one.
+Every cell is scored on the same images, with the file it exported. A cell that cannot be run says why, and the others
+continue. All results are written after each cell, so that an interruption loses one at most.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from gdfq_export.jobs.compare.cells import (
     kept_cells,
 )
 from gdfq_export.jobs.compare.files import FILES, JSON, file_name, read_comparison, write_comparison
-from gdfq_export.jobs.compare.methods import GRIDS, METHODS, BudgetUse, recipe_for, require_known
-from gdfq_export.jobs.compare.run_cell import run_cell
+from gdfq_export.jobs.compare.methods import BIT_WIDTHS, METHODS, BudgetUse, recipe_for, require_known
+from gdfq_export.jobs.compare.run_cell import CellSettings, run_cell
 from gdfq_export.jobs.compare.scored_images import ScoredImages, images_facts, preprocessing_of, shared_images
 from gdfq_export.recipe import Recipe, recipe_sha256
 from gdfq_export.runtimes import BACKENDS
@@ -35,78 +35,94 @@ from gdfq_export.support.progress import Progress, SilentProgress
 from gdfq_export.support.text import counted
 from gdfq_export.targets import find_target
 
-__all__ = ["NO_REAL_IMAGES", "Listener", "Settings", "compare"]
+__all__ = ["NO_REAL_IMAGES", "CompareRequest", "Listener", "compare"]
 
 NO_REAL_IMAGES = "no real images were given; give some as --calibration, other ones than those of --data"
 
 
 class Listener:
-    """Hears how a comparison goes on; this one does nothing with it."""
+    """Is told how a comparison proceeds; this one ignores it."""
 
     def dropped(self, cells: int) -> None:
-        """So many measured cells in the folder are of another comparison, and will not be in its files any more."""
+        """So many measured cells in the folder belong to another comparison and will be left out of its files."""
 
     def starts(self, number: int, total: int, cell: Cell) -> None:
-        """A cell is about to run, as number so-and-so of all that run."""
+        """A cell is about to run, `number` of `total`."""
 
     def ends(self, comparison: Comparison, cell: Cell, *, ran: bool) -> None:
-        """A cell is there, run now or by an earlier run; the comparison holds it."""
+        """A cell is in the comparison, run now (`ran`) or by an earlier run."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What is compared, and in how much time.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CompareRequest:
+    """What is compared, in how much time.
 
     Attributes:
         methods: keys of `METHODS`.
-        bits: keys of `GRIDS`.
+        bits: keys of `BIT_WIDTHS`.
+        scored: the images that all cells are scored on.
+        real: real images for the methods that need them.
         target: the runtime; None is that of the recipes.
         budget: seconds for each cell, up to the written file.
-        seed: of everything random.
+        seed: random seed.
         device: torch device.
     """
 
     methods: Sequence[str]
     bits: Sequence[str]
+    scored: ScoredImages
+    real: RealSet | None = None
     target: str | None = None
     budget: float
     seed: int = 0
     device: str = "cpu"
 
+    def recipe(self, model: FloatModel, method: str, bits: str) -> Recipe:
+        """The recipe of a cell."""
+        return recipe_for(method, bits, model.input_spec.shape, target=self.target)
+
+    def settings(self, model: FloatModel, cell: Cell) -> CellSettings:
+        """How a cell is run."""
+        return CellSettings(
+            method=cell.method,
+            recipe=self.recipe(model, cell.method, cell.bits),
+            scored=self.scored.images,
+            real=self.real,
+            budget=self.budget,
+            seed=self.seed,
+            device=self.device,
+        )
+
 
 def compare(
     model: FloatModel,
-    settings: Settings,
+    request: CompareRequest,
     *,
     folder: Path,
-    scored: ScoredImages,
-    real: RealSet | None,
     progress: Callable[[], Progress] = SilentProgress,
     listener: Listener | None = None,
 ) -> Comparison:
-    """Run the cells that `folder` does not hold yet; writes its files after each, and the networks into `files`.
+    """Run the cells that `folder` does not hold yet. Its files are written after each, the networks into `files`.
 
-    Measured cells of an earlier run that belong to the same comparison stay, also where they are not asked for.
+    Measured cells of an earlier run that belong to the same comparison are kept, also where they are not asked for.
 
     Args:
         model: the float network.
-        settings: which cells, in how much time.
+        request: which cells, and what they are scored on.
         folder: exists, and so does its folder `files`.
-        scored: the images that all cells are scored on.
-        real: real images for the methods that work on them.
         progress: makes a display for each cell.
-        listener: hears of each cell.
+        listener: is told of each cell.
 
     Raises:
-        InputError: a name is none of the ladder's, or an earlier comparison in the folder cannot be read.
+        InputError: a method or bit widths are unknown, or an earlier comparison in the folder cannot be read.
         BackendUnavailable: nothing here runs files of that target.
     """
-    require_known(settings.methods, settings.bits)
-    target = find_target(settings.target or _recipe(model, settings, settings.methods[0], settings.bits[0]).target)
+    require_known(request.methods, request.bits)
+    target = find_target(request.target or request.recipe(model, request.methods[0], request.bits[0]).target)
     choose_backend(target, BACKENDS)
     listener = listener or Listener()
-    comparison = _start(model, settings, target.name, scored, real)
-    asked = {(cell.bits, cell.method): cell for cell in _cells(model, settings, comparison)}
+    comparison = _start(model, request, target.name)
+    asked = {(cell.bits, cell.method): cell for cell in _cells(model, request, comparison)}
     earlier = read_comparison(folder / JSON)
     kept = kept_cells(earlier, asked)
     if earlier is not None and (dropped := sum(cell.measured is not None for cell in earlier.cells) - len(kept)):
@@ -116,16 +132,9 @@ def compare(
     for key, cell in asked.items():
         if key in runs:
             listener.starts(runs.index(key) + 1, len(runs), cell)
-            cell = run_cell(
-                model,
-                cell,
-                _recipe(model, settings, cell.method, cell.bits),
-                out=folder / FILES / file_name(cell.bits, cell.method),
-                budget=settings.budget,
-                scored=scored,
-                real=real,
-                progress=progress(),
-            )
+            out, labelled = folder / FILES / file_name(cell.bits, cell.method), request.scored.labelled
+            settings = request.settings(model, cell)
+            cell = run_cell(model, cell, settings, out=out, progress=progress(), labelled=labelled)
         cell = kept.get(key, cell)
         comparison = comparison.with_cell(cell)
         if key in runs:
@@ -135,15 +144,14 @@ def compare(
     return comparison
 
 
-def _start(
-    model: FloatModel, settings: Settings, target: str, scored: ScoredImages, real: RealSet | None
-) -> Comparison:
+def _start(model: FloatModel, request: CompareRequest, target: str) -> Comparison:
     """The comparison before any cell."""
+    scored, real = request.scored, request.real
     warnings = list(model.warnings)
     if real is not None and scored.labelled and (shared := shared_images(scored.images, real)):
         warnings.append(
-            f"{shared:,} of {counted(len(real), 'real image')} stand among those that are scored: the row of real "
-            "images says more than images of its own could"
+            f"{shared:,} of {counted(len(real), 'real image')} are also among the scored images: the results of the "
+            "method real are too good"
         )
     return Comparison(
         tool_version=__version__,
@@ -156,10 +164,10 @@ def _start(
             bytes=model.original.ByteSize(),
         ),
         target=target,
-        seed=settings.seed,
-        device=settings.device,
+        seed=request.seed,
+        device=request.device,
         threads=torch.get_num_threads(),
-        budget_seconds=settings.budget,
+        budget_seconds=request.budget,
         scored=scored.facts,
         real=None if real is None else images_facts(real),
         machine=this_machine(),
@@ -169,25 +177,21 @@ def _start(
     )
 
 
-def _recipe(model: FloatModel, settings: Settings, method: str, bits: str) -> Recipe:
-    return recipe_for(method, bits, model.input_spec.shape, target=settings.target)
-
-
-def _cells(model: FloatModel, settings: Settings, comparison: Comparison) -> Iterator[Cell]:
-    """What is asked for, row by row, before it is run; a cell that cannot be run has its reason already."""
+def _cells(model: FloatModel, request: CompareRequest, comparison: Comparison) -> Iterator[Cell]:
+    """The cells that are asked for, before they run; one that cannot run has its reason already."""
     real = comparison.real
-    for bits in (name for name in GRIDS if name in settings.bits):
-        for name in (name for name in METHODS if name in settings.methods):
-            method, recipe = METHODS[name], _recipe(model, settings, name, bits)
+    for bits in (name for name in BIT_WIDTHS if name in request.bits):
+        for name in (name for name in METHODS if name in request.methods):
+            method, recipe = METHODS[name], request.recipe(model, name, bits)
             identity = Identity(
                 tool_version=comparison.tool_version,
                 network_sha256=model.sha256,
                 preprocessing=preprocessing_of(model.input_spec),
                 target=comparison.target,
                 recipe_sha256=recipe_sha256(recipe),
-                seed=settings.seed,
-                device=settings.device,
-                budget_seconds=None if method.budget is BudgetUse.IGNORED else settings.budget,
+                seed=request.seed,
+                device=request.device,
+                budget_seconds=None if method.budget is BudgetUse.IGNORED else request.budget,
                 scored_sha256=comparison.scored.sha256,
                 calibration_sha256=real.sha256 if method.real and real is not None else None,
             )

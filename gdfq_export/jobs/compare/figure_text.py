@@ -1,20 +1,20 @@
-"""The figures of a cell in words: the same in the terminal, on the page and in the chart."""
+"""The figures of a cell as text, the same in the terminal, in comparison.md and in the chart."""
 
 from __future__ import annotations
 
-from gdfq_export.jobs.compare.cells import Cell, Comparison, Measured, Score
+from gdfq_export.jobs.compare.cells import Cell, CellResult, Comparison, Score
 from gdfq_export.jobs.compare.methods import METHODS
 from gdfq_export.support.text import counted
 
 __all__ = [
-    "float_words",
-    "kib_words",
+    "float_text",
     "lost_heading",
-    "lost_words",
+    "lost_text",
     "note",
-    "scored_words",
-    "seconds_words",
-    "top1_words",
+    "scored_text",
+    "seconds_text",
+    "size_text",
+    "top1_text",
 ]
 
 
@@ -25,7 +25,7 @@ def lost_heading(comparison: Comparison) -> str:
     return "answers that are not float's, %"
 
 
-def lost_words(score: Score) -> str:
+def lost_text(score: Score) -> str:
     """The loss with its 95 % interval."""
     lost, low, high = score.lost_pp
     if score.top1 is None:
@@ -33,17 +33,17 @@ def lost_words(score: Score) -> str:
     return f"{lost:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
-def top1_words(score: Score) -> str:
+def top1_text(score: Score) -> str:
     """Top-1 of the file; nothing without labels."""
     return "" if score.top1 is None else f"{100 * score.top1.quantized.value:.2f} %"
 
 
-def kib_words(measured: Measured) -> str:
+def size_text(measured: CellResult) -> str:
     """Size of the file in KiB."""
     return f"{measured.file.bytes / 1024:,.0f} KiB"
 
 
-def seconds_words(measured: Measured) -> str:
+def seconds_text(measured: CellResult) -> str:
     """Time up to the written file."""
     return f"{measured.seconds:.1f} s" if measured.seconds < 9.95 else f"{measured.seconds:,.0f} s"
 
@@ -60,7 +60,7 @@ def note(cell: Cell) -> str:
     return ", ".join(parts)
 
 
-def scored_words(comparison: Comparison) -> str:
+def scored_text(comparison: Comparison) -> str:
     """What all cells are scored on."""
     scored = comparison.scored
     if scored.labels == "given":
@@ -70,7 +70,7 @@ def scored_words(comparison: Comparison) -> str:
     )
 
 
-def float_words(comparison: Comparison) -> str:
+def float_text(comparison: Comparison) -> str:
     """Top-1 of the float network; nothing without labels."""
     scores = (cell.measured.score.top1 for cell in comparison.cells if cell.measured is not None)
     top1 = next((score.float_network for score in scores if score is not None), None)

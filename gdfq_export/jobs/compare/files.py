@@ -47,26 +47,24 @@ def read_comparison(path: Path) -> Comparison | None:
     """
     from pydantic import TypeAdapter, ValidationError
 
-    mend = "remove it, or choose another folder as --out"
+    fix = "remove it, or choose another folder as --out"
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a text file in UTF-8; {mend}") from error
+        raise InputError(f"{path} is not a text file in UTF-8; {fix}") from error
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; {mend}") from error
+        raise InputError(f"cannot read {path}: {error.strerror}; {fix}") from error
     try:
         body = json.loads(text)
     except ValueError as error:
-        raise InputError(f"{path} is not JSON; {mend}") from error
+        raise InputError(f"{path} is not JSON; {fix}") from error
     version = body.get("schema_version") if isinstance(body, dict) else None
     if version != SCHEMA_VERSION:
-        raise InputError(
-            f"{path} is no comparison of format {SCHEMA_VERSION} (its schema_version is {version}); {mend}"
-        )
+        raise InputError(f"{path} is no comparison of format {SCHEMA_VERSION} (its schema_version is {version}); {fix}")
     try:
         return TypeAdapter(Comparison).validate_python(body)
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise InputError(f"{path} is not a comparison: {where} is missing or wrong; {mend}") from error
+        raise InputError(f"{path} is not a comparison: {where} is missing or wrong; {fix}") from error

@@ -1,4 +1,4 @@
-"""A comparison as Markdown: what was compared, bits by methods at a glance, and every cell in a row."""
+"""A comparison as Markdown: what was compared, a table of bit widths by methods, and a row for every cell."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gdfq_export.jobs.compare.cells import Cell, Comparison
 from gdfq_export.jobs.compare.figure_text import (
-    float_words,
-    kib_words,
+    float_text,
     lost_heading,
-    lost_words,
+    lost_text,
     note,
-    scored_words,
-    seconds_words,
-    top1_words,
+    scored_text,
+    seconds_text,
+    size_text,
+    top1_text,
 )
-from gdfq_export.jobs.compare.methods import GRIDS, METHODS, words_for
+from gdfq_export.jobs.compare.methods import BIT_WIDTHS, METHODS, bits_title
 
 __all__ = ["build_page"]
 
 _WITH_LABELS = (
-    "*Drop* is float Top-1 less quantized Top-1; less is better. Both networks see the same images: in brackets stands "
-    "the paired 95 % interval, which says what other images would change, not what another seed would."
+    "*Drop* is the Top-1 accuracy of the float network minus that of the quantized one; lower is better. Both see the "
+    "same images: the brackets hold the paired 95 % interval, which covers the choice of images, not of the seed."
 )
 _WITHOUT_LABELS = (
     "No labelled images were given, so this is no accuracy: it counts the images on which the quantized network "
-    "answers otherwise than the float one, with the 95 % Wilson interval. The images are made from the network, by "
-    "another seed than those that are tuned on; they are easier than real ones, and of the kind that "
-    "*ours* is tuned on."
+    "answers differently from the float one, with the 95 % Wilson interval. The images are made from the network, with "
+    "a different seed from those that are tuned on; they are easier than real ones, and of the kind that *ours* is "
+    "tuned on."
 )
 
 
@@ -38,28 +38,28 @@ def build_page(comparison: Comparison, *, chart: str) -> str:
     facts = [
         f"**Network**: {network.source}, {shape}, {network.classes:,} classes, {network.bytes:,} bytes as float ONNX "
         f"(SHA-256 {network.sha256[:16]})",
-        "**Scored on**: " + "; ".join(filter(None, (scored_words(comparison), float_words(comparison)))),
+        "**Scored on**: " + "; ".join(filter(None, (scored_text(comparison), float_text(comparison)))),
         f"**Target** {comparison.target}, **seed** {comparison.seed}, **budget** {comparison.budget_seconds:g} s a "
         "cell up to the written file, for the methods that take one",
         *(f"**Real images**: {real.images:,} of {real.source}" for real in [comparison.real] if real is not None),
-        f"**Measured with** gdfq-export {comparison.tool_version} on {'; on '.join(_machines(comparison))}",
+        f"**CellResult with** gdfq-export {comparison.tool_version} on {'; on '.join(_machines(comparison))}",
     ]
     given = comparison.scored.labels == "given"
     parts = [
-        f"# {_plain(network.name)}: methods and bits side by side",
+        f"# {_plain(network.name)}: methods and bit widths compared",
         "\n".join(f"* {_plain(fact)}" for fact in facts),
         *(f"> **Warning**: {_plain(warning)}" for warning in comparison.warnings),
         f"![{lost_heading(comparison)}, by bits and method]({chart})",
         f"## {_capital(lost_heading(comparison))}",
         _WITH_LABELS if given else _WITHOUT_LABELS,
-        "The least without data is bold; a method whose figure lies inside its interval is level with it.",
-        _glance(comparison),
+        "The lowest without real images is bold; methods inside its interval do not differ from it.",
+        _overview(comparison),
         "## Every cell",
         _table(
             ("bits", "method", "lost", "Top-1", "agreement with float", "time", "file", "on what"),
             map(_row, comparison.cells),
         ),
-        "Time runs up to the written file, without measuring it. The networks are in `files/`; `comparison.json` has "
+        "Time is up to the written file, without measuring it. The networks are in `files/`; `comparison.json` has "
         "all hashes, and each recipe as it was run.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -69,42 +69,42 @@ def _machines(comparison: Comparison) -> list[str]:
     return sorted({cell.measured.machine for cell in comparison.cells if cell.measured}) or [comparison.machine.cpu]
 
 
-def _glance(comparison: Comparison) -> str:
+def _overview(comparison: Comparison) -> str:
     cells = {(cell.bits, cell.method): cell for cell in comparison.cells}
     methods = [name for name in METHODS if any(cell.method == name for cell in comparison.cells)]
     rows = []
-    for bits in (name for name in GRIDS if any(cell.bits == name for cell in comparison.cells)):
+    for bits in (name for name in BIT_WIDTHS if any(cell.bits == name for cell in comparison.cells)):
         row = {name: cells.get((bits, name)) for name in methods}
-        rows.append((words_for(bits), *_glanced(row)))
+        rows.append((bits_title(bits), *_overview_row(row)))
     return _table(("bits", *(METHODS[name].title for name in methods)), rows)
 
 
-def _glanced(row: dict[str, Cell | None]) -> Iterator[str]:
+def _overview_row(row: dict[str, Cell | None]) -> Iterator[str]:
     scores = {name: cell.measured.score for name, cell in row.items() if cell is not None and cell.measured is not None}
     least = min((score.lost_pp[0] for name, score in scores.items() if not METHODS[name].real), default=None)
     for name, cell in row.items():
         if name not in scores:
             yield "not run" if cell is None or METHODS[name].real else "failed"
             continue
-        words = lost_words(scores[name])
+        text = lost_text(scores[name])
         if not METHODS[name].real and scores[name].lost_pp[0] == least:
-            lost, _, interval = words.partition(" ")
-            words = f"**{lost}** {interval}"
-        yield words
+            lost, _, interval = text.partition(" ")
+            text = f"**{lost}** {interval}"
+        yield text
 
 
 def _row(cell: Cell) -> tuple[str, ...]:
-    head = (words_for(cell.bits), METHODS[cell.method].title)
+    head = (bits_title(cell.bits), METHODS[cell.method].title)
     if cell.measured is None:
         return (*head, "", "", "", "", "", note(cell))
     measured, agreement = cell.measured, cell.measured.score.agreement
     return (
         *head,
-        lost_words(measured.score),
-        top1_words(measured.score),
+        lost_text(measured.score),
+        top1_text(measured.score),
         f"{100 * agreement.value:.2f} %",
-        seconds_words(measured),
-        kib_words(measured),
+        seconds_text(measured),
+        size_text(measured),
         note(cell),
     )
 

@@ -1,31 +1,34 @@
-"""One cell of a comparison: quantized in its budget, and what the exported file scores, or why there is none."""
+"""One cell: a network quantized by one method within its time budget, and what the exported file scores."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from calib.errors import DataError
 from calib.samplers import RealSet
+from calib.synthetic_set import SyntheticSet
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs import quantize as pipeline
-from gdfq_export.jobs.compare.cells import Cell, Measured, Score
+from gdfq_export.jobs.compare.cells import Cell, CellResult, Score
 from gdfq_export.jobs.compare.methods import METHODS, BudgetUse
-from gdfq_export.jobs.compare.scored_images import ScoredImages
 from gdfq_export.recipe import Recipe
 from gdfq_export.report.report import Report
+from gdfq_export.runtimes import runtime_title
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Progress
+from gdfq_export.support.text import counted
+from gdfq_export.synthesis.method import Cut
 from gdfq_export.synthesis.registry import cut_to_budget
 from gdfq_export.tasks.classification.accuracy import Accuracy
 
-__all__ = ["MEASURING_PHASES", "run_cell"]
+__all__ = ["CellRun", "CellSettings", "quantize_cell", "run_cell"]
 
-MEASURING_PHASES = (
+_MEASURING_PHASES = (
     "make fresh images",
     "agreement",
     "accuracy",
@@ -37,67 +40,118 @@ MEASURING_PHASES = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CellSettings:
+    """How a cell is run.
+
+    Attributes:
+        method: key of `METHODS`.
+        recipe: of the method at its bit widths.
+        scored: labelled images that the file is scored on.
+        real: images to tune on, for a method that needs real ones.
+        budget: seconds up to the written file.
+        spend: methods that can use the whole budget do so; False runs their recipe's own numbers.
+        seed: random seed.
+        device: torch device.
+        keep_images: give back the images that were tuned on.
+    """
+
+    method: str
+    recipe: Recipe
+    scored: RealSet
+    real: RealSet | None
+    budget: float
+    spend: bool = True
+    seed: int = 0
+    device: str = "cpu"
+    keep_images: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CellRun:
+    """What a cell left.
+
+    Attributes:
+        report: of the file.
+        recipe: with its schedule cut to the budget, before anything else was chosen.
+        cut: how it was cut.
+        images: that were tuned on, if they were kept.
+        seconds: up to the written file.
+        seconds_measuring: spent on measuring the file.
+    """
+
+    report: Report
+    recipe: Recipe
+    cut: Cut | None
+    images: SyntheticSet | None
+    seconds: float
+    seconds_measuring: float
+
+
+def quantize_cell(model: FloatModel, settings: CellSettings, *, out: Path, progress: Progress) -> CellRun:
+    """Quantize `model` into the file `out` and measure it; `progress` must be new.
+
+    Raises:
+        InputError: the method cannot work with this network.
+        BackendUnavailable: nothing here runs the file.
+    """
+    started = time.perf_counter()
+    method = METHODS[settings.method]
+
+    def left() -> float:
+        return settings.budget - (time.perf_counter() - started)
+
+    with progress.phase("time a few steps"):
+        recipe, cut = cut_to_budget(settings.recipe, model, left, settings.device)
+    result = pipeline.quantize(
+        model,
+        recipe,
+        out=out,
+        report=None,
+        data=settings.scored,
+        calibration=settings.real if method.real else None,
+        seed=settings.seed,
+        device=settings.device,
+        progress=progress,
+        budget=max(1e-3, left()) if settings.spend and method.budget is BudgetUse.SPENT else None,
+        keep_images=settings.keep_images,
+    )
+    measuring = sum(progress.seconds.get(phase, 0.0) for phase in _MEASURING_PHASES)
+    return CellRun(
+        report=result.report,
+        recipe=recipe,
+        cut=cut,
+        images=result.images,
+        seconds=time.perf_counter() - started - measuring,
+        seconds_measuring=measuring,
+    )
+
+
 def run_cell(
-    model: FloatModel,
-    cell: Cell,
-    recipe: Recipe,
-    *,
-    out: Path,
-    budget: float,
-    scored: ScoredImages,
-    real: RealSet | None,
-    progress: Progress,
+    model: FloatModel, cell: Cell, settings: CellSettings, *, out: Path, progress: Progress, labelled: bool
 ) -> Cell:
     """The cell with what was measured, or with the reason why it could not be.
 
-    Args:
-        model: the float network.
-        cell: what to run; its identity has the seed and the device.
-        recipe: of its method on its grid.
-        out: the ONNX file to write.
-        budget: seconds up to the written file.
-        scored: the images it is scored on.
-        real: those it is tuned on, if the method works on real ones.
-        progress: where its phases report themselves; counts no other cell's.
+    `labelled` says that the labels of the scored images were given, so that Top-1 means something.
     """
-    started = time.perf_counter()
-    method, identity = METHODS[cell.method], cell.identity
-
-    def left() -> float:
-        return budget - (time.perf_counter() - started)
-
     try:
-        with progress.phase("time a few steps"):
-            recipe, cut = cut_to_budget(recipe, model, left, identity.device)
-        report = pipeline.quantize(
-            model,
-            recipe,
-            out=out,
-            report=None,
-            data=scored.images,
-            calibration=real if method.real else None,
-            seed=identity.seed,
-            device=identity.device,
-            progress=progress,
-            budget=max(1e-3, left()) if method.budget is BudgetUse.SPENT else None,
-        ).report
+        run = quantize_cell(model, settings, out=out, progress=progress)
     except (InputError, BackendUnavailable, DataError) as error:
         return replace(cell, reason=str(error))
+    report = run.report
     assert report.calibration is not None and report.recipe is not None, "a run knows how it made its file"
-    seconds = time.perf_counter() - started
-    measuring = sum(progress.seconds.get(phase, 0.0) for phase in MEASURING_PHASES)
     return replace(
         cell,
-        measured=Measured(
-            score=_score(report, labelled=scored.labelled),
-            seconds=seconds - measuring,
-            seconds_measuring=measuring,
+        measured=CellResult(
+            score=_score(report, labelled=labelled),
+            seconds=run.seconds,
+            seconds_measuring=run.seconds_measuring,
             file=report.files.quantized,
             tuned_on=report.calibration.source,
             images=report.calibration.images,
-            cut=cut,
+            cut=run.cut,
             recipe_used=report.recipe.used,
-            machine=_words(report, identity.device),
+            machine=_machine_text(report, settings.device),
             warnings=tuple(warning for warning in report.warnings if warning not in model.warnings),
         ),
     )
@@ -112,11 +166,11 @@ def _score(report: Report, *, labelled: bool) -> Score:
     return Score(agreement=accuracy.agreement, top1=accuracy.top1, top5=top5)
 
 
-def _words(report: Report, device: str) -> str:
-    """CPU, cores, threads and the versions that decide what comes out."""
+def _machine_text(report: Report, device: str) -> str:
+    """CPU, cores, threads, and the versions that decide the result."""
     machine = report.machine
-    counted = ((machine.cores, "core"), (torch.get_num_threads(), "thread"))
-    counts = ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counted)
-    runtime = report.runtime.measured_in if report.runtime is not None else ""
+    threads = counted(torch.get_num_threads(), "thread")
+    runtime = "" if report.runtime is None else f", measured in {runtime_title(report.runtime.measured_in)}"
     trained = "" if device == "cpu" else f", trained on {device}"
-    return f"{machine.cpu}, {counts}{trained}; torch {report.versions['torch']}, measured in {runtime}"
+    software = f"torch {report.versions['torch']}{runtime}"
+    return f"{machine.cpu}, {counted(machine.cores, 'core')}, {threads}{trained}; {software}"

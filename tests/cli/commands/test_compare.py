@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from gdfq_export.cli.commands.compare import ALL_METHODS, USUAL_BITS
 from gdfq_export.cli.main import cli
-from gdfq_export.jobs.compare.methods import GRIDS, METHODS
+from gdfq_export.jobs.compare.methods import BIT_WIDTHS, METHODS
 from tests.jobs.compare import compared
 
 
@@ -38,11 +38,11 @@ def run(*arguments: object, code: int = 0) -> Result:
     return result
 
 
-def test_the_defaults_are_the_whole_ladder() -> None:
+def test_the_defaults_are_all_methods() -> None:
     assert ALL_METHODS.split(",") == list(METHODS)
-    assert set(USUAL_BITS.split(",")) <= GRIDS.keys()
+    assert set(USUAL_BITS.split(",")) <= BIT_WIDTHS.keys()
     said = CliRunner().invoke(cli, ["compare", "--help"]).output
-    assert all(name in said for name in GRIDS)
+    assert all(name in said for name in BIT_WIDTHS)
 
 
 def test_a_comparison_is_printed_and_written(photos: Path, tmp_path: Path) -> None:

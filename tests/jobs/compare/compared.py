@@ -10,7 +10,7 @@ from torch import nn
 from calib.samplers import RealSet
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
-from gdfq_export.jobs.compare.cells import Cell, Comparison, Identity, ImagesFacts, Measured, NetworkFacts, Score
+from gdfq_export.jobs.compare.cells import Cell, CellResult, Comparison, Identity, ImagesFacts, NetworkFacts, Score
 from gdfq_export.report.report import FileFacts
 from gdfq_export.runtimes.environment.machine import Machine
 from gdfq_export.support.proportion import paired_difference_interval, proportion
@@ -70,7 +70,7 @@ def cell(bits: str, method: str, scored: Score | None, *, reason: str | None = N
     """A cell that took 12 s; without a score one that did not run."""
     measured = None
     if scored is not None:
-        measured = Measured(
+        measured = CellResult(
             score=scored,
             seconds=12.0,
             seconds_measuring=1.0,

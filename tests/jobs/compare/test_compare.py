@@ -12,7 +12,7 @@ from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs import quantize as pipeline
 from gdfq_export.jobs.compare import run_cell
 from gdfq_export.jobs.compare.cells import Cell, Comparison
-from gdfq_export.jobs.compare.compare import NO_REAL_IMAGES, Listener, Settings, compare
+from gdfq_export.jobs.compare.compare import NO_REAL_IMAGES, CompareRequest, Listener, compare
 from gdfq_export.jobs.compare.files import FILES, JSON, read_comparison
 from gdfq_export.jobs.compare.scored_images import ScoredImages, given_images, images_facts
 from tests.jobs.compare import compared
@@ -53,8 +53,9 @@ def run(
 ) -> tuple[Comparison, Heard]:
     (folder / FILES).mkdir(exist_ok=True)
     heard = Heard()
-    settings = Settings(methods=methods.split(","), bits=bits.split(","), budget=budget, seed=seed)
-    return compare(model, settings, folder=folder, scored=scored, real=real, listener=heard), heard
+    asked = {"methods": methods.split(","), "bits": bits.split(",")}
+    request = CompareRequest(**asked, scored=scored, real=real, budget=budget, seed=seed)
+    return compare(model, request, folder=folder, listener=heard), heard
 
 
 def test_cells_are_run_in_order_and_measured(tmp_path: Path) -> None:
@@ -112,7 +113,8 @@ def test_a_cell_that_cannot_be_run_says_why_and_the_others_go_on(tmp_path: Path)
     assert all("BatchNormalization" in (cell.reason or "") and cell.measured is None for cell in (zeroq, gdfq))
     assert real.reason == NO_REAL_IMAGES
     assert ("w8a8 real", False) in heard.ended and heard.started[-1] == "3/3 w8a8 gdfq"
-    assert "BatchNormalization" in (tmp_path / "comparison.md").read_text()
+    page = (tmp_path / "comparison.md").read_text()
+    assert "BatchNormalization" in page and "measured in ONNX Runtime" in page
     _, heard = run(tmp_path, "noise,zeroq", model=plain)
     assert heard.ended == [("w8a8 noise", False), ("w8a8 zeroq", True)], "what failed is tried again"
 
@@ -144,7 +146,7 @@ def test_real_images_are_used_where_they_are_given_and_shared_ones_told(tmp_path
     real.images[:2] = SCORED.images.images[:2]
     result, heard = run(tmp_path, "real", real=real)
     assert heard.ended == [("w8a8 real", True)], "other images, another cell"
-    assert any(warning.startswith("2 of 64 real images stand among those") for warning in result.warnings)
+    assert any(warning.startswith("2 of 64 real images are also among") for warning in result.warnings)
 
 
 def test_without_labels_there_is_agreement_alone(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The ladder: every method fills the same grid, and each has the recipe that it is known by."""
+"""Every method runs at the same bit widths, and each has the recipe that it is known by."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import pytest
 from gdfq_export.errors import InputError
 from gdfq_export.jobs.compare.methods import (
     AS_PUBLISHED,
-    GRIDS,
+    BIT_WIDTHS,
     METHODS,
     MIXED,
     BudgetUse,
+    bits_title,
     recipe_for,
     require_known,
-    words_for,
 )
 from gdfq_export.recipe import load_recipe
 
 SHAPE = (3, 32, 32)
 
 
-@pytest.mark.parametrize("bits", GRIDS)
+@pytest.mark.parametrize("bits", BIT_WIDTHS)
 def test_all_methods_fill_the_same_grid(bits: str) -> None:
-    assert all(recipe_for(method, bits, SHAPE).bits == GRIDS[bits] for method in METHODS)
+    assert all(recipe_for(method, bits, SHAPE).bits == BIT_WIDTHS[bits] for method in METHODS)
 
 
-@pytest.mark.parametrize("bits", [name for name in GRIDS if not name.endswith((AS_PUBLISHED, MIXED))])
+@pytest.mark.parametrize("bits", [name for name in BIT_WIDTHS if not name.endswith((AS_PUBLISHED, MIXED))])
 def test_our_recipes_have_the_grids_they_are_named_by_mixed_where_there_is_such_a_grid(bits: str) -> None:
-    assert load_recipe(f"{bits}-ort-cpu").bits == GRIDS.get(f"{bits}{MIXED}", GRIDS[bits])
+    assert load_recipe(f"{bits}-ort-cpu").bits == BIT_WIDTHS.get(f"{bits}{MIXED}", BIT_WIDTHS[bits])
     assert recipe_for("ours", bits, SHAPE).name == f"{bits}-ort-cpu"
 
 
@@ -69,7 +69,7 @@ def test_unknown_names_are_refused_with_what_there_is() -> None:
         require_known(["ours", "zero"])
 
 
-def test_a_grid_in_words() -> None:
-    assert words_for("w8a8") == "W8A8"
-    assert words_for("w4a8-mixed") == "W4A8 mixed"
-    assert words_for("w4a4-first-last") == "W4A4 first and last"
+def test_bit_widths_have_a_title() -> None:
+    assert bits_title("w8a8") == "W8A8"
+    assert bits_title("w4a8-mixed") == "W4A8 mixed"
+    assert bits_title("w4a4-first-last") == "W4A4 first and last"
