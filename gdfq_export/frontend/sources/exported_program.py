@@ -1,4 +1,4 @@
-"""A float network from a .pt2 file, as `torch.export.save` writes it."""
+"""A float network from a .pt2 file, as `torch.export.save` writes it; nothing in the file is run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.sources.module_export import program_to_onnx, quiet
+from gdfq_export.frontend.sources.pt2_archive import safe_archive
 
 __all__ = ["read_exported_program"]
 
@@ -17,11 +18,12 @@ def read_exported_program(path: Path) -> onnx.ModelProto:
     """Read `path` and convert it to ONNX, BatchNormalization kept.
 
     Raises:
-        InputError: the file is no exported program, is damaged, or torch cannot convert it.
+        InputError: the file is no exported program, is damaged, could run code, or torch cannot convert it.
     """
+    archive = safe_archive(path)
     try:
         with quiet():
-            program = torch.export.load(path)
+            program = torch.export.load(archive)
     except Exception as error:  # torch.export.load documents no exception types
         reason = " ".join(str(error).split())[:200]
         raise InputError(
