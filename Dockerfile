@@ -16,7 +16,7 @@ RUN pip install --constraint constraints.txt '.[demo]'
 
 FROM python:3.11-slim
 COPY --from=build /opt/gdfq-export /opt/gdfq-export
-ENV PATH=/opt/gdfq-export/bin:$PATH PYTHONUNBUFFERED=1 HOME=/tmp
+ENV PATH=/opt/gdfq-export/bin:$PATH PYTHONUNBUFFERED=1 ORT_DISABLE_TELEMETRY=1 HOME=/tmp
 RUN useradd --create-home --uid 1000 gdfq
 USER gdfq
 WORKDIR /work

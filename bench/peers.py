@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import gdfq_export  # noqa: F401  # turns telemetry off, before onnxruntime is imported
+
+# isort: split
 import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from gdfq_export.support.telemetry import disable_telemetry
+
 __all__ = ["__version__"]
 
 __version__ = "0.1.0"
+
+disable_telemetry()

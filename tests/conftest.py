@@ -9,6 +9,8 @@ import hypothesis
 import pytest
 import torch
 
+import gdfq_export  # noqa: F401  # turns telemetry off, before a test imports onnxruntime
+
 hypothesis.settings.register_profile("shared-machine", deadline=None)
 hypothesis.settings.load_profile("shared-machine")
 torch.set_num_threads(1)

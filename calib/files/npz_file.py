@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,19 +58,21 @@ def read_npz(path: Path, keys: tuple[str, ...], *, advice: str = "") -> dict[str
 def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write `arrays` to `path`, replacing it in one step: an interruption leaves the old file whole.
 
+    A link stays, and what it points to is replaced. A device or a pipe receives the bytes.
+
     Raises:
         OSError: the folder is missing or not writable.
     """
+    if path.exists() and not path.is_file():
+        buffer = io.BytesIO()
+        _write_archive(buffer, arrays)
+        path.write_bytes(buffer.getbuffer())
+        return
+    path = path.resolve()
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as stream:
-            with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-                for key, array in arrays.items():
-                    content = io.BytesIO()
-                    np.lib.format.write_array(content, np.asarray(array, order="C"), allow_pickle=False)
-                    member = zipfile.ZipInfo(f"{key}.npy", date_time=EARLIEST)
-                    member.compress_type = zipfile.ZIP_DEFLATED
-                    archive.writestr(member, content.getbuffer())
+            _write_archive(stream, arrays)
             stream.flush()
             os.fsync(stream.fileno())
         mask = os.umask(0)
@@ -80,3 +82,13 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _write_archive(stream: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for key, array in arrays.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, np.asarray(array, order="C"), allow_pickle=False)
+            member = zipfile.ZipInfo(f"{key}.npy", date_time=EARLIEST)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(member, content.getbuffer())

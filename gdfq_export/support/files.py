@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,22 @@ from pathlib import Path
 
 from gdfq_export.errors import InputError
 
-__all__ = ["atomic_folder", "atomic_output", "require_replaceable_folder", "require_writable", "sha256_file"]
+__all__ = [
+    "atomic_folder",
+    "atomic_output",
+    "require_replaceable_folder",
+    "require_writable",
+    "sha256_file",
+    "writes_through",
+]
+
+_DESCRIPTORS = {Path("/dev/stdout"): 1, Path("/dev/stderr"): 2}
+_DESCRIPTOR_FOLDERS = (Path("/dev/fd"), Path("/proc/self/fd"))
+
+
+def writes_through(path: Path) -> bool:
+    """Whether `path` is something that takes bytes and keeps its place: a device, a pipe, an open descriptor."""
+    return _descriptor(path) is not None or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 def require_writable(path: Path) -> None:
@@ -23,11 +39,17 @@ def require_writable(path: Path) -> None:
     """
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a folder; name a file in it, for instance {path / 'model.onnx'}")
-    folder = path.parent
+    if writes_through(path):
+        mode = path.stat().st_mode
+        if stat.S_ISBLK(mode) or stat.S_ISSOCK(mode) or not os.access(path, os.W_OK):
+            raise InputError(f"cannot write {path}: it is a device you may not write to; choose another file")
+        return
+    target = _followed(path)
+    folder = target.parent
     if not folder.is_dir():
         raise InputError(f"cannot write {path}: the folder {folder} does not exist; create it first")
     try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{path.name}.", suffix=".probe"):
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{target.name}.", suffix=".probe"):
             pass
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}; choose a folder you may write to") from error
@@ -35,21 +57,30 @@ def require_writable(path: Path) -> None:
 
 @contextmanager
 def atomic_output(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it over `path` if the block ends well, remove it otherwise.
+    """Yield a temporary path; put its bytes in the place of `path` if the block ends well, remove it otherwise.
+
+    A file is replaced in one step. A link stays, and what it points to is replaced. A device or a pipe receives the
+    bytes when they are complete.
 
     Raises:
         InputError: the destination cannot be written.
     """
     require_writable(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    through = writes_through(path)
+    target = path if through else _followed(path)
+    handle, name = tempfile.mkstemp(dir=None if through else target.parent, prefix=f".{target.name}.", suffix=".part")
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, path)
+        if through:
+            number = _descriptor(path)
+            opened = os.open(path, os.O_WRONLY) if number is None else os.dup(number)
+            with os.fdopen(opened, "wb") as device, temporary.open("rb") as source:
+                shutil.copyfileobj(source, device)
+        else:
+            temporary.chmod(0o666 & ~_umask())
+            os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -58,19 +89,19 @@ def atomic_output(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path, *, marker: str) -> Iterator[Path]:
     """Yield an empty folder beside `path`; put it in the place of `path` if the block ends well.
 
-    A folder that is there already is replaced if it is empty or holds a file called `marker`, as an older one does.
+    A folder that is there already is replaced if it is empty or holds a file called `marker`, as an older one does. A
+    link to a folder stays, and the folder is replaced.
 
     Raises:
         InputError: the destination cannot be written, or is something else.
     """
     require_replaceable_folder(path, marker)
+    path = _followed(path)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
     old = temporary.with_suffix(".old")
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o777 & ~umask)
+        temporary.chmod(0o777 & ~_umask())
         if path.exists():
             os.replace(path, old)
         try:
@@ -94,7 +125,8 @@ def require_replaceable_folder(path: Path, marker: str) -> None:
         raise InputError(f"cannot write {path}: it is a file; name a folder")
     if path.is_dir() and not (path / marker).is_file() and any(path.iterdir()):
         raise InputError(f"cannot write {path}: it holds other files and no {marker}; name a new folder")
-    require_writable(path.parent / f"{path.name}.probe")
+    target = _followed(path)
+    require_writable(target.parent / f"{target.name}.probe")
 
 
 def sha256_file(path: Path) -> str:
@@ -104,3 +136,24 @@ def sha256_file(path: Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _descriptor(path: Path) -> int | None:
+    """The open descriptor that `path` names, whose file must not be replaced even where it is a regular one."""
+    if path in _DESCRIPTORS:
+        return _DESCRIPTORS[path]
+    return int(path.name) if path.parent in _DESCRIPTOR_FOLDERS and path.name.isdecimal() else None
+
+
+def _followed(path: Path) -> Path:
+    """`path` with its links followed; what they point to need not exist."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError before Python 3.13
+        raise InputError(f"cannot write {path}: its links point at each other; choose another path") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import gdfq_export
+from calib.files.npz_file import write_npz
 from gdfq_export.errors import InputError
 from gdfq_export.support.files import atomic_folder, atomic_output, require_writable, sha256_file
 
@@ -116,3 +122,108 @@ def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="other files"), atomic_folder(target, marker="mark"):
         pass
     assert (target / "letter").read_text() == "dear"
+
+
+@pytest.fixture
+def null(tmp_path: Path) -> Path:
+    """A device node like /dev/null."""
+    path = tmp_path / "null"
+    try:
+        os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        path.write_bytes(b"probe")
+    except OSError:
+        pytest.skip("this user or file system makes no device nodes")
+    return path
+
+
+def test_a_device_stays_a_device(null: Path) -> None:
+    require_writable(null)
+    with atomic_output(null) as temporary:
+        temporary.write_bytes(b"new")
+    assert stat.S_ISCHR(null.lstat().st_mode)
+    assert os.listdir(null.parent) == ["null"]
+
+
+def test_set_of_images_keeps_a_device(null: Path) -> None:
+    write_npz(null, {"images": np.zeros((2, 3), np.float32)})
+    assert stat.S_ISCHR(null.lstat().st_mode)
+    assert os.listdir(null.parent) == ["null"]
+
+
+def test_a_pipe_receives_the_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with atomic_output(path) as temporary:
+        temporary.write_bytes(b"whole")
+    assert os.read(reader, 100) == b"whole"
+    os.close(reader)
+    assert stat.S_ISFIFO(path.lstat().st_mode)
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_an_interrupted_output_sends_nothing_to_a_pipe(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(KeyboardInterrupt), atomic_output(path) as temporary:
+        temporary.write_bytes(b"half")
+        raise KeyboardInterrupt
+    assert os.read(reader, 100) == b""
+    os.close(reader)
+
+
+def test_what_stdout_is_redirected_to_is_not_replaced(tmp_path: Path) -> None:
+    script = "from pathlib import Path; from gdfq_export.support.files import atomic_output\n"
+    script += "print('before', flush=True)\n"
+    script += "with atomic_output(Path('/dev/stdout')) as part: part.write_text('whole\\n')\n"
+    script += "print('after')"
+    root = Path(gdfq_export.__file__).parent.parent
+    with (tmp_path / "log").open("w") as log:
+        subprocess.run([sys.executable, "-c", script], stdout=log, check=True, env={"PYTHONPATH": str(root)})
+    assert (tmp_path / "log").read_text() == "before\nwhole\nafter\n"
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_is_followed(tmp_path: Path, exists: bool) -> None:
+    (tmp_path / "kept").mkdir()
+    target, link = tmp_path / "kept" / "model.onnx", tmp_path / "latest.onnx"
+    if exists:
+        target.write_bytes(b"old")
+    link.symlink_to(target)
+    with atomic_output(link) as temporary:
+        temporary.write_bytes(b"new")
+    assert link.is_symlink() and target.read_bytes() == b"new"
+    assert sorted(os.listdir(tmp_path)) == ["kept", "latest.onnx"]
+    assert os.listdir(tmp_path / "kept") == ["model.onnx"]
+    write_npz(link, {"images": np.zeros((2, 3), np.float32)})
+    assert link.is_symlink() and target.read_bytes()[:2] == b"PK"
+
+
+def test_a_link_into_a_missing_folder_or_to_itself_is_refused(tmp_path: Path) -> None:
+    link = tmp_path / "latest.onnx"
+    link.symlink_to(tmp_path / "absent" / "model.onnx")
+    with pytest.raises(InputError, match="absent does not exist"):
+        require_writable(link)
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(InputError, match="cannot write"):
+        require_writable(tmp_path / "loop")
+
+
+def test_a_link_to_a_folder_is_followed(tmp_path: Path) -> None:
+    target, link = tmp_path / "v1", tmp_path / "bundle"
+    target.mkdir()
+    link.symlink_to(target, target_is_directory=True)
+    for text in ("old", "new"):
+        with atomic_folder(link, marker="mark") as part:
+            (part / "mark").write_text(text)
+    assert link.is_symlink() and (target / "mark").read_text() == "new"
+    assert sorted(os.listdir(tmp_path)) == ["bundle", "v1"]
+
+
+def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's name has at most 108 bytes
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("s")
+        with pytest.raises(InputError, match="may not write"):
+            require_writable(tmp_path / "s")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from gdfq_export.errors import InputError
-from gdfq_export.support.files import require_writable
+from gdfq_export.support.files import require_writable, writes_through
 
 __all__ = ["require_folder", "require_outputs", "sidecar_of"]
 
@@ -34,9 +35,10 @@ def require_outputs(outputs: Sequence[Path], inputs: Sequence[str | Path | None]
     Raises:
         InputError: an output cannot be written, or stands for two files.
     """
-    taken = {Path(path).resolve() for path in inputs if path is not None}
+    taken = {os.path.realpath(path) for path in inputs if path is not None}
     for output in outputs:
-        if output.resolve() in taken:
+        place = os.path.realpath(output)
+        if place in taken and not writes_through(output):
             raise InputError(f"{output} would be overwritten but this run also reads or writes it; choose another name")
-        taken.add(output.resolve())
+        taken.add(place)
         require_writable(output)

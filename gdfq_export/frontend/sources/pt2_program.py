@@ -25,11 +25,11 @@ _OPERATOR = re.compile(
     r"|_operator\.(getitem|add|sub|mul|mod|floordiv|truediv|neg|pow|eq|ne|lt|le|gt|ge|and_|or_|not_)"
 )
 _SYMBOL = re.compile(r"[A-Za-z]+\d+")
-_FUNCTIONS = frozenset(
-    "Symbol Integer Float Rational Add Mul Pow Max Min Mod Abs floor ceiling Eq Ne Lt Le Gt Ge And Or Not Equality "
-    "Unequality GreaterThan LessThan StrictGreaterThan StrictLessThan FloorDiv ModularIndexing Where PythonMod CleanDiv "
-    "CeilToInt FloorToInt CeilDiv LShift RShift PowByNatural FloatPow FloatTrueDiv IntTrueDiv TruncToFloat TruncToInt "
-    "RoundToInt RoundDecimal ToFloat Identity IsNonOverlappingAndDenseIndicator".split()
+_FUNCTION = re.compile(  # of sympy and of torch.utils._sympy.functions
+    r"Symbol|Integer|Float|Rational|Add|Mul|Pow|Max|Min|Mod|Abs|floor|ceiling|And|Or|Not|Where|Identity"
+    r"|Eq|Ne|Lt|Le|Gt|Ge|(Une|E)quality|(Strict)?(Less|Greater)Than|PythonMod|ModularIndexing|[LR]Shift"
+    r"|(Floor|Clean|Ceil|FloatTrue|IntTrue)Div|(Ceil|Floor|Trunc|Round)ToInt|(TruncTo|To)Float|RoundDecimal"
+    r"|PowByNatural|FloatPow|IsNonOverlappingAndDenseIndicator"
 )
 _ARITHMETIC = (
     ast.Expression, ast.BinOp, ast.UnaryOp, ast.Compare, ast.operator, ast.unaryop, ast.cmpop, ast.Load, ast.keyword,
@@ -114,7 +114,7 @@ def _require_plain_expression(text: str) -> None:
     for node in nodes:
         match node:
             case ast.Call() if isinstance(node.func, ast.Name):
-                plain = node.func.id in _FUNCTIONS
+                plain = bool(_FUNCTION.fullmatch(node.func.id))
             case ast.Name():
                 plain = id(node) in names or bool(_SYMBOL.fullmatch(node.id)) or node.id in ("oo", "zoo")
             case ast.Constant(value=str() as name):
