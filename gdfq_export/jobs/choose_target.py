@@ -84,7 +84,7 @@ def _draft(
     session = backend.load(draft.file.SerializeToString(), threads)
     if target.exact and not draft.plan.native:
         few = images[:2].numpy()
-        _require_same(backend.name, session.run(few), draft.exact.run(few)[session.output_name])
+        _require_same(backend.name, session.run(few), draft.exact.run(few)[session.output_names[0]])
     coverage = measure_coverage(session.describe())
     return _Timed(session=session, integer_compute=coverage.integer_compute, float_compute=len(coverage.float_compute))
 
@@ -92,7 +92,7 @@ def _draft(
 def _require_same(runtime: str, found: np.ndarray, simulated: np.ndarray) -> None:
     if not np.array_equal(found, simulated):
         difference = float(np.abs(found - simulated).max())
-        raise _Wrong(f"{runtime} on this CPU does not compute what is simulated (logits differ by {difference:.2g})")
+        raise _Wrong(f"{runtime} on this CPU does not compute what is simulated (outputs differ by {difference:.2g})")
 
 
 def _time(floats: dict[str, Session], drafts: dict[str, _Timed], images: np.ndarray) -> dict[str, Samples]:

@@ -48,7 +48,7 @@ class LayerError:
     `inputs_snr_db` is the lowest SNR of the quantized tensors it is computed from, `added` the share of error that they
     have not. `seen_low` and `seen_high` bound what the float network gives, `low` and `high` what the codes can say;
     `beyond` is the share of the float network's values outside of that, `codes_used` of `codes` appeared: None for the
-    network's float output. `scaled` says that channels have other scales than the float network's, which what reads
+    network's float outputs. `scaled` says that channels have other scales than the float network's, which what reads
     them makes up for; values cannot be held against such a range, and `beyond` is None.
     """
 
@@ -110,36 +110,38 @@ def measure_layers(
     points = activation_codes(quantized, known | {node.name for node in quantized.graph.input})
     matched = {point: image if point.reads_image else point.tensor for point in points}
     matched = {point: name for point, name in matched.items() if name in known or point.reads_image}
-    output, float_output = quantized.graph.output[0].name, float_model.graph.output[0].name
+    outputs = _paired_outputs(quantized, float_model)
     wanted = sorted({*matched.values()} - {image})
     float_session = float_backend.load(float_model.SerializeToString(), threads, taps=wanted)
     session = backend.load(quantized.SerializeToString(), threads, taps=[point.codes for point in matched])
 
     errors = {point: TensorError(point) for point in matched}
-    logits = TensorError(None)
+    output_errors = {name: TensorError(None) for name in outputs}
     start = 0
     while start < len(images):
         part = images[start : start + _batch(images, errors)]
-        floats = dict(float_session.run_tensors(part, [*wanted, float_output])) | {image: part}
-        coded = session.run_tensors(part, [*dict.fromkeys([*(point.codes for point in errors), output])])
-        if floats[float_output].shape != coded[output].shape:
-            raise InputError(
-                f"the float network returns {list(floats[float_output].shape)} and the file {list(coded[output].shape)}"
-                "; give the float network that the file was made from"
-            )
+        floats = dict(float_session.run_tensors(part, [*wanted, *outputs.values()])) | {image: part}
+        coded = session.run_tensors(part, [*dict.fromkeys([*(point.codes for point in errors), *outputs])])
+        for output, float_output in outputs.items():
+            wanted_shape, shape = list(floats[float_output].shape), list(coded[output].shape)
+            if wanted_shape != shape:
+                raise InputError(
+                    f"the float network returns {wanted_shape} and the file {shape}; "
+                    "give the float network that the file was made from"
+                )
+            output_errors[output].add(floats[float_output], coded[output])
         for point in [*errors]:
             if floats[matched[point]].shape == coded[point.codes].shape:
                 errors[point].add(floats[matched[point]], coded[point.codes])
             else:  # a name that means another tensor in the float network
                 del errors[point]
-        logits.add(floats[float_output], coded[output])
         start += len(part)
         if on_step is not None:
             on_step(start, len(images), {})
     if not errors:
         return NotMeasured(reason="no quantized tensor of the file has the name of a tensor of the float network")
     unmatched = tuple(point.tensor for point in points if point not in errors)
-    layers = _layers(quantized, errors, logits)
+    layers = _layers(quantized, errors, output_errors)
     worst = _worst(layers)
     return LayerErrors(
         images=len(images),
@@ -148,6 +150,11 @@ def measure_layers(
         unmatched=unmatched,
         worst=None if worst is None else worst.tensor,
     )
+
+
+def _paired_outputs(quantized: onnx.ModelProto, float_model: onnx.ModelProto) -> dict[str, str]:
+    """The float network's output by the file's, in order: names may differ."""
+    return {own.name: other.name for own, other in zip(quantized.graph.output, float_model.graph.output, strict=False)}
 
 
 def _worst(layers: Sequence[LayerError]) -> LayerError | None:
@@ -163,22 +170,20 @@ def _batch(images: Images, errors: Mapping[ActivationCodes, TensorError]) -> int
 
 
 def _layers(
-    model: onnx.ModelProto, errors: Mapping[ActivationCodes, TensorError], logits: TensorError
+    model: onnx.ModelProto, errors: Mapping[ActivationCodes, TensorError], outputs: Mapping[str, TensorError]
 ) -> tuple[LayerError, ...]:
-    """Every tensor beside those it is computed from, the float output last."""
+    """Every tensor beside those it is computed from, float outputs last."""
     sources = sources_of(model, [*errors])
-    output = model.graph.output[0].name
     found = {point.tensor: error for point, error in errors.items()}
-    if output not in found:
-        found[output] = logits
+    found |= {name: error for name, error in outputs.items() if name not in found}
     scaled = _scaled(sources, found)
     snr = {name: error.rescaled_snr_db if name in scaled else error.snr_db for name, error in found.items()}
-    maker = next((node for node in model.graph.node if output in node.output), None)
+    makers = {output: node for node in model.graph.node for output in node.output}
     layers = []
     for name, error in found.items():
         point = error.point
         inputs = min((snr[source] for source in sources[name]), default=None)
-        node, op_type = (point.node, point.op_type) if point is not None else _title(maker)
+        node, op_type = (point.node, point.op_type) if point is not None else _title(makers.get(name))
         layer = LayerError(
             tensor=name,
             node=node,

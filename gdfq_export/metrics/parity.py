@@ -2,7 +2,7 @@
 
 Every tensor the simulation names becomes an extra output of a copy of the file, and is compared element by element,
 bit for bit. Because an extra output could change what the runtime fuses, the file itself runs beside the copy and
-must return the same logits. Memory holds one batch.
+must return the same outputs. Memory holds one batch.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from gdfq_export.support.progress import Phase
 __all__ = ["Expected", "ParityResult", "TensorParity", "parity", "quantized_activations"]
 
 Expected = Callable[[Images], Mapping[str, Array]]
-"""Images `[N, C, H, W]` to every quantized tensor and the logits, under their names in the file."""
+"""Images `[N, C, H, W]` to every quantized tensor and every output, under their names in the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorParity:
-    """One tensor over all images; `max_step` is the largest difference, in integer steps or in logits."""
+    """One tensor over all images; `max_step` is the largest difference, in integer steps or in an output's unit."""
 
     name: str
     elements: int
@@ -36,10 +36,11 @@ class TensorParity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParityResult:
-    """`exact`: every quantized tensor and every logit was compared and is equal to the bit.
+    """`exact`: every quantized tensor and every output was compared and is equal to the bit.
 
-    `tensors` are in graph order, the logits among them; `unchecked` are quantized activations the simulation did not
-    name; `logits_changed_by_tapping` counts logits that differ between the file and its copy with extra outputs.
+    `tensors` are in graph order, the outputs among them; `unchecked` are quantized activations the simulation did not
+    name; `outputs_changed_by_tapping` counts numbers of the outputs that differ between the file and its copy with
+    extra outputs.
     """
 
     exact: bool
@@ -48,10 +49,10 @@ class ParityResult:
     tensors: tuple[TensorParity, ...]
     elements: int
     differing: int
-    logits_differing: int
+    outputs_differing: int
     first_differing: str | None
     unchecked: tuple[str, ...]
-    logits_changed_by_tapping: int
+    outputs_changed_by_tapping: int
 
 
 def parity(
@@ -73,7 +74,7 @@ def parity(
     backend = backend or OnnxRuntime()
     file = model.SerializeToString()
     plain = backend.load(file, 1)
-    logits = plain.output_name
+    outputs = plain.output_names
     first = expected(images[:batch])
     names = _in_graph_order(model, first)
     tapped = backend.load(file, 1, taps=names)
@@ -86,7 +87,8 @@ def parity(
         executed = tapped.run_tensors(part, names)
         for name in names:
             counts[name].add(name, simulated[name], executed[name])
-        changed += _differing_bits(plain.run(part), executed[logits])
+        untapped = plain.run_tensors(part, outputs)
+        changed += sum(_differing_bits(untapped[name], executed[name]) for name in outputs)
         if on_step is not None:
             on_step(
                 start + len(part), len(images), {"differing": float(sum(count.differing for count in counts.values()))}
@@ -105,10 +107,10 @@ def parity(
         tensors=tensors,
         elements=sum(tensor.elements for tensor in tensors),
         differing=differing,
-        logits_differing=counts[logits].differing,
+        outputs_differing=sum(counts[name].differing for name in outputs),
         first_differing=next((tensor.name for tensor in tensors if tensor.differing), None),
         unchecked=unchecked,
-        logits_changed_by_tapping=changed,
+        outputs_changed_by_tapping=changed,
     )
 
 
@@ -161,10 +163,9 @@ def _in_graph_order(model: onnx.ModelProto, tensors: Mapping[str, Array]) -> lis
     order = [name for node in model.graph.node for name in node.output]
     if strangers := sorted(set(tensors) - set(order)):
         raise InternalError(f"the simulation names {', '.join(strangers)}, which the file does not compute")
-    logits = model.graph.output[0].name
-    if logits not in tensors:
+    if missing := [output.name for output in model.graph.output if output.name not in tensors]:
         raise InternalError(
-            f"the simulation does not return the file's output {logits!r}; parity cannot be shown without it"
+            f"the simulation does not return the file's output {missing[0]!r}; parity cannot be shown without it"
         )
     return [name for name in order if name in tensors]
 

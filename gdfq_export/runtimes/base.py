@@ -1,6 +1,6 @@
 """What a runtime must offer so that a file can be verified on it.
 
-A `Session` is one loaded file. It returns logits, named tensors, and `ExecutedGraph`: the graph the runtime executes
+A `Session` is one loaded file. It returns outputs, named tensors, and `ExecutedGraph`: the graph the runtime executes
 after its own optimisation, which is the only honest source for the question "what runs as integer?".
 """
 
@@ -22,7 +22,7 @@ __all__ = [
     "ExecutedNode",
     "Images",
     "Kind",
-    "Logits",
+    "Output",
     "Session",
 ]
 
@@ -34,8 +34,8 @@ Kind = Literal["integer compute", "float compute", "quantize", "dequantize", "la
 Images = NDArray[np.float32]
 """Network input, normalised, `[N, C, H, W]`."""
 
-Logits = NDArray[np.float32]
-"""Network output, `[N, classes]`."""
+Output = NDArray[np.float32]
+"""One output of a network, `[N, ...]`."""
 
 Array = NDArray[Any]
 
@@ -73,12 +73,16 @@ class Session(Protocol):
     clock: str
 
     @property
-    def output_name(self) -> str:
-        """Name of the first graph output, the logits."""
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the file's outputs, taps not included."""
         ...
 
-    def run(self, images: Images) -> Logits:
-        """Logits `[N, classes]` of images `[N, C, H, W]`, any N."""
+    def run(self, images: Images) -> Output:
+        """The first output, `[N, ...]`, of images `[N, C, H, W]`, any N."""
+        ...
+
+    def run_all(self, images: Images) -> tuple[Output, ...]:
+        """Every output of the file, in its order."""
         ...
 
     def run_tensors(self, images: Images, names: Sequence[str]) -> Mapping[str, Array]:

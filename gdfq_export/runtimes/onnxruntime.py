@@ -60,13 +60,14 @@ class OrtSession(PiecewiseSession):
         batch: int = _BATCH,
         as_written: bool = False,
     ) -> None:
-        served = _with_outputs(model, taps) if taps else model
+        served, inner = _with_outputs(model, taps) if taps else (model, [])
         self._session = _inference_session(served, threads, as_written=as_written)
         self._input = _image_input(self._session, where(model))
         fixed = self._input.shape[0]
-        outputs = [str(output.name) for output in self._session.get_outputs()]
+        returned = [str(output.name) for output in self._session.get_outputs()]
         static = isinstance(fixed, int)
-        super().__init__(model, outputs, fixed if static else batch, fixed=static)
+        outputs = [name for name in returned if name not in inner]
+        super().__init__(model, outputs, fixed if static else batch, fixed=static, taps=inner)
 
     @property
     def input_name(self) -> str:
@@ -138,20 +139,21 @@ def _inference_session(
         ) from error
 
 
-def _with_outputs(model: Path | bytes, names: Sequence[str]) -> bytes:
-    """A copy of the file that also returns inner tensors; their types are left for the runtime to infer."""
+def _with_outputs(model: Path | bytes, names: Sequence[str]) -> tuple[bytes, list[str]]:
+    """A copy of the file that also returns inner tensors, and those; their types are left for the runtime to infer."""
     proto = onnx.load_from_string(model) if isinstance(model, bytes) else onnx.load(model)
     there = {output.name for output in proto.graph.output}
     computed = {name for node in proto.graph.node for name in node.output}
     if missing := [name for name in names if name not in computed]:
         raise InputError(f"{where(model)} computes no tensor named {', '.join(missing)}; name outputs of its nodes")
-    proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in there)
-    return bytes(proto.SerializeToString())
+    inner = [name for name in names if name not in there]
+    proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in inner)
+    return bytes(proto.SerializeToString()), inner
 
 
 def _image_input(session: onnxruntime.InferenceSession, name: str) -> onnxruntime.NodeArg:
     inputs = session.get_inputs()
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
         found = ", ".join(f"{value.name}: {value.type}{value.shape}" for value in inputs)
-        raise InputError(f"{name} takes {found}; give a classifier with one float input of shape [N, C, H, W]")
+        raise InputError(f"{name} takes {found}; give a network with one float input of shape [N, C, H, W]")
     return inputs[0]

@@ -78,7 +78,7 @@ class OpenVinoSession(PiecewiseSession):
         self._model.add_outputs(inner)
         count = _image_shape(self._model, where(model))[0]
         fixed = count.is_static
-        super().__init__(model, [*outputs, *inner], count.get_length() if fixed else batch, fixed=fixed)
+        super().__init__(model, outputs, count.get_length() if fixed else batch, fixed=fixed, taps=inner)
 
     def describe(self) -> ExecutedGraph:
         """The execution graph for one image, taps not included."""
@@ -137,7 +137,7 @@ def _image_shape(model: openvino.Model, name: str) -> Any:
     inputs = model.inputs
     if len(inputs) != 1 or len(inputs[0].partial_shape) != 4 or inputs[0].element_type.to_string() != "f32":
         found = ", ".join(f"{each.element_type} {each.partial_shape}" for each in inputs)
-        raise InputError(f"{name} takes {found}; give a classifier with one float input of shape [N, C, H, W]")
+        raise InputError(f"{name} takes {found}; give a network with one float input of shape [N, C, H, W]")
     return inputs[0].partial_shape
 
 

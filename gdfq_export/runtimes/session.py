@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from gdfq_export.errors import InputError
-from gdfq_export.runtimes.base import HOST_CLOCK, Array, Images, Logits
+from gdfq_export.runtimes.base import HOST_CLOCK, Array, Images, Output
 
 __all__ = ["PiecewiseSession", "first_line", "where"]
 
@@ -23,31 +23,34 @@ class PiecewiseSession(ABC):
 
     Args:
         source: the file.
-        outputs: names of what it returns, the logits first.
+        outputs: names of the file's outputs.
         batch: images of a piece; those of the file where it is fixed.
         fixed: whether the file takes no other number.
+        taps: names of what it returns besides.
     """
 
     clock = HOST_CLOCK
 
-    def __init__(self, source: Path | bytes, outputs: Sequence[str], batch: int, *, fixed: bool) -> None:
+    def __init__(
+        self, source: Path | bytes, outputs: Sequence[str], batch: int, *, fixed: bool, taps: Sequence[str] = ()
+    ) -> None:
         self._source = source
-        self._outputs = tuple(outputs)
+        self.output_names = tuple(outputs)
+        self._outputs = (*outputs, *taps)
         self._batch = batch
         self._fixed = fixed
 
-    @property
-    def output_name(self) -> str:
-        """Name of the first graph output, the logits."""
-        return self._outputs[0]
-
-    def run(self, images: Images) -> Logits:
-        """Logits `[N, classes]` of images `[N, C, H, W]`, any N.
+    def run(self, images: Images) -> Output:
+        """The first output, `[N, ...]`, of images `[N, C, H, W]`, any N.
 
         Raises:
             InputError: the file does not take images of this shape.
         """
-        return self.run_tensors(images, [self.output_name])[self.output_name]
+        return self.run_tensors(images, self.output_names[:1])[self.output_names[0]]
+
+    def run_all(self, images: Images) -> tuple[Output, ...]:
+        """Every output of the file, in its order; see `run`."""
+        return tuple(self.run_tensors(images, self.output_names).values())
 
     def run_tensors(self, images: Images, names: Sequence[str]) -> Mapping[str, Array]:
         """Graph outputs and taps by name, each with N rows.

@@ -73,7 +73,11 @@ def _layers(report: Report) -> Iterator[Row]:
     last = layers.layers[-1]
     least = min(layers.layers, key=lambda layer: layer.snr_db)
     on = f"{counted(len(layers.layers), 'tensor')}, {counted(layers.images, 'image')} of {layers.source}"
-    yield "signal to noise of logits", f"{last.snr_db:.1f} dB", f"least {least.snr_db:.1f} dB in {least.tensor}; {on}"
+    yield (
+        "signal to noise of the output",
+        f"{last.snr_db:.1f} dB",
+        f"least {least.snr_db:.1f} dB in {least.tensor}; {on}",
+    )
     if layers.worst is not None:
         worst = next(layer for layer in layers.layers if layer.tensor == layers.worst)
         by = f"{worst.op_type} {worst.node}" if worst.op_type else "the input"
@@ -90,8 +94,10 @@ def _parity(report: Report) -> Iterator[Row]:
         on += f"; the first to differ is {parity.first_differing}"
     if parity.unchecked:
         on += f"; not simulated: {counted(len(parity.unchecked), 'quantized tensor')}, among them {parity.unchecked[0]}"
-    if parity.logits_changed_by_tapping:
-        on += f"; when inner tensors are read, {counted(parity.logits_changed_by_tapping, 'logit')} come out otherwise"
+    if parity.outputs_changed_by_tapping:
+        on += (
+            f"; when inner tensors are read, {counted(parity.outputs_changed_by_tapping, 'output')} come out otherwise"
+        )
     yield "parity with the simulation", "exact" if parity.exact else "not exact", f"{parity.differing:,} differ {on}"
 
 

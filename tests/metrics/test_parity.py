@@ -43,7 +43,7 @@ def test_one_planted_integer_in_the_last_batch_is_caught(tensor: str, step: int)
 
     result = parity(network.quantized(), planted, images(21), batch=8, source="noise")
     assert not result.exact
-    assert (result.differing, result.logits_differing, result.first_differing) == (1, 0, tensor)
+    assert (result.differing, result.outputs_differing, result.first_differing) == (1, 0, tensor)
     assert {count.name: count.max_step for count in result.tensors if count.differing} == {tensor: step}
 
 
@@ -56,7 +56,7 @@ def test_a_logit_one_bit_off_is_caught() -> None:
         return tensors
 
     result = parity(network.quantized(), planted, images(4), batch=4)
-    assert (result.exact, result.logits_differing, result.first_differing) == (False, 1, "logits")
+    assert (result.exact, result.outputs_differing, result.first_differing) == (False, 1, "logits")
 
 
 def test_a_quantized_tensor_that_nobody_simulated_is_not_exact() -> None:

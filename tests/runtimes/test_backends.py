@@ -27,7 +27,7 @@ def load(backend: Backend, model: onnx.ModelProto, **options) -> Session:
 
 def test_it_can_be_used_where_it_is_installed(backend: Backend) -> None:
     backend.require()
-    assert load(backend, classifier().quantized()).output_name == "logits"
+    assert load(backend, classifier().quantized()).output_names == ("logits",)
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 9])

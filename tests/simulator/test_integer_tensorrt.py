@@ -31,7 +31,7 @@ def differences(proto: onnx.ModelProto, bits: Bits, target: str) -> tuple[float,
     codes = [name for name in simulated if name.endswith("_q")]
     session = OnnxRuntime(as_written=True).load(quantized.file.SerializeToString(), 1, taps=codes)
     found = session.run_tensors(images, list(simulated))
-    logits = session.output_name
+    logits = session.output_names[0]
     spread = float(np.abs(simulated[logits]).max()) or 1.0
     differing = sum(np.count_nonzero(found[name] != simulated[name]) for name in codes)
     median = float(np.median(np.abs(found[logits] - simulated[logits])))

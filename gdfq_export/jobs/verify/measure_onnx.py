@@ -14,7 +14,7 @@ from gdfq_export.metrics.layer_error import LayerErrors, measure_layers
 from gdfq_export.metrics.parity import Expected, ParityResult, parity
 from gdfq_export.metrics.resources import Resources, measure_resources
 from gdfq_export.metrics.weights import WeightCodes, weight_codes
-from gdfq_export.runtimes.base import Backend, Images, Logits, Session
+from gdfq_export.runtimes.base import Backend, Images, Output, Session
 from gdfq_export.runtimes.environment.machine import usable_cores
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.support.not_measured import NotMeasured
@@ -118,7 +118,7 @@ def run_verification(
             "answers are compared with the simulated ones instead, so leave out require-parity"
         )
         with progress.phase("simulation") as report:
-            simulated = _simulate(expected, session.output_name, images, report)
+            simulated = _simulate(expected, session.output_names[0], images, report)
             simulation = measure_agreement(simulated, session.run(images), source, probabilities=softmax)
 
     with progress.phase("layers") as report:
@@ -179,7 +179,7 @@ def _examined(own: Backend, quantized: bytes) -> Coverage | NotMeasured:
         return NotMeasured(reason=str(error))
 
 
-def run_both(first: Session, second: Session, images: Images, report: Phase) -> tuple[Logits, Logits]:
+def run_both(first: Session, second: Session, images: Images, report: Phase) -> tuple[Output, Output]:
     """Logits of both networks for all images, a piece at a time so that progress can be shown."""
     left, right = [], []
     for start in range(0, len(images), _PIECE):
@@ -190,7 +190,7 @@ def run_both(first: Session, second: Session, images: Images, report: Phase) -> 
     return np.concatenate(left), np.concatenate(right)
 
 
-def _simulate(expected: Expected, logits: str, images: Images, report: Phase) -> Logits:
+def _simulate(expected: Expected, logits: str, images: Images, report: Phase) -> Output:
     """Simulated logits of all images."""
     parts = []
     for start in range(0, len(images), _PARITY_BATCH):

@@ -135,7 +135,7 @@ def _number(constants: Mapping[str, onnx.TensorProto], node: onnx.NodeProto, ind
 
 
 def sources_of(model: onnx.ModelProto, points: Sequence[ActivationCodes]) -> Mapping[str, Sequence[str]]:
-    """For every point's tensor and the graph's output: the nearest quantized tensors it is computed from."""
+    """For every point's tensor and the graph's outputs: the nearest quantized tensors it is computed from."""
     producers = {output: node for node in model.graph.node for output in node.output}
     by_codes = {point.codes: point.tensor for point in points}
     nearest: dict[str, frozenset[str]] = {}
@@ -150,7 +150,7 @@ def sources_of(model: onnx.ModelProto, points: Sequence[ActivationCodes]) -> Map
             )
         return nearest[name]
 
-    names = [*(point.tensor for point in points), model.graph.output[0].name]
+    names = [*(point.tensor for point in points), *(output.name for output in model.graph.output)]
     for node in model.graph.node:  # in graph order, so that recursion stays shallow
         for output in node.output:
             before(output)

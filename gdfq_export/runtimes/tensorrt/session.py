@@ -65,7 +65,7 @@ class TensorRtSession(PiecewiseSession):
         images = [name for name in names if self._engine.get_tensor_mode(name) == api.TensorIOMode.INPUT]
         outputs = [name for name in names if name not in images]
         if len(images) != 1 or not outputs:
-            raise InputError(f"{where(source)} has {len(images)} inputs; an image classifier has one")
+            raise InputError(f"{where(source)} has {len(images)} inputs; a network for images has one")
         self._image = images[0]
         self._types = {name: _type(source, name, self._engine.get_tensor_dtype(name).name) for name in names}
         batch = self._engine.get_tensor_shape(self._image)[0]
