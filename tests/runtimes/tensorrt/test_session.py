@@ -86,7 +86,7 @@ def test_an_engine_that_this_gpu_does_not_run_is_said_in_tensorrts_words(machine
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        ({"names": ["a", "b", "logits"], "inputs": 2}, "has 2 inputs; an image classifier has one"),
+        ({"names": ["a", "b", "logits"], "inputs": 2}, "has 2 inputs; a network for images has one"),
         ({"type": "INT32"}, "has INT32 as image; images and answers are one of FLOAT, HALF, BF16"),
     ],
     ids=["two inputs", "whole numbers"],
