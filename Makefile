@@ -1,4 +1,4 @@
-# Two commands on a machine with Python 3.11 and pip:  make quantize   make test
+# On a machine with Python 3.11 or newer and pip:  make quantize   make test   make docs
 # torch is installed first and alone. TORCH_INDEX_URL=... picks its build where the default index would bring CUDA packages.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TORCH_INDEX_URL ?=
 
 .DELETE_ON_ERROR:
-.PHONY: quantize test lint clean
+.PHONY: quantize test lint docs build clean
 
 quantize: $(VENV)/.installed
 	$(BIN)/gdfq-export quantize --onnx-out model.onnx
@@ -18,11 +18,18 @@ test: lint
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python scripts/check_architecture.py
 
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+build: $(VENV)/.installed-dev
+	$(BIN)/python -m hatchling build
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.torch: constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -34,5 +41,5 @@ $(VENV)/.installed: $(VENV)/.torch pyproject.toml
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) --constraint constraints.txt --editable '.[demo,dev]'
+	$(PIP) --constraint constraints.txt --editable '.[demo,dev,docs]'
 	touch $@
