@@ -1,7 +1,7 @@
 """Hooks of mkdocs: pages outside docs/ belong to the site, and links between the folders lead to them.
 
-Pages are written for a reader of the repository: `docs/recipes.md` links to `../recipes/README.md`. On the site docs/ is
-the root, so each relative link is resolved in the repository and written anew.
+Pages are written for a reader of the repository: `docs/recipes.md` links to `../recipes/README.md`. On the site, docs/
+is the root, so each relative link is resolved in the repository and written anew.
 """
 
 from __future__ import annotations
