@@ -16,7 +16,7 @@ from gdfq_export.recipe import Bits, Calibration
 from gdfq_export.simulator import Encoding, IntegerSimulator, Simulator
 from gdfq_export.tuning import calibrate
 
-__all__ = ["Draft", "write_draft"]
+__all__ = ["Draft", "draft_of", "write_draft"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,25 +32,29 @@ class Draft:
 def write_draft(
     model: FloatModel, target: str, bits: Bits, images: Tensor, metadata: Mapping[str, str] | None = None
 ) -> Draft:
-    """Quantize and write, in a second or so.
+    """Plan, quantize and write, in a second or so.
 
     Args:
         model: the float network.
         target: name of a target.
         bits: bit widths; `bits.mixed` raises no layer.
         images: [N, C, H, W] in the network's input range, run once for the ranges.
-        metadata: what the file says of itself.
+        metadata: of the file; by default that it is a draft.
 
     Raises:
         InputError: the network or the target does not take what `bits` says.
     """
-    plan = plan_of(model, target, bits)
+    facts = {"draft": "yes", "target": target} if metadata is None else metadata
+    return draft_of(model, plan_of(model, target, bits), images, facts)
+
+
+def draft_of(model: FloatModel, plan: QuantPlan, images: Tensor, metadata: Mapping[str, str]) -> Draft:
+    """The draft of a plan that is already made; arguments are those of `write_draft`."""
     simulator = Simulator(model.folded, plan, task=model.task)
     calibrate(simulator, [images], Calibration(activations="minmax", weights="minmax"))
     encodings, parameters = simulator.freeze(), simulator.tuned_parameters()
-    facts = {"draft": "yes", "target": target} if metadata is None else metadata
     return Draft(
-        file=write_onnx(model.folded, plan, encodings, parameters, facts),
+        file=write_onnx(model.folded, plan, encodings, parameters, metadata),
         plan=plan,
         encodings=encodings,
         exact=IntegerSimulator(model.folded, plan, encodings, parameters),

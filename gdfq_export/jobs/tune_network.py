@@ -4,28 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from torch import Tensor
 
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
-from gdfq_export.jobs.draft_model import write_draft
 from gdfq_export.jobs.image_source import ImageSource
-from gdfq_export.jobs.provenance import file_metadata
+from gdfq_export.jobs.mixed_precision import mix_bits
 from gdfq_export.jobs.time_budget import TimeBudget
+from gdfq_export.planning.mixed_precision import MixedPrecision
 from gdfq_export.planning.placement import plan_of
 from gdfq_export.planning.plan import QuantPlan
-from gdfq_export.recipe import MixedBits, Recipe
+from gdfq_export.recipe import Recipe
 from gdfq_export.simulator import Encoding, Simulator
 from gdfq_export.tuning import tune
-from gdfq_export.tuning.mixed_precision import Mix, mix_bits, raising_costs
 from gdfq_export.tuning.outliers import without_outliers
 
 __all__ = ["TunedNetwork", "tune_network"]
-
-_WEIGHED_ON = 8  # images that give a draft its ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +46,7 @@ class TunedNetwork:
     recipe: Recipe
     images: int
     drawn: tuple[Tensor, Tensor] | None
-    mix: Mix | None
+    mix: MixedPrecision | None
     warnings: tuple[str, ...]
 
 
@@ -71,8 +67,10 @@ def tune_network(
         return _frozen(simulator, recipe, source.tune(simulator), None)
     drawn = source.draw(recipe.images_drawn, "make images")
     images, left_out = _without_outliers(simulator, drawn.images, recipe, source)
-    mix, notes = _mix(model, simulator, images, recipe, source)
-    if mix is not None:
+    mix: MixedPrecision | None = None
+    notes: tuple[str, ...] = ()
+    if recipe.bits.mixed is not None:
+        mix, notes = mix_bits(model, simulator, images, recipe, recipe.bits.mixed, source)
         recipe = recipe.model_copy(update={"bits": mix.bits})
         simulator = _simulator(model, plan_of(model, recipe.target, mix.bits), source)
     tuned = tune(
@@ -109,62 +107,12 @@ def _without_outliers(
     return kept, () if left_out is None else (left_out,)
 
 
-def _mix(
-    model: FloatModel, simulator: Simulator, images: Tensor, recipe: Recipe, source: ImageSource
-) -> tuple[Mix | None, tuple[str, ...]]:
-    """What `bits.mixed` comes to, and what the user should know of it."""
-    mixed = recipe.bits.mixed
-    if mixed is None:
-        return None, ()
-    plan_with = partial(plan_of, model, recipe.target)
-    room: int | None = None
-    if any(raising_costs(simulator, recipe.bits, mixed, plan_with).values()):
-        room, warnings = _room(model, images, recipe, mixed, source)
-    else:
-        few, most = recipe.bits.weights, mixed.weights
-        reason = f"{recipe.target} stores weights of {most} bits in as many bytes as those of {few}"
-        warnings = (f"{reason}: bits.mixed gives {most} bits to every layer",)
-    with source.recorded.phase("measure layers") as phase:
-        mix = mix_bits(
-            simulator,
-            images,
-            recipe.bits,
-            mixed,
-            plan_with=plan_with,
-            room=room,
-            on_layer=lambda done, total: phase(done, total, {}),
-        )
-    return mix, warnings
-
-
-def _room(
-    model: FloatModel, images: Tensor, recipe: Recipe, mixed: MixedBits, source: ImageSource
-) -> tuple[int | None, tuple[str, ...]]:
-    """Bytes that the file may grow by until it takes `mixed.size_ratio` of the float file's; None: no such limit.
-
-    A draft is weighed: what it has of other numbers than the file to come are some bytes for each zero point, and the
-    Cast nodes that raised layers do without.
-    """
-    if mixed.size_ratio is None:
-        return None, ()
-    facts = file_metadata(model, recipe, source)
-    least = write_draft(model, recipe.target, recipe.bits, images[:_WEIGHED_ON].cpu(), facts).file.ByteSize()
-    floating = model.original.ByteSize()
-    room = int(mixed.size_ratio * floating) - least
-    if room >= 0:
-        return room, ()
-    return None, (
-        f"bits.mixed.size_ratio is {mixed.size_ratio:g}, and the file takes {least / floating:.3f} of the float file's "
-        "bytes before any layer is raised: bits.mixed.growth alone limits which are",
-    )
-
-
 def _frozen(
     simulator: Simulator,
     recipe: Recipe,
     images: int,
     drawn: tuple[Tensor, Tensor] | None,
-    mix: Mix | None = None,
+    mix: MixedPrecision | None = None,
     warnings: tuple[str, ...] = (),
 ) -> TunedNetwork:
     return TunedNetwork(
