@@ -1,6 +1,7 @@
 """How far the outputs move when the weights of one layer are quantized and nothing else is.
 
-The sensitivity of ZeroQ (Cai et al., arXiv 2001.00281, section 3.2), here with the task's error (`Task.error`). `planning/mixed_precision.py` decides with it.
+The sensitivity of ZeroQ (Cai et al., arXiv 2001.00281, section 3.2), here with the task's error (`Task.error`).
+`planning/mixed_precision.py` decides with it.
 """
 
 from __future__ import annotations
