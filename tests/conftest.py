@@ -11,7 +11,8 @@ import torch
 
 import gdfq_export  # noqa: F401  # turns telemetry off, before a test imports onnxruntime
 
-hypothesis.settings.register_profile("shared-machine", deadline=None)
+SLOW = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("shared-machine", deadline=None, suppress_health_check=SLOW)
 hypothesis.settings.load_profile("shared-machine")
 torch.set_num_threads(1)
 

@@ -20,7 +20,7 @@ def python(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
     command = [sys.executable, *arguments]
     return subprocess.run(
-        command, capture_output=True, text=True, cwd=folder, env=environment, timeout=120, check=False
+        command, capture_output=True, text=True, cwd=folder, env=environment, timeout=3600, check=False
     )
 
 

@@ -77,7 +77,7 @@ class Shell:
         record.write_text("")
         environment = {**os.environ, "PATH": f"{self._bin}:/usr/bin:/bin", "RECORD": str(record)}
         done = subprocess.run(
-            ["sh", "-ec", text], cwd=self._folder, env=environment, capture_output=True, text=True, timeout=60
+            ["sh", "-ec", text], cwd=self._folder, env=environment, capture_output=True, text=True, timeout=3600
         )
         if done.returncode:
             raise Failed(f"sh: {done.stderr}")
@@ -137,7 +137,7 @@ class Shell:
             cwd=self._folder,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=3600,
         )
         if plan.returncode:
             raise Failed(f"make {shlex.join(words)}: {plan.stderr}")

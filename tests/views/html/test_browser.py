@@ -65,7 +65,7 @@ def look(browser: str, folder: Path, text: str, width: int) -> tuple[dict, list[
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=3600,
     )
     shown = re.search(r'<pre id="found">(.+?)</pre>', done.stdout)
     console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
