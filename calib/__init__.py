@@ -5,6 +5,7 @@ Knows torch, never ONNX: what it trains on is any `torch.nn.Module` that maps im
 
 from __future__ import annotations
 
+from calib.aim import Aim, ClassAim, NoAim
 from calib.errors import DataError
 from calib.gdfq import GdfqSampler, GeneratorTraining, train_gdfq
 from calib.generator import ConditionalGenerator
@@ -21,8 +22,10 @@ from calib.teacher import Teacher
 from calib.zeroq import ZeroQSampler, ZeroQSettings
 
 __all__ = [
+    "Aim",
     "AlternatingSampler",
     "BatchNormTap",
+    "ClassAim",
     "ConditionalGenerator",
     "DataError",
     "DeadLeavesSampler",
@@ -33,6 +36,7 @@ __all__ = [
     "MinMax",
     "MovingRange",
     "Mse",
+    "NoAim",
     "NoiseSampler",
     "Percentile",
     "PinkNoiseSampler",

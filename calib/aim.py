@@ -12,9 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["Aim", "ClassAim", "NoAim"]
+__all__ = ["Aim", "ClassAim", "NoAim", "output_shapes"]
 
 Outputs = Tensor | tuple[Tensor, ...]
+
+
+def output_shapes(outputs: Outputs) -> list[tuple[int, ...]]:
+    """Shapes of what a teacher returns, the batch included."""
+    return [tuple(output.shape) for output in ((outputs,) if isinstance(outputs, Tensor) else outputs)]
 
 
 class Aim(Protocol):
@@ -44,8 +49,9 @@ class ClassAim:
     def loss(self, outputs: Outputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Give the cross-entropy of logits [N, classes], and the share of images that are recognised."""
         assert isinstance(outputs, Tensor), "a classifier returns one tensor of logits"
-        cross_entropy = functional.cross_entropy(outputs, labels)
-        agreement = (outputs.argmax(1) == labels).float().mean()
+        logits = outputs.float()
+        cross_entropy = functional.cross_entropy(logits, labels)
+        agreement = (logits.argmax(1) == labels).float().mean()
         return cross_entropy, {"cross_entropy": cross_entropy, "agreement": agreement}
 
 

@@ -2,7 +2,9 @@
 
 The loss of one step on a batch of fresh latents and labels:
 
-    CE(T(G(z, y)), y) + bns_weight * BNS + diversity_weight * D
+    aim(T(G(z, y)), y) + bns_weight * BNS + diversity_weight * D
+
+where the aim is the teacher's (`calib.aim`), for a classifier the cross-entropy as published.
 
 D fights mode collapse, which neither of the other terms sees. The second half of every batch repeats the labels of
 the first half with other latents; D asks the coarse (8x8 averaged) root mean square distance of each such pair, in
@@ -30,6 +32,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from calib.aim import output_shapes
 from calib.generator import ConditionalGenerator
 from calib.input_spec import InputSpec
 from calib.samplers import StepReport
@@ -133,8 +136,7 @@ def train_gdfq(
         settings: size of the generator, schedule and weights.
         seed: of the generator's start, its training and its draws.
         device: where to train, for instance "cpu" or "cuda".
-        on_step: called after each step with the figures `loss`, `cross_entropy`, `bns` (or `prior`), `agreement`,
-            `distance`.
+        on_step: called after each step with the figures `loss`, those of the aim, `bns` (or `prior`), `distance`.
 
     Returns:
         A sampler that draws images from the trained generator.
@@ -145,28 +147,26 @@ def train_gdfq(
     Example:
         >>> import torch
         >>> from torch import nn
-        >>> from calib import GeneratorTraining, InputSpec, Teacher, train_gdfq
+        >>> from calib import ClassAim, GeneratorTraining, InputSpec, Teacher, train_gdfq
         >>> network = nn.Sequential(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(288, 10))
         >>> spec = InputSpec(shape=(1, 8, 8), scale=255.0, mean=(0.5,), std=(0.5,))
         >>> short = GeneratorTraining(
         ...     steps=2, batch=8, learning_rate=1e-2, latent=16, width=8, bns_weight=5.0, bns_normalized=True,
         ...     diversity_weight=2.0, classes=10, crop_fraction=0.0,
         ... )  # fmt: skip
-        >>> teacher = Teacher(network=network, input_spec=spec, num_classes=10)
+        >>> teacher = Teacher(network=network, input_spec=spec, aim=ClassAim(10))
         >>> images, labels = train_gdfq(teacher, short).draw(20, batch=10)
         >>> images.shape
         torch.Size([20, 1, 8, 8])
     """
-    input_spec, num_classes = teacher.input_spec, teacher.num_classes
+    input_spec, conditions = teacher.input_spec, teacher.aim.conditions
     frozen = copy.deepcopy(teacher.network).eval().requires_grad_(False).to(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        generator = ConditionalGenerator(num_classes, input_spec, settings.latent, settings.width).to(device)
+        generator = ConditionalGenerator(conditions, input_spec, settings.latent, settings.width).to(device)
     random = torch.Generator().manual_seed(seed)
-    classes = torch.randperm(num_classes, generator=random)[: settings.classes].sort().values
-    cropped_steps = (
-        round(settings.crop_fraction * settings.steps) if _takes_crops(frozen, generator, num_classes) else 0
-    )
+    classes = torch.randperm(conditions, generator=random)[: settings.classes].sort().values
+    cropped_steps = round(settings.crop_fraction * settings.steps) if _takes_crops(frozen, generator) else 0
     optimizer = torch.optim.Adam(generator.parameters(), lr=settings.learning_rate, betas=(0.5, 0.999))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, settings.steps))
     generator.train()
@@ -176,12 +176,12 @@ def train_gdfq(
         z = torch.randn((settings.batch, settings.latent), generator=random).to(device)
         images = generator(z, labels, random, _window(generator, random) if step < cropped_steps else None)
         with BatchNormTap(frozen) as tap:
-            logits = frozen(images)
+            outputs = frozen(images)
             prior = _prior(tap, images, input_spec, settings.bns_normalized)
-        cross_entropy = functional.cross_entropy(logits, labels)
+        aim, figures = teacher.aim.loss(outputs, labels)
         distance = pair_distance(images, input_spec)
         loss = (
-            cross_entropy
+            aim
             + settings.bns_weight * prior
             + settings.diversity_weight * functional.relu(1 - distance / NATURAL_DISTANCE).mean()
         )
@@ -194,9 +194,8 @@ def train_gdfq(
         if on_step is not None:
             facts = {
                 "loss": loss.item(),
-                "cross_entropy": cross_entropy.item(),
+                **{name: value.item() for name, value in figures.items()},
                 "bns" if has_batch_norm(frozen) else "prior": prior.item(),
-                "agreement": (logits.argmax(1) == labels).float().mean().item(),
                 "distance": distance.mean().item(),
             }
             on_step(step + 1, settings.steps, facts)
@@ -242,14 +241,16 @@ def _window(generator: ConditionalGenerator, random: torch.Generator) -> tuple[s
 
 
 @torch.no_grad()
-def _takes_crops(teacher: nn.Module, generator: ConditionalGenerator, num_classes: int) -> bool:
-    """Tell whether the images are large enough to crop and the teacher classifies a crop."""
+def _takes_crops(teacher: nn.Module, generator: ConditionalGenerator) -> bool:
+    """Tell whether the images are large enough to crop and a crop gives outputs of the shapes of a whole image's."""
     cells, cell = generator.grid, generator.cell
     if min(generator.size) < SMALLEST_CROPPED:
         return False
-    crop = generator.low.new_zeros((2, generator.low.shape[1], (cells[0] + 1) // 2 * cell, (cells[1] + 1) // 2 * cell))
+    crop = ((cells[0] + 1) // 2 * cell, (cells[1] + 1) // 2 * cell)
+    blank = (generator.low.new_zeros((2, generator.low.shape[1], *size)) for size in (crop, generator.size))
     try:
-        return tuple(teacher(crop).shape) == (2, num_classes)
+        cropped, whole = (output_shapes(teacher(images)) for images in blank)
+        return cropped == whole
     except (RuntimeError, ValueError, IndexError):
         return False
 

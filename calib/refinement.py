@@ -3,11 +3,12 @@
 DeepInversion (Yin et al. 2020, arXiv 1912.08795, eq. 2-4) and ZeroQ (Cai et al. 2020, arXiv 2001.00281, eq. 3) descend
 on the images of one batch:
 
-    CE(T(x), y) + bns_weight * BNS(x) + variation_weight * TV(x)
+    aim(T(x), y) + bns_weight * BNS(x) + variation_weight * TV(x)
 
-with BNS in its normalised form (`calib.statistics`) and TV the mean absolute difference of neighbouring pixels, as a
-share of the input's range. Before each step the batch is rolled by a few pixels, so that nothing is drawn for one exact
-position; after it every pixel is put back inside [low, high].
+with the aim of the teacher (`calib.aim`), for a classifier the cross-entropy CE, BNS in its normalised form
+(`calib.statistics`) and TV the mean absolute difference of neighbouring pixels, as a share of the input's range. Before
+each step the batch is rolled by a few pixels, so that nothing is drawn for one exact position; after it every pixel is
+put back inside [low, high].
 
 A generator learns one function for all images, which at 224 x 224 takes more steps than a CPU has minutes for; pixels
 obey their own gradient, so a few dozen steps are enough, but every image costs those steps again.
@@ -86,7 +87,7 @@ class RefinedSampler:
         self._teacher = copy.deepcopy(teacher.network).eval().requires_grad_(False).to(device)
         self._has_batch_norm = has_batch_norm(self._teacher)
         self._input_spec = teacher.input_spec
-        self._num_classes = teacher.num_classes
+        self._aim = teacher.aim
         self._settings = settings
         self._device = device
         self._random = torch.Generator().manual_seed(seed)
@@ -94,15 +95,15 @@ class RefinedSampler:
     def draw(self, count: int, batch: int, on_step: StepReport | None = None) -> tuple[Tensor, Tensor]:
         """Draw `count` images float32 [N, C, H, W] and the labels int64 [N] they were refined towards, on the CPU.
 
-        `batch` bounds only the drawing of the starting images. The figures of a step are `loss`, `cross_entropy`, `bns`
-        (with BatchNorm), `variation` and `agreement`; its counts are those of the whole draw.
+        `batch` bounds only the drawing of the starting images. The figures of a step are `loss`, those of the aim,
+        `bns` (with BatchNorm) and `variation`; its counts are those of the whole draw.
 
         Raises:
             FloatingPointError: the loss became NaN or infinite.
         """
         if self._start is None:
             images = _smooth_noise(count, self._input_spec, self._random)
-            labels = balanced_labels(count, torch.arange(self._num_classes), self._random)
+            labels = balanced_labels(count, torch.arange(self._aim.conditions), self._random)
         else:
             images, labels = self._start.draw(count, batch)
         batches = max(1, math.ceil(count / self._settings.batch))
@@ -141,15 +142,14 @@ class RefinedSampler:
         facts = {"variation": total_variation(shares)}
         with BatchNormTap(self._teacher) as tap:
             with mixed_precision(self._device, min(self._input_spec.shape[1:])):
-                logits = self._teacher(images).float()
+                outputs = self._teacher(images)
             if self._has_batch_norm:
                 facts["bns"] = bns_loss(tap)
-        cross_entropy = functional.cross_entropy(logits, labels)
-        loss = cross_entropy + self._settings.variation_weight * facts["variation"]
+        aim, figures = self._aim.loss(outputs, labels)
+        loss = aim + self._settings.variation_weight * facts["variation"]
         if self._has_batch_norm:
             loss = loss + self._settings.bns_weight * facts["bns"]
-        agreement = (logits.argmax(1) == labels).float().mean()
-        return loss, {"loss": loss, "cross_entropy": cross_entropy, "agreement": agreement, **facts}
+        return loss, {"loss": loss, **figures, **facts}
 
     def _shift(self) -> tuple[int, int]:
         """Choose rows and columns to roll by, in either direction."""

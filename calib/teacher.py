@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from calib.aim import Aim
 from calib.input_spec import InputSpec
 
 __all__ = ["Teacher"]
@@ -13,14 +14,14 @@ __all__ = ["Teacher"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Teacher:
-    """A trained classifier. Samplers work on a frozen copy of it and never change it.
+    """A trained network. Samplers work on a frozen copy of it and never change it.
 
     Attributes:
-        network: maps images `[N, C, H, W]` to logits `[N, num_classes]`.
+        network: maps images `[N, C, H, W]` to a tensor `[N, ...]` or a tuple of them.
         input_spec: shape and preprocessing of an image.
-        num_classes: columns of the logits.
+        aim: what images ask of its outputs: `ClassAim(10)` for a classifier of ten classes, `NoAim()` where nothing.
     """
 
     network: nn.Module
     input_spec: InputSpec
-    num_classes: int
+    aim: Aim

@@ -77,7 +77,7 @@ class ZeroQSampler:
         if not self._layers:
             raise ValueError("ZeroQ needs a teacher with BatchNorm statistics")
         self._input_spec = teacher.input_spec
-        self._num_classes = teacher.num_classes
+        self._conditions = teacher.aim.conditions
         self._device = device
         self._random = torch.Generator().manual_seed(seed)
 
@@ -95,7 +95,7 @@ class ZeroQSampler:
         sizes = [len(part) for part in torch.arange(count).tensor_split(batches)]
         total = batches * self.settings.steps
         images = [self._distil(size, index * self.settings.steps, total, on_step) for index, size in enumerate(sizes)]
-        return torch.cat(images), torch.randint(self._num_classes, (count,), generator=self._random)
+        return torch.cat(images), torch.randint(self._conditions, (count,), generator=self._random)
 
     @torch.enable_grad()
     def _distil(self, count: int, done: int, total: int, on_step: StepReport | None) -> Tensor:

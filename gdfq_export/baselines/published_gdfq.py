@@ -92,8 +92,8 @@ class PublishedGdfq:
         self._teacher = copy.deepcopy(teacher.network).eval().requires_grad_(False).to(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self._generator = make_published_generator(teacher.num_classes, teacher.input_spec).to(device).train()
-        self._num_classes = teacher.num_classes
+            self._generator = make_published_generator(teacher.aim.conditions, teacher.input_spec).to(device).train()
+        self._num_classes = teacher.aim.conditions
         self._device = device
         self._random = torch.Generator().manual_seed(seed)
         self._optimizer = torch.optim.Adam(self._generator.parameters(), lr=settings.learning_rate, betas=BETAS)

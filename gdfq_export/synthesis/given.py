@@ -48,10 +48,10 @@ def _saved(inputs: SynthesisInputs, saved: SyntheticSet) -> GivenSampler:
             f"the calibration images are {list(saved.images.shape[1:])} but {model.source} takes "
             f"{list(model.input_spec.shape)}; make them for this network with gdfq-export synthesize"
         )
-    if saved.logits.shape[1] != model.num_classes:
+    if not model.task.fits([saved.logits.shape]):
         raise InputError(
-            f"the calibration images carry logits of {saved.logits.shape[1]} classes but {model.source} has "
-            f"{model.num_classes}; make them for this network with gdfq-export synthesize"
+            f"the calibration images carry logits of {model.task.describe([saved.logits.shape])} but {model.source} "
+            f"has {model.task.describe()}; make them for this network with gdfq-export synthesize"
         )
     images, labels = torch.from_numpy(saved.images), torch.from_numpy(saved.labels)
     name = f"a saved set ({saved.provenance.get('method', 'unknown origin')})"

@@ -36,7 +36,7 @@ class SynthesisInputs:
     def teacher(self) -> Teacher:
         """The network as samplers take it."""
         model = self.model
-        return Teacher(network=model.teacher, input_spec=model.input_spec, num_classes=model.num_classes)
+        return Teacher(network=model.teacher, input_spec=model.input_spec, aim=model.task.aim)
 
     def diverged(self, section: str) -> InputError:
         """The error of a training that diverged; `section` is the recipe's, below `data`."""

@@ -11,7 +11,7 @@ __all__ = ["NOISE"]
 
 def _make(inputs: SynthesisInputs, progress: Progress) -> Samplers:
     del progress
-    sampler = NoiseSampler(inputs.model.input_spec, inputs.model.num_classes, inputs.seed)
+    sampler = NoiseSampler(inputs.model.input_spec, inputs.teacher.aim.conditions, inputs.seed)
     return Samplers(tuning=sampler, evaluation=sampler)
 
 

@@ -28,7 +28,7 @@ def _refined(inputs: SynthesisInputs, start: Sampler) -> RefinedSampler:
 
 def _make_refined(inputs: SynthesisInputs, progress: Progress) -> Samplers:
     del progress
-    common = (inputs.model.input_spec, inputs.model.num_classes, inputs.seed)
+    common = (inputs.model.input_spec, inputs.teacher.aim.conditions, inputs.seed)
     sampler = _refined(inputs, AlternatingSampler(DeadLeavesSampler(*common), PinkNoiseSampler(*common)))
     return Samplers(tuning=sampler, evaluation=sampler)
 
@@ -42,7 +42,7 @@ def refinement_step(inputs: SynthesisInputs) -> float:
     """Seconds of a step on a whole batch, measured on images that are thrown away."""
     section = inputs.recipe.data.refinement
     settings = RefinementSettings(**section.model_copy(update={"steps": _TIMED_STEPS}).model_dump())
-    noise = NoiseSampler(inputs.model.input_spec, inputs.model.num_classes)
+    noise = NoiseSampler(inputs.model.input_spec, inputs.teacher.aim.conditions)
     clock = StepClock()
     sampler = RefinedSampler(inputs.teacher, settings, start=noise, device=inputs.device)
     sampler.draw(section.batch, section.batch, clock)

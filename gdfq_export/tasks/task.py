@@ -102,9 +102,10 @@ class Task(Protocol):
         """
         ...
 
-    def mismatch(self, shapes: Sequence[Sequence[int | None]]) -> str | None:
-        """Why outputs of these shapes are no outputs of this network, as the end of a sentence; None if they are.
+    def fits(self, shapes: Sequence[Sequence[int]]) -> bool:
+        """Whether outputs of these shapes, batch included, may be this network's; a size that is not known is 0."""
+        ...
 
-        The batch is included; a size that a file leaves open is None.
-        """
+    def describe(self, shapes: Sequence[Sequence[int]] | None = None) -> str:
+        """What outputs of these shapes are, None: this network's: `10 classes`."""
         ...

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from calib import InputSpec, Teacher
+from calib.aim import ClassAim
 
 SPEC = InputSpec(shape=(3, 12, 12), scale=255.0, mean=(0.5, 0.4, 0.3), std=(0.25, 0.25, 0.2))
 CLASSES = 4
@@ -13,7 +14,7 @@ CLASSES = 4
 
 def teacher_of(network: nn.Module, spec: InputSpec = SPEC) -> Teacher:
     """The network as samplers take it."""
-    return Teacher(network=network, input_spec=spec, num_classes=CLASSES)
+    return Teacher(network=network, input_spec=spec, aim=ClassAim(CLASSES))
 
 
 def tiny_teacher(*, batch_norm: bool = True, pooled: bool = True, side: int = 12) -> nn.Module:

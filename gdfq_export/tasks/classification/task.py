@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from calib.aim import Aim, ClassAim
+from gdfq_export.support.text import counted
 from gdfq_export.tasks.classification.accuracy import Accuracy, measure_accuracy
 from gdfq_export.tasks.classification.agreement import Agreement, measure_agreement
 from gdfq_export.tasks.output_error import relative_error
@@ -82,9 +83,11 @@ class Classification:
         """Top-1 and top-5 accuracy against class labels int64 [N]."""
         return measure_accuracy(float_outputs[0], outputs[0], truth, source)
 
-    def mismatch(self, shapes: Sequence[Sequence[int | None]]) -> str | None:
-        """Whether the first output has another number of classes."""
-        first = shapes[0] if shapes else ()
-        if len(first) == 2 and first[1] in (None, 0, self.classes):
-            return None
-        return f"returns {[*first[1:]]} for an image, not scores of {self.classes} classes"
+    def fits(self, shapes: Sequence[Sequence[int]]) -> bool:
+        """Whether the first output has as many classes."""
+        return len(shapes[0]) == 2 and shapes[0][1] in (0, self.classes)
+
+    def describe(self, shapes: Sequence[Sequence[int]] | None = None) -> str:
+        """The number of classes, or of whatever else comes of an image."""
+        first = (0, self.classes) if shapes is None else shapes[0]
+        return counted(first[1], "class", "classes") if len(first) == 2 else f"outputs {[*first[1:]]}"
