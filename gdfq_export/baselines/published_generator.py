@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from calib.input_spec import InputSpec
 
-__all__ = ["LATENT", "LabelInLatent", "LabelInNorms", "PublishedGenerator", "make_published_generator"]
+__all__ = ["LATENT", "LabelInLatent", "LabelInNorms", "PublishedGeneratorNetwork", "make_published_generator"]
 
 LATENT = 100
 CHANNELS = (128, 128, 64)
@@ -30,7 +30,7 @@ SMALLEST_LARGE = 64  # pixels of the shorter side from which the generator for I
 EPS = 0.8
 
 
-class PublishedGenerator(nn.Module):
+class PublishedGeneratorNetwork(nn.Module):
     """What both generators share; `forward` makes images [N, C, H, W] from z [N, 100] and labels int64 [N]."""
 
     centre: Tensor
@@ -69,7 +69,7 @@ class PublishedGenerator(nn.Module):
         raise NotImplementedError
 
 
-class LabelInLatent(PublishedGenerator):
+class LabelInLatent(PublishedGeneratorNetwork):
     """The generator for CIFAR: z times the label's embedding; 116 M multiply-accumulates for an image of 3x32x32."""
 
     def __init__(self, num_classes: int, input_spec: InputSpec) -> None:
@@ -90,7 +90,7 @@ class LabelInLatent(PublishedGenerator):
         return normalized
 
 
-class LabelInNorms(PublishedGenerator):
+class LabelInNorms(PublishedGeneratorNetwork):
     """The generator for ImageNet: every hidden BatchNorm has a gain and a bias for each class."""
 
     def __init__(self, num_classes: int, input_spec: InputSpec) -> None:
@@ -117,7 +117,7 @@ class LabelInNorms(PublishedGenerator):
         return normalized
 
 
-def make_published_generator(num_classes: int, input_spec: InputSpec) -> PublishedGenerator:
+def make_published_generator(num_classes: int, input_spec: InputSpec) -> PublishedGeneratorNetwork:
     """Make the generator for ImageNet where the shorter side has at least 64 pixels, else the one for CIFAR."""
     large = min(input_spec.shape[1:]) >= SMALLEST_LARGE
     return (LabelInNorms if large else LabelInLatent)(num_classes, input_spec)

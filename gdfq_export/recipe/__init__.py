@@ -1,4 +1,4 @@
-"""Recipes: everything that decides what comes out, apart from the network and the seed.
+"""Recipes: all settings that determine the written file, except the network and the seed.
 
 The pydantic models in this folder are the format of `recipes/*.yaml` and the only place where a default lives. Unknown
 keys are rejected.

@@ -1,4 +1,4 @@
-"""`bits:` how many bits each kind of tensor gets."""
+"""`bits:` the bit width of each kind of tensor."""
 
 from __future__ import annotations
 
@@ -12,44 +12,45 @@ __all__ = ["Bits", "LayerBits", "MixedBits"]
 
 
 class LayerBits(Section):
-    """Bit widths of some layers, in place of those of all."""
+    """Bit widths of single layers, overriding the general ones."""
 
-    weights: BitWidth | None = Field(None, description="of the layer's weights")
-    activations: BitWidth | None = Field(None, description="at least, of what the layer reads")
+    weights: BitWidth | None = Field(None, description="bit width of the layer's weights")
+    activations: BitWidth | None = Field(None, description="lowest bit width of the layer's input")
 
 
 class MixedBits(Section):
-    """More bits for the weights that need them most, as a sensitivity measured on the run's images says."""
+    """Mixed precision: the weights of the most sensitive layers get more bits, by measured sensitivity."""
 
-    weights: BitWidth = Field(8, description="that the weights of a raised layer get")
-    growth: Share = Field(0.05, description="of the bytes that all weights take in the file, at most")
+    weights: BitWidth = Field(8, description="bit width of the weights of a sensitive layer")
+    growth: Share = Field(0.05, description="largest growth of the weights' bytes in the file, as a share")
     size_ratio: Share | None = Field(
         None,
-        description="of the float file's bytes that the file takes, at most, if it takes fewer before any layer is "
-        "raised; null: growth alone limits it",
+        description="largest file size relative to the float file, ignored where the file starts out larger; null: "
+        "only growth limits the size",
     )
 
 
 class Bits(Section):
     """Bit widths, by what they apply to."""
 
-    weights: BitWidth = Field(8, description="weights of all layers but the first and the last")
-    activations: BitWidth = Field(8, description="what those layers read")
+    weights: BitWidth = Field(8, description="weights of all layers except the first and the last")
+    activations: BitWidth = Field(8, description="inputs of those layers")
     first_last: BitWidth = Field(8, description="weights and activations of the first and the last layer")
-    residual: BitWidth = Field(8, description="a layer's output that feeds an Add, a Mul or a table, as of LeakyRelu")
+    residual: BitWidth = Field(
+        8, description="layer outputs that feed an Add, a Mul or a lookup table, such as that of LeakyRelu"
+    )
     input: BitWidth = Field(8, description="the network's input")
     storage: Literal["packed", "native"] = Field(
         "packed",
-        description="of weights of 4 bits or fewer: packed into INT4 or INT2 that a Cast widens when the file is "
-        "loaded, or native INT4 for hardware that multiplies it; elsewhere such layers run in float",
+        description="storage of weights of 4 bits or fewer. packed: INT4 or INT2, cast to int8 on loading; native: "
+        "INT4 for hardware that multiplies it, elsewhere such layers run in float",
     )
     blocks: Literal[16, 32, 64, 128, 256] | None = Field(
         None,
-        description="inputs that share a scale, at most, in the weights of fully connected layers, which then have 4 "
-        "bits and float activations; null: integer layers",
+        description="weight-only quantization of fully connected layers (4-bit weights, float activations): the group "
+        "size, that is inputs that share a scale; null: none",
     )
     layers: dict[str, LayerBits] = Field(
-        {},
-        description="exceptions by the name of a layer or its weight, * and ? allowed; the last to match holds",
+        {}, description="exceptions by the name of a layer or of its weight, * and ? allowed; the last match applies"
     )
-    mixed: MixedBits | None = Field(None, description="raises the layers that need it; null raises none")
+    mixed: MixedBits | None = Field(None, description="mixed precision; null: none")

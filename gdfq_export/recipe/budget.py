@@ -1,4 +1,4 @@
-"""`budget:` what a run with `--budget` may buy beyond the recipe's own numbers."""
+"""`budget:` upper limits of images and steps for a run with a time budget (`--budget`)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["Budget"]
 
 
 class Budget(Section):
-    """Limits beyond which time buys nothing; without `--budget` none of it is used."""
+    """Upper limits of a run with `--budget`; more would not improve the result. Unused without `--budget`."""
 
-    images: Count = Field(1024, description="images refined at most")
+    images: Count = Field(1024, description="most images to refine")
     finetune_steps: Annotated[int, Field(ge=0)] = Field(
-        0, description="steps of fine-tuning at most, where the recipe itself has fewer"
+        0, description="most fine-tuning steps, where the recipe itself has fewer"
     )
-    finetune_batch: Annotated[int, Field(ge=2)] = Field(64, description="images of a step of it")
+    finetune_batch: Annotated[int, Field(ge=2)] = Field(64, description="images per fine-tuning step")

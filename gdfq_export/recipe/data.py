@@ -1,4 +1,4 @@
-"""`data:` and `large_images:` where calibration and tuning images come from."""
+"""`data:` and `large_images:` the source of calibration and tuning images."""
 
 from __future__ import annotations
 
@@ -14,60 +14,61 @@ __all__ = ["Data", "Generator", "LargeImages", "PublishedGenerator", "Refinement
 class Generator(Section):
     """The conditional generator G(z | y) and its training (GDFQ: cross-entropy + BatchNorm statistics)."""
 
-    steps: Count = Field(180, description="of its training")
-    batch: Annotated[int, Field(ge=2)] = Field(32, description="images of a step")
-    learning_rate: Rate = Field(1e-2, description="of its training")
-    latent: Count = Field(100, description="length of the noise vector z")
-    width: Count = Field(64, description="channels of the generator's coarse grid")
+    steps: Count = Field(180, description="training steps")
+    batch: Annotated[int, Field(ge=2)] = Field(32, description="images per step")
+    learning_rate: Rate = Field(1e-2, description="Adam's learning rate at the start")
+    latent: Count = Field(100, description="length of the latent vector z")
+    width: Count = Field(64, description="channels of the generator's coarsest feature map")
     bns_weight: Weight = Field(5.0, description="weight of the BatchNorm statistics loss beside the cross-entropy")
-    bns_normalized: bool = Field(True, description="errors in units of the running standard deviation")
-    diversity_weight: Weight = Field(2.0, description="weight of the distance between images of one class")
-    classes: Count = Field(100, description="classes learned and drawn, chosen at random where there are more")
+    bns_normalized: bool = Field(True, description="BatchNorm errors in units of the running standard deviation")
+    diversity_weight: Weight = Field(2.0, description="weight of the diversity loss (distance within a class)")
+    classes: Count = Field(100, description="most classes to learn; chosen at random where the network has more")
     crop_fraction: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.75, description="share of steps on crops of large images"
+        0.75, description="share of steps on crops, for images from 64 x 64 pixels"
     )
 
 
 class Refinement(Section):
-    """Pixels, refined until the network recognises the image (cross-entropy + BatchNorm statistics)."""
+    """Optimization of the pixels until the network recognises the image (cross-entropy + BatchNorm statistics)."""
 
-    steps: Annotated[int, Field(ge=0)] = Field(30, description="of each batch")
-    batch: Count = Field(32, description="images refined together")
-    learning_rate: Rate = Field(1e-2, description="as a share of the input's range")
+    steps: Annotated[int, Field(ge=0)] = Field(30, description="Adam steps for each batch")
+    batch: Count = Field(32, description="images refined together, sharing their statistics")
+    learning_rate: Rate = Field(1e-2, description="Adam's learning rate at the start, as a share of the input's range")
     bns_weight: Weight = Field(10.0, description="weight of the BatchNorm statistics loss beside the cross-entropy")
-    variation_weight: Weight = Field(1.0, description="weight of the total variation")
+    variation_weight: Weight = Field(1.0, description="weight of the total variation loss")
 
 
 class PublishedGenerator(Section):
-    """GDFQ's generator and its training as published; the run's length is that of tuning.published as well."""
+    """GDFQ's generator training as published; its steps are also those of tuning.published."""
 
-    steps: Count = Field(80_000, description="the published 400 epochs of 200; learning rates fall at its quarters")
-    batch: Annotated[int, Field(ge=2)] = Field(200, description="published: 200 for CIFAR, 16 for ImageNet")
-    learning_rate: Rate = Field(1e-3, description="of the generator, at the start")
+    steps: Count = Field(80_000, description="training steps; learning rates fall at each quarter")
+    batch: Annotated[int, Field(ge=2)] = Field(200, description="images per step; published: CIFAR 200, ImageNet 16")
+    learning_rate: Rate = Field(1e-3, description="Adam's learning rate for the generator at the start")
     bns_weight: Weight = Field(0.1, description="weight of the unnormalised BatchNorm statistics loss")
 
 
 class ZeroQ(Section):
-    """ZeroQ's images, distilled from the BatchNorm statistics one by one."""
+    """ZeroQ: images distilled from the BatchNorm statistics, each by itself."""
 
-    steps: Count = Field(500, description="of each batch")
-    batch: Count = Field(64, description="images distilled side by side")
-    learning_rate: Rate = Field(0.5, description="in standard deviations of the input")
+    steps: Count = Field(500, description="Adam steps for each batch")
+    batch: Count = Field(64, description="images distilled at a time")
+    learning_rate: Rate = Field(0.5, description="Adam's learning rate, in standard deviations of the input")
 
 
 class Data(Section):
-    """Where calibration and tuning images come from; `real` takes those that the user gives, all others make them."""
+    """The source of calibration and tuning images."""
 
     method: Literal["gdfq", "gdfq-refined", "refined", "noise", "zeroq", "published", "real"] = Field(
         "gdfq",
-        description="gdfq: a generator; gdfq-refined: its images refined; refined: shapes and spectra refined; zeroq: "
-        "distilled; published: GDFQ beside its fine-tuning; real: given as --calibration",
+        description="gdfq: a generator trained on the network; gdfq-refined: its images, pixels optimized; refined: "
+        "dead leaves and 1/f noise, pixels optimized; noise: Gaussian noise; zeroq: ZeroQ; published: GDFQ as "
+        "published; real: images given as --calibration",
     )
-    images: Count = Field(1024, description="images drawn where there is fine-tuning")
-    generator: Generator = Field(Generator(), description="for methods gdfq and gdfq-refined")
-    refinement: Refinement = Field(Refinement(), description="for methods gdfq-refined and refined")
-    zeroq: ZeroQ = Field(ZeroQ(), description="for method: zeroq")
-    published: PublishedGenerator = Field(PublishedGenerator(), description="for method: published")
+    images: Count = Field(1024, description="images for fine-tuning")
+    generator: Generator = Field(Generator(), description="for the methods gdfq and gdfq-refined")
+    refinement: Refinement = Field(Refinement(), description="for the methods gdfq-refined and refined")
+    zeroq: ZeroQ = Field(ZeroQ(), description="for the method zeroq")
+    published: PublishedGenerator = Field(PublishedGenerator(), description="for the method published")
 
 
 _LARGE_DATA = Data(
@@ -76,15 +77,13 @@ _LARGE_DATA = Data(
 
 
 class LargeImages(Section):
-    """What holds instead for large inputs, where a generator learns no classes in minutes and every image is dear."""
+    """Overrides for large images, where a generator needs too long to learn classes and each image is expensive."""
 
     replaced: ClassVar = frozenset({"gdfq", "gdfq-refined"})
     """Methods that `data` takes the place of."""
 
-    pixels: Count = Field(128 * 128, description="height times width from which this section holds")
-    data: Data = Field(_LARGE_DATA, description="in place of methods gdfq and gdfq-refined")
-    calibration_images: Count = Field(64, description="at most so many calibration.images")
-    finetune_batch: Annotated[int, Field(ge=2)] = Field(
-        16, description="at most so many images of a step of fine-tuning"
-    )
-    agreement_images: Count = Field(32, description="at most so many verify.agreement_images")
+    pixels: Count = Field(128 * 128, description="height x width from which this section applies")
+    data: Data = Field(_LARGE_DATA, description="replaces the methods gdfq and gdfq-refined")
+    calibration_images: Count = Field(64, description="upper limit of calibration.images")
+    finetune_batch: Annotated[int, Field(ge=2)] = Field(16, description="upper limit of images per fine-tuning step")
+    agreement_images: Count = Field(32, description="upper limit of verify.agreement_images")

@@ -1,4 +1,4 @@
-"""What is wrong with a recipe, in one clause: the key, what was found, what is accepted."""
+"""Why a recipe is refused, in one clause: the key, what was found, what is accepted."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def section_of(annotation: Any) -> type[BaseModel] | None:
 
 
 def accepted(section: type[BaseModel], key: str) -> str:
-    """What a key of a section accepts, in words, read from the model: `an integer from 2 to 8`."""
+    """The accepted values of a key as text, read from the model: `an integer from 2 to 8`."""
     field = section.model_fields.get(key)
     if field is None:
         return f"a mapping with keys among {keys(section)}"
@@ -72,12 +72,12 @@ def accepted(section: type[BaseModel], key: str) -> str:
 
 
 def keys(section: type[BaseModel]) -> str:
-    """What a section accepts, as a list."""
+    """The keys of a section, comma-separated."""
     return ", ".join(section.model_fields)
 
 
 def hint(wrong: str, known: Iterable[str]) -> str:
-    """The known name that is nearest, as a question; nothing where none is near."""
+    """A suggestion of the most similar known name; empty where none is similar."""
     names = list(known)
     begun = [name for name in names if wrong and name.startswith(wrong)]
     close = begun if len(begun) == 1 else difflib.get_close_matches(wrong, names, n=1)

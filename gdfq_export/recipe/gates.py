@@ -1,6 +1,6 @@
-"""`gates:` limits on what is measured, in a recipe or in a file of their own; the keys are the flags in snake case.
+"""`gates:` limits on measured figures, in a recipe or in a file of their own; the keys are the flags in snake case.
 
-Gates decide nothing of what is written, so the hash of a recipe leaves them out.
+Gates do not change the written file, so the hash of a recipe leaves them out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), _NO_FLAG]
 
 
 class Gates(Section):
-    """Limits that what is measured must keep; null and false ask for nothing."""
+    """Limits on measured figures; null and false set none."""
 
     require_rules: bool = Field(False, description=gate_help("require_rules"))
     require_parity: bool = Field(False, description=gate_help("require_parity"))
@@ -47,7 +47,7 @@ class Gates(Section):
     max_size_ratio: _Above | None = Field(None, description=gate_help("max_size_ratio"))
 
     def limits(self) -> dict[str, float | bool]:
-        """Those that ask for something, by the names `verify.gates.decide` takes, in the order of the table."""
+        """The limits that are set, by the names of gates, in the order of their table."""
         held = {gate.name: getattr(self, gate.key) for gate in GATES}
         return {name: limit for name, limit in held.items() if limit is not None and limit is not False}
 

@@ -1,4 +1,4 @@
-"""Every key of a recipe with its value, its default, what it accepts and what it is, read from the pydantic models."""
+"""Every key of a recipe with its value, default, accepted values and description, read from the pydantic models."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class KeyFacts:
     Attributes:
         key: dotted, as in messages: data.generator.steps.
         value: as YAML; empty for a section, whose keys follow.
-        default: what holds without the key, as YAML; empty for a section and for a key that must be given.
-        changed: whether the value is another than the default.
-        accepted: what may stand there, in words; empty for a section.
-        description: what it is.
+        default: value without the key, as YAML; empty for a section and for a key that must be given.
+        changed: whether the value differs from the default.
+        accepted: accepted values as text; empty for a section.
+        description: its meaning.
     """
 
     key: str
@@ -40,13 +40,13 @@ class KeyFacts:
 def key_facts(recipe: Recipe) -> tuple[KeyFacts, ...]:
     """All keys in the order of the models, a section before its keys.
 
-    A default is what holds where the recipe leaves out the whole of the topmost section.
+    A default is the value where the recipe leaves out the whole topmost section.
     """
     return tuple(_section(recipe, Recipe(name=recipe.name), ""))
 
 
 def _section(section: BaseModel, defaults: BaseModel | None, prefix: str) -> Iterator[KeyFacts]:
-    """The keys of one section; `defaults` is what stands there without any recipe, None where nothing does."""
+    """The keys of one section; `defaults` is the section without any recipe, None where there is none."""
     for name, field in type(section).model_fields.items():
         key, value = f"{prefix}{name}", getattr(section, name)
         default = field.get_default() if defaults is None else getattr(defaults, name)

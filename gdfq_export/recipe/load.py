@@ -1,4 +1,4 @@
-"""Recipes as files: shipped ones by name, a user's own by path; out again as YAML and as a hash."""
+"""Recipes as files: shipped ones by name, a user's own by path; written as YAML, identified by a hash."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gdfq_export.recipe.yaml_text import validated, yaml_mapping
 __all__ = ["DEFAULT_RECIPE", "list_recipes", "load_recipe", "recipe_sha256", "recipe_to_yaml"]
 
 DEFAULT_RECIPE = "w8a8-ort-cpu"
-_LATER_BITS = {"storage": "packed", "blocks": None}
+_LATER_KEYS = {"storage": "packed", "blocks": None}
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:
@@ -56,12 +56,12 @@ def list_recipes() -> tuple[Recipe, ...]:
 def recipe_sha256(recipe: Recipe) -> str:
     """Hex SHA-256 of the recipe with every default filled in, as JSON with sorted keys and no spaces.
 
-    Gates are left out: they decide nothing of what is written. So are keys that came later, where they say nothing: a
-    recipe keeps its hash as long as it makes the same file.
+    Gates are left out, since they do not change the file. So are later keys at their defaults: a recipe keeps its hash
+    as long as it makes the same file.
     """
     settings = recipe.model_dump(mode="json", exclude={"gates"})
-    for key, silent in _LATER_BITS.items():
-        if settings["bits"][key] == silent:
+    for key, default in _LATER_KEYS.items():
+        if settings["bits"][key] == default:
             del settings["bits"][key]
     canonical = json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()

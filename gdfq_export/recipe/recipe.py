@@ -1,4 +1,4 @@
-"""One recipe: all its sections, and how it changes with the size of the images."""
+"""One recipe: its sections, and how it adapts to the size of the images."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ def _known_target(name: str) -> str:
 
 
 class Verify(Section):
-    """How much is measured at the end of a run."""
+    """Size of the measurements at the end of a run."""
 
-    agreement_images: Count = Field(512, description="fresh synthetic images for the top-1 agreement with float")
-    parity_images: Count = Field(256, description="images on which every integer is compared with ONNX Runtime's")
-    latency_seconds: Annotated[float, Field(ge=0, le=600)] = Field(3.0, description="spent on timing; 0: none")
+    agreement_images: Count = Field(512, description="fresh images for the agreement with the float network")
+    parity_images: Count = Field(256, description="images whose integers are compared with the simulation")
+    latency_seconds: Annotated[float, Field(ge=0, le=600)] = Field(3.0, description="of latency measurement; 0: none")
 
 
 class Recipe(Section):
     """One recipe file."""
 
-    name: Annotated[str, Field(min_length=1)] = Field(description="stands in the report and in the file")
-    description: str = Field("", description="what it does, for lists")
+    name: Annotated[str, Field(min_length=1)] = Field(description="name, written to the report and the file")
+    description: str = Field("", description="one sentence for lists")
     target: Annotated[str, AfterValidator(_known_target), Field(json_schema_extra={"enum": [*TARGETS]})] = Field(
-        "ort-cpu", description="the runtime that the file is for"
+        "ort-cpu", description="runtime that the file is written for"
     )
-    bits: Bits = Field(Bits(), description="bit widths, by what they apply to")
-    data: Data = Field(Data(), description="where calibration and tuning images come from")
-    calibration: Calibration = Field(Calibration(), description="how ranges are estimated")
-    tuning: Tuning = Field(Tuning(), description="what is adjusted after calibration")
-    verify: Verify = Field(Verify(), description="how much is measured at the end")
-    gates: Gates = Field(Gates(), description="limits that what is measured must keep; they change nothing of the file")
-    budget: Budget = Field(Budget(), description="what --budget may buy beyond the recipe's own numbers")
-    large_images: LargeImages = Field(LargeImages(), description="what holds instead for large inputs")
+    bits: Bits = Field(Bits(), description="bit widths by kind of tensor")
+    data: Data = Field(Data(), description="source of calibration and tuning images")
+    calibration: Calibration = Field(Calibration(), description="range estimation")
+    tuning: Tuning = Field(Tuning(), description="adjustments after calibration")
+    verify: Verify = Field(Verify(), description="size of the measurements at the end")
+    gates: Gates = Field(Gates(), description="limits on measured figures; they do not change the file")
+    budget: Budget = Field(Budget(), description="upper limits of images and steps with --budget")
+    large_images: LargeImages = Field(LargeImages(), description="overrides for large images")
 
     @property
     def images_drawn(self) -> int:
-        """How many images a run draws to calibrate and fine-tune with."""
+        """Number of images that a run draws to calibrate and fine-tune on."""
         return max(self.calibration.images, self.data.images if self.tuning.finetune is not None else 0)
 
     def for_input(self, shape: tuple[int, int, int]) -> Recipe:

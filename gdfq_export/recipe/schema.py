@@ -15,5 +15,5 @@ def recipe_schema() -> dict[str, Any]:
     """The schema as JSON data: every key with its description, default and bounds; unknown keys are refused."""
     schema = Recipe.model_json_schema()
     schema["title"] = "gdfq-export recipe"
-    schema["description"] = "Everything that decides what gdfq-export writes, apart from the network and the seed."
+    schema["description"] = "All settings that determine the file gdfq-export writes, except the network and the seed."
     return {"$schema": DIALECT, **schema}

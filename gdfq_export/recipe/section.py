@@ -1,4 +1,4 @@
-"""What every section of a recipe shares: unknown keys are rejected, values are frozen, numbers have ranges."""
+"""The base of recipe sections: unknown keys are rejected, values are frozen, numbers have bounds."""
 
 from __future__ import annotations
 

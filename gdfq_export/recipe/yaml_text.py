@@ -17,10 +17,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def yaml_mapping(text: str, what: str) -> dict[Any, Any] | None:
-    """The mapping that the text holds; None where it holds another thing. `what` is how errors name the text.
+    """The mapping that the text holds; None where it holds something else. Errors call the text `what`.
 
     Raises:
-        InputError: it is no YAML.
+        InputError: it is not YAML.
     """
     try:
         content = yaml.safe_load(text)
@@ -28,7 +28,7 @@ def yaml_mapping(text: str, what: str) -> dict[Any, Any] | None:
         mark = getattr(error, "problem_mark", None)
         line = f" at line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "unreadable"
-        raise InputError(f"{what}: not valid YAML{line} ({problem}); mend that line") from error
+        raise InputError(f"{what}: not valid YAML{line} ({problem}); fix that line") from error
     return content if isinstance(content, dict) else None
 
 
@@ -42,5 +42,5 @@ def validated(model: type[Model], content: Mapping[Any, Any], what: str) -> Mode
         return model.model_validate(content)
     except ValidationError as error:
         first, *others = error.errors()
-        more = f" (and {len(others)} more to mend)" if others else ""
+        more = f" (and {len(others)} more to fix)" if others else ""
         raise InputError(f"{what}: {explain(first, model)}{more}") from error

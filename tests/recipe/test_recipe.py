@@ -134,7 +134,7 @@ def test_hash_changes_with_any_setting_and_only_then(tmp_path: Path) -> None:
         ("name: x\nbits: {blocks: 20}\n", "bits.blocks is 20; give it one of 16, 32, 64, 128, 256"),
         ("name: x\ncalibration: {outliers: 1}\n", "calibration.outliers is 1; give it a number above 1"),
         ("bits: {weights: 8}\n", "the key name is missing; give it a text"),
-        ("name: x\nbits: {weights: 1, activations: 1}\n", "(and 1 more to mend)"),
+        ("name: x\nbits: {weights: 1, activations: 1}\n", "(and 1 more to fix)"),
         ("", "holds no keys"),
         ("- name\n", "holds no keys"),
         ("name: [x\n", "not valid YAML at line 2"),
