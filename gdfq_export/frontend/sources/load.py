@@ -12,6 +12,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel, build
 from gdfq_export.frontend.passes.acceptance import fix_input_shape
 from gdfq_export.frontend.passes.symbolic_batch import graph_inputs
+from gdfq_export.frontend.sources.model_name import FILES, require_model
 from gdfq_export.frontend.sources.module_export import digest, export_module
 from gdfq_export.frontend.sources.onnx_file import read_onnx
 from gdfq_export.frontend.sources.preprocessing import Stated, input_spec
@@ -19,8 +20,6 @@ from gdfq_export.frontend.sources.sidecar import read_sidecar
 from gdfq_export.support.files import sha256_file
 
 __all__ = ["load_model"]
-
-_ACCEPTED = "a path to .onnx or .pt2, package.module:callable, or pytorchcv:NAME, timm:NAME, torchvision:NAME"
 
 
 def load_model(
@@ -49,15 +48,11 @@ def load_model(
         return _load_demo(flags)
     if isinstance(model, nn.Module):
         return _load_module(model, type(model).__name__, flags)
-    text = str(model)
-    suffix = Path(text).suffix.lower()
-    if suffix in (".onnx", ".pt2"):
-        return _load_file(Path(text), suffix, flags)
-    if ":" in text and not Path(text).exists():
-        return _load_by_name(text, flags)
-    if not Path(text).exists():
-        raise InputError(f"{text} does not exist; give {_ACCEPTED}")
-    raise InputError(f"{text} has the suffix {suffix or '(none)'}, which is no known kind of network; give {_ACCEPTED}")
+    require_model(model)
+    path = Path(model)
+    if path.suffix.lower() in FILES:
+        return _load_file(path, path.suffix.lower(), flags)
+    return _load_by_name(str(model), flags)
 
 
 def _load_demo(flags: Stated) -> FloatModel:
@@ -102,9 +97,6 @@ def _load_module(
 
 
 def _load_file(path: Path, suffix: str, flags: Stated) -> FloatModel:
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError(f"{path} {what}; give {_ACCEPTED}")
     sidecar = read_sidecar(path)
     proto = read_onnx(path) if suffix == ".onnx" else _read_pt2(path)
     source = str(path)
