@@ -14,6 +14,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.acceptance import require_float_network
 from gdfq_export.frontend.passes.canonical import canonicalize
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics, fold_batch_norm
+from gdfq_export.frontend.sources.export_hint import EXPORT_ARGUMENTS, OLD_EXPORT_ARGUMENTS
 from gdfq_export.frontend.torch_import.importer import import_graph
 from gdfq_export.tasks.registry import find_task
 from gdfq_export.tasks.task import GraphOutput, Task
@@ -21,9 +22,10 @@ from gdfq_export.tasks.task import GraphOutput, Task
 __all__ = ["FloatModel", "build"]
 
 _NO_BATCH_NORM = (
-    "{where} has no BatchNormalization left (it was folded into the weights before), so what the training data looked "
-    "like inside the network is lost: synthetic data is made from class scores alone and bias correction cannot use "
-    "statistics; expect lower accuracy, or export the network again with BatchNormalization kept"
+    "{where} has no BatchNormalization left (it was folded into the weights), so the statistics of the training data "
+    "are lost: synthetic data is made from class scores alone and bias correction has no statistics; expect lower "
+    "accuracy, or export the network again with BatchNormalization kept: torch.onnx.export(network, (image,), FILE, "
+    f"{EXPORT_ARGUMENTS}), or with the older exporter {OLD_EXPORT_ARGUMENTS}"
 )
 
 

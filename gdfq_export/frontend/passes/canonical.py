@@ -12,6 +12,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from gdfq_export.errors import InputError
+from gdfq_export.frontend.passes.constants.cast_like import fold_cast_like
 from gdfq_export.frontend.passes.constants.constant_arithmetic import ConstantArithmeticPass
 from gdfq_export.frontend.passes.constants.constant_reshape import ConstantReshapePass
 from gdfq_export.frontend.passes.default_attributes import DefaultAttributesPass
@@ -47,7 +48,7 @@ def canonicalize(proto: onnx.ModelProto, where: str) -> ir.Model:
         InputError: the graph is not valid ONNX, cannot be converted to opset 21, or cannot take any batch.
     """
     known = _names(proto)
-    free = simplify(to_canonical_opset(with_symbolic_batch(proto), where), where)
+    free = simplify(fold_cast_like(to_canonical_opset(with_symbolic_batch(proto), where)), where)
     model = ir.from_proto(free)
     _prepare(model)
     annotate_shapes(model, where)

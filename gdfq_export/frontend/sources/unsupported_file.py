@@ -104,7 +104,7 @@ def _torch_pickle(path: Path, pickle: _Pickle) -> str:
     if holds_module:
         what = f"of the class {pickle.of_class}" if pickle.of_class else f"in a checkpoint under {nested!r}"
         load = (
-            "# this runs code of the file: only for files that you trust, and where the network's class can be imported\n"
+            "# this runs code of the file: only for files that you trust, and where its class can be imported\n"
             f'network = torch.load("{path.name}", map_location="cpu", weights_only=False){inner}'
         )
         return _torch(path, f"is a pickled module {what}; export it to ONNX:", load)

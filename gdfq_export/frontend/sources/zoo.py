@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
+from importlib import metadata
 from types import ModuleType
 
 from torch import nn
@@ -70,10 +72,35 @@ def _import(zoo: str, module: str) -> ModuleType:
         return importlib.import_module(module)
     except Exception as error:  # a broken installation raises more than ImportError
         reason = " ".join(str(error).split())[:200]
+        if isinstance(error, ModuleNotFoundError) and error.name == zoo:
+            raise InputError(
+                f"{zoo}: names need the package {zoo}, which is not installed; "
+                "pip install --constraint constraints.txt 'gdfq-export[zoo]' installs it and keeps torch"
+            ) from error
         raise InputError(
-            f"{zoo}: names need the package {zoo} ({type(error).__name__}: {reason}); "
-            "install it with pip install 'gdfq-export[zoo]'"
+            f"{zoo}: names need the package {zoo}, which is installed and cannot be imported "
+            f"({type(error).__name__}: {reason}); {_remedy()}"
         ) from error
+
+
+def _remedy() -> str:
+    """What to install, from the versions that are there."""
+    torch, torchvision = _version("torch"), _version("torchvision")
+    if torchvision is None:
+        return f"torch is {torch}: repair or reinstall the package that the error names"
+    needs = [line for line in metadata.requires("torchvision") or () if re.match(r"torch\b", line)]
+    return (
+        f"torchvision {torchvision} is installed, which requires {needs[0] if needs else 'one release of torch'}, with "
+        f"torch {torch}: install a torchvision that is made for it, from the index that torch came from, for instance "
+        "pip install --constraint constraints.txt --force-reinstall --no-deps torchvision"
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _fetch(text: str, get: Callable[[], nn.Module]) -> nn.Module:

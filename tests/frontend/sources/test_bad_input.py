@@ -15,7 +15,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from gdfq_export.errors import InputError
-from gdfq_export.frontend.sources import load_model
+from gdfq_export.frontend.sources import load_model, zoo
 from gdfq_export.frontend.sources.onnx_file import read_onnx
 from tests import tiny_graph
 from tests.frontend.sources import networks
@@ -243,7 +243,31 @@ def test_module_that_takes_another_shape_or_type() -> None:
 
 def test_zoo_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    _fails("timm:resnet18", "package timm", "gdfq-export[zoo]")
+    _fails("timm:resnet18", "package timm", "not installed", "--constraint constraints.txt 'gdfq-export[zoo]'")
+
+
+def test_zoo_that_was_built_for_another_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is the package's own, and what to do names the versions that do not fit."""
+    versions = {"torch": "2.13.0", "torchvision": "0.27.1"}
+
+    def broken(module: str) -> None:
+        assert module == "torchvision.models"
+        raise RuntimeError("operator torchvision::nms does not exist")
+
+    monkeypatch.setattr(zoo.importlib, "import_module", broken)
+    monkeypatch.setattr(zoo.metadata, "version", versions.__getitem__)
+    monkeypatch.setattr(zoo.metadata, "requires", lambda package: ["numpy", "torch==2.12.1"])
+    message = _fails("torchvision:resnet18", "torchvision::nms does not exist", "0.27.1", "torch==2.12.1", "2.13.0")
+    assert "gdfq-export[zoo]" not in message
+
+
+def test_zoo_whose_own_requirement_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(module: str) -> None:
+        raise ModuleNotFoundError("No module named 'huggingface_hub'", name="huggingface_hub")
+
+    monkeypatch.setattr(zoo.importlib, "import_module", broken)
+    monkeypatch.setattr(zoo, "_version", {"torch": "2.13.0"}.get)
+    _fails("timm:resnet18", "No module named 'huggingface_hub'", "reinstall the package that the error names")
 
 
 def test_zoo_whose_download_fails(monkeypatch: pytest.MonkeyPatch) -> None:
