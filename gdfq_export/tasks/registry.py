@@ -13,7 +13,7 @@ __all__ = ["TASKS", "find_task"]
 Recognise = Callable[[Sequence[GraphOutput]], Task | str]
 """The task of a graph with these outputs, or why they are not its outputs, as the end of a sentence."""
 
-TASKS: Mapping[str, Recognise] = {"classify": Classification.recognise}
+TASKS: dict[str, Recognise] = {"classify": Classification.recognise}
 """By name; the first that recognises the outputs is taken."""
 
 
