@@ -8,12 +8,12 @@ where the aim is the teacher's (`calib.aim`), for a classifier the cross-entropy
 
 D fights mode collapse, which neither of the other terms sees. The second half of every batch repeats the labels of
 the first half with other latents; D asks the coarse (8x8 averaged) root mean square distance of each such pair, in
-units of the input range, to reach NATURAL_DISTANCE, and is 0 beyond (the diversity term of DSGAN, Yang et al. 2019,
+units of the input range, to reach NATURAL_DISTANCE, and is 0 above it (the diversity term of DSGAN, Yang et al. 2019,
 eq. 4, with its bound; MSGAN, Mao et al. 2019, divides by the latents' distance, which for Gaussian latents is nearly
 constant).
 
 Two things keep large networks affordable on a CPU. For images of 64 pixels or more the first `crop_fraction`
-of the steps makes and judges only a random window of the coarse grid, about a third of the image at full scale:
+of the steps makes and scores only a random window of the coarse grid, about a third of the image at full scale:
 BatchNorm moments are means over positions, so a crop has nearly those of the whole, and a network that ends in global
 pooling takes any size (one that does not is trained on whole images). And of a thousand classes a short training
 cannot learn all: `classes` says how many, chosen at random, it learns and draws.

@@ -9,7 +9,7 @@ Adam starts at 0.5 in units of the standardised input and falls to a tenth when 
 There is no cross-entropy: the images have no class, their labels mean nothing. As published, pixels are unbounded; a
 quantizer of the network's input clips them.
 
-Mended, against the authors' code: the start is uniform with standard deviation 1 (they divide by the variance of a
+Fixed, compared with the authors' code: the start is uniform with standard deviation 1 (they divide by the variance of a
 pixel, 5,418.75, where its root 73.6 was meant, and start near zero); statistics are taken at each BatchNorm's own input
 (they take the i-th convolution's output for the i-th BatchNorm, which fails where the order differs). "Standardised" is
 relative to the InputSpec's `centre` and `spread`, so that a network of raw pixels can be distilled too.

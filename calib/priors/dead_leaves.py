@@ -1,12 +1,11 @@
 """Dead leaves: opaque shapes of all sizes laid over one another until the image is full.
 
-With radii drawn from a density proportional to r^-3, such images have what natural images have and noise has not:
-scale invariance, sharp edges of full contrast, flat regions between them, and occlusion (Lee, Mumford and Huang, IJCV
-2001; as training images without photographs: Baradad et al., "Learning to See by Looking at Noise", arXiv 2106.05963).
-A network's first layers answer to them about as they do to photographs, which is what calibration needs of them, once
-the two ways are mended in which they are harder than photographs: each edge is spread over neighbouring pixels, as a
-lens does it, and contrast is lowered. Without that the first layers' outputs vary by a third more than BatchNorm
-remembers, and everything behind them is off by as much.
+With radii drawn from a density proportional to r^-3, such images share with natural images what noise lacks: scale
+invariance, sharp edges of full contrast, flat regions between them, and occlusion (Lee, Mumford and Huang, IJCV 2001;
+as training images without photographs: Baradad et al., "Learning to See by Looking at Noise", arXiv 2106.05963). A
+network's first layers respond to them about as to photographs, once they are softened in two ways: each edge is spread
+over neighbouring pixels, as a lens does it, and contrast is lowered. Otherwise the outputs of the first layers vary by
+a third more than BatchNorm's statistics, and all later layers are off by as much.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The clipping threshold of entropy calibration (Migacz, "8-bit inference with TensorRT", GTC 2017, pages 32 to 38).
 
-For a growing number i of bins of the magnitudes' histogram: the reference P is the first i bins with everything
-beyond added to the last; Q is the first i bins merged into `levels` groups and spread evenly over the bins of a group
-that were not empty. The i of least KL(P || Q) sets the threshold. The bin of zero takes its neighbour's count: zeros
-after a ReLU cost no precision anywhere.
+For a growing number i of bins of the magnitudes' histogram: the reference P is the first i bins, with all larger values
+added to the last; Q is the first i bins merged into `levels` groups and spread evenly over the bins of a group that
+were not empty. The i of least KL(P || Q) sets the threshold. The bin of zero takes its neighbour's count: zeros after a
+ReLU cost no precision anywhere.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 m_t = beta * m_(t-1) + (1 - beta) * x_t, read as m_t / (1 - beta^t), beta = 0.9 (Adam's correction of the start at 0).
 The authors' code divides by 1 - beta^t and stores the quotient, so that the next step divides it again: the range
-first grows to thousands of times the true one and returns only after some hundred batches. Mended here.
+first grows to thousands of times the true one and returns only after some hundred batches. Fixed here.
 """
 
 from __future__ import annotations

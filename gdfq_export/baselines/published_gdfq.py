@@ -9,7 +9,7 @@ quarters of the run. The published run is 80,000 steps (400 epochs of 200); here
 a shorter run keeps its shape.
 
 Unlike `calib.gdfq`, which trains once and then only draws, the published method trains generator and low-bit network
-side by side: `step` gives the images of each step to whoever trains on them. Mended, without effect on what comes out:
+side by side: `step` gives the images of each step to whoever trains on them. Fixed, without effect on the result:
 the teacher's weights are frozen (the authors computed their gradients and threw them away), and the lists of running
 statistics do not grow with the run.
 """

@@ -1,4 +1,4 @@
-"""Runtimes behind one protocol: load a file, run images, and say what really executes."""
+"""Runtimes behind one protocol: load a file, run images, list what is executed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ BACKENDS: dict[str, Backend] = {
 
 
 def find_backend(name: str) -> Backend:
-    """The runtime called `name`, as a target's `backend` names it; it need not be installed."""
+    """The runtime called `name`, as in a target's `backend`; it need not be installed."""
     return BACKENDS[name]
 
 
 def runtime_title(name: str) -> str:
-    """The runtime called `name` as its makers write it; a name of none is left as it is."""
+    """The runtime's official name; an unknown name is returned unchanged.
+
+    >>> runtime_title("onnxruntime")
+    'ONNX Runtime'
+    """
     return BACKENDS[name].title if name in BACKENDS else name

@@ -1,7 +1,7 @@
 """What a runtime must offer so that a file can be verified on it.
 
 A `Session` is one loaded file. It returns outputs, named tensors, and `ExecutedGraph`: the graph the runtime executes
-after its own optimisation, which is the only honest source for the question "what runs as integer?".
+after its own optimization, the only reliable source of what runs on integers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU, at its default optimisation level: what users of a shipped file get."""
+"""ONNX Runtime on the CPU, at its default optimization level, as users of a file run it."""
 
 from __future__ import annotations
 

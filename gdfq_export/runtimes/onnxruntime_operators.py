@@ -1,4 +1,4 @@
-"""What ONNX Runtime's CPU operators cost, as tables.
+"""ONNX Runtime's CPU operators by kind: integer compute, float compute, data movement.
 
 From the rules of its QDQ transformer (`core/optimizer/qdq_transformer/selectors_actions`) and its contributed
 operators (`docs/ContribOperators.md`), version 1.32. Operators count under every domain: float convolutions appear as
@@ -38,9 +38,9 @@ _TAKES_ANY_TYPE = (
     "MaxPool", "ReduceMax", "ReduceMin", "Gather", "DepthToSpace", "Expand", "Tile", "Resize", "ArgMax",
 )  # fmt: skip
 
-# gone where the next quantizer's range does their work
+# removed where the range of the next quantizer has the same effect
 _VANISHES = ("Relu", "Clip")
-# what float operators become when the runtime fuses an activation into them, once it has given up on integers
+# float operators with a fused activation, where the runtime found no integer kernel
 _FUSED_FLOAT = ("FusedConv", "NhwcFusedConv", "FusedGemm", "FusedMatMul")
 
 INTEGER_KERNELS: frozenset[str] = MOVES_ELEMENTS.union(_COMPUTES_INTEGERS, _TAKES_ANY_TYPE, _VANISHES, _FUSED_FLOAT)

@@ -1,7 +1,7 @@
-"""OpenVINO on the CPU, in float32 where it is not integer: its default on newer CPUs is bfloat16.
+"""OpenVINO on the CPU. Layers that are not integer run in float32; OpenVINO's default on newer CPUs is bfloat16.
 
-Every batch size is compiled for itself, with a static shape, as a device would run it. `describe` reads OpenVINO's
-execution graph (`CompiledModel.get_runtime_model`), which names the precision that each layer really runs in.
+Each batch size is compiled separately, with a static shape. `describe` reads OpenVINO's execution graph
+(`CompiledModel.get_runtime_model`), which has the precision of each layer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _INTEGERS = ("u8", "i8")
 _COMPUTE = frozenset({"Convolution", "BinaryConvolution", "Deconvolution", "FullyConnected", "MatMul"})
 _LAYOUT = frozenset({"Reorder", "Reshape", "Transpose"})
 _NOT_EXECUTED = frozenset({"Const", "Input", "Output"})
-_PARTS = ("/DequantizationMultiply", "/WithoutBiases")  # of a layer whose bias or scale is taken apart from it
+_PARTS = ("/DequantizationMultiply", "/WithoutBiases")  # suffixes of a layer whose bias or scale is a node of its own
 
 
 class OpenVino:

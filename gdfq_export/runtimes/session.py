@@ -1,4 +1,4 @@
-"""What sessions of every runtime share: images go through in pieces, outputs have names, errors say which file."""
+"""What sessions of all runtimes share: images are run in batches, outputs have names, errors name the file."""
 
 from __future__ import annotations
 
@@ -90,11 +90,11 @@ class PiecewiseSession(ABC):
 
 
 def where(model: Path | bytes) -> str:
-    """The file, in words."""
+    """The file's name for messages."""
     return "the model in memory" if isinstance(model, bytes) else str(model)
 
 
 def first_line(error: Exception) -> str:
-    """What a runtime says, without its stack and the places in its sources."""
+    """The first line of a runtime's error, without its stack and source locations."""
     lines = [line for line in str(error).strip().splitlines() if not line.startswith("Exception from ")]
     return lines[0] if lines else type(error).__name__

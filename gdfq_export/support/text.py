@@ -1,4 +1,4 @@
-"""How many of a thing, in words: one node, two nodes."""
+"""A number with its noun, singular or plural."""
 
 from __future__ import annotations
 
@@ -6,5 +6,9 @@ __all__ = ["counted"]
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """`counted(1, "node")` is "1 node", `counted(2000, "class", "classes")` "2,000 classes"."""
+    """The number and `one` or `many`, which is `one` with an s unless given.
+
+    >>> counted(1, "node"), counted(2000, "class", "classes")
+    ('1 node', '2,000 classes')
+    """
     return f"{number:,} {one if number == 1 else many or one + 's'}"

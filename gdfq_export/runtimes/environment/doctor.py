@@ -1,4 +1,4 @@
-"""What this machine can run, and why not the rest: hardware, packages, runtimes, targets, sources of networks."""
+"""What this machine can run, and why not the rest: hardware, packages, runtimes, targets, network zoos."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ __all__ = ["Diagnosis", "RuntimeState", "SourceState", "TargetState", "diagnose"
 
 _FAST = {
     "amx_int8": "AMX multiplies int8 tiles",
-    "avx512_vnni": "AVX512-VNNI adds four products of uint8 and int8 at once, in 32 bits",
-    "avx_vnni": "AVX-VNNI adds four products of uint8 and int8 at once, in 32 bits",
+    "avx512_vnni": "AVX512-VNNI accumulates four uint8 x int8 products at once, in 32 bits",
+    "avx_vnni": "AVX-VNNI accumulates four uint8 x int8 products at once, in 32 bits",
     "i8mm": "I8MM multiplies int8 matrices",
     "asimddp": "dot products of int8",
 }
@@ -43,7 +43,7 @@ _AS_WRITTEN = "onnxruntime-as-written"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeState:
-    """A runtime; `version` is empty where it is not installed, `reason` says why it cannot run files here."""
+    """A runtime; `version` is empty where it is not installed, `reason` says why it cannot run here."""
 
     name: str
     version: str
@@ -55,7 +55,7 @@ class RuntimeState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetState:
-    """What `quantize --target` gives here; `state` is "measured here", "measured elsewhere" or "not here"."""
+    """What `quantize --target NAME` can do here; `state` is "measured here", "measured elsewhere" or "not here"."""
 
     name: str
     description: str
@@ -66,7 +66,7 @@ class TargetState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceState:
-    """A package that networks can come from by name."""
+    """A package that provides networks by name."""
 
     name: str
     version: str
@@ -77,7 +77,7 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """Everything `gdfq-export doctor` knows; bytes of memory are None where the system does not say."""
+    """The result of `gdfq-export doctor`; bytes of memory are None where the system does not report them."""
 
     machine: Machine
     memory_bytes: int | None
@@ -103,7 +103,7 @@ def diagnose(
     machine: Machine | None = None,
     measure: Callable[[], tuple[ProductExactness, ...]] = measure_products,
 ) -> Diagnosis:
-    """Look at everything; takes a second or two, most of it for imports."""
+    """Examine the machine; takes a second or two, mostly imports."""
     found = this_machine() if machine is None else machine
     products = measure()
     runtimes = tuple(_runtime(backend) for name, backend in backends.items() if name != _AS_WRITTEN)
@@ -129,7 +129,7 @@ def _integer_speed(machine: Machine) -> str:
             return f"{said}: INT8 is fast here"
     if "avx2" in machine.flags:
         return "AVX2 without VNNI: INT8 is little faster than float, and two products are added in 16 bits"
-    return "no instructions for INT8 are known of this CPU: it may be slower than float"
+    return "this CPU has no known INT8 instructions: INT8 may be slower than float"
 
 
 def _runtime(backend: Backend) -> RuntimeState:
@@ -175,11 +175,11 @@ def _target(target: Target, backends: dict[str, Backend], products: tuple[Produc
     else:
         if measuring.away:
             state = "measured elsewhere"
-            reason = f"accuracy is measured in {measuring.backend.title}, speed is not: {measuring.away}"
+            reason = f"accuracy is measured in {measuring.backend.title}, speed is not measured: {measuring.away}"
     if state != "measured here":
         remedy = _EXTRAS.get(target.backend, "")
     elif target.backend == "onnxruntime" and not target.activation.signed and not _exact(products, target):
-        reason = f"sums of {target.weight.most_bits}-bit weights saturate on this CPU, so that numbers are wrong"
+        reason = f"sums of {target.weight.most_bits}-bit weights saturate on this CPU, so results are wrong"
         others = [each for each in TARGETS.values() if each.backend == target.backend and _exact(products, each)]
         remedy = " or ".join(f"--target {each.name}" for each in others if not each.activation.signed)
     return TargetState(name=target.name, description=target.description, state=state, reason=reason, remedy=remedy)
@@ -208,7 +208,7 @@ def _torch_devices() -> tuple[str, ...]:
 def _memory(
     meminfo: Path = Path("/proc/meminfo"), limit: Path = Path("/sys/fs/cgroup/memory.max")
 ) -> tuple[int | None, int | None]:
-    """Bytes there are and bytes that are free, within the limit of a container."""
+    """Bytes of memory and bytes that are free, within a container's limit."""
     try:
         lines = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
         total, free = (int(lines[key].split()[0]) * 1024 for key in ("MemTotal", "MemAvailable"))

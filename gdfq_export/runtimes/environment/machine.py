@@ -1,4 +1,4 @@
-"""The machine and the versions a number was measured with; without them a latency means nothing."""
+"""The machine and the versions that a figure was measured with."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PACKAGES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """`flags` are the CPU's instruction sets that decide how fast, and on old ones how exactly, integers multiply."""
+    """`flags` are instruction sets that decide the speed, and on old CPUs the exactness, of integer products."""
 
     cpu: str
     flags: tuple[str, ...]
@@ -46,7 +46,7 @@ def usable_cores() -> int:
 
 
 def versions() -> dict[str, str]:
-    """Python and the packages that decide results; a package that is not installed is left out."""
+    """Versions of Python and of the packages that affect results; packages that are not installed are left out."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""Whether ONNX Runtime multiplies uint8 by int8 exactly on this CPU: tried with the largest codes, not guessed.
+"""Whether ONNX Runtime multiplies uint8 by int8 exactly on this CPU, tested with the largest codes.
 
 Without VNNI x86 kernels add two products in 16 bits (`vpmaddubsw`), which saturates: 2 x 255 x 127 = 64,770 becomes
 32,767. Convolutions of extreme codes are computed by QLinearConv and in 64-bit integers; each sum is scaled so that one
@@ -30,7 +30,7 @@ Kernel = Callable[[Codes, Weights, float], Codes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductExactness:
-    """Output codes that are wrong, of how many, for weights of so many bits."""
+    """`wrong` of `of` output codes are wrong for weights of `bits` bits; the test took `seconds`."""
 
     bits: int
     wrong: int
@@ -39,7 +39,7 @@ class ProductExactness:
 
     @property
     def exact(self) -> bool:
-        """Whether none is."""
+        """Whether no code is wrong."""
         return self.wrong == 0
 
 
@@ -47,7 +47,7 @@ def measure_products(kernel: Kernel | None = None) -> tuple[ProductExactness, ..
     """Weights of 8 and of 7 bits, the largest and random ones, times the largest and random activations.
 
     Args:
-        kernel: what computes; ONNX Runtime's QLinearConv on one thread where none is given.
+        kernel: the kernel under test; None takes ONNX Runtime's QLinearConv on one thread.
     """
     return tuple(_measure(kernel or _onnxruntime, bits) for bits in (8, 7))
 

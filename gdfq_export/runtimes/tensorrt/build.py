@@ -32,10 +32,10 @@ class Engine:
 
     Attributes:
         data: the engine, as it is written to a file.
-        runtime: package and version, in words.
+        runtime: package and version, as text.
         graph: its layers; None where this TensorRT does not list them without a GPU.
-        warnings: what TensorRT said.
-        seconds: the build took.
+        warnings: of TensorRT.
+        seconds: of the build.
     """
 
     data: bytes

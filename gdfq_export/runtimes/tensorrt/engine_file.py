@@ -1,8 +1,8 @@
-"""What a built engine says of itself before any TensorRT reads it: the package that built it, its version, its length.
+"""The header of a built engine, read without TensorRT: the package that built it, its version, its length.
 
 The first four bytes name the package (`ftrt` TensorRT, as its own trtexec checks; `vtrt` TensorRT-RTX), bytes 24 to 27
 are the four numbers of the version in both. Bytes 16 to 23 of TensorRT-RTX's are the length of the file (measured with
-1.7); of TensorRT's that is not known here.
+1.7); TensorRT's layout of the length is not known.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a layer of an engine is there for, by the words that TensorRT has for it.
+"""The kind of an engine's layer, by TensorRT's names of layer types.
 
 Types of layers are those of the build log of TensorRT-RTX 1.7 (`correlation`, `gemm`) and of the engine inspector of
 TensorRT 8 to 11 (`CaskConvolution`, `CaskGemmMatrixMultiply`, `CaskJitConv`).

@@ -63,9 +63,9 @@ def find_package(*names: str) -> Package:
 
 
 def reason_against_gpu() -> str:
-    """Why no NVIDIA GPU can be used here; nothing where one can.
+    """Why no NVIDIA GPU can be used here; empty where one can.
 
-    Asked of the driver itself (`cuInit`): without it, TensorRT's own runtime object may end the process.
+    The driver itself is asked (`cuInit`): without a driver, TensorRT's runtime object may end the process.
     """
     try:
         driver = ctypes.CDLL("libcuda.so.1")

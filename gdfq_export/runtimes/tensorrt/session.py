@@ -1,6 +1,6 @@
 """A built engine on an NVIDIA GPU; torch owns the memory, the stream and the events that time it.
 
-Written against the calls that TensorRT 10 and 11 and TensorRT-RTX 1.7 share.
+Uses only calls that TensorRT 10, TensorRT 11 and TensorRT-RTX 1.7 share.
 """
 
 from __future__ import annotations
@@ -49,18 +49,13 @@ class TensorRtSession(PiecewiseSession):
         self, source: Path | bytes, engine: bytes, package: Package, *, graph: ExecutedGraph | None = None
     ) -> None:
         api, self._package, self._graph = package.api, package, graph
+        self._log = collected_log(api)
         with _lock:
-            self._log = collected_log(api)
             self._runtime = api.Runtime(self._log)
             self._engine = self._runtime.deserialize_cuda_engine(engine)
-            context = None if self._engine is None else self._engine.create_execution_context()
-        if context is None:
-            said = [text for severity, text in self._log.messages if severity == "error"] or ["no reason given"]
-            raise BackendUnavailable(
-                f"{where(source)}: {package.title} does not run its engine on this GPU "
-                f"({torch.cuda.get_device_name()}): {said[-1]}; build it again here with gdfq-export build"
-            )
-        self._context: Any = context
+            self._context: Any = None if self._engine is None else self._engine.create_execution_context()
+        if self._context is None:
+            raise self._refused(source)
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
         images = [name for name in names if self._engine.get_tensor_mode(name) == api.TensorIOMode.INPUT]
         outputs = [name for name in names if name not in images]
@@ -68,13 +63,24 @@ class TensorRtSession(PiecewiseSession):
             raise InputError(f"{where(source)} has {len(images)} inputs; a network for images has one")
         self._image = images[0]
         self._types = {name: _type(source, name, self._engine.get_tensor_dtype(name).name) for name in names}
-        batch = self._engine.get_tensor_shape(self._image)[0]
-        least, most = batch, batch
-        if batch == -1:
-            profile = self._engine.get_tensor_profile_shape(self._image, 0)
-            least, most = profile[0][0], profile[2][0]
-        super().__init__(source, outputs, most, fixed=least > 1 or batch != -1)
+        batch, fixed = self._largest_batch()
+        super().__init__(source, outputs, batch, fixed=fixed)
         self._stream = torch.cuda.Stream()  # the default stream would make TensorRT synchronise
+
+    def _refused(self, source: Path | bytes) -> BackendUnavailable:
+        said = [text for severity, text in self._log.messages if severity == "error"] or ["no reason given"]
+        return BackendUnavailable(
+            f"{where(source)}: {self._package.title} does not run its engine on this GPU "
+            f"({torch.cuda.get_device_name()}): {said[-1]}; build it again here with gdfq-export build"
+        )
+
+    def _largest_batch(self) -> tuple[int, bool]:
+        """Most images of a run, and whether a run takes exactly that many."""
+        batch = self._engine.get_tensor_shape(self._image)[0]
+        if batch != -1:
+            return batch, True
+        least, _, most = (shape[0] for shape in self._engine.get_tensor_profile_shape(self._image, 0))
+        return most, least > 1
 
     def describe(self) -> ExecutedGraph:
         """The engine's layers: as the build listed them, or as its inspector does.
