@@ -23,16 +23,15 @@ from typing import Any
 import click
 import torch
 
+import gdfq_export as gq
 from bench.accuracy_cells import BIT_WIDTHS, NETWORKS, Cell, bits_title, recipe_of
 from bench.accuracy_run import Place, load_network, unscored_images
 from bench.results_file import FOLDER, write_results
 from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.frontend.float_model import FloatModel
-from gdfq_export.jobs import quantize as pipeline
 from gdfq_export.recipe import Recipe, recipe_sha256
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
-from gdfq_export.support.progress import SilentProgress
 
 RESULTS = FOLDER / "ablation"
 PAGE = FOLDER.parent.parent / "docs" / "ablation.md"
@@ -121,7 +120,7 @@ def _runs_before(path: Path) -> dict[tuple[str, int], dict[str, Any]]:
 
 def _images(model: FloatModel, recipe: Recipe, seed: int) -> SyntheticSet:
     count = recipe.images_drawn
-    return pipeline.synthesize(model, recipe, count=count, seed=seed, device="cpu", progress=SilentProgress())
+    return gq.synthesize(model, recipe, count=count, run=gq.RunContext(seed=seed, device="cpu"))
 
 
 def _run_one(
@@ -130,16 +129,13 @@ def _run_one(
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "quantized.onnx"
-        report = pipeline.quantize(
+        report = gq.quantize(
             model,
             recipe,
-            out=out,
-            report=None,
+            out,
             data=judges,
             calibration=None if name in _NEW_IMAGES else made,
-            seed=seed,
-            device="cpu",
-            progress=SilentProgress(),
+            run=gq.RunContext(seed=seed, device="cpu"),
         ).report
         error = _error_of_logits(model, out, judges)
     body = json.loads(report.to_json())

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+import gdfq_export as gq
 from bench.accuracy_cells import REAL_IMAGES, SCORED_IMAGES, Cell, recipe_of
 from calib.samplers import RealSet
 from calib.set_statistics import measure_set
@@ -26,7 +27,6 @@ from gdfq_export.frontend.demo import held_out_set
 from gdfq_export.frontend.demo.digits import training_digits
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
-from gdfq_export.jobs import quantize as pipeline
 from gdfq_export.jobs.compare.run_cell import CellRun, CellSettings, quantize_cell
 from gdfq_export.recipe import recipe_sha256
 from gdfq_export.support.progress import SilentProgress
@@ -84,7 +84,6 @@ def run_cell(
         spend=spend,
         seed=cell.seed,
         device=device,
-        keep_images=cell.method in ("ours", "real"),
     )
     with tempfile.TemporaryDirectory() as folder:
         ran = quantize_cell(model, settings, out=Path(folder) / f"{cell.name}.onnx", progress=SilentProgress())
@@ -97,10 +96,10 @@ def run_cell(
         "scored": scored_facts,
         "real_images": None if real is None else {"file": real.origin, "images": len(real)},
         "cut": None if ran.cut is None else asdict(ran.cut),
-        "set": _measure(model, ran, device),
+        "set": _measure(model, ran, device) if cell.method in ("ours", "real") else None,
         "recipe": ran.recipe.model_dump(mode="json"),
         "recipe_sha256": recipe_sha256(ran.recipe),
-        "report": _plain_report(ran.report.to_json(), place),
+        "report": _plain_report(ran.result.report.to_json(), place),
     }
 
 
@@ -164,9 +163,9 @@ def _part(whole: RealSet, name: str, start: int, stop: int) -> RealSet:
 
 def _measure(model: FloatModel, ran: CellRun, device: str) -> dict[str, Any] | None:
     """The statistics of the first images that the network was tuned on; None where they were not kept."""
-    if ran.images is None:
+    if ran.result.tuned.drawn is None:
         return None
-    images, labels = (torch.from_numpy(array[:_MEASURED_IMAGES]) for array in (ran.images.images, ran.images.labels))
+    images, labels = (drawn[:_MEASURED_IMAGES] for drawn in ran.result.tuned.drawn)
     statistics, _ = measure_set(model.teacher.to(device), images, labels, model.input_spec, device)
     values = statistics.to_json()
     del values["layers"], values["confidence_counts"]
@@ -190,7 +189,7 @@ def print_dry_run(cell: Cell, place: Place, *, untrained: bool) -> None:
     """
     model = _load_untrained(cell.network) if untrained else load_network(cell, place)
     recipe = recipe_of(cell, model.input_spec.shape)
-    print_plan(pipeline.plan_only(model, recipe))
+    print_plan(gq.plan(model, recipe))
     print(f"{cell.network}: {list(model.input_spec.shape)} -> {model.num_classes} classes, recipe {recipe.name}")
 
 

@@ -21,14 +21,14 @@ import click
 import onnx
 import torch
 
+import gdfq_export as gq
 from bench.results_file import FOLDER, write_results
 from bench.usual_networks import USUAL_NETWORKS, load_drawn
 from gdfq_export.frontend.float_model import FloatModel
-from gdfq_export.jobs import quantize as pipeline
+from gdfq_export.jobs.result import Result
 from gdfq_export.lint.tensorrt_rules import lint
 from gdfq_export.recipe import Bits, Recipe, load_recipe
 from gdfq_export.recipe.recipe import Verify
-from gdfq_export.support.progress import SilentProgress
 from gdfq_export.targets import TARGETS
 
 RESULTS = FOLDER / "coverage"
@@ -113,19 +113,9 @@ def run_cell(model: FloatModel, target: str, bits: Bits) -> dict[str, Any]:
     }
 
 
-def quantize_quickly(model: FloatModel, target: str, bits: Bits, out: Path) -> pipeline.QuantizeResult:
+def quantize_quickly(model: FloatModel, target: str, bits: Bits, out: Path) -> Result:
     """A file of believable ranges, verified on few images."""
-    return pipeline.quantize(
-        model,
-        recipe_for(target, bits),
-        out=out,
-        report=None,
-        data=None,
-        calibration=None,
-        seed=0,
-        device="cpu",
-        progress=SilentProgress(),
-    )
+    return gq.quantize(model, recipe_for(target, bits), out, run=gq.RunContext(device="cpu"))
 
 
 def recipe_for(target: str, bits: Bits) -> Recipe:

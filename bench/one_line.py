@@ -18,12 +18,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+import gdfq_export as gq
 from bench.results_file import write_results
 from calib.samplers import RealSet
 from gdfq_export.frontend.sources import load_model
-from gdfq_export.jobs import quantize as pipeline
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe, recipe_sha256
-from gdfq_export.support.progress import SilentProgress
 
 NETWORKS = (
     "cifar10_resnet20.onnx",
@@ -66,17 +65,8 @@ def run(folder: Path, network: str, recipe: str, seed: int, out: Path) -> dict[s
     started = time.perf_counter()
     model = load_model(folder / "models" / network)
     data = RealSet.load(folder / IMAGES[network.split("_")[0]], model.input_spec, model.num_classes)
-    result = pipeline.quantize(
-        model,
-        load_recipe(recipe),
-        out=out / f"{network}.quantized.onnx",
-        report=out / f"{network}.report.json",
-        data=data,
-        calibration=None,
-        seed=seed,
-        device="cpu",
-        progress=SilentProgress(),
-    )
+    result = gq.quantize(model, recipe, data=data, run=gq.RunContext(seed=seed, device="cpu"))
+    result.save(out / f"{network}.quantized.onnx", report=out / f"{network}.report.json")
     seconds = time.perf_counter() - started
     body: dict[str, Any] = json.loads(result.report.to_json().replace(f"{folder}{os.sep}", ""))
     del body["parity"]["tensors"]

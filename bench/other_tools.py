@@ -21,21 +21,18 @@ from typing import Any
 import click
 import torch
 
+import gdfq_export as gq
 from bench.peers import nncf_onnx_file, static_default, static_recommended
 from bench.results_file import FOLDER, write_results
 from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
-from gdfq_export.frontend.sources.onnx_file import read_onnx
-from gdfq_export.jobs.verify.verify_onnx import Judges, decide_all, verify_file
 from gdfq_export.metrics.coverage import Coverage
 from gdfq_export.metrics.latency import Latency
 from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.report.report import Report
 from gdfq_export.support.not_measured import NotMeasured
-from gdfq_export.support.progress import SilentProgress
-from gdfq_export.targets import find_target
 from gdfq_export.tasks.classification.accuracy import Accuracy
 
 NETWORK = "cifar10_resnet20"
@@ -91,19 +88,8 @@ def run(images: Path, ours: Path, files: tuple[str, ...]) -> None:
 
 
 def _verify(network: FloatModel, file: Path, target: str, labelled: RealSet) -> Report:
-    report = verify_file(
-        network,
-        read_onnx(file),
-        name=file.name,
-        target=find_target(target),
-        judges=Judges(labelled=labelled),
-        seed=0,
-        latency_seconds=10.0,
-        batch=1,
-        threads=1,
-        progress=SilentProgress(),
-    )
-    return decide_all(report, GATES, None, {})
+    timing = gq.Timing(seconds=10.0)
+    return gq.verify(file, network, data=labelled, gates=GATES, options=gq.VerifyOptions(target=target, timing=timing))
 
 
 def _row(tool: str, runtime: str, report: Report) -> dict[str, Any]:

@@ -23,20 +23,19 @@ import onnx
 import torch
 from onnx import numpy_helper
 
+import gdfq_export as gq
 from bench.good_files import draft_file
 from bench.results_file import FOLDER, write_results
 from calib.samplers import RealSet
-from gdfq_export.artifacts.bundle import write_bundle
 from gdfq_export.artifacts.manifest import open_bundle
 from gdfq_export.errors import GdfqExportError
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.frontend.sources.onnx_file import read_onnx
-from gdfq_export.jobs import quantize as pipeline
-from gdfq_export.jobs.verify.verify_onnx import Judges, decide_all, verify_file
+from gdfq_export.jobs.verify.evaluation_data import EvaluationData
+from gdfq_export.jobs.verify.subject import Subject
+from gdfq_export.jobs.verify.verify import verify
 from gdfq_export.lint.check import check
-from gdfq_export.recipe import load_recipe
-from gdfq_export.support.progress import SilentProgress
 from gdfq_export.targets import find_target
 
 PAGE = FOLDER.parent.parent / "docs" / "faults.md"
@@ -73,19 +72,15 @@ class Good:
 
     def verified(self, proto: onnx.ModelProto, target: str = "ort-cpu", network: FloatModel | None = None) -> str:
         """Every gate that does not pass, with its message; empty for a good file."""
-        report = verify_file(
+        report = verify(
             network or self.network,
-            proto,
-            name="model.onnx",
-            target=find_target(target),
-            judges=Judges(labelled=self.images),
-            seed=0,
-            latency_seconds=0,
-            batch=1,
-            threads=1,
-            progress=SilentProgress(),
+            Subject(name="model.onnx", target=find_target(target), proto=proto),
+            gq.RunContext(),
+            data=EvaluationData(labelled=self.images),
+            timing=gq.Timing(seconds=0),
+            gating=gq.Gating(limits=GATES),
         )
-        missed = [gate for gate in decide_all(report, GATES, None, {}).gates if not gate.passed]
+        missed = [gate for gate in report.gates if not gate.passed]
         return "\n".join(f"{gate.name} {gate.verdict}: {gate.message}" for gate in missed)
 
     def copy(self) -> onnx.ModelProto:
@@ -251,19 +246,8 @@ def _make_good(folder: Path) -> Good:
     every = RealSet.load(f"{data}/cifar10_test_dev.npz", network.input_spec, network.num_classes)
     images = RealSet(images=every.images[:IMAGES], labels=every.labels[:IMAGES], origin="cifar10_test_dev.npz")
     out = folder / "model.onnx"
-    result = pipeline.quantize(
-        network,
-        load_recipe("paper/noise"),
-        out=out,
-        report=None,
-        data=images,
-        calibration=None,
-        seed=0,
-        device="cpu",
-        progress=SilentProgress(),
-        keep_images=True,
-    )
-    write_bundle(folder / "bundle", out, network, result.report, result.plan, result.images, "<!doctype html>")
+    result = gq.quantize(network, "paper/noise", out, data=images, run=gq.RunContext(device="cpu"))
+    result.bundle(folder / "bundle")
     return Good(network=network, file=read_onnx(out), images=images, folder=folder)
 
 

@@ -25,7 +25,7 @@ from bench.peers import nncf_file, static_default, static_recommended
 from bench.results_file import FOLDER, write_results
 from bench.usual_networks import USUAL_NETWORKS, drawn_network, load_drawn
 from gdfq_export.frontend.float_model import FloatModel
-from gdfq_export.jobs.choose_target import choose_target
+from gdfq_export.jobs.auto_target.choose_target import choose_target
 from gdfq_export.metrics.latency import interleave, summarize, versus
 from gdfq_export.report.target_choice import TargetChoice
 from gdfq_export.runtimes import find_backend

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.artifacts.bundled_engine import BundledEngine
@@ -21,36 +20,56 @@ from gdfq_export.support.not_measured import NotMeasured
 __all__ = ["write_bundle"]
 
 
-def write_bundle(
-    folder: Path,
-    file: Path,
-    model: FloatModel,
-    report: Report,
-    plan: QuantPlan,
-    images: SyntheticSet | None,
-    page: str,
-    engine: BundledEngine | None = None,
-) -> None:
-    """Write the bundle of the run that made `file` into `folder`, whole or not at all.
+class BundleContent(Protocol):
+    """What a bundle is written of, as `jobs.result.Result` has it."""
+
+    @property
+    def onnx_bytes(self) -> bytes:
+        """The quantized file."""
+
+    @property
+    def model(self) -> FloatModel:
+        """The float network."""
+
+    @property
+    def report(self) -> Report:
+        """What was measured."""
+
+    @property
+    def plan(self) -> QuantPlan:
+        """Which tensors carry Q/DQ."""
+
+    @property
+    def images(self) -> SyntheticSet | None:
+        """The images it was tuned on."""
+
+    @property
+    def page(self) -> str:
+        """The report as HTML."""
+
+
+def write_bundle(folder: Path, content: BundleContent, engine: BundledEngine | None = None) -> None:
+    """Write the bundle of a run into `folder`, whole or not at all.
 
     `engine` is None where the target's runtime runs none.
 
     Raises:
         InputError: `folder` cannot be written, or holds other things than an older bundle.
     """
+    report = content.report
     with atomic_folder(folder, marker=MANIFEST) as part:
-        shutil.copyfile(file, part / "model.onnx")
-        (part / "float.onnx").write_bytes(model.original.SerializeToString())
+        (part / "model.onnx").write_bytes(content.onnx_bytes)
+        (part / "float.onnx").write_bytes(content.model.original.SerializeToString())
         (part / "float.json").write_text(json.dumps(_sidecar(report), indent=2) + "\n", encoding="utf-8")
-        if images is not None:
-            images.save(part / "calibration.npz")
+        if content.images is not None:
+            content.images.save(part / "calibration.npz")
         if engine is not None and engine.data is not None:
             (part / "model.plan").write_bytes(engine.data)
             if engine.timing_cache is not None:
                 (part / "timing.cache").write_bytes(engine.timing_cache)
         (part / "report.json").write_text(report.to_json(), encoding="utf-8")
-        (part / "report.html").write_text(page, encoding="utf-8")
-        write_manifest(part, {**_facts(report, plan), **_engine_facts(engine)})
+        (part / "report.html").write_text(content.page, encoding="utf-8")
+        write_manifest(part, {**_facts(report, content.plan), **_engine_facts(engine)})
 
 
 def _sidecar(report: Report) -> dict[str, Any]:

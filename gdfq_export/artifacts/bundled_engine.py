@@ -29,8 +29,8 @@ class BundledEngine:
     not_built: str = ""
 
 
-def build_bundled_engine(file: Path, target: Target, *, batch: int, progress: Progress) -> BundledEngine | None:
-    """Build the engine of `file` for a bundle; None where the target's runtime runs no engines.
+def build_bundled_engine(file: bytes, target: Target, *, batch: int, progress: Progress) -> BundledEngine | None:
+    """Build the engine of the ONNX file `file` for a bundle; None where the target's runtime runs no engines.
 
     Nothing is raised: a bundle is worth keeping without its engine, and its manifest says why there is none.
     """
@@ -41,9 +41,7 @@ def build_bundled_engine(file: Path, target: Target, *, batch: int, progress: Pr
         try:
             measures = find_package().has_timing_cache
             with progress.phase("build the engine"):
-                built = build_engine(
-                    file.read_bytes(), batches=(1, batch, batch), timing_cache=cache if measures else None
-                )
+                built = build_engine(file, batches=(1, batch, batch), timing_cache=cache if measures else None)
         except (BackendUnavailable, InputError) as error:
             return BundledEngine(batch=batch, not_built=str(error), warnings=(f"the bundle has no engine: {error}",))
         return BundledEngine(

@@ -30,6 +30,7 @@ class TunedNetwork:
 
     Attributes:
         plan: which tensors are quantized.
+        simulator: the tuned network in torch.
         encodings: scales, zero points and codes by the points' keys.
         parameters: tuned weights and biases by tensor name.
         recipe: as it was run; a run with it, on as many images, has no more to choose.
@@ -41,6 +42,7 @@ class TunedNetwork:
     """
 
     plan: QuantPlan
+    simulator: Simulator
     encodings: Mapping[str, Encoding]
     parameters: Mapping[str, Tensor]
     recipe: Recipe
@@ -117,6 +119,7 @@ def _frozen(
 ) -> TunedNetwork:
     return TunedNetwork(
         plan=simulator.plan,
+        simulator=simulator,
         encodings=simulator.freeze(),
         parameters=simulator.tuned_parameters(),
         recipe=recipe,

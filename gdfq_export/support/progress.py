@@ -27,6 +27,13 @@ class Progress:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.budget_left: Callable[[], float] | None = None
+        self.warned: list[str] = []
+
+    def warn(self, *warnings: str) -> list[str]:
+        """Pass on what the user should know before the work goes on; gives back those that are new."""
+        new = [warning for warning in dict.fromkeys(warnings) if warning not in self.warned]
+        self.warned += new
+        return new
 
     @contextmanager
     def phase(self, name: str) -> Iterator[Phase]:

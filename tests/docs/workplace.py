@@ -17,14 +17,13 @@ from PIL import Image
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.cli.main import cli
 from gdfq_export.frontend.sources import load_model
-from gdfq_export.jobs.quantize import synthesize
 from gdfq_export.recipe import load_recipe
 from gdfq_export.runtimes.tensorrt import build_engine
-from gdfq_export.support.progress import SilentProgress
 from tests.docs.pages import ROOT
 from tests.docs.shell import ENGINE
 from tests.docs.shortened import shortened
 from tests.docs.stand_in import MEAN, SIDECAR, STD, StandIn, labelled_digits
+from tests.jobs.runs import synthesize
 
 __all__ = ["make_workplace"]
 
@@ -43,9 +42,7 @@ def make_workplace(folder: Path) -> None:
     (folder / "package" / "module.py").write_text(_MODULE)
     images, labels = labelled_digits()
     np.savez(folder / "images.npz", images=images, labels=labels)
-    noise: SyntheticSet = synthesize(
-        model, load_recipe("paper/noise"), count=64, seed=0, device="cpu", progress=SilentProgress()
-    )
+    noise = synthesize(model, load_recipe("paper/noise"), count=64)
     noise.save(folder / "calib.npz")
     quantize_static(folder / "net.onnx", folder / "other.onnx", SyntheticSet.load(folder / "calib.npz"))
     shutil.copy(ROOT / "examples" / "recipe.yaml", folder)

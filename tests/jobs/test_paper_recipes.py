@@ -10,11 +10,11 @@ from calib import RealSet
 from gdfq_export.frontend.demo import held_out_set
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
-from gdfq_export.jobs import quantize as pipeline
+from gdfq_export.jobs.result import Result
 from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.recipe import PublishedGenerator, Verify, ZeroQ, load_recipe
-from gdfq_export.support.progress import SilentProgress
 from gdfq_export.tasks.classification.accuracy import Accuracy
+from tests.jobs import runs
 
 SHORT = {"published": PublishedGenerator(steps=8, batch=16), "zeroq": ZeroQ(steps=20)}
 QUICK = Verify(agreement_images=32, parity_images=32, latency_seconds=0)
@@ -25,10 +25,10 @@ def demo() -> FloatModel:
     return load_model(None)
 
 
-def quantized(demo: FloatModel, name: str, out: Path, calibration: RealSet | None = None) -> pipeline.QuantizeResult:
+def quantized(demo: FloatModel, name: str, out: Path, calibration: RealSet | None = None) -> Result:
     recipe = load_recipe(name)
     recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update=SHORT), "verify": QUICK})
-    return pipeline.quantize(
+    return runs.quantize(
         demo,
         recipe,
         out=out,
@@ -36,8 +36,6 @@ def quantized(demo: FloatModel, name: str, out: Path, calibration: RealSet | Non
         data=held_out_set(),
         calibration=calibration,
         seed=0,
-        device="cpu",
-        progress=SilentProgress(),
     )
 
 

@@ -15,7 +15,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.demo.labelled import held_out_set
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
-from gdfq_export.jobs import quantize as pipeline
+from gdfq_export.jobs.result import Result
 from gdfq_export.metrics.coverage import Coverage
 from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.recipe import (
@@ -35,9 +35,9 @@ from gdfq_export.report.baseline import read_baseline
 from gdfq_export.report.schema import report_schema
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.support.not_measured import NotMeasured
-from gdfq_export.support.progress import SilentProgress
 from gdfq_export.tasks.classification.accuracy import Accuracy
 from gdfq_export.tasks.classification.agreement import Agreement
+from tests.jobs import runs
 
 RECIPE = Recipe(
     name="quick",
@@ -52,13 +52,8 @@ def demo() -> FloatModel:
     return load_model(None)
 
 
-def quantize(
-    demo: FloatModel, out: Path, *, seed: int = 0, recipe: Recipe = RECIPE, **options: object
-) -> pipeline.QuantizeResult:
-    settings = {"report": None, "data": None, "calibration": None, **options}
-    return pipeline.quantize(
-        demo, recipe, out=out, seed=seed, device="cpu", progress=SilentProgress(), **settings  # type: ignore[arg-type]
-    )  # fmt: skip
+def quantize(demo: FloatModel, out: Path, *, seed: int = 0, recipe: Recipe = RECIPE, **options: object) -> Result:
+    return runs.quantize(demo, recipe, out=out, seed=seed, **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +113,7 @@ def test_a_run_that_fails_leaves_the_old_output_and_nothing_else(
     def fail(*arguments: object, **options: object) -> None:
         raise RuntimeError("the runtime is gone")
 
-    monkeypatch.setattr(pipeline, "run_verification", fail)
+    monkeypatch.setattr("gdfq_export.jobs.quantize.measure", fail)
     for name in ("q.onnx", "r.json"):
         (tmp_path / name).write_bytes(b"old")
     recipe = RECIPE.model_copy(update={"data": Data(method="noise"), "tuning": Tuning(bias_correction="none")})
@@ -129,7 +124,7 @@ def test_a_run_that_fails_leaves_the_old_output_and_nothing_else(
 
 def test_a_saved_set_is_used_in_place_of_the_generator(demo: FloatModel, tmp_path: Path) -> None:
     noise = RECIPE.model_copy(update={"data": Data(method="noise")})
-    saved = pipeline.synthesize(demo, noise, count=160, seed=0, device="cpu", progress=SilentProgress())
+    saved = runs.synthesize(demo, noise, count=160, seed=0)
     assert (saved.images.shape, saved.logits.shape) == ((160, 1, 8, 8), (160, 10))
     report = quantize(demo, tmp_path / "q.onnx", calibration=saved).report
     assert report.calibration.source == "a saved set (noise)"
@@ -139,7 +134,7 @@ def test_a_saved_set_is_used_in_place_of_the_generator(demo: FloatModel, tmp_pat
 @pytest.mark.parametrize("wrong", ["images", "classes"])
 def test_a_saved_set_of_another_network_is_refused(demo: FloatModel, tmp_path: Path, wrong: str) -> None:
     noise = RECIPE.model_copy(update={"data": Data(method="noise")})
-    saved = pipeline.synthesize(demo, noise, count=8, seed=0, device="cpu", progress=SilentProgress())
+    saved = runs.synthesize(demo, noise, count=8, seed=0)
     changes = (
         {"images": saved.images[:, :, :4]} if wrong == "images" else {"logits": np.pad(saved.logits, [(0, 0), (0, 2)])}
     )
@@ -150,7 +145,7 @@ def test_a_saved_set_of_another_network_is_refused(demo: FloatModel, tmp_path: P
 def test_a_generator_that_diverges_is_told_with_the_key_to_change(
     demo: FloatModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def diverge(*arguments: object) -> None:
+    def diverge(*arguments: object, **options: object) -> None:
         raise FloatingPointError("at step 3")
 
     monkeypatch.setattr("gdfq_export.synthesis.generator.train_gdfq", diverge)
@@ -161,7 +156,7 @@ def test_a_generator_that_diverges_is_told_with_the_key_to_change(
 
 def test_outliers_and_training_that_harms_are_told_in_the_report(demo: FloatModel, tmp_path: Path) -> None:
     noise = RECIPE.model_copy(update={"data": Data(method="noise")})
-    saved = pipeline.synthesize(demo, noise, count=128, seed=0, device="cpu", progress=SilentProgress())
+    saved = runs.synthesize(demo, noise, count=128, seed=0)
     saved.images[5] *= 1000
     wild = FineTune(steps=3, batch=16, learning_rate=1.0, scale_learning_rate=1.0)
     verify = Verify(agreement_images=8, parity_images=8, latency_seconds=0)
@@ -206,7 +201,7 @@ def test_a_file_is_not_larger_than_mixed_bits_may_make_it(demo: FloatModel, tmp_
     bare = quantize(demo, tmp_path / "q.onnx", recipe=few.model_copy(update={"bits": least})).report.files
     within = bare.size_ratio + 0.02
 
-    def mixed(size_ratio: float) -> pipeline.QuantizeResult:
+    def mixed(size_ratio: float) -> Result:
         bits = least.model_copy(update={"mixed": MixedBits(growth=1, size_ratio=size_ratio)})
         return quantize(demo, tmp_path / "q.onnx", recipe=few.model_copy(update={"bits": bits}))
 

@@ -13,14 +13,14 @@ from onnx import load, numpy_helper
 
 from calib.samplers import RealSet
 from gdfq_export.frontend.sources import load_model
-from gdfq_export.jobs import quantize as pipeline
+from gdfq_export.jobs.result import Result
 from gdfq_export.metrics.coverage import Coverage
 from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
-from gdfq_export.support.progress import SilentProgress
 from gdfq_export.tasks.classification.accuracy import Accuracy
 from gdfq_export.tasks.classification.agreement import measure_agreement
+from tests.jobs import runs
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +55,7 @@ SHORTFALLS = {
 class Outcome:
     """One run of the line: its report, its file, the same network's real images."""
 
-    result: pipeline.QuantizeResult
+    result: Result
     float_file: bytes
     file: Path
     data: RealSet
@@ -76,7 +76,7 @@ def quantized(network: str, folder: Path, out: Path) -> Outcome:
     images = "cifar10_test_dev.npz" if network.startswith("cifar10") else "imagenet_val"
     data = RealSet.load(folder / images, model.input_spec, model.num_classes)
     file = out / f"{network}.quantized.onnx"
-    result = pipeline.quantize(
+    result = runs.quantize(
         model,
         load_recipe(DEFAULT_RECIPE),
         out=file,
@@ -84,8 +84,6 @@ def quantized(network: str, folder: Path, out: Path) -> Outcome:
         data=data,
         calibration=None,
         seed=0,
-        device="cpu",
-        progress=SilentProgress(),
     )
     original = model.original.SerializeToString()
     return Outcome(result=result, float_file=original, file=file, data=data)

@@ -11,8 +11,8 @@ import torch
 
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
-from gdfq_export.jobs import quantize as pipeline
 from gdfq_export.jobs import time_budget as module
+from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.time_budget import TimeBudget
 from gdfq_export.recipe import Budget as Limits
 from gdfq_export.recipe import (
@@ -26,9 +26,9 @@ from gdfq_export.recipe import (
     Verify,
     recipe_sha256,
 )
-from gdfq_export.support.progress import SilentProgress
 from gdfq_export.synthesis.registry import METHODS
 from gdfq_export.tuning.distillation import time_step
+from tests.jobs import runs
 from tests.tuning.residual_network import images, simulator
 
 REFINED = Recipe(
@@ -137,8 +137,8 @@ def test_a_run_with_a_budget_says_what_it_chose_and_the_recipe_repeats_it(demo: 
         verify=Verify(agreement_images=8, parity_images=8, latency_seconds=0),
     )
 
-    def run(name: str, chosen: Recipe, seconds: float | None) -> pipeline.QuantizeResult:
-        return pipeline.quantize(
+    def run(name: str, chosen: Recipe, seconds: float | None) -> Result:
+        return runs.quantize(
             demo,
             chosen,
             out=tmp_path / name,
@@ -146,8 +146,6 @@ def test_a_run_with_a_budget_says_what_it_chose_and_the_recipe_repeats_it(demo: 
             data=None,
             calibration=None,
             seed=0,
-            device="cpu",
-            progress=SilentProgress(),
             budget=seconds,
         )
 

@@ -6,7 +6,8 @@ import dataclasses
 from functools import cache
 from typing import Any
 
-from gdfq_export.jobs.verify.measure_onnx import run_verification
+from gdfq_export.jobs.network_file import NetworkFile
+from gdfq_export.jobs.verify.measure import EvaluationImages, MeasureRequest, Simulation, Timing, measure
 from gdfq_export.recipe import Recipe
 from gdfq_export.report.report import (
     CalibrationFacts,
@@ -18,8 +19,11 @@ from gdfq_export.report.report import (
     Report,
     RuntimeFacts,
 )
+from gdfq_export.runtimes.choose import Measuring
 from gdfq_export.runtimes.environment.machine import Machine
+from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.support.progress import SilentProgress
 from gdfq_export.tasks.classification.accuracy import LabelledImages
 from tests.jobs.verify.quantized_classifier import classifier, images
 
@@ -34,15 +38,16 @@ def make_report(*, labelled: bool) -> Report:
     """A classifier that is quantized well, on 20 images, with labels or without."""
     network, pictures = classifier(), images(20)
     labels = network.integers(pictures)["logits"].argmax(axis=1)
-    measured = run_verification(
-        network.float_network().SerializeToString(),
-        network.quantized().SerializeToString(),
-        images=pictures,
-        source="noise",
-        expected=network.integers,
-        labelled=LabelledImages(images=pictures, labels=labels, source="a.npz") if labelled else None,
-        latency_seconds=0.01,
+    given = LabelledImages(images=pictures, labels=labels, source="a.npz") if labelled else None
+    request = MeasureRequest(
+        float_network=NetworkFile.of(network.float_network(), "float.onnx"),
+        quantized=NetworkFile.of(network.quantized(), "q.onnx"),
+        evaluation=EvaluationImages(images=pictures, source="noise", labelled=given),
+        measuring=Measuring(own=OnnxRuntime(), backend=OnnxRuntime()),
+        simulation=Simulation(run=network.integers, exact=True, images=pictures, source="noise"),
+        timing=Timing(seconds=0.01),
     )
+    measured = measure(request, SilentProgress())
     return Report(
         command="quantize",
         tool_version="0.0",

@@ -12,12 +12,13 @@ import torch
 from gdfq_export.frontend.demo.labelled import held_out_set
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
-from gdfq_export.jobs import quantize as pipeline
+from gdfq_export.jobs.result import Result
 from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.recipe import Recipe, Verify, load_recipe
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.support.progress import SilentProgress
 from gdfq_export.tuning import tune
+from tests.jobs import runs
 from tests.simulator.quantized import images_for
 from tests.tuning.chain_network import simulated
 from tests.tuning.dfq.test_bias_absorption import HIGH
@@ -31,8 +32,8 @@ def demo() -> FloatModel:
     return load_model(None)
 
 
-def quantized(demo: FloatModel, out: Path, recipe: Recipe, seed: int = 0) -> pipeline.QuantizeResult:
-    return pipeline.quantize(
+def quantized(demo: FloatModel, out: Path, recipe: Recipe, seed: int = 0) -> Result:
+    return runs.quantize(
         demo,
         recipe.model_copy(update={"verify": VERIFY}),
         out=out,
@@ -40,8 +41,6 @@ def quantized(demo: FloatModel, out: Path, recipe: Recipe, seed: int = 0) -> pip
         data=None,
         calibration=None,
         seed=seed,
-        device="cpu",
-        progress=SilentProgress(),
     )
 
 

@@ -91,7 +91,6 @@ def compare(
         find_target(target)
 
     from calib.samplers import RealSet
-    from gdfq_export.cli.options.compute import use_compute
     from gdfq_export.cli.output.comparison_table import ComparisonPrinter
     from gdfq_export.cli.output.progress_display import progress_display
     from gdfq_export.cli.output.warnings import print_warnings
@@ -102,6 +101,7 @@ def compare(
     from gdfq_export.jobs.compare.figure_text import float_text, scored_text
     from gdfq_export.jobs.compare.files import CHART, FILES, JSON, PAGE, file_name
     from gdfq_export.jobs.compare.scored_images import given_images, made_images
+    from gdfq_export.jobs.run_context import RunContext
 
     files, made = out / FILES, out / "images.npz"
     require_folder(files)
@@ -109,7 +109,7 @@ def compare(
     outputs += [files / file_name(width, method) for width in bits for method in methods]
     outputs += [made] if data is None else []
     require_outputs(outputs, (model, sidecar_of(model), data, calibration))
-    place = use_compute(device, threads)
+    place = RunContext(device=device, threads=threads).started().device
     network = load_model(model, scale=scale, mean=mean, std=std, input_shape=input_shape)
     print_warnings(network.warnings)
 

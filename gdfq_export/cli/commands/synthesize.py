@@ -52,24 +52,18 @@ def synthesize(
     require_outputs(outputs, (model, sidecar_of(model), recipe))
     chosen = load_recipe(recipe or DEFAULT_RECIPE)
 
+    import gdfq_export as gq
     from calib.set_statistics import ClassBalance, SetStatistics
-    from gdfq_export.cli.options.compute import use_compute
     from gdfq_export.cli.output.progress_display import progress_display
     from gdfq_export.cli.output.report_tables import print_headline
-    from gdfq_export.cli.output.warnings import print_warnings
-    from gdfq_export.frontend.sources import load_model
-    from gdfq_export.jobs import quantize as pipeline
     from gdfq_export.support.files import atomic_output
     from gdfq_export.support.text import counted
     from gdfq_export.views.dataset_preview.headline import headline_rows
     from gdfq_export.views.dataset_preview.picture import draw_set_picture
 
-    place = use_compute(device, threads)
-    network = load_model(model, scale=scale, mean=mean, std=std, input_shape=input_shape)
-    print_warnings(network.warnings)
-    used = chosen.for_input(network.input_spec.shape)
-    count = images or used.images_drawn + used.verify.agreement_images
-    made = pipeline.synthesize(network, chosen, count=count, seed=seed, device=place, progress=progress_display())
+    run = gq.RunContext(seed=seed, device=device, threads=threads, progress=progress_display())
+    network = gq.load(model, scale=scale, mean=mean, std=std, input_shape=input_shape)
+    made = gq.synthesize(network, chosen, count=images, run=run)
     statistics = SetStatistics.from_json(made.provenance["statistics"])
     if picture is None:
         made.save(out)

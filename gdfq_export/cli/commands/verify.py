@@ -92,7 +92,6 @@ def verify(
 
     Exit code 1 where a gate fails or the images do not decide it.
     """
-    from gdfq_export.artifacts.manifest import open_bundle
     from gdfq_export.cli.options.outputs import require_outputs, sidecar_of
     from gdfq_export.recipe.gates import load_gates
     from gdfq_export.report.baseline import parse_regression, read_baseline
@@ -108,46 +107,38 @@ def verify(
     earlier = None if baseline is None else read_baseline(baseline)
     if manifest is not None and (model is not None or reference is not None):
         raise click.UsageError("--manifest names the file and the float network; leave out MODEL and --reference")
-    bundle = None if manifest is None else open_bundle(manifest)
-    model, reference = (bundle.model, str(bundle.float_network)) if bundle is not None else (model, reference)
-    if model is None or reference is None:
+    subject = manifest or model
+    if subject is None or (manifest is None and reference is None):
         raise click.UsageError("give MODEL and --reference, or --manifest")
 
-    from calib.samplers import RealSet
-    from calib.synthetic_set import SyntheticSet
+    import gdfq_export as gq
     from gdfq_export.cli.output.progress_display import progress_display
     from gdfq_export.cli.output.report_outputs import require_passed, write_views
     from gdfq_export.cli.output.report_tables import print_report
     from gdfq_export.cli.output.warnings import print_warnings
-    from gdfq_export.frontend.sources import load_model
-    from gdfq_export.jobs.verify.verify import find_subject, verify_subject
-    from gdfq_export.jobs.verify.verify_onnx import Judges, decide_all
 
-    subject = find_subject(
-        model,
-        engine=None if bundle is None else bundle.engine,
-        target=target,
-        backend=None if backend is None else RUNTIMES[backend],
+    progress = progress_display()
+    network = gq.load(
+        reference if manifest is None else gq.open_bundle(manifest).float_network,
+        scale=scale,
+        mean=mean,
+        std=std,
+        input_shape=input_shape,
     )
-    network = load_model(reference, scale=scale, mean=mean, std=std, input_shape=input_shape)
-    print_warnings(network.warnings)
-    if images is None and data is None and bundle is not None:
-        images = bundle.calibration
-    report = verify_subject(
-        network,
+    report = gq.verify(
         subject,
-        judges=Judges(
-            labelled=None if data is None else RealSet.load(data, network.input_spec, network.num_classes),
-            saved=None if images is None else SyntheticSet.load(images),
+        network,
+        data=data,
+        images=images,
+        gates=gq.Gating(limits=limits, baseline=earlier, allowed=allowed),
+        options=gq.VerifyOptions(
+            target=target,
+            backend=None if backend is None else RUNTIMES[backend],
+            timing=gq.Timing(seconds=latency_seconds, batch=batch, threads=threads),
         ),
-        seed=seed,
-        latency_seconds=latency_seconds,
-        batch=batch,
-        threads=threads,
-        progress=progress_display(),
+        run=gq.RunContext(seed=seed, progress=progress),
     )
-    report = decide_all(report, subject.always | limits, earlier, allowed)
-    print_warnings(warning for warning in report.warnings if warning not in network.warnings)
+    print_warnings(warning for warning in report.warnings if warning not in progress.warned)
     print_report(report)
     write_views(report, json_out=json_out, html=html, junit=junit, markdown=markdown)
     require_passed(report)

@@ -9,12 +9,22 @@ from pathlib import Path
 from gdfq_export.errors import InputError
 from gdfq_export.support.files import require_writable, writes_through
 
-__all__ = ["require_folder", "require_outputs", "sidecar_of"]
+__all__ = ["default_output", "require_folder", "require_outputs", "sidecar_of"]
 
 
 def sidecar_of(model: str | None) -> Path | None:
     """Where the preprocessing of MODEL lies if MODEL is a file."""
     return None if model is None else Path(model).parent / f"{Path(model).stem}.json"
+
+
+def default_output(model: str | None, bits: int) -> Path:
+    """Where the file goes unless told: `net.int8.onnx` beside `net.onnx`; by its name for a network of no file."""
+    if model is None:
+        return Path(f"demo.int{bits}.onnx")
+    path = Path(model)
+    if path.suffix.lower() in (".onnx", ".pt2"):
+        return path.with_suffix(f".int{bits}.onnx")
+    return Path(f"{model.rpartition(':')[2]}.int{bits}.onnx")
 
 
 def require_folder(folder: Path) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from gdfq_export.cli.output.warnings import print_warnings
 from gdfq_export.support.progress import Phase, Progress
 
 __all__ = ["BarProgress", "LoggedProgress", "progress_display"]
@@ -21,12 +22,22 @@ FACTS_SHOWN = 3
 log = logging.getLogger(__name__)
 
 
-def progress_display() -> Progress:
+def progress_display() -> Display:
     """The display that suits stderr."""
     return BarProgress(Console(stderr=True)) if sys.stderr.isatty() else LoggedProgress()
 
 
-class BarProgress(Progress):
+class Display(Progress):
+    """What every display shares: warnings go to stderr at once."""
+
+    def warn(self, *warnings: str) -> list[str]:
+        """Print those that are new."""
+        new = super().warn(*warnings)
+        print_warnings(new)
+        return new
+
+
+class BarProgress(Display):
     """A bar for each open phase, a line for each finished one."""
 
     def __init__(self, console: Console) -> None:
@@ -72,7 +83,7 @@ class BarProgress(Progress):
                 self._bars.stop()
 
 
-class LoggedProgress(Progress):
+class LoggedProgress(Display):
     """A line for each finished phase, with its last figures."""
 
     @contextmanager

@@ -6,34 +6,15 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from calib.set_statistics import SetStatistics
-from calib.synthetic_set import SyntheticSet
 from gdfq_export.errors import GateFailed
-from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.report.report import Report
 from gdfq_export.support.files import atomic_output
 from gdfq_export.support.text import counted
-from gdfq_export.views.dataset_preview.picture import draw_set_picture
 from gdfq_export.views.html import render_page
 from gdfq_export.views.junit import junit_xml
 from gdfq_export.views.markdown import markdown as as_markdown
 
-__all__ = ["page_of", "require_passed", "write_views", "write_whole"]
-
-
-def page_of(report: Report, images: SyntheticSet | None, network: FloatModel) -> str:
-    """The page of a run, with a picture of its images where they were kept."""
-    picture = None
-    if images is not None and "statistics" in images.provenance:
-        statistics = SetStatistics.from_json(images.provenance["statistics"])
-        picture = draw_set_picture(images, statistics, network.input_spec, network.name)
-    return render_page(report, picture=picture)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """One text file, or none."""
-    with atomic_output(path) as part:
-        part.write_text(text, encoding="utf-8")
+__all__ = ["require_passed", "write_views"]
 
 
 def require_passed(report: Report) -> None:

@@ -10,12 +10,13 @@ import torch
 
 from calib.errors import DataError
 from calib.samplers import RealSet
-from calib.synthetic_set import SyntheticSet
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.frontend.float_model import FloatModel
-from gdfq_export.jobs import quantize as pipeline
 from gdfq_export.jobs.compare.cells import Cell, CellResult, Score
 from gdfq_export.jobs.compare.methods import METHODS, BudgetUse
+from gdfq_export.jobs.quantize import QuantizeRequest, quantize
+from gdfq_export.jobs.result import Result
+from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.recipe import Recipe
 from gdfq_export.report.report import Report
 from gdfq_export.runtimes import runtime_title
@@ -53,7 +54,6 @@ class CellSettings:
         spend: methods that can use the whole budget do so; False runs their recipe's own numbers.
         seed: random seed.
         device: torch device.
-        keep_images: give back the images that were tuned on.
     """
 
     method: str
@@ -64,7 +64,6 @@ class CellSettings:
     spend: bool = True
     seed: int = 0
     device: str = "cpu"
-    keep_images: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,18 +71,16 @@ class CellRun:
     """What a cell left.
 
     Attributes:
-        report: of the file.
+        result: file, report and images.
         recipe: with its schedule cut to the budget, before anything else was chosen.
         cut: how it was cut.
-        images: that were tuned on, if they were kept.
         seconds: up to the written file.
         seconds_measuring: spent on measuring the file.
     """
 
-    report: Report
+    result: Result
     recipe: Recipe
     cut: Cut | None
-    images: SyntheticSet | None
     seconds: float
     seconds_measuring: float
 
@@ -103,25 +100,27 @@ def quantize_cell(model: FloatModel, settings: CellSettings, *, out: Path, progr
 
     with progress.phase("time a few steps"):
         recipe, cut = cut_to_budget(settings.recipe, model, left, settings.device)
-    result = pipeline.quantize(
-        model,
-        recipe,
-        out=out,
-        report=None,
-        data=settings.scored,
-        calibration=settings.real if method.real else None,
-        seed=settings.seed,
-        device=settings.device,
-        progress=progress,
-        budget=max(1e-3, left()) if settings.spend and method.budget is BudgetUse.SPENT else None,
-        keep_images=settings.keep_images,
+    result = quantize(
+        QuantizeRequest(
+            model=model,
+            recipe=recipe,
+            labelled=settings.scored,
+            calibration=settings.real if method.real else None,
+            name=out.name,
+        ),
+        RunContext(
+            seed=settings.seed,
+            device=settings.device,
+            budget_seconds=max(1e-3, left()) if settings.spend and method.budget is BudgetUse.SPENT else None,
+            progress=progress,
+        ),
     )
+    result.save(out)
     measuring = sum(progress.seconds.get(phase, 0.0) for phase in _MEASURING_PHASES)
     return CellRun(
-        report=result.report,
+        result=result,
         recipe=recipe,
         cut=cut,
-        images=result.images,
         seconds=time.perf_counter() - started - measuring,
         seconds_measuring=measuring,
     )
@@ -138,7 +137,7 @@ def run_cell(
         run = quantize_cell(model, settings, out=out, progress=progress)
     except (InputError, BackendUnavailable, DataError) as error:
         return replace(cell, reason=str(error))
-    report = run.report
+    report = run.result.report
     assert report.calibration is not None and report.recipe is not None, "a run knows how it made its file"
     return replace(
         cell,

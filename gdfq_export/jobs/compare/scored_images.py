@@ -20,8 +20,9 @@ from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export import __version__
 from gdfq_export.frontend.float_model import FloatModel
-from gdfq_export.jobs import quantize as pipeline
 from gdfq_export.jobs.compare.cells import ImagesFacts
+from gdfq_export.jobs.run_context import RunContext
+from gdfq_export.jobs.synthesize import synthesize
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe, recipe_sha256
 from gdfq_export.support.progress import Progress
 
@@ -71,7 +72,8 @@ def made_images(
     }
     made = _saved(path, asked, count)
     if made is None:
-        made = pipeline.synthesize(model, recipe, count=count, seed=own_seed, device=device, progress=progress)
+        run = RunContext(seed=own_seed, device=device, progress=progress)
+        made = synthesize(model, recipe, run, count=count)
         made.provenance.update(asked)
         made.save(path)
     images = RealSet(

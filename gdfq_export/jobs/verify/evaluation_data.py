@@ -1,4 +1,4 @@
-"""What a file is judged on: labelled images, a set that was saved, or images made from the float network."""
+"""The images a file is evaluated on: labelled ones, a saved set, or images synthesized from the float network."""
 
 from __future__ import annotations
 
@@ -8,47 +8,39 @@ from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.image_source import ImageSource
+from gdfq_export.jobs.run_context import RunContext
+from gdfq_export.jobs.verify.measure import EvaluationImages
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
-from gdfq_export.runtimes.base import Images
-from gdfq_export.support.not_measured import NotMeasured
-from gdfq_export.support.progress import Progress
-from gdfq_export.support.proportion import Proportion
-from gdfq_export.tasks.classification.accuracy import Accuracy, LabelledImages
+from gdfq_export.tasks.classification.accuracy import LabelledImages
 
-__all__ = ["Judges", "images_to_judge", "warnings_of_chance"]
+__all__ = ["EvaluationData", "as_labelled", "evaluation_images"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judges:
-    """The images that a file is judged on: labelled ones, or a saved set; without either they are made."""
+class EvaluationData:
+    """What the user gave: labelled images, or a saved set; without either, images are synthesized."""
 
     labelled: RealSet | None = None
     saved: SyntheticSet | None = None
 
 
-def images_to_judge(
-    model: FloatModel, judges: Judges, seed: int, progress: Progress
-) -> tuple[LabelledImages | None, Images, str, tuple[str, ...]]:
-    """Labelled images where there are any, the images to compare on, what they are, and warnings."""
-    if judges.labelled is not None:
-        real = judges.labelled
-        labelled = LabelledImages(images=real.images.numpy(), labels=real.labels.numpy(), source=real.origin)
-        return labelled, labelled.images, real.origin, ()
+def as_labelled(real: RealSet | None) -> LabelledImages | None:
+    """Real images as NumPy arrays; None stays None."""
+    if real is None:
+        return None
+    return LabelledImages(images=real.images.numpy(), labels=real.labels.numpy(), source=real.origin)
+
+
+def evaluation_images(
+    model: FloatModel, data: EvaluationData, run: RunContext
+) -> tuple[EvaluationImages, tuple[str, ...]]:
+    """The images to compare outputs on, and what the user should know of them."""
+    labelled = as_labelled(data.labelled)
+    if labelled is not None:
+        return EvaluationImages(images=labelled.images, source=labelled.source, labelled=labelled), ()
     used = load_recipe(DEFAULT_RECIPE).for_input(model.input_spec.shape)
-    source = ImageSource(model, used, judges.saved, seed=seed, device="cpu", progress=progress)
-    count = used.verify.agreement_images if judges.saved is None else len(judges.saved.images)
+    source = ImageSource(model, used, data.saved, seed=run.seed, device="cpu", progress=run.progress)
+    count = used.verify.agreement_images if data.saved is None else len(data.saved.images)
     fresh = source.draw_fresh(count, "make images")
-    return None, fresh.images.numpy(), fresh.source if judges.saved is not None else fresh.name, fresh.warnings
-
-
-def warnings_of_chance(accuracy: Accuracy | NotMeasured, model: FloatModel) -> tuple[str, ...]:
-    """A float network that guesses was not given what it was trained on."""
-    if isinstance(accuracy, NotMeasured):
-        return ()
-    top1: Proportion = accuracy.top1.float_network
-    if top1.high >= 2 / model.num_classes or top1.images < 20:
-        return ()
-    return (
-        f"the float network itself is right on {100 * top1.value:.1f} % of {accuracy.source}, which is "
-        "chance; check --scale, --mean, --std and the order of the labels",
-    )
+    name = fresh.source if data.saved is not None else fresh.name
+    return EvaluationImages(images=fresh.images.numpy(), source=name), fresh.warnings

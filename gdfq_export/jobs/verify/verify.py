@@ -1,114 +1,192 @@
-"""What `verify` is given: an ONNX file, an engine, or a bundle that may hold both, of which this machine runs one."""
+"""Measure a file that is already there, of any tool, or a built engine, against its float network."""
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import onnx
 
-from gdfq_export.errors import BackendUnavailable
+from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel
-from gdfq_export.frontend.sources.onnx_file import read_onnx
-from gdfq_export.jobs.verify.evaluation_data import Judges
-from gdfq_export.jobs.verify.verify_engine import target_of_engine, verify_engine
-from gdfq_export.jobs.verify.verify_onnx import target_of_file, verify_file
+from gdfq_export.frontend.passes.acceptance import not_quantized
+from gdfq_export.jobs.assemble_report import report_of
+from gdfq_export.jobs.network_file import NetworkFile
+from gdfq_export.jobs.run_context import RunContext
+from gdfq_export.jobs.verify.evaluation_data import EvaluationData, evaluation_images
+from gdfq_export.jobs.verify.measure import (
+    NO_PAIRS,
+    EvaluationImages,
+    MeasureRequest,
+    Simulation,
+    Timing,
+    measure,
+)
+from gdfq_export.jobs.verify.plausibility import (
+    preprocessing_of_file,
+    require_engine_fits,
+    require_file_fits,
+    warn_of_chance,
+    warn_of_other_network,
+)
+from gdfq_export.jobs.verify.subject import Subject
+from gdfq_export.lint.check import check
+from gdfq_export.qdq.read_back import read_back
+from gdfq_export.report.baseline import regressions
+from gdfq_export.report.gates import decide
 from gdfq_export.report.report import Report
-from gdfq_export.runtimes.tensorrt import EngineFile, is_engine, read_engine, require_package, require_runs_here
-from gdfq_export.support.progress import Progress
-from gdfq_export.targets import Target
+from gdfq_export.runtimes import BACKENDS
+from gdfq_export.runtimes.choose import Measuring, choose_backend
+from gdfq_export.runtimes.tensorrt import build_engine, require_runs_here
+from gdfq_export.support.not_measured import NotMeasured
 
-__all__ = ["Subject", "find_subject", "verify_subject"]
+__all__ = ["Gating", "VerifyOptions", "verify"]
+
+_LARGE = 128 * 128  # pixels from which simulating an image takes a second
+_PARITY_IMAGES, _PARITY_IMAGES_LARGE = 256, 8
+_ENGINE_BATCH = 64  # of the float network's engine, where the timed batch is smaller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """A file to measure, ONNX (`proto`) or an engine; `left_out` says what else there was, and why it was not."""
+class Gating:
+    """Limits on a report's figures.
 
-    name: str
-    target: Target
-    proto: onnx.ModelProto | None = None
-    engine: EngineFile | None = None
-    left_out: str = ""
-
-    @property
-    def always(self) -> dict[str, float | bool]:
-        """Gates that need not be asked for: an ONNX file keeps its runtime's rules, an engine was built already."""
-        return {} if self.proto is None else {"require-rules": True}
-
-
-def find_subject(model: Path, *, engine: Path | None = None, target: str | None, backend: str | None) -> Subject:
-    """Read what is to be measured: `model`, or the `engine` that lies beside it in a bundle and runs here.
-
-    Args:
-        model: an ONNX file or an engine.
-        engine: one built from `model`.
-        target: whose rules are held, as asked for.
-        backend: to measure in, as asked for.
-
-    Raises:
-        InputError: a file cannot be read or is damaged, or what was asked for does not run it.
-        BackendUnavailable: `model` is an engine, and the package that built it is not here in that version.
+    Attributes:
+        limits: limit by gate name (`gdfq_export.gates`), for instance `{"max-top1-drop-pp": 1.0}`.
+        baseline: an earlier report's JSON, to compare figures with.
+        allowed: how much worse than the baseline each figure may be.
     """
-    if is_engine(model):
-        found = read_engine(model)
-        require_package(found)
-        wanted = target_of_engine(model.name, target=target, backend=backend)
-        return Subject(name=model.name, target=wanted, engine=found)
-    proto = read_onnx(model)
-    own = target_of_file(proto, target=target, backend=backend)
-    subject = Subject(name=model.name, target=own, proto=proto)
-    if engine is None:
-        return subject
-    if not own.engine:
-        return dataclasses.replace(
-            subject, left_out=f"{engine.name} was not run: the target {own.name} runs no engines"
-        )
-    found = read_engine(engine)
-    try:
-        require_runs_here(found)
-    except BackendUnavailable as error:
-        return dataclasses.replace(subject, left_out=f"{engine.name} was not run, {model.name} was measured: {error}")
-    return Subject(name=engine.name, target=own, engine=found)
+
+    limits: Mapping[str, float | bool] = field(default_factory=dict)
+    baseline: Mapping[str, Any] | None = None
+    allowed: Mapping[str, float] = field(default_factory=dict)
+
+    def decided(self, report: Report) -> Report:
+        """The report with a verdict for each gate."""
+        gates = decide(report, self.limits)
+        if self.baseline is not None:
+            gates += regressions(report, self.baseline, self.allowed)
+        return dataclasses.replace(report, gates=gates)
 
 
-def verify_subject(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyOptions:
+    """How a file is measured: target whose rules are checked, runtime (None: the file's own), latency measurement."""
+
+    target: str | None = None
+    backend: str | None = None
+    timing: Timing = field(default_factory=Timing)
+
+
+def verify(
     model: FloatModel,
     subject: Subject,
+    run: RunContext,
     *,
-    judges: Judges,
-    seed: int,
-    latency_seconds: float,
-    batch: int,
-    threads: int,
-    progress: Progress,
+    data: EvaluationData,
+    timing: Timing,
+    gating: Gating,
 ) -> Report:
-    """Measure what was found; for the arguments, and for what is raised, see `verify_file` and `verify_engine`."""
+    """Measure everything that can be measured of `subject`, and decide the gates.
+
+    Args:
+        model: the float network, the reference.
+        subject: the file or engine to measure (`find_subject`).
+        run: seed of images that are synthesized, progress.
+        data: images to evaluate on.
+        timing: of the latency measurement.
+        gating: limits on the figures.
+
+    Raises:
+        InputError: the file does not load, or does not belong to the float network.
+        BackendUnavailable: the target's runtime is not installed, or no GPU here runs the engine.
+    """
     if subject.engine is not None:
-        return verify_engine(
-            model,
-            subject.engine,
-            name=subject.name,
-            target=subject.target,
-            judges=judges,
-            seed=seed,
-            latency_seconds=latency_seconds,
-            batch=batch,
-            progress=progress,
-        )
-    assert subject.proto is not None
-    report = verify_file(
-        model,
-        subject.proto,
-        name=subject.name,
-        target=subject.target,
-        judges=judges,
-        seed=seed,
-        latency_seconds=latency_seconds,
-        batch=batch,
-        threads=threads,
-        progress=progress,
-    )
+        report = _verify_engine(model, subject, run, data, timing)
+    else:
+        assert subject.proto is not None
+        report = _verify_file(model, subject, subject.proto, run, data, timing)
     left_out = (subject.left_out,) if subject.left_out else ()
-    return dataclasses.replace(report, warnings=(*report.warnings, *left_out))
+    report = dataclasses.replace(report, warnings=(*report.warnings, *left_out))
+    return Gating(limits={**subject.always, **gating.limits}, baseline=gating.baseline, allowed=gating.allowed).decided(
+        report
+    )
+
+
+def _verify_file(
+    model: FloatModel,
+    subject: Subject,
+    proto: onnx.ModelProto,
+    run: RunContext,
+    data: EvaluationData,
+    timing: Timing,
+) -> Report:
+    measuring = choose_backend(subject.target, BACKENDS)
+    require_file_fits(model, proto, subject.name)
+    evaluation, warnings = evaluation_images(model, data, run)
+    request = MeasureRequest(
+        float_network=NetworkFile.of_float(model),
+        quantized=NetworkFile.of(proto, subject.name),
+        evaluation=evaluation,
+        measuring=measuring,
+        simulation=_simulation(proto, subject, evaluation),
+        timing=timing,
+        resources=True,
+    )
+    measured = measure(request, run.progress)
+    with run.progress.phase("rules"):
+        findings = (*check(proto, subject.target), *preprocessing_of_file(model, proto, measured))
+    notes = (
+        *not_quantized(proto, subject.name),
+        *warnings,
+        *warn_of_other_network(measured, model, proto, subject.name),
+        *warn_of_chance(measured, model),
+    )
+    return report_of(model, request, measured, run, command="verify", warnings=notes, findings=findings)
+
+
+def _verify_engine(
+    model: FloatModel, subject: Subject, run: RunContext, data: EvaluationData, timing: Timing
+) -> Report:
+    """Both networks are engines here, so that the float one is built for the same batch."""
+    engine = subject.engine
+    assert engine is not None
+    require_runs_here(engine)
+    backend = BACKENDS[subject.target.backend]
+    require_engine_fits(model, backend.load(engine.data, 1), subject.name)
+    evaluation, warnings = evaluation_images(model, data, run)
+    float_file = NetworkFile.of_float(model)
+    batches = (1, timing.batch, max(timing.batch, _ENGINE_BATCH))
+    with run.progress.phase("build the float engine"):
+        float_engine = build_engine(float_file.data, batches=batches, package=engine.package)
+    request = MeasureRequest(
+        float_network=dataclasses.replace(float_file, data=float_engine.data),
+        quantized=NetworkFile(name=subject.name, data=engine.data),
+        evaluation=evaluation,
+        measuring=Measuring(own=backend, backend=backend),
+        simulation=NO_PAIRS,
+        timing=dataclasses.replace(timing, threads=1),
+        resources=True,
+    )
+    measured = measure(request, run.progress)
+    notes = (*warnings, *warn_of_chance(measured, model))
+    request = dataclasses.replace(request, float_network=float_file)
+    return report_of(model, request, measured, run, command="verify", warnings=notes, findings=NO_PAIRS)
+
+
+def _simulation(proto: onnx.ModelProto, subject: Subject, evaluation: EvaluationImages) -> Simulation | NotMeasured:
+    """The exact simulation of the file, or why there is none."""
+    try:
+        simulator = read_back(proto)
+    except InputError as error:
+        return NotMeasured(reason=str(error))
+    images = evaluation.images
+    large = images.shape[2] * images.shape[3] >= _LARGE
+    return Simulation(
+        run=simulator.run,
+        exact=subject.target.exact,
+        images=images[: _PARITY_IMAGES_LARGE if large else _PARITY_IMAGES],
+        source=evaluation.source,
+    )

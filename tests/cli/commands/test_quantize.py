@@ -14,7 +14,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from calib.input_spec import InputSpec
-from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.cli.main import cli
 from gdfq_export.planning.plan import PlannedNode, QuantPlan, QuantPoint, Role
@@ -48,6 +47,7 @@ class Calls:
     load_model: dict[str, Any] = field(default_factory=dict)
     quantize: dict[str, Any] = field(default_factory=dict)
     plan_only: tuple[Any, ...] = ()
+    saved: tuple[Path, Path | None] | None = None
     forewarnings: tuple[str, ...] = ()
 
 
@@ -56,25 +56,28 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     calls = Calls()
     model = SimpleNamespace(input_spec=SPEC, num_classes=10, warnings=("folded before it came here",))
 
-    def load_model(source: str | None, **options: Any) -> SimpleNamespace:
+    def load(source: str | None, **options: Any) -> SimpleNamespace:
         calls.load_model.update(options, source=source)
         return model
 
     def quantize(network: object, recipe: object, **options: Any) -> SimpleNamespace:
         calls.quantize.update(options, network=network, recipe=recipe)
+        options["run"].progress.warn(*model.warnings, *calls.forewarnings)
         click.echo("quantizing", err=True)
         warnings = ("folded before it came here", "a late one", *calls.forewarnings)
         report = SimpleNamespace(warnings=warnings, gates=(), target_choice=None)
-        return SimpleNamespace(report=report, plan=PLAN, images=None)
+        return SimpleNamespace(report=report, plan=PLAN, save=save)
 
-    def plan_only(*arguments: object) -> QuantPlan:
-        calls.plan_only = arguments
+    def save(path: Path, report: Path | None) -> None:
+        calls.saved = (path, report)
+
+    def plan(network: object, recipe: object, **options: Any) -> QuantPlan:
+        calls.plan_only = (network, recipe)
+        options["run"].progress.warn(*calls.forewarnings)
         return PLAN
 
-    monkeypatch.setattr("gdfq_export.jobs.quantize.quantize", quantize)
-    monkeypatch.setattr("gdfq_export.jobs.quantize.plan_only", plan_only)
-    monkeypatch.setattr("gdfq_export.jobs.quantize.forewarnings_of", lambda network, recipe: calls.forewarnings)
-    monkeypatch.setattr("gdfq_export.frontend.sources.load_model", load_model)
+    for function in (load, quantize, plan):
+        monkeypatch.setattr(f"gdfq_export.api.{function.__name__}", function)
     monkeypatch.setattr(
         "gdfq_export.views.summary.summary_rows", lambda report: [("top-1 drop", "+0.11 pp", "899 [x]")]
     )
@@ -108,24 +111,18 @@ def test_every_option_reaches_the_pipeline(calls: Calls, tmp_path: Path) -> None
         "input_shape": (3, 32, 32),
     }
     handed = calls.quantize
-    assert (handed["out"], handed["report"]) == (tmp_path / "q.onnx", tmp_path / "r.json")
-    assert (handed["recipe"].name, handed["seed"], handed["device"]) == ("mine", 7, "cpu")
-    assert (len(handed["data"]), len(handed["calibration"])) == (3, 5)
-
-
-def test_a_recipe_for_real_images_takes_them_as_its_calibration(calls: Calls, tmp_path: Path) -> None:
-    photos = tmp_path / "photos.npz"
-    np.savez(photos, images=np.zeros((3, 4, 4, 1), np.uint8), labels=np.arange(3))
-    run("net.onnx", "--onnx-out", tmp_path / "q.onnx", "--recipe", "paper/real", "--calibration", photos)
-    assert isinstance(calls.quantize["calibration"], RealSet) and len(calls.quantize["calibration"]) == 3
+    assert calls.saved == (tmp_path / "q.onnx", tmp_path / "r.json")
+    run_context = handed["run"]
+    assert (handed["recipe"].name, run_context.seed, run_context.device) == ("mine", 7, "cpu")
+    assert (len(handed["data"]), handed["calibration"]) == (3, calibration)
 
 
 def test_without_a_model_the_demo_is_scored_on_its_digits(calls: Calls, tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="the demo extra is not installed")
     run("--onnx-out", tmp_path / "q.onnx")
     assert calls.load_model["source"] is None
-    assert (calls.quantize["recipe"].name, calls.quantize["seed"]) == ("w8a8-ort-cpu", 0)
-    assert calls.quantize["report"] == tmp_path / "report.json"
+    assert (calls.quantize["recipe"].name, calls.quantize["run"].seed) == ("w8a8-ort-cpu", 0)
+    assert calls.saved == (tmp_path / "q.onnx", tmp_path / "report.json")
     assert len(calls.quantize["data"]) == 899
 
 
@@ -137,7 +134,7 @@ def test_a_model_without_data_is_not_scored(calls: Calls, tmp_path: Path) -> Non
 def test_what_a_plan_costs_is_said_once_and_before_the_work(calls: Calls, tmp_path: Path) -> None:
     calls.forewarnings = ("4-bit weights are stored as int8",)
     result = run("net.onnx", "--onnx-out", tmp_path / "q.onnx")
-    assert result.stderr.splitlines() == [
+    assert result.stderr.splitlines()[1:] == [
         "Warning: folded before it came here",
         "Warning: 4-bit weights are stored as int8",
         "quantizing",
@@ -153,7 +150,12 @@ def test_the_table_goes_to_stdout_and_each_warning_once_to_stderr(calls: Calls, 
     assert "+0.11 pp" in result.stdout
     assert "899 [x]" in result.stdout
     assert result.stdout.endswith(f"wrote {tmp_path / 'q.onnx'} and {tmp_path / 'report.json'}\n")
-    assert result.stderr == "Warning: folded before it came here\nquantizing\nWarning: a late one\n"
+    assert result.stderr.splitlines() == [
+        f"Quantizing net.onnx with w8a8-ort-cpu; writes {tmp_path / 'q.onnx'} and {tmp_path / 'report.json'}",
+        "Warning: folded before it came here",
+        "quantizing",
+        "Warning: a late one",
+    ]
 
 
 def test_the_target_takes_the_place_of_the_recipes(calls: Calls, tmp_path: Path) -> None:
@@ -185,10 +187,11 @@ def test_the_recipe_is_read_before_the_model(calls: Calls, tmp_path: Path) -> No
     assert calls.load_model == {}
 
 
-def test_where_to_write_is_asked_for() -> None:
-    result = CliRunner().invoke(cli, ["quantize"])
-    assert result.exit_code == 2
-    assert "--onnx-out FILE, or --bundle FOLDER" in result.stderr
+def test_the_file_has_a_name_unless_told(calls: Calls, tmp_path: Path) -> None:
+    run(tmp_path / "net.onnx")
+    assert calls.saved == (tmp_path / "net.int8.onnx", tmp_path / "report.json")
+    run(tmp_path / "net.onnx", "--recipe", "w4a8-ort-cpu")
+    assert calls.saved == (tmp_path / "net.int4.onnx", tmp_path / "report.json")
 
 
 def test_the_model_is_not_overwritten(calls: Calls, tmp_path: Path) -> None:

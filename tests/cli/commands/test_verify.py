@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory takes three processes a file; `tests/metrics/test_resources.py` has it."""
     monkeypatch.setattr(
-        "gdfq_export.jobs.verify.measure_onnx.measure_resources",
+        "gdfq_export.jobs.verify.measure.measure_resources",
         lambda *arguments: NotMeasured(reason="left out of these tests"),
     )
 

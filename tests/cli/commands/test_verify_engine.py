@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from gdfq_export.artifacts.manifest import write_manifest
 from gdfq_export.cli.main import cli
-from gdfq_export.jobs.verify import verify_engine
+from gdfq_export.jobs.verify import verify as verify_job
 from gdfq_export.runtimes.tensorrt import Engine, engine_file
 from gdfq_export.support.not_measured import NotMeasured
 from tests.cli.commands.test_verify import SIDECAR
@@ -48,13 +48,13 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         data = engine_bytes(weights=WEIGHTS, batch=[*batches], milliseconds=3.0)
         return Engine(data=data, runtime="tensorrt_rtx", graph=None, warnings=(), seconds=0.1)
 
-    monkeypatch.setattr(verify_engine, "build_engine", build)
+    monkeypatch.setattr(verify_job, "build_engine", build)
     monkeypatch.setattr(
-        "gdfq_export.jobs.verify.measure_engine.measure_resources",
+        "gdfq_export.jobs.verify.measure.measure_resources",
         lambda *arguments: NotMeasured(reason="left out of these tests"),
     )
     monkeypatch.setattr(
-        "gdfq_export.jobs.verify.measure_onnx.measure_resources",
+        "gdfq_export.jobs.verify.measure.measure_resources",
         lambda *arguments: NotMeasured(reason="left out of these tests"),
     )
 
@@ -156,7 +156,7 @@ def test_without_a_gpu_a_bundles_file_is_measured_and_its_engine_named(
 ) -> None:
     without_gpu(monkeypatch)
     monkeypatch.setattr(
-        "gdfq_export.jobs.verify.measure_onnx.measure_resources",
+        "gdfq_export.jobs.verify.measure.measure_resources",
         lambda *arguments: NotMeasured(reason="left out of these tests"),
     )
     write_manifest(folder, {})

@@ -9,12 +9,12 @@ import pytest
 from calib.samplers import RealSet
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel
-from gdfq_export.jobs import quantize as pipeline
 from gdfq_export.jobs.compare import run_cell
 from gdfq_export.jobs.compare.cells import Cell, Comparison
 from gdfq_export.jobs.compare.compare import NO_REAL_IMAGES, CompareRequest, Listener, compare
 from gdfq_export.jobs.compare.files import FILES, JSON, read_comparison
 from gdfq_export.jobs.compare.scored_images import ScoredImages, given_images, images_facts
+from gdfq_export.jobs.result import Result as Quantized
 from tests.jobs.compare import compared
 
 NETWORK = compared.network()
@@ -88,15 +88,15 @@ def test_another_seed_or_other_images_run_again(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real_quantize, ran = pipeline.quantize, []
+    real_quantize, ran = run_cell.quantize, []
 
-    def stop_at_the_second(*arguments: object, **options: object) -> pipeline.QuantizeResult:
+    def stop_at_the_second(*arguments: object, **options: object) -> Quantized:
         ran.append(1)
         if len(ran) == 2:
             raise KeyboardInterrupt
         return real_quantize(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pipeline, "quantize", stop_at_the_second)
+    monkeypatch.setattr(run_cell, "quantize", stop_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, "noise,dfq")
     left = read_comparison(tmp_path / JSON)

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from calib.synthetic_set import SyntheticSet
-from gdfq_export.jobs import quantize as pipeline
 from gdfq_export.jobs.compare.scored_images import ScoredImages, given_images, images_facts, made_images, shared_images
+from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.support.progress import SilentProgress
 from tests.jobs.compare import compared
 
@@ -27,9 +27,9 @@ def seeds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The seeds that images were made with; noise stands in for them."""
     seeds: list[int] = []
 
-    def synthesize(model: object, recipe: object, *, count: int, seed: int, **others: object) -> SyntheticSet:
-        seeds.append(seed)
-        drawn = compared.images(seed, count)
+    def synthesize(model: object, recipe: object, run: RunContext, *, count: int) -> SyntheticSet:
+        seeds.append(run.seed)
+        drawn = compared.images(run.seed, count)
         with torch.no_grad():
             logits = NETWORK.teacher(drawn.images).numpy()
         return SyntheticSet(
@@ -40,7 +40,7 @@ def seeds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             provenance={"method": "noise"},
         )
 
-    monkeypatch.setattr(pipeline, "synthesize", synthesize)
+    monkeypatch.setattr("gdfq_export.jobs.compare.scored_images.synthesize", synthesize)
     return seeds
 
 

@@ -10,14 +10,15 @@ import onnx
 import pytest
 
 from gdfq_export.frontend.sources import load_model
-from gdfq_export.jobs import quantize_auto as module
-from gdfq_export.jobs.quantize import QuantizeResult
+from gdfq_export.jobs.auto_target import quantize_fastest as module
+from gdfq_export.jobs.quantize import QuantizeRequest
+from gdfq_export.jobs.result import Result
+from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.metrics.latency import RatioInterval, Timings
 from gdfq_export.qdq.metadata import own_metadata
 from gdfq_export.recipe import Calibration, Data, Generator, Recipe, Verify
 from gdfq_export.report.gates import GateResult, Verdict
 from gdfq_export.report.target_choice import Candidate, TargetChoice
-from gdfq_export.support.progress import SilentProgress
 
 RECIPE = Recipe(
     name="quick",
@@ -56,11 +57,11 @@ CHOICE = TargetChoice(
 def verdicts(monkeypatch: pytest.MonkeyPatch, **given: Verdict) -> list[str]:
     """Make the gate on agreement come to this by target; gives back which targets were made."""
     made: list[str] = []
-    original = module.pipeline.quantize
+    original = module.quantize
 
-    def quantize(model, recipe: Recipe, **settings) -> QuantizeResult:
-        made.append(recipe.target)
-        result = original(model, recipe, **settings)
+    def quantize(request: QuantizeRequest, run: RunContext) -> Result:
+        made.append(request.recipe.target)
+        result = original(request, run)
         gate = GateResult(
             name="min-agreement",
             limit=0.9,
@@ -68,28 +69,20 @@ def verdicts(monkeypatch: pytest.MonkeyPatch, **given: Verdict) -> list[str]:
             value=0.5,
             low=0.4,
             high=0.6,
-            verdict=given.get(recipe.target.replace("-", "_"), Verdict.PASSED),
+            verdict=given.get(request.recipe.target.replace("-", "_"), Verdict.PASSED),
             message="0.5 of 32 images",
         )
         return dataclasses.replace(result, report=dataclasses.replace(result.report, gates=(gate,)))
 
-    monkeypatch.setattr(module.pipeline, "quantize", quantize)
+    monkeypatch.setattr(module, "quantize", quantize)
     return made
 
 
-def run(out: Path) -> QuantizeResult:
-    return module.quantize_fastest(
-        load_model(None),
-        RECIPE,
-        CHOICE,
-        out=out,
-        report=out.with_suffix(".json"),
-        data=None,
-        calibration=None,
-        seed=0,
-        device="cpu",
-        progress=SilentProgress(),
-    )
+def run(out: Path) -> Result:
+    request = QuantizeRequest(model=load_model(None), recipe=RECIPE, name=out.name)
+    result = module.quantize_fastest(request, CHOICE, RunContext(device="cpu"))
+    result.save(out, report=out.with_suffix(".json"))
+    return result
 
 
 def target_of(path: Path) -> str:

@@ -17,13 +17,13 @@ from calib.samplers import NoiseSampler
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.draft_model import write_draft
+from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.metrics.coverage import measure_coverage
 from gdfq_export.metrics.latency import RatioInterval, Samples, interleave, summarize, versus
 from gdfq_export.recipe import Recipe
 from gdfq_export.report.target_choice import Candidate, TargetChoice
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.base import Backend, Session
-from gdfq_export.support.progress import Progress
 from gdfq_export.targets import TARGETS, Target
 
 __all__ = ["choose_target"]
@@ -40,10 +40,8 @@ class _Timed:
     float_compute: int
 
 
-def choose_target(
-    model: FloatModel, recipe: Recipe, *, seed: int, batch: int, threads: int, progress: Progress
-) -> TargetChoice:
-    """Measure what this machine can run, and choose.
+def choose_target(model: FloatModel, recipe: Recipe, run: RunContext, *, threads: int = 1) -> TargetChoice:
+    """Measure what this machine can run, and choose; `threads` are the runtime's.
 
     The fastest draft is chosen or, of those that may be within 3 % of it, the first in the order of `TARGETS`. A draft
     that does not compute what is simulated is never chosen.
@@ -51,7 +49,8 @@ def choose_target(
     Raises:
         InputError: no target's file runs here.
     """
-    images = NoiseSampler(model.input_spec, model.num_classes, seed).draw(max(_IMAGES, batch), 8)[0]
+    batch, progress = run.batch, run.progress
+    images = NoiseSampler(model.input_spec, model.num_classes, run.seed).draw(max(_IMAGES, batch), 8)[0]
     floats: dict[str, Session] = {}
     drafts: dict[str, _Timed] = {}
     reasons: dict[str, str] = {}

@@ -6,10 +6,20 @@ import numpy as np
 import pytest
 
 from gdfq_export.errors import InputError
-from gdfq_export.jobs.verify.measure_onnx import Verification, run_verification
+from gdfq_export.jobs.network_file import NetworkFile
+from gdfq_export.jobs.verify.measure import (
+    EvaluationImages,
+    MeasureRequest,
+    Simulation,
+    Timing,
+    Verification,
+    measure,
+)
 from gdfq_export.metrics.latency import Latency
 from gdfq_export.metrics.layer_error import LayerErrors
 from gdfq_export.metrics.parity import ParityResult
+from gdfq_export.runtimes.choose import Measuring
+from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import SilentProgress
 from gdfq_export.tasks.classification.accuracy import Accuracy, LabelledImages
@@ -17,23 +27,32 @@ from gdfq_export.tasks.classification.agreement import Agreement
 from tests import tiny_graph
 from tests.jobs.verify.quantized_classifier import classifier, images
 
+HERE = Measuring(own=OnnxRuntime(), backend=OnnxRuntime())
+
+
+def files() -> dict[str, NetworkFile]:
+    network = classifier()
+    return {
+        "float_network": NetworkFile.of(network.float_network(), "float.onnx"),
+        "quantized": NetworkFile.of(network.quantized(), "q.onnx"),
+    }
+
 
 def test_every_section_is_measured() -> None:
-    network, progress = classifier(), SilentProgress()
-    float_bytes = network.float_network().SerializeToString()
-    pictures = images(300)
+    network, progress, pictures = classifier(), SilentProgress(), images(300)
     labels = network.integers(pictures)["logits"].argmax(axis=1)
-    result = run_verification(
-        float_bytes,
-        network.quantized().SerializeToString(),
-        images=pictures,
-        source="noise",
-        expected=network.integers,
-        parity_images=pictures[:40],
-        labelled=LabelledImages(images=pictures, labels=labels, source="answers"),
-        latency_seconds=0.01,
-        progress=progress,
+    request = MeasureRequest(
+        **files(),
+        evaluation=EvaluationImages(
+            images=pictures,
+            source="noise",
+            labelled=LabelledImages(images=pictures, labels=labels, source="answers"),
+        ),
+        measuring=HERE,
+        simulation=Simulation(run=network.integers, exact=True, images=pictures[:40], source="noise"),
+        timing=Timing(seconds=0.01),
     )
+    result = measure(request, progress)
     assert result.agreement.images == 300
     assert 0.9 < result.agreement.top1.value <= 1.0
     assert isinstance(result.accuracy, Accuracy)
@@ -49,9 +68,9 @@ def test_every_section_is_measured() -> None:
 
 
 def unlabelled(count: int, **options: Any) -> Verification:
-    network = classifier()
-    files = (network.float_network().SerializeToString(), network.quantized().SerializeToString())
-    return run_verification(*files, images=images(count), source="noise", latency_seconds=0, **options)
+    pictures = EvaluationImages(images=images(count), source="noise")
+    request = MeasureRequest(**{**files(), **options}, evaluation=pictures, measuring=HERE, timing=Timing(seconds=0))
+    return measure(request, SilentProgress())
 
 
 def test_what_was_not_asked_for_says_why() -> None:
@@ -64,24 +83,25 @@ def test_what_was_not_asked_for_says_why() -> None:
 
 
 def test_where_integers_are_not_known_to_the_bit_answers_are_compared() -> None:
-    result = unlabelled(40, expected=classifier().integers, exact=False)
+    simulation = Simulation(run=classifier().integers, exact=False, images=images(40), source="noise")
+    result = unlabelled(40, simulation=simulation)
     assert (
         isinstance(result.parity, NotMeasured)
-        and "answers are compared with the simulated ones instead" in result.parity.reason
+        and "outputs are compared with the simulated ones instead" in result.parity.reason
     )
     assert isinstance(result.simulation, Agreement)
     assert (result.simulation.top1.value, result.simulation.max_abs_logit_error) == (1.0, 0.0)
 
 
 def test_softmax_outputs_are_compared_as_probabilities() -> None:
-    def softmax(gain: float) -> bytes:
+    def softmax(gain: float) -> NetworkFile:
         model = tiny_graph.model(
             nodes=[("Mul", ["x", "gain"], ["m"]), ("Flatten", ["m"], ["f"]), ("Softmax", ["f"], ["y"])],
             inputs={"x": ("batch", 1, 2, 2)},
             outputs=["y"],
             initializers={"gain": np.float32(gain)},
         )
-        return model.SerializeToString()
+        return NetworkFile.of(model, "softmax.onnx")
 
     pictures = np.random.default_rng(0).normal(size=(20, 1, 2, 2)).astype(np.float32)
     flat = pictures.reshape(20, 4).astype(np.float64)
@@ -90,17 +110,18 @@ def test_softmax_outputs_are_compared_as_probabilities() -> None:
         return values - np.log(np.exp(values).sum(axis=1, keepdims=True))
 
     p, q = log_softmax(flat), log_softmax(2 * flat)
-    result = run_verification(softmax(1.0), softmax(2.0), images=pictures, source="noise", latency_seconds=0)
+    request = MeasureRequest(
+        float_network=softmax(1.0),
+        quantized=softmax(2.0),
+        evaluation=EvaluationImages(images=pictures, source="noise"),
+        measuring=HERE,
+        timing=Timing(seconds=0),
+    )
+    result = measure(request, SilentProgress())
     assert result.agreement.kl_mean_nats == pytest.approx((np.exp(p) * (p - q)).sum(axis=1).mean(), rel=1e-4)
 
 
 def test_files_of_different_networks_are_refused() -> None:
     other = tiny_graph.model(nodes=[("Flatten", ["image"], ["y"])], inputs={"image": ("batch", 2, 3, 3)}, outputs=["y"])
     with pytest.raises(InputError, match=r"\[5, 18\] \(float\) and \[5, 4\] \(quantized\)"):
-        run_verification(
-            other.SerializeToString(),
-            classifier().quantized().SerializeToString(),
-            images=images(5),
-            source="noise",
-            latency_seconds=0,
-        )
+        unlabelled(5, float_network=NetworkFile.of(other, "other.onnx"))

@@ -11,8 +11,8 @@ import pytest
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
-from gdfq_export.jobs import choose_target as module
-from gdfq_export.jobs.choose_target import _choose, _Timed, choose_target
+from gdfq_export.jobs.auto_target import choose_target as module
+from gdfq_export.jobs.auto_target.choose_target import _choose, _Timed, choose_target
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
 from gdfq_export.report.target_choice import TargetChoice
 from gdfq_export.runtimes import BACKENDS

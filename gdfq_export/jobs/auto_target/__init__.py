@@ -1,0 +1,1 @@
+"""`--target auto`: which runtime runs a network fastest here, and its file."""

@@ -1,0 +1,39 @@
+"""A network as a runtime loads it: the bytes of an ONNX file beside its parsed graph, or an engine."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.report.report import FileFacts
+
+__all__ = ["NetworkFile"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkFile:
+    """One file: parsed once, serialized once. `proto` is None for an engine."""
+
+    name: str
+    data: bytes
+    proto: onnx.ModelProto | None = None
+
+    @classmethod
+    def of(cls, proto: onnx.ModelProto, name: str) -> NetworkFile:
+        """The file that holds `proto`; `name` is without its folder."""
+        return cls(name=name, data=proto.SerializeToString(), proto=proto)
+
+    @classmethod
+    def of_float(cls, model: FloatModel) -> NetworkFile:
+        """The float network, under its file's own name where there is one."""
+        path = Path(model.source)
+        return cls.of(model.original, path.name if path.suffix == ".onnx" else model.name)
+
+    @property
+    def facts(self) -> FileFacts:
+        """Size in bytes and SHA-256."""
+        return FileFacts(name=self.name, bytes=len(self.data), sha256=hashlib.sha256(self.data).hexdigest())

@@ -1,0 +1,132 @@
+"""What quantizing a network leaves: the file in memory, its report, its simulation, and ways to save them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import onnx
+from torch import nn
+
+from calib.set_statistics import SetStatistics
+from calib.synthetic_set import SyntheticSet
+from gdfq_export.artifacts.bundle import write_bundle
+from gdfq_export.artifacts.bundled_engine import build_bundled_engine
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.jobs.network_file import NetworkFile
+from gdfq_export.jobs.run_context import RunContext
+from gdfq_export.jobs.synthesize import as_synthetic_set
+from gdfq_export.jobs.tune_network import TunedNetwork
+from gdfq_export.planning.plan import QuantPlan
+from gdfq_export.recipe import Recipe
+from gdfq_export.report.report import Report
+from gdfq_export.support.files import atomic_output
+from gdfq_export.targets import find_target
+from gdfq_export.views.dataset_preview.picture import draw_set_picture
+from gdfq_export.views.html import render_page
+
+__all__ = ["Result", "page_with_images"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A quantized network and everything that was measured of it.
+
+    Attributes:
+        report: figures, gates and warnings; `report.passed` says whether every gate holds.
+        file: the ONNX file, not yet saved.
+        model: the float network.
+        recipe: as it was given; `report.recipe.used` is the recipe as it was run.
+        tuned: plan, encodings and tuned parameters.
+        run: how the job ran.
+        method: what the calibration images are.
+    """
+
+    report: Report
+    file: NetworkFile
+    model: FloatModel
+    recipe: Recipe
+    tuned: TunedNetwork
+    run: RunContext
+    method: str
+
+    @property
+    def onnx(self) -> onnx.ModelProto:
+        """The quantized network as an ONNX model."""
+        assert self.file.proto is not None
+        return self.file.proto
+
+    @property
+    def onnx_bytes(self) -> bytes:
+        """The quantized network as the bytes of its file."""
+        return self.file.data
+
+    @property
+    def plan(self) -> QuantPlan:
+        """Which tensors carry Q/DQ, and which kernel computes each node."""
+        return self.tuned.plan
+
+    @property
+    def simulated(self) -> nn.Module:
+        """The tuned low-bit network in torch: images `[N, C, H, W]` in, outputs `[N, classes]` out, in eval mode.
+
+        It computes in float what the file computes in integers: outputs agree within rounding of a sum of floats.
+        """
+        return self.tuned.simulator.eval()
+
+    @cached_property
+    def images(self) -> SyntheticSet | None:
+        """The images it was tuned on; None where a generator made them while it was tuned."""
+        if self.tuned.drawn is None:
+            return None
+        return as_synthetic_set(self.model, self.recipe, *self.tuned.drawn, method=self.method, run=self.run)
+
+    def save(self, path: str | Path, *, report: str | Path | None = None) -> Path:
+        """Write the ONNX file and, if asked for, the report as JSON: both or neither.
+
+        Raises:
+            InputError: a file cannot be written.
+        """
+        with ExitStack() as outputs:
+            outputs.enter_context(atomic_output(Path(path))).write_bytes(self.file.data)
+            if report is not None:
+                part = outputs.enter_context(atomic_output(Path(report)))
+                part.write_text(self.report.to_json(), encoding="utf-8")
+        return Path(path)
+
+    def html(self, path: str | Path) -> Path:
+        """Write the report as one HTML page that loads nothing.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        with atomic_output(Path(path)) as part:
+            part.write_text(self.page, encoding="utf-8")
+        return Path(path)
+
+    def bundle(self, folder: str | Path) -> tuple[str, ...]:
+        """Write everything a pipeline keeps into `folder`, whole or not at all; warnings of the engine's build.
+
+        Raises:
+            InputError: `folder` cannot be written, or holds other things than an older bundle.
+        """
+        target = find_target(self.plan.target)
+        engine = build_bundled_engine(self.file.data, target, batch=self.run.batch, progress=self.run.progress)
+        write_bundle(Path(folder), self, engine)
+        return () if engine is None else engine.warnings
+
+    @cached_property
+    def page(self) -> str:
+        """The report as HTML, with a picture of the images it was tuned on."""
+        return page_with_images(self.report, self.images, self.model)
+
+
+def page_with_images(report: Report, images: SyntheticSet | None, model: FloatModel) -> str:
+    """A report as HTML, with a picture of the images where they were kept."""
+    picture = None
+    if images is not None and "statistics" in images.provenance:
+        statistics = SetStatistics.from_json(images.provenance["statistics"])
+        picture = draw_set_picture(images, statistics, model.input_spec, model.name)
+    return render_page(report, picture=picture)

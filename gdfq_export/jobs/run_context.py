@@ -1,0 +1,54 @@
+"""How a job runs, apart from what it makes: seed, device, threads, time budget, progress."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from gdfq_export.errors import BackendUnavailable
+from gdfq_export.support.progress import Progress, SilentProgress
+
+__all__ = ["RunContext"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """Settings that every job shares; all have defaults.
+
+    Args:
+        seed: random seed; the same seed, recipe and machine give the same bytes.
+        device: torch device for synthesis and tuning: `auto` (a GPU where there is one), `cpu` or `cuda`.
+        threads: torch's CPU threads; None leaves them.
+        budget_seconds: time to spend up to the written file; None runs the recipe's own numbers of images and steps.
+        batch: images per run in the latency measurement.
+        progress: where phases report themselves.
+
+    Example:
+        >>> RunContext(seed=1).seed
+        1
+    """
+
+    seed: int = 0
+    device: str = "auto"
+    threads: int | None = None
+    budget_seconds: float | None = None
+    batch: int = 1
+    progress: Progress = field(default_factory=SilentProgress)
+
+    def started(self) -> RunContext:
+        """Set torch's threads, and return the context with its device resolved to `cpu` or `cuda`.
+
+        Raises:
+            BackendUnavailable: cuda was asked for and torch sees no CUDA device.
+        """
+        import torch
+
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        available = torch.cuda.is_available()
+        if self.device == "cuda" and not available:
+            raise BackendUnavailable(
+                "--device cuda: torch sees no CUDA device; use --device cpu, or install a driver and torch's CUDA build"
+            )
+        device = "cuda" if self.device == "auto" and available else self.device.replace("auto", "cpu")
+        return dataclasses.replace(self, device=device)

@@ -1,0 +1,50 @@
+"""Images for a network, made from the network alone."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from calib.set_statistics import measure_set
+from calib.synthetic_set import SyntheticSet
+from gdfq_export import __version__
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.jobs.image_source import ImageSource
+from gdfq_export.jobs.run_context import RunContext
+from gdfq_export.recipe import Recipe, recipe_sha256
+
+__all__ = ["as_synthetic_set", "synthesize"]
+
+
+def synthesize(model: FloatModel, recipe: Recipe, run: RunContext, *, count: int | None = None) -> SyntheticSet:
+    """Synthesize `count` images; None makes as many as a run with the recipe needs.
+
+    Returns:
+        The images `[N, C, H, W]` with the float network's outputs, and figures of the set in its provenance.
+    """
+    used = recipe.for_input(model.input_spec.shape)
+    source = ImageSource(model, used, None, seed=run.seed, device=run.device, progress=run.progress)
+    made = source.draw(count or used.images_drawn + used.verify.agreement_images, "make images")
+    return as_synthetic_set(model, recipe, made.images, made.labels, method=source.name, run=run)
+
+
+def as_synthetic_set(
+    model: FloatModel, recipe: Recipe, images: Tensor, labels: Tensor, *, method: str, run: RunContext
+) -> SyntheticSet:
+    """Images `[N, C, H, W]` and labels `[N]` with the float network's outputs and the figures of the set."""
+    statistics, logits = measure_set(model.teacher.to(run.device), images, labels, model.input_spec, run.device)
+    return SyntheticSet(
+        images=images.numpy(),
+        labels=labels.numpy(),
+        logits=logits.numpy(),
+        input_name=model.input_name,
+        provenance={
+            "tool": f"gdfq-export {__version__}",
+            "method": method,
+            "source": model.source,
+            "source_sha256": model.sha256,
+            "recipe": recipe.name,
+            "recipe_sha256": recipe_sha256(recipe),
+            "seed": run.seed,
+            "statistics": statistics.to_json(),
+        },
+    )

@@ -1,0 +1,278 @@
+"""Measure a quantized network against the float network: every section of the report that needs a runtime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+
+from gdfq_export.errors import BackendUnavailable, InputError
+from gdfq_export.jobs.network_file import NetworkFile
+from gdfq_export.metrics.coverage import Coverage, measure_coverage
+from gdfq_export.metrics.latency import Latency, time_both
+from gdfq_export.metrics.layer_error import LayerErrors, measure_layers
+from gdfq_export.metrics.parity import Expected, ParityResult, parity
+from gdfq_export.metrics.resources import Resources, measure_resources
+from gdfq_export.metrics.weights import WeightCodes, weight_codes
+from gdfq_export.runtimes.base import Images, Output, Session
+from gdfq_export.runtimes.choose import Measuring
+from gdfq_export.runtimes.environment.machine import usable_cores
+from gdfq_export.runtimes.onnxruntime import OnnxRuntime
+from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.support.progress import Phase, Progress
+from gdfq_export.tasks.classification.accuracy import Accuracy, LabelledImages, measure_accuracy
+from gdfq_export.tasks.classification.agreement import Agreement, measure_agreement
+
+__all__ = ["EvaluationImages", "MeasureRequest", "Simulation", "Timing", "Verification", "measure"]
+
+_PARITY_BATCH = 32
+_PIECE = 256
+_LAYER_IMAGES, _LAYER_PIXELS = 64, 64 * 64 * 64  # at most, so that large images take no longer than small ones
+
+NO_LABELS = NotMeasured(
+    reason="no labelled images were given; name them with --data, an .npz with images and labels or a folder with "
+    "labels.csv"
+)
+NO_PAIRS = NotMeasured(
+    reason="an engine holds no QuantizeLinear and DequantizeLinear; verify the ONNX file that it was built from"
+)
+NO_SIMULATION = NotMeasured(reason="this file has no simulation to compare with")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationImages:
+    """Images `[N, C, H, W]` to compare outputs on, what they are, and labelled ones where there are any."""
+
+    images: Images
+    source: str
+    labelled: LabelledImages | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """The integer simulation of a file, and the images to compare it on.
+
+    `exact`: every integer is compared; else the outputs alone, since the runtime adds floats in another order.
+    """
+
+    run: Expected
+    exact: bool
+    images: Images
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """The latency measurement: seconds to spend (0: none) beside the warm-up, images per run, runtime threads."""
+
+    seconds: float = 5.0
+    batch: int = 1
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureRequest:
+    """Two networks and how to compare them.
+
+    Attributes:
+        float_network: the reference.
+        quantized: the network to measure; an engine where it has no `proto`.
+        evaluation: images to compare outputs on.
+        measuring: the target's runtime and the one that runs the files here.
+        simulation: of the quantized file, or why there is none.
+        timing: of the latency measurement.
+        resources: whether load time and memory are measured, in a process of their own for each file.
+    """
+
+    float_network: NetworkFile
+    quantized: NetworkFile
+    evaluation: EvaluationImages
+    measuring: Measuring
+    simulation: Simulation | NotMeasured = NO_SIMULATION
+    timing: Timing = field(default_factory=Timing)
+    resources: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """The measured sections, as they stand in `Report`."""
+
+    accuracy: Accuracy | NotMeasured
+    agreement: Agreement
+    parity: ParityResult | NotMeasured
+    simulation: Agreement | NotMeasured
+    coverage: Coverage | NotMeasured
+    latency: Latency | NotMeasured
+    layers: LayerErrors | NotMeasured
+    weights: tuple[WeightCodes, ...] | NotMeasured
+    resources: Resources | NotMeasured
+
+
+def measure(request: MeasureRequest, progress: Progress) -> Verification:
+    """Run both networks, in the order agreement, accuracy, coverage, parity, layers, memory, latency.
+
+    Raises:
+        InputError: a file does not load, or its output does not fit the other's or the labels.
+        InternalError: the simulation names tensors that the file does not have.
+        BackendUnavailable: the runtime or its device is missing.
+    """
+    return _Measurement(request, progress).run()
+
+
+class _Measurement:
+    """One call of `measure`: both sessions, and a method for each section."""
+
+    def __init__(self, request: MeasureRequest, progress: Progress) -> None:
+        self._request = request
+        self._progress = progress
+        self._backend = request.measuring.backend
+        self._cores = usable_cores()
+        self._float, self._session = self._load(self._cores)
+        self._softmax = ends_in_softmax(request.float_network.proto)
+
+    def run(self) -> Verification:
+        evaluation, quantized = self._request.evaluation, self._request.quantized
+        with self._progress.phase("agreement") as report:
+            outputs = self._run_both(evaluation.images, report)
+            agreement = measure_agreement(*outputs, evaluation.source, probabilities=self._softmax)
+        accuracy = self._accuracy(outputs)
+        with self._progress.phase("coverage"):
+            coverage = self._coverage()
+        same, simulated = self._compare_simulation()
+        layers = self._layers()
+        resources = self._resources()
+        return Verification(
+            accuracy=accuracy,
+            agreement=agreement,
+            parity=same,
+            simulation=simulated,
+            coverage=coverage,
+            layers=layers,
+            weights=NO_PAIRS if quantized.proto is None else weight_codes(quantized.proto),
+            resources=resources,
+            latency=self._latency(),
+        )
+
+    def _load(self, threads: int) -> tuple[Session, Session]:
+        files = self._request.float_network, self._request.quantized
+        return self._backend.load(files[0].data, threads), self._backend.load(files[1].data, threads)
+
+    def _run_both(self, images: Images, report: Phase) -> tuple[Output, Output]:
+        """Outputs of both networks for all images, a piece at a time so that progress can be shown."""
+        left, right = [], []
+        for start in range(0, len(images), _PIECE):
+            piece = images[start : start + _PIECE]
+            left.append(self._float.run(piece))
+            right.append(self._session.run(piece))
+            report(start + len(piece), len(images), {})
+        return np.concatenate(left), np.concatenate(right)
+
+    def _accuracy(self, outputs: tuple[Output, Output]) -> Accuracy | NotMeasured:
+        labelled = self._request.evaluation.labelled
+        if labelled is None:
+            return NO_LABELS
+        with self._progress.phase("accuracy") as report:
+            if labelled.images is not self._request.evaluation.images:
+                outputs = self._run_both(labelled.images, report)
+            return measure_accuracy(*outputs, labelled.labels, labelled.source)
+
+    def _coverage(self) -> Coverage | NotMeasured:
+        measuring, engine = self._request.measuring, self._request.quantized.proto is None
+        if not measuring.away and not engine:
+            return measure_coverage(self._session.describe())
+        try:
+            if engine:
+                return measure_coverage(self._session.describe())
+            return measure_coverage(measuring.own.examine(self._request.quantized.data))
+        except (BackendUnavailable, InputError) as error:
+            return NotMeasured(reason=str(error))
+
+    def _compare_simulation(self) -> tuple[ParityResult | NotMeasured, Agreement | NotMeasured]:
+        """Integer parity with the simulation, or the agreement of outputs where integers are not known to the bit."""
+        simulation, proto = self._request.simulation, self._request.quantized.proto
+        if isinstance(simulation, NotMeasured):
+            return simulation, simulation
+        if simulation.exact and proto is not None:
+            with self._progress.phase("parity") as report:
+                same = parity(
+                    proto,
+                    simulation.run,
+                    simulation.images,
+                    _PARITY_BATCH,
+                    source=simulation.source,
+                    backend=self._backend,
+                    on_step=report,
+                )
+            return same, NotMeasured(reason="every integer is compared")
+        evaluation = self._request.evaluation
+        with self._progress.phase("simulation") as report:
+            simulated = _simulate(simulation.run, self._session.output_names[0], evaluation.images, report)
+            outputs = self._session.run(evaluation.images)
+            agreement = measure_agreement(simulated, outputs, evaluation.source, probabilities=self._softmax)
+        reason = (
+            f"{self._request.measuring.own.title} adds floats in an order of its own, which may move an integer by "
+            "one; outputs are compared with the simulated ones instead, so leave out require-parity"
+        )
+        return NotMeasured(reason=reason), agreement
+
+    def _layers(self) -> LayerErrors | NotMeasured:
+        """Layer by layer where the runtime shows inner tensors."""
+        files = self._request.float_network.proto, self._request.quantized.proto
+        if files[0] is None or files[1] is None:
+            return NO_PAIRS
+        images, source = self._request.evaluation.images, self._request.evaluation.source
+        count = max(8, min(_LAYER_IMAGES, _LAYER_PIXELS // (images.shape[2] * images.shape[3])))
+        with self._progress.phase("layers") as report:
+            try:
+                return measure_layers(
+                    files[0],
+                    files[1],
+                    images[:count],
+                    source,
+                    float_backend=OnnxRuntime(),
+                    backend=self._backend,
+                    threads=self._cores,
+                    on_step=report,
+                )
+            except InputError as error:
+                return NotMeasured(reason=str(error))
+
+    def _resources(self) -> Resources | NotMeasured:
+        request = self._request
+        if request.measuring.away:
+            return NotMeasured(reason=request.measuring.away)
+        if not request.resources:
+            return NotMeasured(reason="gdfq-export verify measures load time and memory")
+        files, shape = (request.float_network.data, request.quantized.data), request.evaluation.images.shape[1:]
+        with self._progress.phase("memory"):
+            return measure_resources(self._backend, *files, (shape[0], shape[1], shape[2]), request.timing.batch)
+
+    def _latency(self) -> Latency | NotMeasured:
+        timing, evaluation = self._request.timing, self._request.evaluation
+        if self._request.measuring.away:
+            return NotMeasured(reason=self._request.measuring.away)
+        if timing.seconds <= 0:
+            return NotMeasured(reason="no time was given to it; give --latency-seconds")
+        del self._float, self._session
+        with self._progress.phase("latency"):
+            both, images = self._load(timing.threads), evaluation.images[: timing.batch]
+            return time_both(*both, images, evaluation.source, seconds=timing.seconds, threads=timing.threads)
+
+
+def _simulate(expected: Expected, output: str, images: Images, report: Phase) -> Output:
+    """Simulated outputs of all images."""
+    parts = []
+    for start in range(0, len(images), _PARITY_BATCH):
+        piece = images[start : start + _PARITY_BATCH]
+        parts.append(expected(piece)[output])
+        report(start + len(piece), len(images), {})
+    return np.concatenate(parts)
+
+
+def ends_in_softmax(model: onnx.ModelProto | None) -> bool:
+    """Whether a network's first output are probabilities."""
+    if model is None:
+        return False
+    graph = model.graph
+    return any(node.op_type == "Softmax" and graph.output[0].name in node.output for node in graph.node)
