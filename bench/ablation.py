@@ -1,12 +1,12 @@
-"""What each step of a low-bit recipe is worth: the recipe with one step changed, over several seeds.
+"""Ablation of a low-bit recipe: one step is changed at a time, over several seeds.
 
     GDFQ_EXPORT_DATA=FOLDER python -m bench.ablation run cifar10_mobilenetv2 w4a4 --seeds 0,1,2
     python -m bench.ablation page
 
-`run` scores exported files in ONNX Runtime on the first half of the labelled images, the half that choices are made on,
-and writes bench/results/ablation/NETWORK-BITS.json, also when it is stopped half-way; what the file has of other
-changes and seeds stays. `page` makes docs/ablation.md of all such files. Rows that differ in tuning alone share the
-images of a seed.
+`run` scores exported files in ONNX Runtime on the first half of the labelled images, the half that settings were chosen on,
+and writes bench/results/ablation/NETWORK-BITS.json, after every run; results of other
+changes and seeds in the file stay. `page` makes docs/ablation.md from these files. Rows that differ in tuning only
+share the images of a seed.
 """
 
 from __future__ import annotations
@@ -55,22 +55,22 @@ WHOLE = "the recipe"
 CHANGES: dict[str, Change] = {
     WHOLE: lambda recipe: recipe,
     "images not refined": _not_refined,
-    "noise for images": _changed("data", method="noise"),
+    "Gaussian noise as images": _changed("data", method="noise"),
     "outliers kept": _changed("calibration", outliers=None),
     "not equalized": _changed("tuning", equalization="none"),
     "equalized by weights (DFQ)": _changed("tuning", equalization="weights"),
     "layers not fitted": _changed("tuning", refit=False),
-    "neither fitted nor rounded with care": _changed("tuning", rounding=False),
+    "neither fitted nor adaptively rounded": _changed("tuning", rounding=False),
     "biases not corrected": _changed("tuning", bias_correction="none"),
-    "scales of activations not chosen anew": _changed("tuning", activation_scales=False),
+    "activation scales not re-optimised": _changed("tuning", activation_scales=False),
     "not fine-tuned": _changed("tuning", finetune=None),
 }
 OF_MIXED_BITS: dict[str, Change] = {
     "none raised": _changed("bits", mixed=None),
     "the first and the last raised": _changed("bits", mixed=None, first_last=8),
 }
-"""For grids whose layers are raised where it pays."""
-_NEW_IMAGES = ("images not refined", "noise for images")
+"""Changes of recipes with mixed bits."""
+_NEW_IMAGES = ("images not refined", "Gaussian noise as images")
 
 
 @click.group()
@@ -100,14 +100,14 @@ def run(network: str, bits: str, seeds: str, changes: str | None, threads: int |
     for seed in map(int, seeds.split(",")):
         cell = Cell(network=network, bits=bits, method="ours", seed=seed)
         model = load_network(cell, place)
-        judges = unscored_images(cell, place, model)
+        scored = unscored_images(cell, place, model)
         recipe = recipe_of(cell, model.input_spec.shape).for_input(model.input_spec.shape)
         made = _images(model, recipe, seed)
         for name in names:
-            facts = _run_one(model, known[name](recipe), name, made, judges, seed)
+            facts = _run_one(model, known[name](recipe), name, made, scored, seed)
             runs[name, seed] = {"change": name, "seed": seed, **facts}
             click.echo(f"{network} {bits} seed {seed}, {name}: {facts['drop_pp']:+.2f}, error {facts['error']:.4f}")
-            body = {"network": network, "bits": bits, "images": len(judges), "threads": torch.get_num_threads()}
+            body = {"network": network, "bits": bits, "images": len(scored), "threads": torch.get_num_threads()}
             write_results(f"ablation/{network}-{bits}", {**body, "runs": list(runs.values())})
 
 
@@ -124,7 +124,7 @@ def _images(model: FloatModel, recipe: Recipe, seed: int) -> SyntheticSet:
 
 
 def _run_one(
-    model: FloatModel, recipe: Recipe, name: str, made: SyntheticSet, judges: RealSet, seed: int
+    model: FloatModel, recipe: Recipe, name: str, made: SyntheticSet, scored: RealSet, seed: int
 ) -> dict[str, Any]:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -133,11 +133,11 @@ def _run_one(
             model,
             recipe,
             out,
-            data=judges,
+            data=scored,
             calibration=None if name in _NEW_IMAGES else made,
             run=gq.RunContext(seed=seed, device="cpu"),
         ).report
-        error = _error_of_logits(model, out, judges)
+        error = _error_of_logits(model, out, scored)
     body = json.loads(report.to_json())
     return {
         "drop_pp": body["accuracy"]["top1"]["drop_pp"],
@@ -149,9 +149,9 @@ def _run_one(
     }
 
 
-def _error_of_logits(model: FloatModel, file: Path, judges: RealSet) -> float:
+def _error_of_logits(model: FloatModel, file: Path, scored: RealSet) -> float:
     """Mean squared error of the logits over their variance."""
-    images, backend = judges.images.numpy(), OnnxRuntime()
+    images, backend = scored.images.numpy(), OnnxRuntime()
     wanted = backend.load(model.original.SerializeToString(), 1).run(images)
     found = backend.load(file, 1).run(images)
     return float(((found - wanted) ** 2).mean() / wanted.var())
@@ -167,21 +167,21 @@ def page() -> None:
     click.echo(f"wrote {PAGE}")
 
 
-_HEAD = """# What each step is worth
+_HEAD = """# Ablation: what each step is worth
 
-One step of a recipe changed, everything else left, over several seeds. Every number is that of the exported file in
-ONNX Runtime on the first half of the labelled images, the half that choices are made on. *Error* is the mean squared
-error of the logits relative to their variance; it shows effects that are lost among the answers that happen to change.
-*Drop* is float Top-1 less quantized Top-1 in points. In brackets stand the seeds one by one. `python -m bench.ablation`
-makes this page.
+One step of a recipe is changed, everything else stays, over several seeds. Every number is that of the exported file in
+ONNX Runtime on the first half of the labelled images, the half that settings were chosen on. *Error* is the mean squared
+error of the logits relative to their variance. It shows effects that are too small for the Top-1 of a few thousand images.
+*Drop* is the Top-1 accuracy drop, float - quantized, in points. Single seeds are in parentheses.
+`python -m bench.ablation page` makes this page.
 """
 
 
 def _section(body: dict[str, Any]) -> str:
     lines = [f"## {body['network']}, {bits_title(body['bits'])}", ""]
-    weighed = any("size_ratio" in run for run in body["runs"])
-    lines += [f"| changed | error of the logits | against the recipe | drop, points |{' bytes / float |' * weighed}"]
-    lines += [f"| --- | --- | --- | --- |{' --- |' * weighed}"]
+    has_sizes = any("size_ratio" in run for run in body["runs"])
+    lines += [f"| changed | error of the logits | relative to the recipe | drop, points |{' bytes / float |' * has_sizes}"]
+    lines += [f"| --- | --- | --- | --- |{' --- |' * has_sizes}"]
     whole = _by_seed(body, WHOLE, "error")
     for name in CHANGES | OF_MIXED_BITS:
         errors, drops = _by_seed(body, name, "error"), _by_seed(body, name, "drop_pp")
@@ -189,7 +189,7 @@ def _section(body: dict[str, Any]) -> str:
             ratio = mean(errors[seed] / whole[seed] for seed in errors)
             against = "" if name == WHOLE else f"x {ratio:.2f}"
             row = f"| {name} | {_mean_and_each(errors, '.4f')} | {against} | {_mean_and_each(drops, '+.2f')} |"
-            if weighed:
+            if has_sizes:
                 sizes = _by_seed(body, name, "size_ratio").values()
                 row += f" {mean(sizes):.3f} |" if sizes else " not kept |"
             lines.append(row)

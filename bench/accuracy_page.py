@@ -1,4 +1,4 @@
-"""docs/accuracy.md: the words of accuracy_page.md, the tables of the cells that were run; what was not is called so."""
+"""docs/accuracy.md: the text of accuracy_page.md and the tables of the cells that were run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def build_page(entries: Entries, *, chart: str | None) -> str:
 
 
 def verdict(limit: Limit, entry: Entry, rivals: Sequence[Entry]) -> str:
-    """How ours stands to what was promised, and to the methods it must be above; inside our interval it is level."""
+    """How ours compares with the limits and with published methods: a better one inside our interval is level."""
     reached = "aim" if entry.drop <= limit.aim else "must" if entry.drop <= limit.must else "**not reached**"
     better = [rival for rival in rivals if rival.drop < entry.drop]
     below = [f"{'level with' if rival.drop >= entry.low else 'below'} {METHODS[rival.method]}" for rival in better]
@@ -104,7 +104,7 @@ def _diversity(entries: Entries) -> str:
             rows.append(
                 (
                     network,
-                    "made from the network" if method == "ours" else "real",
+                    "synthesized" if method == "ours" else "real",
                     f"{values['images']:,}",
                     "" if distance is None else f"{distance:.0f}",
                     f"{values['entropy']:.3f}",

@@ -1,9 +1,9 @@
-"""Do the usual networks come out whole? Every network x target x bits: plan, file, runtime, one row each.
+"""Integer coverage of common networks: every network x target x bits, one row each.
 
     python -m bench.coverage run --networks resnet18,mobilenetv2_w1 --targets ort-cpu,tensorrt
     python -m bench.coverage page
 
-Each cell is a run of the pipeline at 224 x 224 on few images of noise: which convolutions and matrix products the
+Each cell is a run at 224 x 224 on few images of noise: which convolutions and matrix products the
 plan leaves in float, which the runtime runs in float, what is left of DequantizeLinear, whether every integer is the
 simulated one (where a target is exact) or the answers are (where it is not), and whether `onnx.checker` accepts the
 file. `run` writes bench/results/coverage/NETWORK.json and keeps what that file has of other cells.
@@ -72,7 +72,7 @@ def run(networks: str | None, targets: str, bits: str, threads: int | None, skip
         for target, grid in missing:
             facts = run_cell(model, target, BITS[grid])
             cells[f"{target}/{grid}"] = facts
-            click.echo(f"{name} {target} {grid}: {_in_words(facts)} ({facts['seconds']:.0f} s)")
+            click.echo(f"{name} {target} {grid}: {_summary(facts)} ({facts['seconds']:.0f} s)")
             write_results(f"coverage/{name}", {"network": name, "images": IMAGES, "seed": 0, "cells": cells})
 
 
@@ -137,7 +137,7 @@ def _cells_before(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))["cells"] if path.exists() else {}
 
 
-def _in_words(facts: dict[str, Any]) -> str:
+def _summary(facts: dict[str, Any]) -> str:
     if facts["integer_compute"] is None:
         words = "layers not known"
     else:
@@ -175,7 +175,7 @@ def page() -> None:
             cells = [body["cells"].get(f"{target}/{grid}") for grid in columns]
             if not any(cells):
                 continue
-            texts = ["not run" if cell is None else _in_words(cell) for cell in cells]
+            texts = ["not run" if cell is None else _summary(cell) for cell in cells]
             parts.append(f"| {names[name]} | " + " | ".join(texts) + " |")
         parts += ["", *_exceptions(target, columns, bodies, names)]
     PAGE.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
@@ -207,12 +207,12 @@ def _exceptions(target: str, columns: list[str], bodies: dict[str, Any], names: 
 
 _HEAD = f"""# Coverage
 
-Networks that people deploy, of pytorchcv, at 224 x 224 with weights that were drawn and BatchNorm statistics that fit
-them: what of each runs on integers in the runtime a target is for. Counts are of the runtime's own graph (ONNX
-Runtime's optimised graph, OpenVINO's execution graph, the builder's log of TensorRT-RTX), convolutions and matrix
-products alone; *exact* says that every integer of every quantized tensor on {IMAGES} images is the simulated one, to
-the bit. *Mixed* is 8 bits for every layer with a 1 in its name among weights of 4 bits and activations of 6. What is
-not integer is listed below each table, with the reason.
+How many layers of common networks run on integers, in the runtime of each target. The networks are those of pytorchcv at
+224 x 224, with random weights and BatchNorm statistics that match them. Only convolutions and matrix products are
+counted, in the runtime's own graph: ONNX Runtime's optimised graph, OpenVINO's execution graph, the builder's log of
+TensorRT-RTX. *Exact* means that every integer of every quantized tensor on {IMAGES} images equals the simulation.
+*Mixed* has 8 bits for every layer with a 1 in its name, and 4-bit weights and 6-bit activations for the others. Layers in
+float are listed below each table, with the reason.
 `python -m bench.coverage page` makes this page.
 """
 

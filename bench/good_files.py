@@ -1,4 +1,4 @@
-"""Good files of the usual networks against the rules of every target: none may raise an alarm.
+"""Good files of common networks, checked with the rules of every target: none may raise an alarm.
 
     python -m bench.good_files
 
@@ -31,7 +31,7 @@ def draft_file(network: FloatModel, target: str) -> onnx.ModelProto:
 
 @click.command()
 def main() -> None:
-    """Hold a good file of every usual network against the rules of every target."""
+    """Check a good file of every common network with the rules of every target."""
     torch.set_num_threads(1)
     found: dict[str, list[str]] = {}
     for title, name in USUAL_NETWORKS.items():

@@ -1,10 +1,10 @@
-"""`verify` on files of other tools: what each tool's file of one network costs, runs as, and is told.
+"""`verify` on files of other tools: accuracy, coverage, speed and gates of each tool's file of one network.
 
     GDFQ_EXPORT_DATA=FOLDER python -m bench.other_tools run --images calibration.npz --ours ours.onnx
     python -m bench.other_tools page
 
-All tools observe the same images, of `gdfq-export synthesize`. ModelOpt needs other versions of ONNX and ONNX Runtime
-than this project; `--file TITLE=PATH` takes what it wrote elsewhere, observing the first images of the same set. Every
+All tools are calibrated on the same images, of `gdfq-export synthesize`. ModelOpt needs other versions of ONNX and ONNX Runtime
+than this project; `--file TITLE=PATH` takes a file that was made elsewhere, on the first images of the same set. Every
 file is measured in ONNX Runtime and in OpenVINO. Writes bench/results/other_tools.json; `page` makes
 docs/other-tools.md.
 """
@@ -120,18 +120,18 @@ def page() -> None:
     lines = [
         _HEAD.format(observed=body["observed"], images=body["images"], network=body["network"]),
         "| file | runtime | drop, 95 % interval | layers on integers | times float's speed | bytes / float "
-        "| integers as simulated | gates |",
+        "| integers equal the simulation | gates |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
         *map(_line, rows),
         "",
-        "What `verify` says where a gate fails:",
+        "Messages of the gates that fail:",
         "",
     ]
     for row in rows:
         failed = {name: gate for name, gate in row["gates"].items() if gate["verdict"] != "passed"}
         for name, gate in failed.items():
             lines.append(f"* {row['tool']} in {row['runtime']}: {name} {gate['verdict']}: {gate['message']}")
-    lines += ["", "Where integers are not compared with a simulation:", ""]
+    lines += ["", "Why integers are not compared with a simulation:", ""]
     for row in rows:
         if row["parity_missing"] and row["runtime"] == "ONNX Runtime":
             lines.append(f"* {row['tool']}: {row['parity_missing']}")
@@ -159,11 +159,11 @@ def _line(row: dict[str, Any]) -> str:
 
 _HEAD = """# Files of other tools
 
-`gdfq-export verify` on W8A8 files of {network}: {images:,} labelled images, one thread. All tools observed the same
-{observed} synthetic images; the file of gdfq-export is for `ort-cpu` in both runtimes. Gates: no rule broken, a drop of
-at most 1 point, every convolution and matrix product on integers, no slower than float. NNCF writes for OpenVINO,
-ModelOpt for TensorRT; what their files do elsewhere is what whoever moves them there meets.
-`python -m bench.other_tools` makes this page.
+Results of `gdfq-export verify` on W8A8 files of {network}: {images:,} labelled images, one thread. All tools were
+calibrated on the same {observed} synthetic images. The file of gdfq-export is for `ort-cpu` in both runtimes. Gates: no
+rule broken, a drop of at most 1 point, every convolution and matrix product on integers, no slower than float. NNCF writes
+files for OpenVINO and ModelOpt for TensorRT; the other rows show what happens in a runtime that a file was not made for.
+`python -m bench.other_tools page` makes this page.
 """
 
 

@@ -280,10 +280,10 @@ def _page(rows: list[dict[str, Any]]) -> str:
     lines = [
         "# Faults planted in good files",
         "",
-        f"A W8A8 file of cifar10_resnet20 passes every gate on {IMAGES} labelled images. One thing is broken at a",
-        "time, and `gdfq-export verify` says this. `python -m bench.planted_faults` makes this page.",
+        f"A W8A8 file of cifar10_resnet20 passes every gate on {IMAGES} labelled images. Then one fault is planted at a",
+        "time. The table has the message of `gdfq-export verify`. `python -m bench.planted_faults` makes this page.",
         "",
-        "| fault | what is said |",
+        "| fault | message |",
         "| --- | --- |",
         *(f"| {row['fault']} | {row['said'].replace('|', '/').replace(chr(10), '; ')} |" for row in rows),
         *_good_files(),
@@ -302,8 +302,8 @@ def _good_files() -> list[str]:
         "",
         "## Good files",
         "",
-        f"{len(findings)} good files, one of each network of [coverage.md](coverage.md) for each target, were held to",
-        f"the rules of its target's runtime: {len(alarms)} raised an alarm. `python -m bench.good_files` measures it.",
+        f"{len(findings)} good files, one per network of [coverage.md](coverage.md) and target, were checked with",
+        f"the rules of their runtime: {len(alarms)} false alarms. `python -m bench.good_files` measures it.",
         *(f"* {title}: {message}" for title, message in alarms.items()),
     ]
 

@@ -1,10 +1,10 @@
-"""`--target auto` held against everything it could have chosen, and against the peers' files, in one run.
+"""`--target auto` compared with every target it could have chosen and with other tools' files, in one run.
 
     python -m bench.target_auto run --networks resnet18 --batches 1,8
     python -m bench.target_auto page
 
-The choice is made as the command makes it. Then a file of every target that runs here and the peers' files are timed
-against the chosen one, interleaved in one process (`gdfq_export.metrics.latency`). Writes
+The choice is made as the command makes it. Then a file of every target that runs here and the other tools' files are timed
+together with the chosen one, interleaved in one process (`gdfq_export.metrics.latency`). Writes
 bench/results/target_auto/NETWORK-batchN.json; `page` makes docs/target-auto.md.
 """
 
@@ -39,7 +39,7 @@ _FEWEST_ROUNDS = 20
 
 @click.group()
 def main() -> None:
-    """Time what was chosen against what could have been, and make the page."""
+    """Time the chosen target and the alternatives, and make the page."""
 
 
 @main.command()
@@ -47,7 +47,7 @@ def main() -> None:
 @click.option("--batches", default="1,8", show_default=True)
 @click.option("--seconds", default=60.0, show_default=True, help="For each network and batch, warm-up on top.")
 def run(networks: str, batches: str, seconds: float) -> None:
-    """Choose for each network and batch, and time the choice against all others."""
+    """Choose for each network and batch, and time the choice with all others."""
     torch.set_num_threads(1)
     for name in networks.split(","):
         model = load_drawn(name)
@@ -116,7 +116,7 @@ def page() -> None:
             "",
             f"{choice['chosen']}: {choice['reason']}.",
             "",
-            "| file | p50 ms | the chosen is faster by |",
+            "| file | p50 ms | chosen is faster by |",
             "| --- | --- | --- |",
             *(
                 f"| {title} | {row['p50_ms']:.2f} | {_ratio(row['chosen_faster_by'])} |"
@@ -134,10 +134,10 @@ def _ratio(ratio: dict[str, Any]) -> str:
 
 _HEAD = """# What `--target auto` chooses
 
-The command times a draft of every target that runs on this machine and chooses; then a file of every target and the
-peers' files are timed against the chosen one, one thread, interleaved in one process. *The chosen is faster by* is a
-file's time by that of the chosen one with its 95 % interval, above 1 where the chosen is faster. Networks at 224 x 224
-have drawn weights. `python -m bench.target_auto` makes this page.
+The command times a draft of every target that runs on this machine, and chooses. Then a file of every target and other
+tools' files are timed together with the chosen one, interleaved in one process, on one thread. *Chosen is faster by* is a
+file's time divided by that of the chosen file, with its 95 % interval: above 1, the chosen file is faster. Networks at
+224 x 224 have random weights. `python -m bench.target_auto page` makes this page.
 """
 
 
