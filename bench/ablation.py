@@ -3,10 +3,10 @@
     GDFQ_EXPORT_DATA=FOLDER python -m bench.ablation run cifar10_mobilenetv2 w4a4 --seeds 0,1,2
     python -m bench.ablation page
 
-`run` scores exported files in ONNX Runtime on the first half of the labelled images, the half that settings were chosen on,
-and writes bench/results/ablation/NETWORK-BITS.json, after every run; results of other
-changes and seeds in the file stay. `page` makes docs/ablation.md from these files. Rows that differ in tuning only
-share the images of a seed.
+`run` scores exported files in ONNX Runtime on the first half of the labelled images, the half that settings were
+chosen on, and writes bench/results/ablation/NETWORK-BITS.json, after every run; results of other changes and seeds in
+the file stay. `page` makes docs/ablation.md from these files. Rows that differ in tuning only share the images of a
+seed.
 """
 
 from __future__ import annotations
@@ -169,10 +169,10 @@ def page() -> None:
 
 _HEAD = """# Ablation: what each step is worth
 
-One step of a recipe is changed, everything else stays, over several seeds. Every number is that of the exported file in
-ONNX Runtime on the first half of the labelled images, the half that settings were chosen on. *Error* is the mean squared
-error of the logits relative to their variance. It shows effects that are too small for the Top-1 of a few thousand images.
-*Drop* is the Top-1 accuracy drop, float - quantized, in points. Single seeds are in parentheses.
+One step of a recipe is changed, everything else stays, over several seeds. Every number is that of the exported file
+in ONNX Runtime on the first half of the labelled images, the half that settings were chosen on. *Error* is the mean
+squared error of the logits relative to their variance. It shows effects that are too small for the Top-1 of a few
+thousand images. *Drop* is the Top-1 accuracy drop, float - quantized, in points. Single seeds are in parentheses.
 `python -m bench.ablation page` makes this page.
 """
 
@@ -180,7 +180,9 @@ error of the logits relative to their variance. It shows effects that are too sm
 def _section(body: dict[str, Any]) -> str:
     lines = [f"## {body['network']}, {bits_title(body['bits'])}", ""]
     has_sizes = any("size_ratio" in run for run in body["runs"])
-    lines += [f"| changed | error of the logits | relative to the recipe | drop, points |{' bytes / float |' * has_sizes}"]
+    lines += [
+        f"| changed | error of the logits | relative to the recipe | drop, points |{' bytes / float |' * has_sizes}"
+    ]
     lines += [f"| --- | --- | --- | --- |{' --- |' * has_sizes}"]
     whole = _by_seed(body, WHOLE, "error")
     for name in CHANGES | OF_MIXED_BITS:

@@ -207,13 +207,12 @@ def _exceptions(target: str, columns: list[str], bodies: dict[str, Any], names: 
 
 _HEAD = f"""# Coverage
 
-How many layers of common networks run on integers, in the runtime of each target. The networks are those of pytorchcv at
-224 x 224, with random weights and BatchNorm statistics that match them. Only convolutions and matrix products are
+How many layers of common networks run on integers, in the runtime of each target. The networks are those of pytorchcv
+at 224 x 224, with random weights and BatchNorm statistics that match them. Only convolutions and matrix products are
 counted, in the runtime's own graph: ONNX Runtime's optimised graph, OpenVINO's execution graph, the builder's log of
 TensorRT-RTX. *Exact* means that every integer of every quantized tensor on {IMAGES} images equals the simulation.
-*Mixed* has 8 bits for every layer with a 1 in its name, and 4-bit weights and 6-bit activations for the others. Layers in
-float are listed below each table, with the reason.
-`python -m bench.coverage page` makes this page.
+*Mixed* has 8 bits for every layer with a 1 in its name, and 4-bit weights and 6-bit activations for the others.
+Layers in float are listed below each table, with the reason. `python -m bench.coverage page` makes this page.
 """
 
 

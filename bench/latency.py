@@ -242,11 +242,12 @@ def _ratio(ratio: dict[str, Any]) -> str:
 _HEAD = """# Latency
 
 All files of a network are timed in one process, interleaved, on one thread. In every round each file runs a block of
-about 20 ms (3 to 25 runs), and the round gives one ratio of block medians. The tables have the median ratio and its 95 %
-interval. *Times float's speed* compares with the float network in the same runtime (OpenVINO in float32; its default on
-this CPU is bfloat16). *Ours is faster by* is the file's time divided by that of our W8A8 file for the same runtime: above
-1, ours is faster. Networks at 224 x 224 have random weights, cifar10_resnet20 has trained ones. Every file is calibrated
-on the same number of images. W4A8 has the bits of the recipe `w4a8-ort-cpu`. NNCF quantizes the model that OpenVINO converts
+about 20 ms (3 to 25 runs), and the round gives one ratio of block medians. The tables have the median ratio and its
+95 % interval. *Times float's speed* compares with the float network in the same runtime (OpenVINO in float32; its
+default on this CPU is bfloat16). *Ours is faster by* is the file's time divided by that of our W8A8 file for the same
+runtime: above 1, ours is faster. Networks at 224 x 224 have random weights, cifar10_resnet20 has trained ones. Every
+file is calibrated on the same number of images. W4A8 has the bits of the recipe `w4a8-ort-cpu`. NNCF quantizes the
+model that OpenVINO converts
 from the torch network. Memory is the peak of a process that loads the file and runs one batch, minus that of a process
 that only imports the runtime. `python -m bench.latency page` makes this page.
 """

@@ -3,9 +3,9 @@
     GDFQ_EXPORT_DATA=FOLDER python -m bench.other_tools run --images calibration.npz --ours ours.onnx
     python -m bench.other_tools page
 
-All tools are calibrated on the same images, of `gdfq-export synthesize`. ModelOpt needs other versions of ONNX and ONNX Runtime
-than this project; `--file TITLE=PATH` takes a file that was made elsewhere, on the first images of the same set. Every
-file is measured in ONNX Runtime and in OpenVINO. Writes bench/results/other_tools.json; `page` makes
+All tools are calibrated on the same images, of `gdfq-export synthesize`. ModelOpt needs other versions of ONNX and
+ONNX Runtime than this project; `--file TITLE=PATH` takes a file that was made elsewhere, on the first images of the
+same set. Every file is measured in ONNX Runtime and in OpenVINO. Writes bench/results/other_tools.json; `page` makes
 docs/other-tools.md.
 """
 
@@ -160,10 +160,10 @@ def _line(row: dict[str, Any]) -> str:
 _HEAD = """# Files of other tools
 
 Results of `gdfq-export verify` on W8A8 files of {network}: {images:,} labelled images, one thread. All tools were
-calibrated on the same {observed} synthetic images. The file of gdfq-export is for `ort-cpu` in both runtimes. Gates: no
-rule broken, a drop of at most 1 point, every convolution and matrix product on integers, no slower than float. NNCF writes
-files for OpenVINO and ModelOpt for TensorRT; the other rows show what happens in a runtime that a file was not made for.
-`python -m bench.other_tools page` makes this page.
+calibrated on the same {observed} synthetic images. The file of gdfq-export is for `ort-cpu` in both runtimes. Gates:
+no rule broken, a drop of at most 1 point, every convolution and matrix product on integers, no slower than float.
+NNCF writes files for OpenVINO and ModelOpt for TensorRT; the other rows show what happens in a runtime that a file
+was not made for. `python -m bench.other_tools page` makes this page.
 """
 
 

@@ -280,8 +280,8 @@ def _page(rows: list[dict[str, Any]]) -> str:
     lines = [
         "# Faults planted in good files",
         "",
-        f"A W8A8 file of cifar10_resnet20 passes every gate on {IMAGES} labelled images. Then one fault is planted at a",
-        "time. The table has the message of `gdfq-export verify`. `python -m bench.planted_faults` makes this page.",
+        f"A W8A8 file of cifar10_resnet20 passes every gate on {IMAGES} labelled images. Then one fault is planted at",
+        "a time. The table has the message of `gdfq-export verify`. `python -m bench.planted_faults` makes this page.",
         "",
         "| fault | message |",
         "| --- | --- |",

@@ -3,8 +3,8 @@
     python -m bench.target_auto run --networks resnet18 --batches 1,8
     python -m bench.target_auto page
 
-The choice is made as the command makes it. Then a file of every target that runs here and the other tools' files are timed
-together with the chosen one, interleaved in one process (`gdfq_export.metrics.latency`). Writes
+The choice is made as the command makes it. Then a file of every target that runs here and the other tools' files are
+timed together with the chosen one, interleaved in one process (`gdfq_export.metrics.latency`). Writes
 bench/results/target_auto/NETWORK-batchN.json; `page` makes docs/target-auto.md.
 """
 
@@ -134,10 +134,10 @@ def _ratio(ratio: dict[str, Any]) -> str:
 
 _HEAD = """# What `--target auto` chooses
 
-The command times a draft of every target that runs on this machine, and chooses. Then a file of every target and other
-tools' files are timed together with the chosen one, interleaved in one process, on one thread. *Chosen is faster by* is a
-file's time divided by that of the chosen file, with its 95 % interval: above 1, the chosen file is faster. Networks at
-224 x 224 have random weights. `python -m bench.target_auto page` makes this page.
+The command times a draft of every target that runs on this machine, and chooses. Then a file of every target and
+other tools' files are timed together with the chosen one, interleaved in one process, on one thread. *Chosen is
+faster by* is a file's time divided by that of the chosen file, with its 95 % interval: above 1, the chosen file is
+faster. Networks at 224 x 224 have random weights. `python -m bench.target_auto page` makes this page.
 """
 
 
