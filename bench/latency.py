@@ -170,7 +170,7 @@ def _time(
             "peak_memory_mib": _peak_memory(contestant, batch, model.input_spec.shape),
             "integer_compute": coverage.integer_compute,
             "float_compute": len(coverage.float_compute),
-            "dequantize_left": len(coverage.dequantize),
+            "dequantize_left": len(coverage.remaining_dequantize),
         }
         timers[title] = session.timer(images)
     samples = interleave_timers(timers, budget_seconds=seconds, min_rounds=_FEWEST_ROUNDS)

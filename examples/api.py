@@ -23,7 +23,7 @@ def main(folder: Path, recipe: str = "w8a8-ort-cpu") -> int:
         gates={"max-top1-drop-pp": 2.0},
         options=gq.VerifyOptions(timing=gq.Timing(seconds=1.0)),
     )
-    report.write(folder / "verify.json")
+    report.save(folder / "verify.json")
 
     if not isinstance(report.accuracy, gq.NotMeasured):
         top1 = report.accuracy.top1

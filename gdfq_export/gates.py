@@ -1,7 +1,7 @@
 """The gates by name: what each limits, in which unit, and from which side.
 
-Data only, and quick to import: the flags of the command line, the section `gates:` of YAML and the verdicts are made of
-it. Which figure of a report a gate looks at is in `verify/gates.py`.
+Data only, and quick to import: the command line's flags, the section `gates:` of YAML and the gate results are made
+from it. `report/gates.py` says which figure of a report each gate reads.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ __all__ = ["GATES", "Gate", "gate_help"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """One gate: its name is its flag, `help` what is measured; `most` says that the limit is an upper one.
+    """One gate: `name` is its flag, `help` the figure it limits; `most` marks an upper limit.
 
-    `on_accuracy` says that it is about what the file answers, not about how fast or how large it is. `unit` is "pp",
-    "dB", "ms", "" for a share or ratio, "yes" for what is required or not. A limit lies in `low` to `high`, with
-    `above` not at `low` itself; None is no bound.
+    `on_accuracy` marks gates on the network's outputs, as against its speed or size. `unit` is "pp", "dB", "ms",
+    "" for a ratio, or "boolean". A limit lies in `low` to `high`, and above `low` if `above` is set; None is no bound.
     """
 
     name: str
@@ -38,23 +37,35 @@ class Gate:
 GATES: tuple[Gate, ...] = (
     Gate(
         name="require-rules",
-        help="No node of the file may break a rule of its runtime so that it is refused or computes wrong numbers.",
-        unit="yes",
+        help="No node may break a rule of the runtime so that the file is refused or computes wrong numbers.",
+        unit="boolean",
         most=False,
     ),
-    Gate(name="require-parity", help="Every integer must be as simulated.", unit="yes", most=False),
+    Gate(
+        name="require-parity",
+        help="The runtime must compute every integer exactly as simulated.",
+        unit="boolean",
+        most=False,
+    ),
     Gate(
         name="max-top1-drop-pp",
-        help="Top-1 of float less that of the file, in percentage points, on labelled images.",
+        help="Top-1 accuracy drop (float - quantized) on labelled images, percentage points.",
         unit="pp",
         most=True,
         on_accuracy=True,
         low=0,
     ),
-    Gate(name="max-top5-drop-pp", help="The same for top-5.", unit="pp", most=True, on_accuracy=True, low=0),
+    Gate(
+        name="max-top5-drop-pp",
+        help="Top-5 accuracy drop (float - quantized) on labelled images, percentage points.",
+        unit="pp",
+        most=True,
+        on_accuracy=True,
+        low=0,
+    ),
     Gate(
         name="min-agreement",
-        help="Share of images, 0 to 1, to which float and file give the same answer.",
+        help="Top-1 agreement: fraction of images, 0 to 1, with the same predicted class as the float network.",
         unit="",
         most=False,
         on_accuracy=True,
@@ -63,32 +74,25 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         name="min-layer-snr-db",
-        help="Signal to noise of the worst layer, in dB.",
+        help="Lowest signal-to-noise ratio of a layer's output against the float network, dB.",
         unit="dB",
         most=False,
         on_accuracy=True,
     ),
     Gate(
         name="min-integer-coverage",
-        help="Share, 0 to 1, of convolutions and matrix products that the runtime executes on integers.",
+        help="Fraction, 0 to 1, of convolutions and matrix products that the runtime executes on integers.",
         unit="",
         most=False,
         low=0,
         high=1,
     ),
-    Gate(name="max-latency-ratio", help="The file's time by float's.", unit="", most=True, low=0, above=True),
-    Gate(
-        name="max-p99-ms",
-        help="99th percentile of the file's time, in milliseconds a run.",
-        unit="ms",
-        most=True,
-        low=0,
-        above=True,
-    ),
-    Gate(name="max-size-ratio", help="The file's bytes by float's.", unit="", most=True, low=0, above=True),
+    Gate(name="max-latency-ratio", help="Median latency, quantized / float.", unit="", most=True, low=0, above=True),
+    Gate(name="max-p99-ms", help="99th percentile of latency, ms per batch.", unit="ms", most=True, low=0, above=True),
+    Gate(name="max-size-ratio", help="File size, quantized / float.", unit="", most=True, low=0, above=True),
 )
 
 
 def gate_help(key: str) -> str:
-    """What the gate of this key measures, for whoever lists it."""
+    """The help text of the gate with this key."""
     return next(gate.help for gate in GATES if gate.key == key)

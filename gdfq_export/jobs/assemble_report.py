@@ -95,7 +95,7 @@ def curves_of(curves: Curves) -> tuple[Curve, ...]:
         points = [(step, value) for step, value in recorded.points if math.isfinite(value)]
         if len(points) > 1:
             steps, values = zip(*points, strict=True)
-            found.append(Curve(phase=phase, figure=figure, total=recorded.total, steps=steps, values=values))
+            found.append(Curve(phase=phase, metric=figure, total_steps=recorded.total, steps=steps, values=values))
     return tuple(found)
 
 

@@ -103,7 +103,7 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         report,
         recipe=recipe_facts(recipe, tuned.recipe),
         calibration=CalibrationFacts(source=source.name, images=tuned.images, provenance=source.provenance),
-        budget=None if clock is None else BudgetFacts(seconds=clock.seconds, spent=clock.seconds - clock.left),
+        budget=None if clock is None else BudgetFacts(seconds=clock.seconds, seconds_spent=clock.seconds - clock.left),
         mixed_bits=mixed_bits_of(tuned),
         curves=curves_of(curves),
     )

@@ -1,6 +1,6 @@
-"""Integer coverage: which convolutions and matrix products the runtime executes on integers, and what is left in float.
+"""Integer coverage: which convolutions and matrix products the runtime executes on integers, and which in float.
 
-Read from the runtime's own optimised graph, never from the Q/DQ pairs of the file: a pair the runtime cannot fuse costs
+Read from the runtime's optimised graph and not from the file's Q/DQ pairs: a pair that the runtime cannot fuse costs
 time and saves none.
 """
 
@@ -25,7 +25,7 @@ class NamedNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunNode:
-    """A node of the optimised graph with what it is there for, and the tensor it gives."""
+    """A node of the optimised graph with its kind and its first output."""
 
     name: str
     op_type: str
@@ -35,24 +35,24 @@ class RunNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """Counts of the optimised graph; `ratio` is the integer share of compute nodes, 1.0 where there are none.
+    """Counts of the optimised graph; `ratio` is the integer fraction of compute nodes, 1.0 without any.
 
-    `nodes` are all of them, in execution order.
+    `remaining_quantize` and `remaining_dequantize` were not fused; `nodes` are all nodes in execution order.
     """
 
     runtime: str
-    operators: dict[str, int]
+    operator_counts: dict[str, int]
     integer_compute: int
     float_compute: tuple[NamedNode, ...]
     ratio: float
-    quantize: tuple[Leftover, ...]
-    dequantize: tuple[Leftover, ...]
+    remaining_quantize: tuple[Leftover, ...]
+    remaining_dequantize: tuple[Leftover, ...]
     layout_changes: int
     nodes: tuple[RunNode, ...] = ()
 
 
 def measure_coverage(graph: ExecutedGraph) -> Coverage:
-    """Count and explain; a pure function of what `Session.describe` returns."""
+    """Integer coverage of the graph that `Session.describe` returns."""
     quantize, dequantize = leftovers(graph)
     integer = sum(node.kind == "integer compute" for node in graph.nodes)
     floating = tuple(
@@ -61,12 +61,12 @@ def measure_coverage(graph: ExecutedGraph) -> Coverage:
     compute = integer + len(floating)
     return Coverage(
         runtime=graph.runtime,
-        operators=dict(sorted(Counter(node.op_type for node in graph.nodes).items())),
+        operator_counts=dict(sorted(Counter(node.op_type for node in graph.nodes).items())),
         integer_compute=integer,
         float_compute=floating,
         ratio=integer / compute if compute else 1.0,
-        quantize=quantize,
-        dequantize=dequantize,
+        remaining_quantize=quantize,
+        remaining_dequantize=dequantize,
         layout_changes=sum(node.kind == "layout" for node in graph.nodes),
         nodes=tuple(
             RunNode(

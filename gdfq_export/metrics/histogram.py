@@ -1,4 +1,4 @@
-"""Counts of values in bins, for the eye."""
+"""Histograms of values and of integers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Histogram", "code_histogram"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Histogram:
-    """Counts of values in bins of equal width from `low` to `high`; what lies beyond counts in the outer bins."""
+    """Counts of values in bins of equal width from `low` to `high`; values outside count in the outer bins."""
 
     low: float
     high: float
@@ -20,7 +20,7 @@ class Histogram:
 
 
 def code_histogram(codes: NDArray[np.int32], most_bins: int) -> Histogram:
-    """Of integers; every bin holds the same number of them, so that no bin stands out for its width."""
+    """Histogram of integers; every bin covers the same number of integers."""
     low, high = int(codes.min()), int(codes.max())
     width = -(-(high - low + 1) // most_bins)
     bins = -(-(high - low + 1) // width)

@@ -1,11 +1,10 @@
-"""Latency of several networks against each other, in one process, interleaved.
+"""Latency of several networks relative to each other, measured in one process with interleaved runs.
 
-Absolute times drift with the machine's load and clock; a ratio taken within a few milliseconds does not. So the
-networks take turns: in each round every network runs a block of some 20 ms (3 to 25 runs), the order turns round from
-one round to the next, and a round yields one ratio of block medians. How many runs a block has is a matter of the
-network's own time: a quick one beside slow ones would else be timed in the few runs in which it brings its code and
-weights back into the caches. The ratio reported is the median of those, with a distribution-free 95 % interval from
-order statistics (the sign test's interval).
+Absolute times drift with the machine's load and clock; a ratio taken within a few milliseconds does not. In each round
+every network runs a block of about 20 ms (3 to 25 runs), the order is reversed from round to round, and each round
+gives one ratio of block medians. A block's number of runs follows from the network's own latency: otherwise a fast
+network beside slow ones would be timed only while its code and weights are loaded back into the caches. The reported
+ratio is the median over rounds, with a distribution-free 95 % interval from order statistics (the sign test's).
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ __all__ = [
 ]
 
 Samples = NDArray[np.float64]
-"""Of one network, milliseconds, `[rounds, runs a round]`."""
+"""Milliseconds of one network, `[rounds, runs per round]`."""
 
 _BLOCK_SECONDS = 0.02
 _WARM_UP_SECONDS = 0.3
@@ -44,10 +43,10 @@ _FEWEST_RUNS, _MOST_RUNS = 3, 25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
-    """One network: percentiles over all its runs, milliseconds a run of `batch` images.
+    """One network: percentiles over all its runs, in milliseconds per run of `batch` images.
 
-    `quantiles_ms` are the 0, 5, ... 100 % quantiles. `drift` is the noise of the machine: how far the middle half of
-    the rounds' medians spreads, as a share of their median.
+    `quantiles_ms` are the 0, 5, ... 100 % quantiles. `relative_iqr` measures the machine's noise: the interquartile
+    range of the rounds' medians, divided by their median.
     """
 
     runs: int
@@ -55,12 +54,12 @@ class Timings:
     p90_ms: float
     p99_ms: float
     quantiles_ms: tuple[float, ...] = ()
-    drift: float = 0.0
+    relative_iqr: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatioInterval:
-    """Reference time by the other's time, above 1 where the other is faster; median of `rounds`, 95 % interval."""
+    """Reference latency / latency, above 1 where the network is faster; median of `rounds` with 95 % interval."""
 
     value: float
     low: float
@@ -70,7 +69,7 @@ class RatioInterval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Float against quantized, `batch` images a run, `threads` intra-op threads; `clock` is what took the times."""
+    """Float and quantized latency, `batch` images per run, `threads` intra-op threads; `clock` names the timer."""
 
     source: str
     batch: int
@@ -82,7 +81,7 @@ class Latency:
 
     @property
     def images_per_second(self) -> float:
-        """Throughput of the quantized file at its median."""
+        """Throughput of the quantized file at its median latency."""
         return 1000.0 * self.batch / self.quantized.p50_ms
 
 
@@ -93,7 +92,7 @@ def interleave(
     min_rounds: int = 20,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Samples]:
-    """Time `runs` in turn until the budget is spent and `min_rounds` rounds are done; warm-up comes on top."""
+    """Time `runs`, interleaved, for `budget_seconds` and at least `min_rounds` rounds, after a warm-up."""
     timers = {name: _timer(run, clock) for name, run in runs.items()}
     return interleave_timers(timers, budget_seconds=budget_seconds, min_rounds=min_rounds, clock=clock)
 
@@ -105,7 +104,7 @@ def interleave_timers(
     min_rounds: int = 20,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Samples]:
-    """The same for runs that give their own time in milliseconds; `clock` only says when the budget is spent."""
+    """The same for runs that return their own time in milliseconds; `clock` only measures the budget."""
     repeats = {name: _runs_a_block(_warm_up(timer, clock)) for name, timer in timers.items()}
     rounds: dict[str, list[list[float]]] = {name: [] for name in timers}
     order = list(timers)
@@ -126,7 +125,7 @@ def interleave_timers(
 def time_both(
     float_session: Session, session: Session, images: Images, source: str, *, seconds: float, threads: int
 ) -> Latency:
-    """Time two networks on one batch of `images` from `source`, each as its session takes time, for some `seconds`.
+    """Time two networks on one batch of `images` from `source` for about `seconds`, each with its session's timer.
 
     Raises:
         InputError: a session does not take that many images at once.
@@ -154,7 +153,7 @@ def summarize(samples: Samples) -> Timings:
         p90_ms=float(p90),
         p99_ms=float(p99),
         quantiles_ms=tuple(map(float, np.percentile(samples, np.arange(0, 101, 5)))),
-        drift=float((high - low) / middle) if middle else 0.0,
+        relative_iqr=float((high - low) / middle) if middle else 0.0,
     )
 
 

@@ -1,17 +1,17 @@
-"""How much of each quantized tensor is error, layer by layer, and where the error enters.
+"""Signal-to-noise ratio of each quantized tensor, and the layer that adds the largest error.
 
-The float network and the file see the same images. A quantized activation is read as codes, so that reading it changes
+The float network and the file run on the same images. A quantized activation is read as integers, which changes
 nothing of what the runtime fuses, and compared with the float network's tensor of the same name:
 
     SNR = 10 log10( E[x^2] / E[(x - x_quantized)^2] )    in dB, over all images and elements
 
-Equalization scales the channels between two layers, and the second makes up for it. Where channels brought to scale fit
-better and the error is gone in what reads the tensor, the tensor is called scaled, and its SNR is that of the channels
-brought to scale.
+Equalization rescales the channels between two layers, and the second layer compensates. A tensor whose channels fit
+better after rescaling, and whose error is gone in its consumers, is marked `channels_rescaled`; its SNR is measured
+after rescaling.
 
-Error adds up along the network and may grow on its way, so a low figure alone blames nobody: `added` is the error, as a
-share of the signal's power, that a tensor has beyond the worst of the tensors it is computed from. Of the tensors that
-add much, the one is named whose SNR falls furthest below theirs, with the cause where the numbers show one.
+Error accumulates along the network, so a low SNR alone does not identify a faulty layer. `added_noise_ratio` is the
+noise-to-signal power ratio of a tensor minus the highest of its inputs. Among the layers that add much noise, the
+largest fall of the SNR identifies the worst one, and the figures give the cause where they show one.
 """
 
 from __future__ import annotations
@@ -32,61 +32,61 @@ from gdfq_export.support.text import counted
 
 __all__ = ["Histogram", "LayerError", "LayerErrors", "measure_layers"]
 
-_BEYOND = 0.005  # share of values outside the range that is worth a word
+_OUT_OF_RANGE = 0.005  # a smaller fraction of values is not reported
 _FEW_CODES = 0.25
-_FEWEST_CODES = 16  # so few are always used
-_WORTH_A_NAME = 0.05  # of the signal's power
-_CLEAN_DB = 60.0  # of what is computed from no quantized tensor
-_SCALED_DB = 3.0  # at least so much better with channels brought to scale
-_ELEMENTS = 1 << 25  # of all tensors that are held at a time
+_FEWEST_CODES = 16  # fewer levels are not reported as unused
+_WORTH_A_NAME = 0.05  # noise / signal power
+_CLEAN_DB = 60.0  # assumed for inputs that are not quantized
+_SCALED_DB = 3.0  # least gain from rescaling channels
+_ELEMENTS = 1 << 25  # in memory at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerError:
-    """One tensor that both networks compute; `node` and `op_type` of the file compute it ("" for the input).
+    """One tensor of both networks; `node` and `op_type` of the file compute it, "" for the input.
 
-    `inputs_snr_db` is the lowest SNR of the quantized tensors it is computed from, `added` the share of error that they
-    have not. `seen_low` and `seen_high` bound what the float network gives, `low` and `high` what the codes can say;
-    `beyond` is the share of the float network's values outside of that, `codes_used` of `codes` appeared: None for the
-    network's float outputs. `scaled` says that channels have other scales than the float network's, which what reads
-    them makes up for; values cannot be held against such a range, and `beyond` is None.
+    `input_snr_db` is the lowest SNR of the quantized tensors it is computed from. `float_min` and `float_max` bound the
+    float network's values, `range_min` and `range_max` the quantization range; `out_of_range_fraction` is the fraction
+    of float values outside that range, None for float outputs and for rescaled channels, which cannot be compared
+    with it. `levels_used` of `levels` quantization levels occur, None for float outputs.
     """
 
     tensor: str
     node: str
     op_type: str
     snr_db: float
-    inputs_snr_db: float | None
-    added: float
-    seen_low: float
-    seen_high: float
-    low: float | None
-    high: float | None
-    beyond: float | None
-    codes_used: int | None
-    codes: int | None
+    input_snr_db: float | None
+    added_noise_ratio: float
+    float_min: float
+    float_max: float
+    range_min: float | None
+    range_max: float | None
+    out_of_range_fraction: float | None
+    levels_used: int | None
+    levels: int | None
     cause: str
     histogram: Histogram
-    scaled: bool = False
+    channels_rescaled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerErrors:
-    """All layers in graph order; `unmatched` quantized tensors have no counterpart in the float network.
+    """All layers in graph order; `unmatched_tensors` are quantized but have no counterpart in the float network.
 
-    `worst` is the tensor that most error enters by, None where none adds a twentieth of the signal's power.
+    `worst_tensor` is the output of the layer that adds the largest error, None where no layer adds noise of a twentieth
+    of the signal's power.
     """
 
     images: int
     source: str
     layers: tuple[LayerError, ...]
-    unmatched: tuple[str, ...]
-    worst: str | None
+    unmatched_tensors: tuple[str, ...]
+    worst_tensor: str | None
 
     @property
     def worst_layer(self) -> LayerError | None:
-        """The layer of the tensor `worst`."""
-        return next((layer for layer in self.layers if layer.tensor == self.worst), None)
+        """The layer of `worst_tensor`."""
+        return next((layer for layer in self.layers if layer.tensor == self.worst_tensor), None)
 
 
 def measure_layers(
@@ -100,7 +100,7 @@ def measure_layers(
     threads: int,
     on_step: Phase | None = None,
 ) -> LayerErrors | NotMeasured:
-    """Run both on `images` `[N, C, H, W]` from `source` and compare what has one name in both.
+    """Run both on `images` `[N, C, H, W]` from `source` and compare tensors with the same name.
 
     Raises:
         InputError: a runtime does not accept its file.
@@ -133,7 +133,7 @@ def measure_layers(
         for point in [*errors]:
             if floats[matched[point]].shape == coded[point.codes].shape:
                 errors[point].add(floats[matched[point]], coded[point.codes])
-            else:  # a name that means another tensor in the float network
+            else:  # another tensor of the same name
                 del errors[point]
         start += len(part)
         if on_step is not None:
@@ -147,8 +147,8 @@ def measure_layers(
         images=len(images),
         source=source,
         layers=layers,
-        unmatched=unmatched,
-        worst=None if worst is None else worst.tensor,
+        unmatched_tensors=unmatched,
+        worst_tensor=None if worst is None else worst.tensor,
     )
 
 
@@ -158,13 +158,13 @@ def _paired_outputs(quantized: onnx.ModelProto, float_model: onnx.ModelProto) ->
 
 
 def _worst(layers: Sequence[LayerError]) -> LayerError | None:
-    """Of those that add much, the one that falls furthest below what it is computed from."""
-    adding = [layer for layer in layers if layer.added >= _WORTH_A_NAME]
-    return max(adding, key=lambda layer: (layer.inputs_snr_db or _CLEAN_DB) - layer.snr_db, default=None)
+    """Of the layers that add much noise, the one with the largest fall of the SNR from input to output."""
+    adding = [layer for layer in layers if layer.added_noise_ratio >= _WORTH_A_NAME]
+    return max(adding, key=lambda layer: (layer.input_snr_db or _CLEAN_DB) - layer.snr_db, default=None)
 
 
 def _batch(images: Images, errors: Mapping[ActivationCodes, TensorError]) -> int:
-    """Images whose tensors fit into memory side by side: few at first, then by what was seen."""
+    """Images whose tensors fit into memory together: a guess at first, then from measured sizes."""
     an_image = max((error.per_image for error in errors.values()), default=0) * len(errors)
     return max(1, min(32, _ELEMENTS // (an_image or images[0].size * 64 * max(1, len(errors)))))
 
@@ -172,7 +172,7 @@ def _batch(images: Images, errors: Mapping[ActivationCodes, TensorError]) -> int
 def _layers(
     model: onnx.ModelProto, errors: Mapping[ActivationCodes, TensorError], outputs: Mapping[str, TensorError]
 ) -> tuple[LayerError, ...]:
-    """Every tensor beside those it is computed from, float outputs last."""
+    """Every tensor with the SNR of its inputs, float outputs last."""
     sources = sources_of(model, [*errors])
     found = {point.tensor: error for point, error in errors.items()}
     found |= {name: error for name, error in outputs.items() if name not in found}
@@ -189,25 +189,25 @@ def _layers(
             node=node,
             op_type=op_type,
             snr_db=snr[name],
-            inputs_snr_db=inputs,
-            added=max(0.0, _noise(snr[name]) - (0.0 if inputs is None else _noise(inputs))),
-            seen_low=error.low,
-            seen_high=error.high,
-            low=None if point is None else point.bounds[0],
-            high=None if point is None else point.bounds[1],
-            beyond=None if point is None or name in scaled else error.beyond / error.elements,
-            codes_used=None if point is None else error.codes_used,
-            codes=None if point is None else point.count,
+            input_snr_db=inputs,
+            added_noise_ratio=max(0.0, _noise(snr[name]) - (0.0 if inputs is None else _noise(inputs))),
+            float_min=error.low,
+            float_max=error.high,
+            range_min=None if point is None else point.bounds[0],
+            range_max=None if point is None else point.bounds[1],
+            out_of_range_fraction=None if point is None or name in scaled else error.out_of_range / error.elements,
+            levels_used=None if point is None else error.codes_used,
+            levels=None if point is None else point.count,
             cause="",
             histogram=error.histogram,
-            scaled=name in scaled,
+            channels_rescaled=name in scaled,
         )
         layers.append(replace(layer, cause=_cause(layer, error)))
     return tuple(layers)
 
 
 def _scaled(sources: Mapping[str, Sequence[str]], found: Mapping[str, TensorError]) -> frozenset[str]:
-    """Tensors whose channels have another scale, and whose readers, each judged before, know it."""
+    """Tensors whose channels were rescaled and whose consumers compensate for it."""
     readers: dict[str, list[str]] = {name: [] for name in found}
     for name in found:
         for source in sources[name]:
@@ -228,25 +228,25 @@ def _title(node: onnx.NodeProto | None) -> tuple[str, str]:
 
 
 def _noise(snr_db: float) -> float:
-    """Power of the error by that of the signal."""
+    """Noise power / signal power."""
     return 10 ** (-snr_db / 10)
 
 
 def _cause(layer: LayerError, error: TensorError) -> str:
-    """What the numbers show, as one clause; nothing where they show nothing."""
-    if layer.beyond is not None and layer.beyond > _BEYOND:
+    """The cause that the figures show, as one clause; "" where they show none."""
+    if layer.out_of_range_fraction is not None and layer.out_of_range_fraction > _OUT_OF_RANGE:
         return (
-            f"{100 * layer.beyond:.1f} % of its values lie outside of [{layer.low:.4g}, {layer.high:.4g}], all that "
-            f"its codes reach; the float network gives [{layer.seen_low:.4g}, {layer.seen_high:.4g}]"
+            f"{100 * layer.out_of_range_fraction:.1f} % of its values lie outside the quantization range "
+            f"[{layer.range_min:.4g}, {layer.range_max:.4g}]; the float range is "
+            f"[{layer.float_min:.4g}, {layer.float_max:.4g}]"
         )
-    used, codes = layer.codes_used, layer.codes
+    used, codes = layer.levels_used, layer.levels
     if used is not None and codes is not None and codes > _FEWEST_CODES and error.codes_needed < _FEW_CODES * codes:
-        return f"its values take {used} of {counted(codes, 'code')}: its scale is too large"
-    if layer.added < _WORTH_A_NAME:
+        return f"its values use {used} of {counted(codes, 'quantization level')}: its scale is too large"
+    if layer.added_noise_ratio < _WORTH_A_NAME:
         return ""
-    if error.rounding >= layer.added / 2:
-        return f"its range fits: rounding to {codes} codes is that coarse"
+    if error.rounding >= layer.added_noise_ratio / 2:
+        return f"its range fits: the error is that of rounding to {codes} levels"
     if error.magnified_snr_db - layer.snr_db >= _SCALED_DB:
-        times = f"{error.magnification:.2g} times"
-        return f"its range fits, its values are about {times} the float network's: a scale is wrong"
-    return "its range fits: what it computes, weights or bias, is not what the float network computes"
+        return f"its range fits, its values are {error.magnification:.2g} x the float network's: a scale is wrong"
+    return "its range fits: its weights or bias differ from the float network's"

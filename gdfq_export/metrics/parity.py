@@ -39,8 +39,8 @@ class ParityResult:
     """`exact`: every quantized tensor and every output was compared and is equal to the bit.
 
     `tensors` are in graph order, the outputs among them; `unchecked` are quantized activations the simulation did not
-    name; `outputs_changed_by_tapping` counts numbers of the outputs that differ between the file and its copy with
-    extra outputs.
+    name; `outputs_changed_by_extra_outputs` counts output values that differ between the file and its copy with extra
+    outputs.
     """
 
     exact: bool
@@ -52,7 +52,7 @@ class ParityResult:
     outputs_differing: int
     first_differing: str | None
     unchecked: tuple[str, ...]
-    outputs_changed_by_tapping: int
+    outputs_changed_by_extra_outputs: int
 
 
 def parity(
@@ -110,7 +110,7 @@ def parity(
         outputs_differing=sum(counts[name].differing for name in outputs),
         first_differing=next((tensor.name for tensor in tensors if tensor.differing), None),
         unchecked=unchecked,
-        outputs_changed_by_tapping=changed,
+        outputs_changed_by_extra_outputs=changed,
     )
 
 

@@ -1,4 +1,4 @@
-"""Whether images are prepared as the file expects: as it says itself, or as the range of its input's codes shows."""
+"""Whether images are preprocessed as the file expects: by its metadata, or by its input's quantization range."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from gdfq_export.support.finding import Consequence, Finding
 
 __all__ = ["preprocessing_findings", "preprocessing_text"]
 
-_BEYOND = 0.1  # of the pixels; calibrated ranges cut off a few per cent, a wrong preprocessing far more
+_OUT_OF_RANGE = 0.1  # of the pixels; calibrated ranges clip a few per cent, wrong preprocessing far more
 _RULE = "preprocessing"
 
 
 def preprocessing_text(spec: InputSpec) -> str:
-    """(pixel / scale - mean) / std as JSON, as a sidecar has it; a file carries it as metadata."""
+    """(pixel / scale - mean) / std as JSON, the form of the sidecar file and of the file's metadata."""
     numbers = {"scale": spec.scale, "mean": [*spec.mean], "std": [*spec.std]}
     return json.dumps(numbers, separators=(",", ":"))
 
@@ -27,7 +27,7 @@ def preprocessing_text(spec: InputSpec) -> str:
 def preprocessing_findings(
     used: InputSpec, stated: Mapping[str, Any] | None, layers: LayerErrors | None
 ) -> tuple[Finding, ...]:
-    """Hold the preprocessing in use against what the file states, or else against its input's range of codes."""
+    """Compare the preprocessing in use with the file's metadata, or without any with its input's range."""
     if stated is not None:
         wrong = [
             f"{key} {_short(stated[key])} where {_short(mine)} is used"
@@ -36,9 +36,10 @@ def preprocessing_findings(
         ]
         return (_finding(f"the file was made for images with {'; '.join(wrong)}"),) if wrong else ()
     image = None if layers is None else next((layer for layer in layers.layers if not layer.op_type), None)
-    if image is None or image.beyond is None or image.beyond <= _BEYOND:
+    if image is None or image.out_of_range_fraction is None or image.out_of_range_fraction <= _OUT_OF_RANGE:
         return ()
-    return (_finding(image.cause or f"{image.beyond:.1%} of the pixels lie outside of what the input's codes reach"),)
+    share = f"{image.out_of_range_fraction:.1%} of the pixels lie outside the input's quantization range"
+    return (_finding(image.cause or share),)
 
 
 def _short(numbers: Any) -> str:

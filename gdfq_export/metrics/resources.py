@@ -1,7 +1,7 @@
-"""What it takes to use a file: seconds until it is loaded, and memory of a process that does nothing else.
+"""Load time of a file and peak memory of a process that runs it.
 
-Memory is the peak resident set (`VmHWM` of Linux) of a fresh process that loads the file and runs one batch, less that
-of one that only imports the runtime; a process that has done other work before would report that work's peak.
+Memory is the peak resident set (`VmHWM` on Linux) of a fresh process that loads the file and runs one batch, minus that
+of a process that only imports the runtime.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Running comparison of one tensor of two networks, batch by batch.
+"""Error statistics of one tensor of two networks, accumulated batch by batch.
 
     SNR = 10 log10( E[x^2] / E[(x - y)^2] )    in dB, over all images and elements
 
-Beside it the SNR that y has once each channel is brought to the scale that fits x best: what is left when one network
-computes the other's tensor with scaled channels, as equalization makes it.
+Also the SNR after each channel of y is rescaled to fit x best: the error that is left where equalization has rescaled
+the channels of one of the networks.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _BINS = 48
 
 
 class TensorError:
-    """Sums over batches; `point` says what the codes of a quantized tensor mean, None for a float one."""
+    """Sums over batches; `point` dequantizes the integers of a quantized tensor, None for a float one."""
 
     def __init__(self, point: ActivationCodes | None) -> None:
         self.point = point
         self.low, self.high = math.inf, -math.inf
-        self.beyond = self.elements = self.per_image = 0
+        self.out_of_range = self.elements = self.per_image = 0
         self._codes = np.zeros(256, bool)
         self._edges = (0.0, 1.0)
         self._counts: NDArray[np.int64] = np.zeros(_BINS, np.int64)
@@ -62,24 +62,24 @@ class TensorError:
         codes = codes.astype(np.int32)
         self._codes |= np.bincount((codes - self.point.storage_low).ravel(), minlength=256).astype(bool)[:256]
         (low, high), half = self.point.bounds, self.point.step / 2
-        self.beyond += int(((x < low - half) | (x > high + half)).sum())
+        self.out_of_range += int(((x < low - half) | (x > high + half)).sum())
         return self.point.dequantize(codes).astype(np.float64)
 
     @property
     def codes_used(self) -> int:
-        """How many codes appeared."""
+        """Number of quantization levels that occur."""
         return int(self._codes.sum())
 
     @property
     def rounding(self) -> float:
-        """Share of the signal's power that rounding to the nearest code costs by itself: a step squared by twelve."""
+        """Noise / signal power of rounding to the nearest level alone: step ** 2 / 12."""
         if self.point is None:
             return 0.0
         return self.point.step**2 / 12 * self.elements / max(float(self._xx.sum()), 1e-30)
 
     @property
     def codes_needed(self) -> float:
-        """How many codes the float network's values span."""
+        """Number of quantization levels that the float network's values span."""
         if self.point is None:
             return math.inf
         low, high = self.point.bounds
@@ -87,7 +87,7 @@ class TensorError:
 
     @property
     def magnification(self) -> float:
-        """How many times larger the file's values are, as one factor for all (least squares on the float ones)."""
+        """Least-squares factor of the file's values to the float network's."""
         return float(self._xy.sum() / max(self._xx.sum(), 1e-30))
 
     @property
@@ -100,12 +100,12 @@ class TensorError:
 
     @property
     def snr_db(self) -> float:
-        """Signal by error, in dB."""
+        """Signal power / error power, in dB."""
         return _decibels(float(self._xx.sum()), self._error)
 
     @property
     def rescaled_snr_db(self) -> float:
-        """The same with every channel of the file's tensor brought to its best scale, which is never negative."""
+        """The same after each channel of the file's tensor is rescaled by its best factor, at least 0."""
         explained = np.square(np.maximum(self._xy, 0)) / np.where(self._yy > 0, self._yy, 1.0)
         return _decibels(float(self._xx.sum()), float(np.maximum(self._xx - explained, 0).sum()))
 

@@ -1,4 +1,4 @@
-"""The integer weights of a file, as a histogram of their codes: what rounding did to each layer, at a look."""
+"""Histograms of the integer weights of each layer."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _MOST_BINS = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightCodes:
-    """Weights of `node`: how many, in how many channels of their own scale, and the codes they take.
+    """The integer weights of `node`: `elements` with `scale_count` scales, values from `code_min` to `code_max`.
 
-    `at_limits` is the share of codes that are the smallest or largest there; `unused_channels` say 0 throughout.
+    `at_range_limits_fraction` is the fraction at the smallest or largest value; `zero_channels` hold nothing but zeros.
     """
 
     node: str
     op_type: str
     tensor: str
     elements: int
-    scales: int
-    scale_low: float
-    scale_high: float
-    code_low: int
-    code_high: int
-    at_limits: float
-    unused_channels: int
+    scale_count: int
+    scale_min: float
+    scale_max: float
+    code_min: int
+    code_max: int
+    at_range_limits_fraction: float
+    zero_channels: int
     histogram: Histogram
 
 
@@ -71,13 +71,13 @@ def _describe(layer: Layer, grid: Grid, codes: NDArray[np.int32], scale: NDArray
         op_type=layer.op_type,
         tensor=_stored(grid.codes),
         elements=codes.size,
-        scales=int(scale.size),
-        scale_low=float(scale.min()),
-        scale_high=float(scale.max()),
-        code_low=low,
-        code_high=high,
-        at_limits=float(((codes == low) | (codes == high)).mean()),
-        unused_channels=int(rows.all(axis=1).sum()),
+        scale_count=int(scale.size),
+        scale_min=float(scale.min()),
+        scale_max=float(scale.max()),
+        code_min=low,
+        code_max=high,
+        at_range_limits_fraction=float(((codes == low) | (codes == high)).mean()),
+        zero_channels=int(rows.all(axis=1).sum()),
         histogram=code_histogram(codes, _MOST_BINS),
     )
 

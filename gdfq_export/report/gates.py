@@ -1,7 +1,7 @@
 """Gates: limits on the figures of a report, by the names of their flags.
 
-How a figure is held against its limit is in `verdict.py`; here is what each gate looks at, and what it names where the
-limit is missed: the layer that the error enters by, the nodes left in float, the first tensor to differ.
+Each gate reads one figure and names the cause of a miss: the layer that adds the largest error, the layers executed in
+float, the first tensor that differs. `verdict.py` compares a figure with its limit.
 """
 
 from __future__ import annotations
@@ -10,30 +10,28 @@ from collections.abc import Callable, Mapping
 
 from gdfq_export.errors import InternalError
 from gdfq_export.gates import GATES
+from gdfq_export.metrics.latency import Latency
+from gdfq_export.report.layer_names import layer_name
 from gdfq_export.report.report import Report
-from gdfq_export.report.verdict import Figure, GateResult, Verdict, hold
+from gdfq_export.report.verdict import Figure, GateResult, evaluate_gate
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.text import counted
 
-__all__ = ["GATES", "GateResult", "Verdict", "decide", "float_nodes", "worst_layer"]
+__all__ = ["decide", "float_nodes", "latency_ratio", "worst_layer"]
 
 
 def decide(report: Report, limits: Mapping[str, float | bool]) -> tuple[GateResult, ...]:
-    """Hold a report against limits by gate name (`max-top1-drop-pp: 1.0`), in the order of `GATES`.
+    """Compare a report with limits by gate name (`{"max-top1-drop-pp": 1.0}`), in the order of `GATES`.
 
-    A limit of False asks for nothing.
+    A limit of False sets no gate.
 
     Raises:
-        InternalError: there is no gate of such a name; a limit is never passed over.
+        InternalError: there is no gate of such a name.
     """
-    if strangers := sorted(set(limits) - {gate.name for gate in GATES}):
-        raise InternalError(f"there is no gate {strangers[0]}; there are {', '.join(gate.name for gate in GATES)}")
-    results = []
-    for gate in GATES:
-        limit = limits.get(gate.name)
-        if limit is not None and limit is not False:
-            results.append(hold(gate.name, gate.unit, _FIGURES[gate.name](report), limit, most=gate.most))
-    return tuple(results)
+    if unknown := sorted(set(limits) - {gate.name for gate in GATES}):
+        raise InternalError(f"there is no gate {unknown[0]}; there are {', '.join(gate.name for gate in GATES)}")
+    chosen = [(gate, limits[gate.name]) for gate in GATES if limits.get(gate.name, False) is not False]
+    return tuple(evaluate_gate(gate, _FIGURES[gate.name](report), limit) for gate, limit in chosen)
 
 
 def _drop(top: str) -> Callable[[Report], Figure | NotMeasured]:
@@ -74,40 +72,36 @@ def _layer_snr(report: Report) -> Figure | NotMeasured:
     if isinstance(report.layers, NotMeasured):
         return report.layers
     worst = min(report.layers.layers, key=lambda layer: layer.snr_db)
-    exact = worst.snr_db
-    on = f" in {worst.tensor}, computed by {worst.op_type or 'the input'} {worst.node}".rstrip()
-    return Figure(value=exact, low=exact, high=exact, on=on, blame=worst_layer(report))
+    on = f" at tensor {worst.tensor} of {layer_name(report, worst.op_type, worst.node)}"
+    return Figure.exact(worst.snr_db, on, worst_layer(report))
+
+
+def latency_ratio(latency: Latency) -> tuple[float, float, float]:
+    """Median latency of the quantized file by float's, with its 95 % interval: value, low, high."""
+    speedup = latency.speedup
+    return 1 / speedup.value, 1 / speedup.high, 1 / speedup.low
 
 
 def _latency_ratio(report: Report) -> Figure | NotMeasured:
     if isinstance(report.latency, NotMeasured):
         return report.latency
-    speedup = report.latency.speedup
-    on = f" of float's time, batch {report.latency.batch}, {counted(speedup.rounds, 'interleaved round')}"
-    low, high = 1 / speedup.high, 1 / speedup.low
-    return Figure(
-        value=1 / speedup.value,
-        low=low,
-        high=high,
-        sample=speedup.rounds,
-        each="round",
-        on=on,
-        blame=float_nodes(report),
-    )
+    value, low, high = latency_ratio(report.latency)
+    rounds = report.latency.speedup.rounds
+    on = f" of float's latency, batch {report.latency.batch}, {counted(rounds, 'interleaved round')}"
+    return Figure(value=value, low=low, high=high, sample=rounds, each="round", on=on, blame=float_nodes(report))
 
 
 def _p99(report: Report) -> Figure | NotMeasured:
     if isinstance(report.latency, NotMeasured):
         return report.latency
-    value = report.latency.quantized.p99_ms
-    on = f" over {counted(report.latency.quantized.runs, 'run')} of batch {report.latency.batch}"
-    return Figure(value=value, low=value, high=value, on=on)
+    timings = report.latency.quantized
+    return Figure.exact(timings.p99_ms, f" over {counted(timings.runs, 'run')} of batch {report.latency.batch}")
 
 
 def _size_ratio(report: Report) -> Figure | NotMeasured:
-    files, value = report.files, report.files.size_ratio
+    files = report.files
     on = f" of float: {files.quantized.bytes:,} of {files.float_network.bytes:,} bytes"
-    return Figure(value=value, low=value, high=value, on=on)
+    return Figure.exact(files.size_ratio, on)
 
 
 def _coverage(report: Report) -> Figure | NotMeasured:
@@ -117,51 +111,50 @@ def _coverage(report: Report) -> Figure | NotMeasured:
     total = coverage.integer_compute + len(coverage.float_compute)
     layers = counted(total, "layer runs", "layers run")
     on = f": {coverage.integer_compute} of {layers} on integers in {coverage.runtime}"
-    return Figure(value=coverage.ratio, low=coverage.ratio, high=coverage.ratio, on=on, blame=float_nodes(report))
+    return Figure.exact(coverage.ratio, on, float_nodes(report))
 
 
 def _parity(report: Report) -> Figure | NotMeasured:
     if isinstance(report.parity, NotMeasured):
         return report.parity
     parity = report.parity
-    where = f"on {counted(parity.images, 'image')}"
-    on = f": {parity.differing:,} of {counted(parity.elements, 'integer')} differ from the simulation {where}"
-    blame = "" if parity.first_differing is None else f", first in {parity.first_differing}"
-    value = float(parity.exact)
-    return Figure(value=value, low=value, high=value, on=on, blame=blame)
+    images = counted(parity.images, "image")
+    on = f": {parity.differing:,} of {counted(parity.elements, 'integer')} differ from the simulation on {images}"
+    return Figure.exact(
+        float(parity.exact), on, "" if parity.first_differing is None else f", first in {parity.first_differing}"
+    )
 
 
 def _rules(report: Report) -> Figure | NotMeasured:
     if isinstance(report.findings, NotMeasured):
         return report.findings
     broken = [finding for finding in report.findings if finding.consequence in _SERIOUS]
-    value = float(not broken)
     nodes = len({finding.node for finding in broken})
     breaks = "breaks a rule" if len(broken) == 1 else "breaks rules" if nodes == 1 else "break rules"
     on = f": {counted(nodes, 'node')} {breaks} of the runtime" if broken else ": no node breaks a rule of the runtime"
     blame = "" if not broken else f"{', first' if len(broken) > 1 else ':'} {broken[0].message}"
-    return Figure(value=value, low=value, high=value, on=on, blame=blame)
+    return Figure.exact(float(not broken), on, blame)
 
 
 _SERIOUS = frozenset({"refused", "wrong numbers", "computed as written, probably a mistake"})
 
 
 def worst_layer(report: Report) -> str:
-    """Which layer most error enters by, where there is one to name."""
+    """Which layer adds the largest error, as a clause for the end of a message; "" where none stands out."""
     layer = None if isinstance(report.layers, NotMeasured) else report.layers.worst_layer
     if layer is None:
         return ""
-    by = f"{layer.op_type} {layer.node}" if layer.op_type else "the input"
-    before = "" if layer.inputs_snr_db is None else f" from {layer.inputs_snr_db:.1f}"
+    name = layer_name(report, layer.op_type, layer.node)
+    before = "" if layer.input_snr_db is None else f"from {layer.input_snr_db:.1f} "
     why = f": {layer.cause}" if layer.cause else ""
-    return f"; most error enters by {by}, whose tensor {layer.tensor} falls{before} to {layer.snr_db:.1f} dB{why}"
+    return f"; the largest error is added by {name}, where the SNR falls {before}to {layer.snr_db:.1f} dB{why}"
 
 
 def float_nodes(report: Report) -> str:
-    """Which layers the runtime computes in float, where it does."""
+    """Which layers the runtime executes in float, as a clause for the end of a message; "" where none is."""
     if isinstance(report.coverage, NotMeasured) or not report.coverage.float_compute:
         return ""
-    named = [f"{node.op_type} {node.name}" for node in report.coverage.float_compute]
+    named = [layer_name(report, node.op_type, node.name) for node in report.coverage.float_compute]
     rest = f" and {len(named) - 5} more" if len(named) > 5 else ""
     return f"; in float: {', '.join(named[:5])}{rest}"
 

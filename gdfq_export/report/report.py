@@ -1,27 +1,27 @@
-"""The report of one run: JSON is the truth, every table is a view of it.
+"""The report of one run. Its JSON form holds every figure; tables and pages are views of it.
 
-Keys carry their units (`p50_ms`, `drop_pp`, `bytes`); every figure stands beside its number of images and their
-source. What was not measured is null, and `reasons` says why under the figure's dotted name.
+Keys carry their units (`p50_ms`, `drop_pp`, `bytes`). Each figure stands beside its number of images and their source.
+A figure that was not measured is null, and `reasons` says why under the figure's dotted name.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gdfq_export.errors import InternalError
 from gdfq_export.metrics.coverage import Coverage
 from gdfq_export.metrics.latency import Latency
 from gdfq_export.metrics.layer_error import LayerErrors
 from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.metrics.resources import Resources
 from gdfq_export.metrics.weights import WeightCodes
+from gdfq_export.report.json_form import SCHEMA_VERSION, from_json, read_report_json, to_json_data
+from gdfq_export.report.summary import summary_rows
 from gdfq_export.report.target_choice import TargetChoice
-from gdfq_export.report.verdict import GateResult
+from gdfq_export.report.verdict import GateResult, Outcome
 from gdfq_export.runtimes.environment.machine import Machine
 from gdfq_export.support.files import atomic_output
 from gdfq_export.support.finding import Finding
@@ -42,8 +42,6 @@ __all__ = [
     "Report",
     "RuntimeFacts",
 ]
-
-SCHEMA_VERSION = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +89,7 @@ class BudgetFacts:
     """A run with a budget in seconds, and the seconds that went by until all was measured."""
 
     seconds: float
-    spent: float
+    seconds_spent: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +129,8 @@ class Curve:
     """How one figure of one phase went, at `steps` of `total` (a sample of them where there were many)."""
 
     phase: str
-    figure: str
-    total: int
+    metric: str
+    total_steps: int
     steps: Sequence[int]
     values: Sequence[float]
 
@@ -175,9 +173,20 @@ class Report:
     gates: tuple[GateResult, ...] = ()
 
     @property
+    def outcome(self) -> Outcome:
+        """All gates together."""
+        return Outcome(self.gates)
+
+    @property
     def passed(self) -> bool:
-        """Whether every gate holds; true where there is none."""
+        """Whether every gate passed; true without gates."""
         return all(gate.passed for gate in self.gates)
+
+    def __str__(self) -> str:
+        """The summary as a table in plain text: verdict, accuracy or agreement, speed, size, parity."""
+        rows = summary_rows(self)
+        widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+        return "\n".join(f"{what:<{widths[0]}}  {value:<{widths[1]}}  {note}".rstrip() for what, value, note in rows)
 
     def to_json(self) -> str:
         """Indented JSON with a stable key order, ending in a newline.
@@ -186,37 +195,25 @@ class Report:
             InternalError: a figure is NaN or infinite, or a value has no JSON form.
         """
         reasons: dict[str, str] = {}
-        body = {"schema_version": SCHEMA_VERSION, **_plain(self, "", reasons), "reasons": reasons}
+        body = {"schema_version": SCHEMA_VERSION, **to_json_data(self, "", reasons), "reasons": reasons}
         return json.dumps(body, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
-    def write(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write `to_json()` to `path`, whole or not at all.
 
         Raises:
             InputError: `path` cannot be written.
         """
         text = self.to_json()
-        with atomic_output(path) as temporary:
+        with atomic_output(Path(path)) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
+    @classmethod
+    def load(cls, path: Path | str) -> Report:
+        """Read a report that `save` or `--json` wrote, of schema version 2 to 4.
 
-def _plain(value: object, key: str, reasons: dict[str, str]) -> Any:
-    """Data as JSON types; collects why figures are missing."""
-    prefix = f"{key}." if key else ""
-    if isinstance(value, NotMeasured):
-        reasons[key] = value.reason
-        return None
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: _plain(getattr(value, field.name), prefix + field.name, reasons)
-            for field in dataclasses.fields(value)
-        }
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item, prefix + str(name), reasons) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item, f"{prefix}{index}", reasons) for index, item in enumerate(value)]
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InternalError(f"the report's {key} is {value}; a figure must be finite or say why it was not measured")
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    raise InternalError(f"the report's {key} is a {type(value).__name__}, which has no JSON form")
+        Raises:
+            InputError: the file cannot be read, is not a report of such a version, or lacks a key.
+        """
+        what = f"the report {path}"
+        return from_json(cls, read_report_json(Path(path), what, oldest=2), what)

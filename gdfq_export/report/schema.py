@@ -1,4 +1,4 @@
-"""The format of report.json as JSON Schema (draft 2020-12), read from the dataclasses that `Report.to_json` writes."""
+"""The format of report.json as JSON Schema (draft 2020-12), derived from the dataclasses of `Report`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from gdfq_export.errors import InternalError
-from gdfq_export.report.report import SCHEMA_VERSION, Report
+from gdfq_export.report.json_form import SCHEMA_VERSION
+from gdfq_export.report.report import Report
 from gdfq_export.support.not_measured import NotMeasured
 
 __all__ = ["DIALECT", "report_schema"]
@@ -28,7 +29,7 @@ _PLAIN: Mapping[Any, str] = {
 
 
 def report_schema() -> dict[str, Any]:
-    """The schema as JSON data: every key is required, others are refused; a figure not measured is null."""
+    """The schema as JSON data. Every key is required, others are refused; a figure that was not measured is null."""
     parts: dict[str, Any] = {}
     _type(Report, parts)
     body = parts.pop(Report.__name__)
@@ -50,7 +51,7 @@ def report_schema() -> dict[str, Any]:
 
 
 def _type(kind: Any, parts: dict[str, Any]) -> dict[str, Any]:
-    """The schema of one type; those of dataclasses go to `parts` and are referred to."""
+    """The schema of one type; schemas of dataclasses are added to `parts` and referenced."""
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
         return {}
@@ -77,7 +78,7 @@ def _part(kind: type, parts: dict[str, Any]) -> dict[str, Any]:
     name = kind.__name__
     description = " ".join((inspect.getdoc(kind) or "").split())
     if name not in parts:
-        parts[name] = {}  # holds the place of a part that holds itself
+        parts[name] = {}  # a placeholder, for a part that contains itself
         hints = get_type_hints(kind)
         properties = {field.name: _type(hints[field.name], parts) for field in dataclasses.fields(kind)}
         parts[name] = {
@@ -88,7 +89,7 @@ def _part(kind: type, parts: dict[str, Any]) -> dict[str, Any]:
             "additionalProperties": False,
         }
     elif parts[name] and parts[name]["description"] != description:
-        raise InternalError(f"the report holds two parts named {name}; name one of them otherwise")
+        raise InternalError(f"the report holds two parts named {name}; rename one of them")
     return {"$ref": f"#/$defs/{name}"}
 
 

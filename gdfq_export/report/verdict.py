@@ -1,37 +1,39 @@
-"""A figure held against a limit: passed, failed, or not decidable.
+"""Gate results: a figure compared with its limit, and all gates of a report together.
 
-A figure that comes from a sample, of images or of rounds of timing, is held against its limit with its 95 % interval.
-Where the limit lies inside the interval the sample does not decide, and the verdict says so, with about how many would,
-instead of guessing. A figure that was not measured decides nothing either; both count as not passed.
+A figure measured on a sample, of images or of timing rounds, is compared with its 95 % interval. Where the limit lies
+inside the interval the gate is inconclusive, and its message says about how large a sample would decide. A figure that
+was not measured is inconclusive too. Only `passed` counts as passed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil, inf
 
+from gdfq_export.gates import Gate
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.text import counted
 
-__all__ = ["Figure", "GateResult", "Verdict", "hold"]
+__all__ = ["Figure", "GateResult", "Outcome", "Verdict", "evaluate_gate"]
 
-_MOST_WORTH_ASKING = 10_000_000
+_LARGEST_SAMPLE = 10_000_000
 
 
 class Verdict(StrEnum):
-    """What a gate came to."""
+    """The result of one gate, or of all gates together."""
 
     PASSED = "passed"
     FAILED = "failed"
-    UNDECIDED = "not decidable"
+    INCONCLUSIVE = "inconclusive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
     """One gate: the figure with its 95 % interval where it has one, in `unit`; `limit` is as the user gave it.
 
-    `message` is one sentence: what was found and, where it did not pass, what is to blame or what would decide.
+    `message` is one sentence: the figure, its sample and, unless the gate passed, the cause or the sample needed.
     """
 
     name: str
@@ -50,15 +52,47 @@ class GateResult:
 
     @property
     def passed(self) -> bool:
-        """Whether it holds for sure."""
+        """Whether the limit holds for the whole interval."""
         return self.verdict is Verdict.PASSED
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All gates of a report together."""
+
+    gates: Sequence[GateResult]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Failed if one gate failed, else inconclusive if one is, else passed; None without gates."""
+        found = {gate.verdict for gate in self.gates}
+        return next((each for each in (Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.PASSED) if each in found), None)
+
+    @property
+    def not_passed(self) -> tuple[GateResult, ...]:
+        """Failed gates, then inconclusive ones."""
+        order = {Verdict.FAILED: 0, Verdict.INCONCLUSIVE: 1}
+        missed = [gate for gate in self.gates if not gate.passed]
+        return tuple(sorted(missed, key=lambda gate: order[gate.verdict]))
+
+    @property
+    def counts(self) -> str:
+        """How many gates came to which verdict: `1 of 4 gates failed, 1 inconclusive`, `all 4 gates passed`."""
+        if not self.gates:
+            return "no gates were set"
+        verdicts = [gate.verdict for gate in self.not_passed]
+        if not verdicts:
+            return "the gate passed" if len(self.gates) == 1 else f"all {len(self.gates)} gates passed"
+        total, first = counted(len(self.gates), "gate"), verdicts.count(verdicts[0])
+        rest = len(verdicts) - first
+        return f"{first} of {total} {verdicts[0]}{f', {rest} inconclusive' if rest else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A measured figure; `low` and `high` are its interval, `on` says of what it is, `blame` why it misses a limit.
+    """A measured figure with its interval `low` to `high`; `on` describes the sample, `blame` the cause of a miss.
 
-    `sample` is the number of `each` (image, round) that give it its interval, None where it is exact.
+    `sample` is the number of `each` (image, round) that the interval comes from, None for an exact figure.
     """
 
     value: float
@@ -69,44 +103,44 @@ class Figure:
     on: str = ""
     blame: str = ""
 
+    @classmethod
+    def exact(cls, value: float, on: str = "", blame: str = "") -> Figure:
+        """A figure without an interval."""
+        return cls(value=value, low=value, high=value, on=on, blame=blame)
 
-def hold(name: str, unit: str, figure: Figure | NotMeasured, limit: float | bool, *, most: bool) -> GateResult:
-    """Hold a figure in `unit` ("pp", "dB", "ms", "" for a share or ratio, "yes" for 0 or 1) against a limit.
 
-    `most` says that the limit is an upper one; a limit of True asks for "yes".
-    """
+def evaluate_gate(gate: Gate, figure: Figure | NotMeasured, limit: float | bool) -> GateResult:
+    """Compare a figure with a limit in the gate's unit; a limit of True requires a boolean figure to be 1."""
     if isinstance(figure, NotMeasured):
-        return _result(name, unit, limit, None, Verdict.UNDECIDED, f"not measured: {figure.reason}")
-    bound = 1.0 if limit is True else float(limit)
-    inner, outer = (figure.low, figure.high) if most else (-figure.high, -figure.low)
-    line = bound if most else -bound
-    words = f"{_shown(figure, unit)}{figure.on}"
+        return _result(gate, limit, None, Verdict.INCONCLUSIVE, f"not measured: {figure.reason}")
+    bound, unit = 1.0 if limit is True else float(limit), gate.unit
+    inner, outer = (figure.low, figure.high) if gate.most else (-figure.high, -figure.low)
+    line = bound if gate.most else -bound
+    message = f"{_shown(figure, unit)}{figure.on}"
     if limit is not True:
-        words += f"; the limit is {'at most' if most else 'at least'} {_number(bound, unit)}"
+        message += f"; the limit is {'at most' if gate.most else 'at least'} {_number(bound, unit)}"
     if outer <= line:
-        return _result(name, unit, limit, figure, Verdict.PASSED, words)
+        return _result(gate, limit, figure, Verdict.PASSED, message)
     if inner > line or figure.sample is None:
-        return _result(name, unit, limit, figure, Verdict.FAILED, f"{words}{figure.blame}")
-    return _result(name, unit, limit, figure, Verdict.UNDECIDED, f"{words}: {_would_decide(figure, bound)}")
+        return _result(gate, limit, figure, Verdict.FAILED, f"{message}{figure.blame}")
+    return _result(gate, limit, figure, Verdict.INCONCLUSIVE, f"{message}: {_needed_sample(figure, bound)}")
 
 
-def _would_decide(figure: Figure, limit: float) -> str:
+def _needed_sample(figure: Figure, limit: float) -> str:
     assert figure.sample is not None
     gap, half = abs(figure.value - limit), (figure.high - figure.low) / 2
-    needed = inf if gap <= half / _MOST_WORTH_ASKING else figure.sample * max(1.0, (half / gap) ** 2)
-    with_them = f"not decidable with {counted(figure.sample, figure.each)}"
-    if needed > _MOST_WORTH_ASKING:
-        return f"{with_them}; the figure lies on the limit, choose another"
-    return f"{with_them}; about {ceil(needed / 100) * 100:,} would decide if the figure stays"
+    needed = inf if gap <= half / _LARGEST_SAMPLE else figure.sample * max(1.0, (half / gap) ** 2)
+    with_sample = f"inconclusive with {counted(figure.sample, figure.each)}"
+    if needed > _LARGEST_SAMPLE:
+        return f"{with_sample}; the figure equals the limit, choose another limit"
+    return f"{with_sample}; about {ceil(needed / 100) * 100:,} would decide if the figure stays the same"
 
 
-def _result(
-    name: str, unit: str, limit: float | bool, figure: Figure | None, verdict: Verdict, message: str
-) -> GateResult:
+def _result(gate: Gate, limit: float | bool, figure: Figure | None, verdict: Verdict, message: str) -> GateResult:
     return GateResult(
-        name=name,
+        name=gate.name,
         limit=limit,
-        unit=unit,
+        unit=gate.unit,
         value=None if figure is None else figure.value,
         low=None if figure is None else figure.low,
         high=None if figure is None else figure.high,
@@ -116,7 +150,7 @@ def _result(
 
 
 def _shown(figure: Figure, unit: str) -> str:
-    if unit == "yes":
+    if unit == "boolean":
         return "yes" if figure.value else "no"
     interval = ""
     if figure.low != figure.high:
@@ -126,4 +160,4 @@ def _shown(figure: Figure, unit: str) -> str:
 
 def _number(value: float, unit: str) -> str:
     sign = "+" if unit == "pp" else ""
-    return f"{value:{sign}.4g}{f' {unit}' if unit not in ('', 'yes') else ''}"
+    return f"{value:{sign}.4g}{f' {unit}' if unit not in ('', 'boolean') else ''}"

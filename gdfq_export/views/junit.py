@@ -1,9 +1,8 @@
-"""The gates as JUnit XML, one test case a gate, so that CI systems show them beside other tests.
+"""The gates as JUnit XML, one test case per gate, so that CI systems show them beside other tests.
 
-The form is the part that Jenkins' junit-10.xsd and the schema of Ant's JUnit reports both accept. A gate that failed is
-a `failure`. One that is not decidable, or whose figure was not measured, is an `error`: the test came to no end. Every
-CI system counts errors as not passed, and a reader can tell the two apart, which with `skipped`, counted as neither, he
-could not.
+The format is what both Jenkins' junit-10.xsd and the schema of Ant's JUnit reports accept. A failed gate is a
+`failure`. An inconclusive gate, also one whose figure was not measured, is an `error`: CI systems count errors as not
+passed and show them apart from failures.
 """
 
 from __future__ import annotations
@@ -15,19 +14,19 @@ from xml.etree import ElementTree as ET
 
 from gdfq_export.report.report import Report
 from gdfq_export.report.verdict import GateResult, Verdict
-from gdfq_export.views.summary import summary_rows
+from gdfq_export.views.details import detail_rows
 
 __all__ = ["junit_xml"]
 
 _ILLEGAL = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_ELEMENT = {Verdict.FAILED: "failure", Verdict.UNDECIDED: "error"}
+_ELEMENT = {Verdict.FAILED: "failure", Verdict.INCONCLUSIVE: "error"}
 
 
 def junit_xml(report: Report, *, when: datetime | None = None) -> str:
     """One test suite, "gdfq-export"; without gates it holds one test case, "measured".
 
-    Text is ASCII: other characters are references, and what XML 1.0 cannot hold at all becomes U+FFFD. `when` stands in
-    the attribute `timestamp`, in UTC; now where it is not given.
+    The text is ASCII: other characters are references, and those that XML 1.0 cannot hold become U+FFFD. `when` is the
+    attribute `timestamp`, in UTC; the default is now.
     """
     moment = (when or datetime.now(UTC)).astimezone(UTC)
     verdicts = [gate.verdict for gate in report.gates]
@@ -42,7 +41,7 @@ def junit_xml(report: Report, *, when: datetime | None = None) -> str:
         timestamp=moment.strftime("%Y-%m-%dT%H:%M:%S"),
         tests=str(max(1, len(verdicts))),
         failures=str(verdicts.count(Verdict.FAILED)),
-        errors=str(verdicts.count(Verdict.UNDECIDED)),
+        errors=str(verdicts.count(Verdict.INCONCLUSIVE)),
         time=f"{sum(report.seconds_by_phase.values()):.3f}",
     )
     properties = ET.SubElement(suite, "properties")
@@ -64,7 +63,7 @@ def junit_xml(report: Report, *, when: datetime | None = None) -> str:
 
 
 def _properties(report: Report) -> Iterator[tuple[str, str]]:
-    """What a figure depends on: files by their hashes, machine, versions."""
+    """What the figures depend on: file hashes, machine, versions."""
     yield "tool_version", report.tool_version
     for name, file in (("float", report.files.float_network), ("quantized", report.files.quantized)):
         yield f"file.{name}.name", file.name
@@ -90,16 +89,16 @@ def _details(gate: GateResult) -> str:
 
 
 def _table(report: Report) -> str:
-    """The gates with what was found, then the figures, as text in columns."""
+    """The gates with their messages, then all figures, as text in columns."""
     gates = [f"{gate.verdict.value}: {gate.title}: {gate.message}" for gate in report.gates]
-    rows = summary_rows(report)
+    rows = detail_rows(report)
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     figures = [f"{what:<{widths[0]}}  {value:<{widths[1]}}  {note}".rstrip() for what, value, note in rows]
     return "\n".join([*gates, *([""] if gates else []), *figures]) + "\n"
 
 
 def _legal(text: str) -> str:
-    """The text with what XML cannot hold replaced, and one kind of line end."""
+    """The text without characters that XML cannot hold, with line feeds as line ends."""
     return _ILLEGAL.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 

@@ -1,4 +1,4 @@
-"""The report in short, in the Markdown of code forges: what a reviewer of a pull request must know, the rest folded."""
+"""A report as Markdown for a pull request: verdict, gates and summary; all other figures are folded."""
 
 from __future__ import annotations
 
@@ -8,54 +8,48 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gdfq_export.report.gates import float_nodes, worst_layer
 from gdfq_export.report.report import Report
+from gdfq_export.report.summary import summary_rows
 from gdfq_export.report.verdict import GateResult, Verdict
 from gdfq_export.runtimes import runtime_title
 from gdfq_export.support.text import counted
-from gdfq_export.views.summary import summary_rows
+from gdfq_export.views.details import detail_rows
 
 __all__ = ["markdown"]
 
-_MARK = {Verdict.PASSED: "✅", Verdict.FAILED: "❌", Verdict.UNDECIDED: "⚠️"}
+_MARK = {Verdict.PASSED: "✅", Verdict.FAILED: "❌", Verdict.INCONCLUSIVE: "⚠️"}
 _ACTIVE = re.compile(r"([\\`*_\[\]|~@#$])")  # HTML's own characters are escaped as HTML
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def markdown(report: Report) -> str:
-    """A verdict in one line, the gates, the figures, what is worst, and what the figures depend on."""
+    """The verdict in one line, the gates, the summary, causes, warnings; then all figures and the machine, folded."""
     parts = [f"### {_verdict(report)}"]
     if report.gates:
-        parts.append(_table(("gate", "limit", "found", "verdict"), map(_gate_row, report.gates)))
+        parts.append(_table(("gate", "limit", "measured", "verdict"), map(_gate_row, report.gates)))
         parts += [f"- **{_text(gate.title)}**: {_text(gate.message)}" for gate in report.gates if not gate.passed]
-    parts.append(_table(("figure", "value", "of"), summary_rows(report)))
+    parts.append(_table(("figure", "value", "sample"), summary_rows(report)[1:]))
     parts += [_text(_sentence(said)) for said in (worst_layer(report), float_nodes(report)) if said]
     parts += [f"- ⚠️ {_text(warning)}" for warning in report.warnings]
-    parts.append(
-        "<details><summary>Machine, versions and hashes</summary>\n\n"
-        f"{_table(('what', 'value'), _facts(report))}\n\n</details>"
-    )
+    folded = {
+        "All figures": _table(("figure", "value", "sample"), detail_rows(report)),
+        "Machine, versions and hashes": _table(("name", "value"), _facts(report)),
+    }
+    parts += [f"<details><summary>{name}</summary>\n\n{table}\n\n</details>" for name, table in folded.items()]
     return _joined(parts)
 
 
 def _verdict(report: Report) -> str:
-    name = _text(report.files.quantized.name)
-    if not report.gates:
-        return f"{name}: measured, without gates"
-    by_verdict = {verdict: [gate for gate in report.gates if gate.verdict is verdict] for verdict in Verdict}
-    failed, undecided, total = len(by_verdict[Verdict.FAILED]), len(by_verdict[Verdict.UNDECIDED]), len(report.gates)
-    if failed:
-        more = f", {undecided} not decidable" if undecided else ""
-        return f"{_MARK[Verdict.FAILED]} {name}: {failed} of {counted(total, 'gate')} failed{more}"
-    if undecided:
-        return f"{_MARK[Verdict.UNDECIDED]} {name}: {undecided} of {counted(total, 'gate')} not decidable"
-    return f"{_MARK[Verdict.PASSED]} {name}: {'the gate' if total == 1 else 'all ' + counted(total, 'gate')} passed"
+    verdict, name = report.outcome.verdict, _text(report.files.quantized.name)
+    mark = "" if verdict is None else f"{_MARK[verdict]} "
+    return f"{mark}{name}: {report.outcome.counts}"
 
 
 def _gate_row(gate: GateResult) -> tuple[str, ...]:
-    unit = "" if gate.unit in ("", "yes") else f" {gate.unit}"
+    unit = "" if gate.unit in ("", "boolean") else f" {gate.unit}"
     limit = "required" if gate.limit is True else f"{gate.limit}{unit}"
     if gate.value is None:
         found = "not measured"
-    elif gate.unit == "yes":
+    elif gate.unit == "boolean":
         found = "yes" if gate.value else "no"
     else:
         found = f"{gate.value:.4g}{unit}"
@@ -72,7 +66,7 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     if report.seed is not None:
         yield "seed", str(report.seed)
     machine = report.machine
-    flags = ", ".join(machine.flags) or "no flags that matter"
+    flags = ", ".join(machine.flags) or "no vector extensions"
     yield "machine", f"{machine.cpu}, {counted(machine.cores, 'core')}, {machine.system} ({flags})"
     if report.runtime is not None:
         yield "measured in", runtime_title(report.runtime.measured_in)

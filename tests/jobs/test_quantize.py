@@ -87,7 +87,7 @@ def test_every_integer_and_logit_is_what_was_simulated_and_nothing_runs_in_float
     assert parity.images >= 256
     assert parity.exact and parity.elements > 256 * 64
     assert coverage.float_compute == () and coverage.integer_compute > 0
-    assert coverage.dequantize == ()
+    assert coverage.remaining_dequantize == ()
     assert accuracy.top1.drop_pp <= 1.0
     assert isinstance(result.report.agreement, Agreement) and result.report.agreement.images == 256
     assert isinstance(result.report.latency, NotMeasured)
@@ -178,7 +178,7 @@ def test_a_file_for_openvino_is_verified_in_openvino(demo: FloatModel, tmp_path:
     assert isinstance(report.simulation, Agreement) and report.simulation.top1.value == 1.0
     assert isinstance(report.parity, NotMeasured) and isinstance(report.accuracy, Accuracy)
     assert isinstance(report.coverage, Coverage) and report.coverage.runtime == "OpenVINO"
-    assert report.coverage.ratio == 1.0 and not report.coverage.dequantize
+    assert report.coverage.ratio == 1.0 and not report.coverage.remaining_dequantize
     proto = onnx.load(tmp_path / "q.onnx")
     assert {entry.value for entry in proto.metadata_props if entry.key == "gdfq_export.target"} == {"openvino"}
 

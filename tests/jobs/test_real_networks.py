@@ -116,7 +116,7 @@ def test_no_layer_runs_in_float_and_every_dequantize_left_is_explained(outcome: 
     assert isinstance(coverage, Coverage)
     assert coverage.integer_compute > 0
     assert coverage.float_compute == ()
-    for left in coverage.dequantize:
+    for left in coverage.remaining_dequantize:
         assert left.consumers and left.reason
         assert "although its edges are quantized" not in left.reason
         assert "is not quantized" not in left.reason

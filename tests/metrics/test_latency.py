@@ -119,6 +119,6 @@ def test_quantiles_run_from_the_fastest_to_the_slowest() -> None:
 
 def test_drift_is_the_spread_of_the_rounds_not_of_the_runs() -> None:
     quiet = np.tile([1.0, 2.0, 9.0], (40, 1))  # every round the same, whatever its runs
-    assert summarize(quiet).drift == 0.0
+    assert summarize(quiet).relative_iqr == 0.0
     rounds = np.linspace(1.0, 3.0, 41)[:, None] * np.ones((1, 3))
-    assert summarize(rounds).drift == pytest.approx(0.5)  # quartiles 1.5 and 2.5, median 2
+    assert summarize(rounds).relative_iqr == pytest.approx(0.5)  # quartiles 1.5 and 2.5, median 2

@@ -60,7 +60,7 @@ def test_figures_are_those_of_numpy() -> None:
     network = classifier()
     found, exact, codes = measure(network.quantized()), float_tensors(network), network.integers(PICTURES)
     assert [layer.tensor for layer in found.layers] == ["image", "hidden", "flat", "logits"]
-    assert (found.images, found.source, found.unmatched, found.worst) == (80, "noise", (), None)
+    assert (found.images, found.source, found.unmatched_tensors, found.worst_tensor) == (80, "noise", (), None)
     values = {
         "image": (codes["image_quantized"].astype(np.float64) - 128) / 40,
         "hidden": codes["hidden_quantized"].reshape(80, -1) * 0.031,
@@ -72,28 +72,28 @@ def test_figures_are_those_of_numpy() -> None:
         x, y = exact[name].reshape(80, -1), values[name].reshape(80, -1)
         noise[name] = float(np.square(x - y).sum() / np.square(x).sum())
         assert layer.snr_db == pytest.approx(-10 * np.log10(noise[name]), abs=0.01), name
-        assert (layer.seen_low, layer.seen_high) == pytest.approx((x.min(), x.max()), abs=1e-4)
+        assert (layer.float_min, layer.float_max) == pytest.approx((x.min(), x.max()), abs=1e-4)
         assert sum(layer.histogram.counts) == x.size
-        assert not layer.scaled and layer.cause == ""
+        assert not layer.channels_rescaled and layer.cause == ""
     hidden, logits = by_tensor(found)["hidden"], by_tensor(found)["logits"]
     assert (hidden.node, hidden.op_type) == ("Relu_hidden", "Relu")
-    assert (hidden.low, hidden.high) == pytest.approx((0.0, 255 * 0.031))
-    assert (hidden.codes, hidden.codes_used) == (256, len(np.unique(codes["hidden_quantized"])))
-    assert hidden.beyond == pytest.approx(float((exact["hidden"] > 255.5 * 0.031).mean()))
-    assert hidden.inputs_snr_db == by_tensor(found)["image"].snr_db
-    assert hidden.added == pytest.approx(noise["hidden"] - noise["image"], rel=0.01)
-    assert (logits.low, logits.codes, logits.beyond) == (None, None, None)
+    assert (hidden.range_min, hidden.range_max) == pytest.approx((0.0, 255 * 0.031))
+    assert (hidden.levels, hidden.levels_used) == (256, len(np.unique(codes["hidden_quantized"])))
+    assert hidden.out_of_range_fraction == pytest.approx(float((exact["hidden"] > 255.5 * 0.031).mean()))
+    assert hidden.input_snr_db == by_tensor(found)["image"].snr_db
+    assert hidden.added_noise_ratio == pytest.approx(noise["hidden"] - noise["image"], rel=0.01)
+    assert (logits.range_min, logits.levels, logits.out_of_range_fraction) == (None, None, None)
 
 
 @pytest.mark.parametrize(
     ("constant", "factor", "cause"),
     [
-        ("hidden_scale", 8, "codes: its scale is too large"),
-        ("hidden_scale", 1 / 4, "% of its values lie outside of [0, "),
-        ("image_scale", 8, "codes: its scale is too large"),
-        ("image_scale", 1 / 4, "% of its values lie outside of ["),
-        ("conv_scale", 4, "its range fits, its values are about 2.3 times the float network's"),  # the rest saturates
-        ("conv_scale", 1 / 4, "its range fits, its values are about 0.25 times the float network's: a scale is wrong"),
+        ("hidden_scale", 8, "quantization levels: its scale is too large"),
+        ("hidden_scale", 1 / 4, "% of its values lie outside the quantization range [0, "),
+        ("image_scale", 8, "quantization levels: its scale is too large"),
+        ("image_scale", 1 / 4, "% of its values lie outside the quantization range ["),
+        ("conv_scale", 4, "its range fits, its values are 2.3 x the float network's"),  # the rest saturates
+        ("conv_scale", 1 / 4, "its range fits, its values are 0.25 x the float network's: a scale is wrong"),
     ],
     ids=["activation-up", "activation-down", "image-up", "image-down", "weights-up", "weights-down"],
 )
@@ -102,21 +102,21 @@ def test_a_wrong_scale_names_the_tensor_and_says_how_it_is_wrong(constant: str, 
     wrong = "image" if constant.startswith("image") else "hidden"
     layer = by_tensor(found)[wrong]
     assert cause in layer.cause
-    assert not layer.scaled
-    if found.worst is not None:  # a scale eight times too large still leaves a usable tensor
-        assert found.worst == wrong and found.worst_layer == layer
+    assert not layer.channels_rescaled
+    if found.worst_tensor is not None:  # a scale eight times too large still leaves a usable tensor
+        assert found.worst_tensor == wrong and found.worst_layer == layer
     else:
-        assert factor > 1 and layer.codes_used is not None and layer.codes_used < 64
+        assert factor > 1 and layer.levels_used is not None and layer.levels_used < 64
 
 
 def test_swapped_channels_of_one_weight_name_what_they_compute() -> None:
     swapped = with_constant(classifier().quantized(), "conv_q", lambda codes: codes[[1, 0, 2, 3, 4]])
     found = measure(swapped)
-    assert found.worst == "hidden"
+    assert found.worst_tensor == "hidden"
     assert found.worst_layer is not None and found.worst_layer.node == "Relu_hidden"
-    assert "is not what the float network computes" in found.worst_layer.cause
+    assert "its weights or bias differ from" in found.worst_layer.cause
     last = measure(with_constant(classifier().quantized(), "fc_q", lambda codes: codes[[1, 0, 2, 3]]))
-    assert last.worst == "logits"
+    assert last.worst_tensor == "logits"
 
 
 def test_channels_that_the_next_layer_scales_back_are_no_error() -> None:
@@ -132,14 +132,18 @@ def test_channels_that_the_next_layer_scales_back_are_no_error() -> None:
     )
     found = measure(equalized.quantized(), network.float_network())
     layers = by_tensor(found)
-    assert layers["hidden"].scaled and layers["flat"].scaled and not layers["logits"].scaled
+    assert (
+        layers["hidden"].channels_rescaled
+        and layers["flat"].channels_rescaled
+        and not layers["logits"].channels_rescaled
+    )
     assert min(layer.snr_db for layer in found.layers) > 25
-    assert layers["hidden"].beyond is None
-    assert found.worst is None and not any(layer.cause for layer in found.layers)
+    assert layers["hidden"].out_of_range_fraction is None
+    assert found.worst_tensor is None and not any(layer.cause for layer in found.layers)
 
     half_done = dataclasses.replace(equalized, matrix=network.matrix, matrix_scale=network.matrix_scale)
     broken = measure(half_done.quantized(), network.float_network())
-    assert broken.worst == "hidden" and not by_tensor(broken)["hidden"].scaled
+    assert broken.worst_tensor == "hidden" and not by_tensor(broken)["hidden"].channels_rescaled
 
 
 def test_values_clipped_for_narrow_codes_keep_the_name_of_the_float_tensor() -> None:
@@ -165,8 +169,8 @@ def test_values_clipped_for_narrow_codes_keep_the_name_of_the_float_tensor() -> 
     )
     found = measure(file)
     layer = by_tensor(found)["hidden"]
-    assert (layer.node, layer.op_type, found.unmatched) == ("Conv_hidden", "Conv", ())
-    assert (layer.codes, layer.low, layer.high) == (16, 0.0, 7.5)
+    assert (layer.node, layer.op_type, found.unmatched_tensors) == ("Conv_hidden", "Conv", ())
+    assert (layer.levels, layer.range_min, layer.range_max) == (16, 0.0, 7.5)
     assert "scale is too large" not in layer.cause
 
 
@@ -185,9 +189,9 @@ def test_what_has_no_counterpart_is_told() -> None:
         },
     )
     found = measure(classifier().quantized(), float_network)
-    assert found.unmatched == ("hidden", "flat")  # one of another shape, one of another name
+    assert found.unmatched_tensors == ("hidden", "flat")  # one of another shape, one of another name
     assert [layer.tensor for layer in found.layers] == ["image", "logits"]
-    assert by_tensor(found)["logits"].inputs_snr_db == by_tensor(found)["image"].snr_db
+    assert by_tensor(found)["logits"].input_snr_db == by_tensor(found)["image"].snr_db
 
 
 def test_a_float_file_has_no_layers_to_compare() -> None:
@@ -205,7 +209,7 @@ def test_the_float_network_of_another_file_is_refused() -> None:
 def test_the_named_layer_is_one_that_adds_much_though_another_falls_further() -> None:
     """From a clean input down to 14 dB is a long fall, and less than a twentieth of the signal's power."""
     layer = by_tensor(measure(classifier().quantized()))["image"]
-    falls = dataclasses.replace(layer, tensor="falls", inputs_snr_db=None, snr_db=14.0, added=0.0398)
-    adds = dataclasses.replace(layer, tensor="adds", inputs_snr_db=15.0, snr_db=10.8, added=0.0508)
+    falls = dataclasses.replace(layer, tensor="falls", input_snr_db=None, snr_db=14.0, added_noise_ratio=0.0398)
+    adds = dataclasses.replace(layer, tensor="adds", input_snr_db=15.0, snr_db=10.8, added_noise_ratio=0.0508)
     assert _worst([falls, adds]) is adds
     assert _worst([falls]) is None

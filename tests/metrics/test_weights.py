@@ -15,12 +15,12 @@ def test_every_layer_with_its_codes() -> None:
     network = classifier()
     conv, gemm = weight_codes(network.quantized())
     assert (conv.node, conv.op_type, conv.tensor) == ("Conv_conv", "Conv", "conv_q")
-    assert (conv.elements, conv.scales) == (90, 5)
-    assert (conv.scale_low, conv.scale_high) == (network.kernel_scale.min(), network.kernel_scale.max())
-    assert (conv.code_low, conv.code_high) == (network.kernel.min(), network.kernel.max())
+    assert (conv.elements, conv.scale_count) == (90, 5)
+    assert (conv.scale_min, conv.scale_max) == (network.kernel_scale.min(), network.kernel_scale.max())
+    assert (conv.code_min, conv.code_max) == (network.kernel.min(), network.kernel.max())
     ends = (network.kernel == network.kernel.min()) | (network.kernel == network.kernel.max())
-    assert conv.at_limits == ends.mean()
-    assert (gemm.node, gemm.elements, gemm.scales, gemm.unused_channels) == ("Gemm_logits", 20, 4, 0)
+    assert conv.at_range_limits_fraction == ends.mean()
+    assert (gemm.node, gemm.elements, gemm.scale_count, gemm.zero_channels) == ("Gemm_logits", 20, 4, 0)
 
 
 def test_a_layer_with_float_weights_has_none() -> None:
@@ -61,9 +61,9 @@ def test_weights_are_found_however_they_are_stored(form: str) -> None:
     scale, zero = np.array([0.5, 0.25, 1.0], np.float32), np.array([1, 0, 0], np.int8)
     stored = CODES if form != "rounded in the graph" else ((CODES - zero) * scale).astype(np.float32)
     (found,) = weight_codes(matmul(stored, scale, zero, 1, form))
-    assert (found.node, found.scales, found.scale_high) == ("MatMul_y", 3, 1.0)
-    assert (found.code_low, found.code_high) == (-7, 6)
-    assert found.unused_channels == 1  # the first says its own zero point throughout
+    assert (found.node, found.scale_count, found.scale_max) == ("MatMul_y", 3, 1.0)
+    assert (found.code_min, found.code_max) == (-7, 6)
+    assert found.zero_channels == 1  # the first says its own zero point throughout
     assert found.histogram.counts == tuple(int((code == CODES).sum()) for code in range(-7, 7))
 
 
@@ -71,7 +71,7 @@ def test_scales_by_block() -> None:
     model = matmul(CODES, np.full((2, 3), 0.5, np.float32), np.array([[1, 0, 0], [1, 0, 0]], np.int8), 0, "int8")
     model.graph.node[0].attribute.append(helper.make_attribute("block_size", 2))
     (found,) = weight_codes(model)
-    assert (found.scales, found.elements) == (6, 12)
+    assert (found.scale_count, found.elements) == (6, 12)
 
 
 def test_a_layer_behind_a_transpose() -> None:
@@ -86,7 +86,7 @@ def test_a_layer_behind_a_transpose() -> None:
         initializers={"w": CODES, "scale": np.float32(0.5)},
     )
     (found,) = weight_codes(model)
-    assert (found.scales, found.unused_channels, found.tensor) == (1, 0, "w")
+    assert (found.scale_count, found.zero_channels, found.tensor) == (1, 0, "w")
 
 
 def test_constants_may_be_nodes() -> None:

@@ -28,10 +28,10 @@ def test_the_keys_are_the_table_s() -> None:
     for gate in GATES:
         field = Gates.model_fields[gate.key]
         assert field.description == gate.help
-        assert (field.annotation is bool) == (gate.unit == "yes")
+        assert (field.annotation is bool) == (gate.unit == "boolean")
 
 
-@pytest.mark.parametrize("gate", [gate for gate in GATES if gate.unit != "yes"], ids=lambda gate: gate.key)
+@pytest.mark.parametrize("gate", [gate for gate in GATES if gate.unit != "boolean"], ids=lambda gate: gate.key)
 def test_a_limit_in_yaml_is_bounded_as_the_table_says(gate: Gate) -> None:
     number = Gates.model_json_schema()["properties"][gate.key]["anyOf"][0]
     low = "exclusiveMinimum" if gate.above else "minimum"

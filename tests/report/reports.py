@@ -76,7 +76,7 @@ def make_report(*, labelled: bool) -> Report:
         machine=Machine(cpu="cpu", flags=("avx2",), cores=2, load_1min=None, system="Linux"),
         versions={"python": "3.11"},
         runtime=RuntimeFacts(name="onnxruntime", measured_in="onnxruntime", reason=None),
-        curves=(Curve(phase="train", figure="loss", total=2, steps=(1, 2), values=(0.5, 0.25)),),
+        curves=(Curve(phase="train", metric="loss", total_steps=2, steps=(1, 2), values=(0.5, 0.25)),),
     )
 
 

@@ -1,4 +1,4 @@
-"""Every gate: passed, failed, not decidable, not measured; and what its message blames."""
+"""Every gate: passed, failed, inconclusive, not measured; and what its message blames."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def bad() -> Report:
         node="Conv_conv",
         op_type="Conv",
         snr_db=3.0,
-        inputs_snr_db=40.0,
+        input_snr_db=40.0,
         cause="a scale is off",
     )
     lost = top(300, 1000)
     return dataclasses.replace(
         report,
         accuracy=dataclasses.replace(report.accuracy, agreement=proportion(700, 1000), top1=lost, top5=lost),
-        layers=dataclasses.replace(report.layers, layers=(clean, faulty, *rest), worst="hidden"),
+        layers=dataclasses.replace(report.layers, layers=(clean, faulty, *rest), worst_tensor="hidden"),
         coverage=dataclasses.replace(
             report.coverage, integer_compute=1, ratio=0.5, float_compute=(NamedNode(name="fc", op_type="Gemm"),)
         ),
@@ -100,7 +100,7 @@ PASSING: dict[str, float | bool] = {
     "max-size-ratio": 0.25,
 }
 
-WORST = "; most error enters by Conv Conv_conv, whose tensor hidden falls from 40.0 to 3.0 dB: a scale is off"
+WORST = "; the largest error is added by Conv Conv_conv, where the SNR falls from 40.0 to 3.0 dB: a scale is off"
 
 FAILING: dict[str, tuple[Callable[[], Report], float | bool, str]] = {
     "require-rules": (bad, True, "no: 1 node breaks a rule of the runtime: q has a wrong zero point"),
@@ -108,14 +108,14 @@ FAILING: dict[str, tuple[Callable[[], Report], float | bool, str]] = {
     "max-top1-drop-pp": (bad, 1.0, WORST),
     "max-top5-drop-pp": (bad, 1.0, WORST),
     "min-agreement": (bad, 0.99, WORST),
-    "min-layer-snr-db": (bad, 20.0, "3 dB in hidden, computed by Conv Conv_conv; the limit is at least 20 dB" + WORST),
+    "min-layer-snr-db": (bad, 20.0, "3 dB at tensor hidden of Conv Conv_conv; the limit is at least 20 dB" + WORST),
     "min-integer-coverage": (bad, 1.0, "0.5: 1 of 2 layers run on integers in ONNX Runtime; the limit is at least 1; "),
     "max-latency-ratio": (bad, 0.4, "; in float: Gemm fc"),
     "max-p99-ms": (good, 2.9, "3 ms over 500 runs of batch 1; the limit is at most 2.9 ms"),
     "max-size-ratio": (good, 0.2, "0.25 of float: 100 of 400 bytes; the limit is at most 0.2"),
 }
 
-UNDECIDED: dict[str, float] = {
+INCONCLUSIVE: dict[str, float] = {
     "max-top1-drop-pp": 0.2,
     "max-top5-drop-pp": 0.2,
     "min-agreement": 0.998,
@@ -147,18 +147,18 @@ def test_it_fails_and_names_what_is_to_blame(name: str) -> None:
     assert said in result.message
 
 
-@pytest.mark.parametrize("name", UNDECIDED)
+@pytest.mark.parametrize("name", INCONCLUSIVE)
 def test_a_limit_inside_the_interval_is_not_decided(name: str) -> None:
-    result = one(good(), name, UNDECIDED[name])
-    assert result.verdict is Verdict.UNDECIDED
+    result = one(good(), name, INCONCLUSIVE[name])
+    assert result.verdict is Verdict.INCONCLUSIVE
     each = "20 rounds" if name == "max-latency-ratio" else "1,000 images"
-    assert f"not decidable with {each}; about " in result.message
+    assert f"inconclusive with {each}; about " in result.message
 
 
 @pytest.mark.parametrize("name", [name for name in PASSING if name not in ("max-size-ratio", "require-rules")])
 def test_what_was_not_measured_is_not_passed(name: str) -> None:
     result = one(bare_report(), name, PASSING[name])
-    assert (result.verdict, result.value, result.message) == (Verdict.UNDECIDED, None, "not measured: because")
+    assert (result.verdict, result.value, result.message) == (Verdict.INCONCLUSIVE, None, "not measured: because")
 
 
 def test_top5_of_few_classes_says_why_there_is_none() -> None:
@@ -211,17 +211,20 @@ def test_a_report_passes_with_all_of_its_gates() -> None:
     report = good()
     assert report.passed
     assert dataclasses.replace(report, gates=decide(report, PASSING)).passed
-    for name in UNDECIDED:
-        assert not dataclasses.replace(report, gates=decide(report, PASSING | {name: UNDECIDED[name]})).passed
+    for name in INCONCLUSIVE:
+        assert not dataclasses.replace(report, gates=decide(report, PASSING | {name: INCONCLUSIVE[name]})).passed
     assert isinstance(bare_report().accuracy, NotMeasured)
 
 
-ORDER = (Verdict.FAILED, Verdict.UNDECIDED, Verdict.PASSED)
+ORDER = (Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.PASSED)
 GOOD, BAD = good(), bad()
 
 
 @given(
-    st.sampled_from([gate for gate in GATES if gate.unit != "yes"]), st.floats(0, 50), st.floats(0, 50), st.booleans()
+    st.sampled_from([gate for gate in GATES if gate.unit != "boolean"]),
+    st.floats(0, 50),
+    st.floats(0, 50),
+    st.booleans(),
 )
 def test_a_looser_limit_never_gives_a_harder_verdict(gate: Gate, first: float, second: float, sound: bool) -> None:
     strict, loose = sorted((first, second), reverse=not gate.most)

@@ -8,17 +8,21 @@ import pytest
 
 from gdfq_export.errors import InputError, InternalError
 from gdfq_export.recipe import FineTune, Recipe, Tuning
-from gdfq_export.report.report import SCHEMA_VERSION, BudgetFacts, MixedBitsFacts, Report
+from gdfq_export.report.gates import decide
+from gdfq_export.report.json_form import SCHEMA_VERSION
+from gdfq_export.report.report import BudgetFacts, MixedBitsFacts, Report
+from gdfq_export.report.summary import summary_rows
 from gdfq_export.support.finding import Finding
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.tasks.classification.accuracy import Accuracy
-from gdfq_export.views.summary import summary_rows
-from tests.report.reports import make_report
+from gdfq_export.views.details import detail_rows
+from tests.report.reports import bare_report, make_report
+from tests.report.test_gates import PASSING, bad
 
 
 def test_json_holds_every_section_with_its_sample(tmp_path: Path) -> None:
     report = make_report(labelled=True)
-    report.write(tmp_path / "report.json")
+    report.save(tmp_path / "report.json")
     body = json.loads((tmp_path / "report.json").read_text())
     assert body["schema_version"] == SCHEMA_VERSION
     assert list(body)[1:-1] == [field.name for field in dataclasses.fields(Report)]
@@ -50,25 +54,25 @@ def test_nan_never_reaches_a_report(tmp_path: Path) -> None:
     path.write_text("old")
     report = dataclasses.replace(make_report(labelled=False), seconds_by_phase={"x": float("nan")})
     with pytest.raises(InternalError, match=r"seconds_by_phase\.x is nan"):
-        report.write(path)
+        report.save(path)
     assert path.read_text() == "old"
 
 
 def test_a_missing_folder_is_a_plain_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
-        make_report(labelled=False).write(tmp_path / "none" / "report.json")
+        make_report(labelled=False).save(tmp_path / "none" / "report.json")
 
 
 def test_rows_show_values_with_units_and_samples() -> None:
     report = make_report(labelled=True)
-    rows = {what: (value, note) for what, value, note in summary_rows(report)}
-    assert rows["top-1 quantized"][0] == "100.00 %"
-    assert rows["top-1 float"][1] == "20 images of a.npz"
+    rows = {what: (value, note) for what, value, note in detail_rows(report)}
+    assert rows["top-1 accuracy, quantized"][0] == "100.00 %"
+    assert rows["top-1 accuracy, float"][1] == "20 images of a.npz"
     assert rows["top-1 drop"][0].endswith(" pp")
     assert rows["parity with the simulation"] == ("exact", "0 differ of 640 values in 4 tensors, 20 images of noise")
-    assert rows["integer compute"] == ("2 of 2", "in ONNX Runtime; float: none")
+    assert rows["integer layers"] == ("2 of 2", "in ONNX Runtime; float: none")
     assert rows["file size"] == ("100 bytes", "float 400 bytes; quantized / float = 0.250")
-    assert "top-5 float" not in rows
+    assert "top-5 accuracy, float" not in rows
 
 
 def test_rows_say_what_a_budget_and_mixed_bits_came_to() -> None:
@@ -78,14 +82,14 @@ def test_rows_say_what_a_budget_and_mixed_bits_came_to() -> None:
     report = dataclasses.replace(
         report,
         recipe=dataclasses.replace(report.recipe, used=tuned),
-        budget=BudgetFacts(seconds=3600, spent=41.2),
+        budget=BudgetFacts(seconds=3600, seconds_spent=41.2),
         mixed_bits=MixedBitsFacts(sensitivity={"a": 0.5, "b": 0.1}, raised=["b"], growth=0.048),
     )
-    rows = {what: (value, note) for what, value, note in summary_rows(report)}
+    rows = {what: (value, note) for what, value, note in detail_rows(report)}
     value, note = rows["budget"]
     assert value == "41 of 3,600 s"
-    assert note.startswith("1,024 images, 180 steps of the generator, 90 steps of fine-tuning; ")
-    assert rows["mixed bits"] == ("1 of 2 layers", "raised, weights +4.8 %: b")
+    assert note.startswith("1,024 images, 180 generator steps, 90 fine-tuning steps")
+    assert rows["mixed bits"] == ("1 of 2 layers", "given more bits, weights +4.8 %: b")
 
 
 def test_one_row_says_how_many_nodes_break_a_rule() -> None:
@@ -94,9 +98,9 @@ def test_one_row_says_how_many_nodes_break_a_rule() -> None:
         Finding(rule=rule, node=node, consequence="wrong numbers", message=f"Conv {node}: {rule}")
         for rule, node in broken
     )
-    rows = [row for row in summary_rows(dataclasses.replace(make_report(labelled=False), findings=findings))]
+    rows = [row for row in detail_rows(dataclasses.replace(make_report(labelled=False), findings=findings))]
     assert [row for row in rows if row[0].startswith("rule")] == [
-        ("rule bias", "wrong numbers", "Conv a: bias; 2 more like it"),
+        ("rule bias", "wrong numbers", "Conv a: bias; 2 more nodes"),
         ("rule scale", "wrong numbers", "Conv b: scale"),
     ]
 
@@ -107,11 +111,57 @@ def test_rows_say_why_there_is_no_figure() -> None:
         make_report(labelled=False), agreement=nothing, parity=nothing, coverage=nothing, latency=nothing
     )
     assert isinstance(report.accuracy, NotMeasured)
-    assert [row for row in summary_rows(report) if row[1] == "not measured"] == [
+    assert [row for row in detail_rows(report) if row[1] == "not measured"] == [
         ("accuracy", "not measured", report.accuracy.reason),
         *[
             (what, "not measured", "because")
-            for what in ("agreement with float", "parity", "integer compute", "latency")
+            for what in ("top-1 agreement with float", "parity", "integer layers", "latency")
         ],
     ]
     assert not isinstance(report.accuracy, Accuracy)
+
+
+def test_a_report_that_was_saved_is_loaded_the_same(tmp_path: Path) -> None:
+    for number, report in enumerate((make_report(labelled=True), make_report(labelled=False), bare_report(), bad())):
+        report = dataclasses.replace(report, gates=decide(report, PASSING))
+        report.save(tmp_path / f"{number}.json")
+        loaded = Report.load(str(tmp_path / f"{number}.json"))
+        assert loaded.to_json() == report.to_json()
+        assert str(loaded) == str(report) and loaded.passed == report.passed
+
+
+def test_a_report_as_text_is_its_summary() -> None:
+    report = make_report(labelled=True)
+    lines = str(dataclasses.replace(report, gates=decide(report, {"max-size-ratio": 0.2}))).splitlines()
+    assert [line[: line.index("  ")] for line in lines] == [
+        "verdict",
+        "top-1 accuracy",
+        "top-1 agreement with float",
+        "speed",
+        "file size",
+        "parity with the simulation",
+        "integer layers",
+    ]
+    assert lines[0].split(maxsplit=2) == ["verdict", "FAILED", "1 of 1 gate failed: max-size-ratio failed"]
+    assert lines[4].endswith("0.250 x float  100 bytes, float 400 bytes")
+
+
+def test_a_summary_names_the_worst_layer_as_the_user_knows_it() -> None:
+    report = bad()
+    assert summary_rows(report)[-1] == ("largest error added by", "Conv Conv_conv", "a scale is off")
+    assert not isinstance(report.weights, NotMeasured)
+    weights = [dataclasses.replace(report.weights[0], node="Conv_conv", tensor="blocks.2.conv2.weight_q")]
+    assert summary_rows(dataclasses.replace(report, weights=tuple(weights)))[-1][1] == "Conv blocks.2.conv2"
+
+
+def test_a_summary_says_why_a_figure_is_missing() -> None:
+    rows = summary_rows(bare_report())
+    assert rows[0] == ("verdict", "NO GATES", "no gates were set")
+    missing = [what for what, value, reason in rows if (value, reason) == ("not measured", "because")]
+    assert missing == [
+        "top-1 accuracy",
+        "top-1 agreement with float",
+        "speed",
+        "parity with the simulation",
+        "integer layers",
+    ]

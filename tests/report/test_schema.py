@@ -16,7 +16,8 @@ import gdfq_export
 from gdfq_export.metrics.latency import RatioInterval, Timings
 from gdfq_export.metrics.resources import FileResources, Resources
 from gdfq_export.report.gates import decide
-from gdfq_export.report.report import SCHEMA_VERSION, BudgetFacts, MixedBitsFacts, Report
+from gdfq_export.report.json_form import SCHEMA_VERSION
+from gdfq_export.report.report import BudgetFacts, MixedBitsFacts, Report
 from gdfq_export.report.schema import DIALECT, report_schema
 from gdfq_export.report.target_choice import Candidate, TargetChoice
 from tests.report.reports import bare_report, make_report
@@ -41,7 +42,7 @@ def full() -> Report:
         report,
         gates=decide(report, PASSING),
         resources=Resources(runtime="onnxruntime", batch=1, float_network=used, quantized=used),
-        budget=BudgetFacts(seconds=10, spent=9.5),
+        budget=BudgetFacts(seconds=10, seconds_spent=9.5),
         mixed_bits=MixedBitsFacts(sensitivity={"a": 0.5}, raised=["a"], growth=0.1),
         target_choice=TargetChoice(
             chosen="a",
@@ -98,7 +99,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ..
 
 
 FREE = {("recipe", "used"), ("calibration", "provenance"), ("seconds_by_phase",), ("versions",), ("reasons",)}
-FREE |= {("mixed_bits", "sensitivity"), ("coverage", "operators")}
+FREE |= {("mixed_bits", "sensitivity"), ("coverage", "operator_counts")}
 """Mappings whose keys are names of the run."""
 
 
@@ -154,4 +155,4 @@ def test_wrong_values_are_refused(at: tuple[Any, ...], value: Any) -> None:
 
 
 def test_the_names_of_verdicts_are_those_of_the_table() -> None:
-    assert SCHEMA["$defs"]["GateResult"]["properties"]["verdict"] == {"enum": ["passed", "failed", "not decidable"]}
+    assert SCHEMA["$defs"]["GateResult"]["properties"]["verdict"] == {"enum": ["passed", "failed", "inconclusive"]}

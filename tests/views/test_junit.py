@@ -20,7 +20,7 @@ from tests.report.reports import bare_report, make_report
 
 SCHEMA = etree.XMLSchema(file=str(Path(__file__).with_name("junit.xsd")))
 LIMITS = {"require-parity": True, "max-top1-drop-pp": 1.0, "max-size-ratio": 0.2, "min-integer-coverage": 1.0}
-"""Of the labelled report: passed, not decidable with 20 images, failed, passed."""
+"""Of the labelled report: passed, inconclusive with 20 images, failed, passed."""
 
 
 def gated(report: Report, limits: dict[str, float | bool] = LIMITS) -> Report:
@@ -57,8 +57,8 @@ def test_a_second_reader_finds_a_case_a_gate_and_its_verdict() -> None:
     assert (failure.type, failure.message) == ("failed", report.gates[3].message)
     (error,) = cases["max-top1-drop-pp 1.0"].result
     assert isinstance(error, junitparser.Error)
-    assert error.type == "not decidable"
-    assert "not decidable with 20 images" in error.message
+    assert error.type == "inconclusive"
+    assert "inconclusive with 20 images" in error.message
     assert {case.classname for case in cases.values()} == {"gdfq-export.q_onnx"}
 
 
@@ -81,7 +81,7 @@ def test_it_holds_the_figures_and_what_they_depend_on() -> None:
     out = suite.findtext("system-out")
     assert out is not None
     assert "failed: max-size-ratio 0.2: 0.25 of float" in out
-    assert "top-1 quantized" in out and "20 images of a.npz" in out
+    assert "top-1 accuracy, quantized" in out and "20 images of a.npz" in out
     assert suite.findtext("system-err") == "warning: BatchNorm is folded\n"
     properties = {each.get("name"): each.get("value") for each in suite.iterfind("properties/property")}
     assert len(properties) == len(suite.findall("properties/property"))

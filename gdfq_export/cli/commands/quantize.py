@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gdfq_export.cli.options.gates import gate_limits, gate_options
-from gdfq_export.cli.options.shared import DURATION, model_argument, preprocessing_options, run_options
+from gdfq_export.cli.options.shared import DURATION, details_option, model_argument, preprocessing_options, run_options
 from gdfq_export.targets import TARGETS, find_target
 
 __all__ = ["quantize"]
@@ -65,6 +65,7 @@ AUTO = "auto"
     help="Time to spend, as 90s, 10m or 1h, or fast (2m), balanced (10m), best (1h): images and steps follow from what "
     "this machine manages.  [default: the recipe's own numbers]",
 )
+@details_option
 @click.option("--dry-run", is_flag=True, help="Print which tensors would be quantized and how; write nothing.")
 @preprocessing_options
 @run_options
@@ -80,6 +81,7 @@ def quantize(
     html: Path | None,
     budget: float | None,
     dry_run: bool,
+    details: bool,
     scale: float | None,
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
@@ -149,11 +151,11 @@ def quantize(
     if result.report.target_choice is not None:
         print_choice(result.report.target_choice)
     print_warnings(warning for warning in result.report.warnings if warning not in progress.warned)
-    print_report(result.report)
+    print_report(result.report, details=details)
     if onnx_out is not None:
         result.save(onnx_out, report=report)
     elif report is not None:
-        result.report.write(report)
+        result.report.save(report)
     if html is not None:
         result.html(html)
     if bundle is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gdfq_export.cli.options.gates import gate_limits, gate_options
-from gdfq_export.cli.options.shared import log_level_option, preprocessing_options
+from gdfq_export.cli.options.shared import details_option, log_level_option, preprocessing_options
 
 __all__ = ["verify"]
 
@@ -45,6 +45,7 @@ OUTPUT = click.Path(path_type=Path)
     metavar="NAME=VALUE",
     help="How much worse than the baseline a figure may be, for instance top1-pp=0.5 or latency-ratio=0.05.",
 )
+@details_option
 @click.option("--json", "json_out", type=OUTPUT, help="The report to write.")
 @click.option("--html", type=OUTPUT, help="The report as a page, one file.")
 @click.option("--junit", type=OUTPUT, help="The gates as JUnit XML, one test case a gate.")
@@ -78,6 +79,7 @@ def verify(
     batch: int,
     threads: int,
     seed: int,
+    details: bool,
     scale: float | None,
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
@@ -94,7 +96,8 @@ def verify(
     """
     from gdfq_export.cli.options.outputs import require_outputs, sidecar_of
     from gdfq_export.recipe.gates import load_gates
-    from gdfq_export.report.baseline import parse_regression, read_baseline
+    from gdfq_export.report.baseline import read_baseline
+    from gdfq_export.report.regressions import parse_regression
 
     if data is not None and images is not None:
         raise click.UsageError("--data and --images both say what to judge on; give one of them")
@@ -139,6 +142,6 @@ def verify(
         run=gq.RunContext(seed=seed, progress=progress),
     )
     print_warnings(warning for warning in report.warnings if warning not in progress.warned)
-    print_report(report)
+    print_report(report, details=details)
     write_views(report, json_out=json_out, html=html, junit=junit, markdown=markdown)
     require_passed(report)

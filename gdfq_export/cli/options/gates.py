@@ -31,7 +31,7 @@ class _Limit(click.FloatRange):
 def gate_options(command: Command) -> Command:
     """`--max-top1-drop-pp` and all the others; the command receives them as keywords."""
     for gate in reversed(GATES):
-        if gate.unit == "yes":
+        if gate.unit == "boolean":
             option = click.option(f"--{gate.name}", is_flag=True, default=None, help=gate.help)
         else:
             option = click.option(f"--{gate.name}", type=_Limit(gate), metavar="NUMBER", help=gate.help)

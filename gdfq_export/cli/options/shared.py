@@ -16,6 +16,7 @@ __all__ = [
     "NUMBERS",
     "SHAPE",
     "compute_options",
+    "details_option",
     "log_level_option",
     "model_argument",
     "preprocessing_options",
@@ -90,6 +91,7 @@ PRESETS = {"fast": "2m", "balanced": "10m", "best": "1h"}
 NUMBERS, SHAPE, DURATION, NAMES = _Numbers(), _Shape(), _Duration(), _Names()
 
 model_argument = click.argument("model", required=False)
+details_option = click.option("--details", is_flag=True, help="Print every figure of the report, not only the summary.")
 
 
 def log_level_option(command: Command) -> Command:

@@ -1,4 +1,4 @@
-"""The views of a report that a command was asked for."""
+"""Write the requested views of a report."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gdfq_export.errors import GateFailed
 from gdfq_export.report.report import Report
+from gdfq_export.report.verdict import Outcome
 from gdfq_export.support.files import atomic_output
 from gdfq_export.support.text import counted
 from gdfq_export.views.html import render_page
@@ -18,13 +19,12 @@ __all__ = ["require_passed", "write_views"]
 
 
 def require_passed(report: Report) -> None:
-    """End in exit code 1 where a gate did not pass.
+    """Check the gates.
 
     Raises:
-        GateFailed: names every such gate, what was found, and what is to blame.
+        GateFailed: a gate did not pass (exit code 1); names each such gate with its figure and the cause.
     """
-    missed = [gate for gate in report.gates if not gate.passed]
-    if missed:
+    if missed := Outcome(report.gates).not_passed:
         verdicts = "; ".join(f"{gate.name} {gate.verdict}: {gate.message}" for gate in missed)
         raise GateFailed(f"{len(missed)} of {counted(len(report.gates), 'gate')} did not pass: {verdicts}")
 
@@ -37,7 +37,7 @@ def write_views(
     junit: Path | None = None,
     markdown: Path | None = None,
 ) -> None:
-    """Write what has a path, all or nothing."""
+    """Write the views that have a path, all or none."""
     views: tuple[tuple[Path | None, Callable[[], str]], ...] = (
         (json_out, lambda: report.to_json()),
         (html, lambda: render_page(report)),

@@ -1,4 +1,4 @@
-"""Tables on stdout: what a run measured, what a set is worth, what a plan places, which recipes there are."""
+"""Tables on stdout: reports, image sets, plans, engines, recipes."""
 
 from __future__ import annotations
 
@@ -34,24 +34,27 @@ __all__ = [
 WIDTH_OF_A_FILE = 160
 
 
-def print_report(report: Report) -> None:
-    """What was measured, one row a figure."""
-    from gdfq_export.views.summary import summary_rows
+def print_report(report: Report, *, details: bool) -> None:
+    """The figures that decide, one row each; all figures with `details`."""
+    from gdfq_export.report.summary import summary_rows
+    from gdfq_export.views.details import detail_rows
 
-    print_table(("measured", "value", "on what"), summary_rows(report))
+    print_table(("result", "value", "sample"), summary_rows(report))
+    if details:
+        print_table(("figure", "value", "sample"), detail_rows(report))
 
 
 def print_headline(rows: Iterable[Row]) -> None:
-    """What a set of images is worth, one row a number."""
-    print_table(("measured", "value", "to compare with"), rows)
+    """Statistics of a set of images, one row each."""
+    print_table(("figure", "value", "compare with"), rows)
 
 
 def print_plan(plan: QuantPlan) -> None:
-    """Every quantized tensor, then every node that stays in float with its reason."""
+    """Every quantized tensor, then every float node with its reason."""
     print_table(("tensor", "role", "type", "scales", "group", "read by"), map(_point_row, plan.points))
     floating = [node for node in plan.nodes if node.kernel is None and node.node not in plan.absorbed]
     if floating:
-        print_table(("node in float", "operator", "why"), [(node.node, node.op_type, node.reason) for node in floating])
+        print_table(("float node", "operator", "reason"), [(node.node, node.op_type, node.reason) for node in floating])
     print(
         f"{plan.target}: {counted(len(plan.points), 'quantized tensor')}; of {counted(len(plan.nodes), 'node')}, "
         f"activations absorbed into integer kernels: {len(plan.absorbed)}, in float: {len(floating)}"
@@ -59,43 +62,43 @@ def print_plan(plan: QuantPlan) -> None:
 
 
 def print_choice(choice: TargetChoice) -> None:
-    """What `--target auto` measured: one row a target, the float network above them."""
-    what = f"times float's speed, batch {choice.batch}, {counted(choice.threads, 'thread')}"
-    rows = [("float", choice.float_runtime, f"{choice.float_timings.p50_ms:.3f} ms", "1", "fastest of its runtimes")]
+    """What `--target auto` measured: the float network, then one row per target."""
+    what = f"speed, x float (batch {choice.batch}, {counted(choice.threads, 'thread')})"
+    rows = [("float", choice.float_runtime, f"{choice.float_timings.p50_ms:.3f} ms", "1", "its fastest runtime")]
     for candidate in choice.candidates:
         time, speed, ratio = "not measured", "", candidate.speedup
         if candidate.timings is not None and ratio is not None:
             time = f"{candidate.timings.p50_ms:.3f} ms"
             speed = f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]"
         rows.append((candidate.target, candidate.runtime, time, speed, candidate.reason))
-    print_table(("target", "runtime", "median", what, "why"), rows)
+    print_table(("target", "runtime", "median latency", what, "reason"), rows)
 
 
 def print_engine(engine: Engine, latency: str) -> None:
-    """An engine's size and what runs on integers; `latency` is why no time was taken."""
+    """An engine's size and its integer layers; `latency` is why latency was not measured."""
     from gdfq_export.metrics.coverage import measure_coverage
-    from gdfq_export.views.summary import integer_row
+    from gdfq_export.views.details import integer_row
 
     rows = [("engine", f"{len(engine.data):,} bytes", f"{engine.runtime}, {engine.seconds:.1f} s")]
     if engine.graph is None:
-        rows.append(("integer compute", "not measured", f"{engine.runtime} does not list the layers while it builds"))
+        rows.append(("integer layers", "not measured", f"{engine.runtime} does not list the layers while it builds"))
     else:
         rows.append(integer_row(measure_coverage(engine.graph)))
     rows.append(("latency", "not measured", latency))
-    print_table(("built", "value", "on what"), rows)
+    print_table(("engine", "value", "details"), rows)
 
 
 def print_recipes(recipes: Sequence[Recipe]) -> None:
-    """One row a recipe."""
+    """One row per recipe."""
     print_table(
-        ("recipe", "target", "what it does"), [(recipe.name, recipe.target, recipe.description) for recipe in recipes]
+        ("recipe", "target", "description"), [(recipe.name, recipe.target, recipe.description) for recipe in recipes]
     )
 
 
 def print_keys(keys: Iterable[KeyFacts]) -> None:
-    """One row a key of a recipe; a star stands at what is not the default."""
+    """One row per key of a recipe; a star marks values that are not the default."""
     print_table(
-        ("key", "", "value", "default", "accepts", "what it is"),
+        ("key", "", "value", "default", "accepts", "description"),
         [
             (fact.key, "*" if fact.changed else "", fact.value, fact.default, fact.accepted, fact.description)
             for fact in keys
@@ -115,7 +118,7 @@ def _point_row(point: QuantPoint) -> tuple[str, ...]:
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, whole_first: bool = False) -> None:
     """One table on stdout, as wide as the terminal or, in a file, `WIDTH_OF_A_FILE`.
 
-    `whole_first` never breaks what stands in the first column.
+    `whole_first` never wraps the first column.
     """
     table = Table(*header, box=SIMPLE_HEAD)
     table.columns[0].no_wrap = whole_first

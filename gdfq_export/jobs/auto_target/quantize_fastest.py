@@ -14,8 +14,8 @@ from gdfq_export.gates import GATES
 from gdfq_export.jobs.quantize import QuantizeRequest, quantize
 from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.run_context import RunContext
-from gdfq_export.report.gates import GateResult, Verdict
 from gdfq_export.report.target_choice import TargetChoice
+from gdfq_export.report.verdict import GateResult, Verdict
 
 __all__ = ["quantize_fastest"]
 

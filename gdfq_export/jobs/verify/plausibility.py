@@ -76,7 +76,7 @@ def warn_of_other_network(
 ) -> tuple[str, ...]:
     """A float network that shares no tensor name with the file is seldom the one that it was made from."""
     layers = measured.layers
-    if isinstance(layers, NotMeasured) or not layers.unmatched:
+    if isinstance(layers, NotMeasured) or not layers.unmatched_tensors:
         return ()
     ends = {value.name for value in (*proto.graph.input, *proto.graph.output)}
     if any(layer.tensor not in ends for layer in layers.layers):

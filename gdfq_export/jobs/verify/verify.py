@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import onnx
 
@@ -34,8 +33,9 @@ from gdfq_export.jobs.verify.plausibility import (
 from gdfq_export.jobs.verify.subject import Subject
 from gdfq_export.lint.check import check
 from gdfq_export.qdq.read_back import read_back
-from gdfq_export.report.baseline import regressions
+from gdfq_export.report.baseline import Baseline
 from gdfq_export.report.gates import decide
+from gdfq_export.report.regressions import regressions
 from gdfq_export.report.report import Report
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.choose import Measuring, choose_backend
@@ -55,12 +55,12 @@ class Gating:
 
     Attributes:
         limits: limit by gate name (`gdfq_export.gates`), for instance `{"max-top1-drop-pp": 1.0}`.
-        baseline: an earlier report's JSON, to compare figures with.
+        baseline: an earlier report, as `read_baseline` returns it.
         allowed: how much worse than the baseline each figure may be.
     """
 
     limits: Mapping[str, float | bool] = field(default_factory=dict)
-    baseline: Mapping[str, Any] | None = None
+    baseline: Baseline | None = None
     allowed: Mapping[str, float] = field(default_factory=dict)
 
     def decided(self, report: Report) -> Report:

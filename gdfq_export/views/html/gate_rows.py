@@ -1,39 +1,38 @@
-"""Gates as rows of a table, each with a picture of its value, interval and limit."""
+"""Gates as rows of a table, each with a chart of its value, interval and limit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gdfq_export.report.gates import GATES, GateResult, Verdict
+from gdfq_export.gates import GATES
 from gdfq_export.report.report import Report
+from gdfq_export.report.verdict import GateResult, Verdict
 from gdfq_export.views.html.numerals import points, significant
 from gdfq_export.views.html.scale import linear_scale
 
 __all__ = ["GatePicture", "GateRow", "gate_rows", "tone_of"]
 
-_TONES = {Verdict.FAILED: "failed", Verdict.UNDECIDED: "undecided", Verdict.PASSED: "passed"}
-_WORST_FIRST = list(_TONES)
+_WORST_FIRST = (Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.PASSED)
 _DIRECTION = {gate.name: gate.most for gate in GATES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatePicture:
-    """Per cent of the picture's width: the value, its interval, the limit, and the side that is not allowed."""
+    """The value, its interval, the limit and the range outside it, in per cent of the chart's width."""
 
     value: float
     low: float
     high: float
     limit: float
-    forbidden_from: float
-    forbidden_to: float
+    outside_from: float
+    outside_to: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateRow:
-    """One gate; `picture` is None where there is no number to draw."""
+    """One gate; `picture` is None where there is no number to plot."""
 
     name: str
-    tone: str
     verdict: str
     limit: str
     value: str
@@ -43,20 +42,19 @@ class GateRow:
 
 
 def gate_rows(report: Report) -> tuple[GateRow, ...]:
-    """Every gate: failed ones first, then those that cannot be decided, otherwise as they were decided."""
+    """Every gate: failed ones first, then inconclusive ones, then passed ones."""
     return tuple(_row(gate) for gate in sorted(report.gates, key=lambda gate: _WORST_FIRST.index(gate.verdict)))
 
 
 def tone_of(report: Report, *names: str) -> str:
-    """The worst verdict among gates of these names, as a tone; "" where none was set."""
-    found = {_TONES[gate.verdict] for gate in report.gates if gate.name in names}
-    return next((tone for tone in _TONES.values() if tone in found), "")
+    """The worst verdict among gates of these names; "" where none was set."""
+    found = {gate.verdict for gate in report.gates if gate.name in names}
+    return next((str(verdict) for verdict in _WORST_FIRST if verdict in found), "")
 
 
 def _row(gate: GateResult) -> GateRow:
     return GateRow(
         name=gate.name,
-        tone=_TONES[gate.verdict],
         verdict=str(gate.verdict),
         limit=_limit(gate),
         value=_value(gate),
@@ -79,7 +77,7 @@ def _limit(gate: GateResult) -> str:
 def _value(gate: GateResult) -> str:
     if gate.value is None:
         return "not measured"
-    if gate.unit == "yes":
+    if gate.unit == "boolean":
         return "yes" if gate.value else "no"
     return _number(gate.value, gate.unit)
 
@@ -91,7 +89,7 @@ def _interval(gate: GateResult) -> str:
 
 
 def _picture(gate: GateResult) -> GatePicture | None:
-    if gate.value is None or gate.unit == "yes" or isinstance(gate.limit, (bool, str)):
+    if gate.value is None or gate.unit == "boolean" or isinstance(gate.limit, (bool, str)):
         return None
     low = gate.value if gate.low is None else gate.low
     high = gate.value if gate.high is None else gate.high
@@ -104,8 +102,8 @@ def _picture(gate: GateResult) -> GatePicture | None:
         low=scale.at(low),
         high=scale.at(high),
         limit=limit,
-        forbidden_from=limit if most is not False else 0.0,
-        forbidden_to=limit if most is None else 100.0 if most else limit,
+        outside_from=limit if most is not False else 0.0,
+        outside_to=limit if most is None else 100.0 if most else limit,
     )
 
 

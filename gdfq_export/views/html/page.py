@@ -28,7 +28,6 @@ from gdfq_export.views.html.sections.latency import latency_view, resource_rows
 from gdfq_export.views.html.sections.layers import layer_rows
 from gdfq_export.views.html.sections.network import network_view
 from gdfq_export.views.html.sections.run import broken_rules, facts, phases, subtitle, targets
-from gdfq_export.views.html.verdict import answer
 
 __all__ = ["render_page"]
 
@@ -39,10 +38,10 @@ def render_page(
     """The page as text, to be written in UTF-8.
 
     Args:
-        report: what was measured.
-        picture: a PNG of the images that were made (`gdfq_export.views.dataset_preview`).
-        picture_words: what the picture shows, for those who cannot see it.
-        title: of the page, instead of the quantized file's name.
+        report: the report.
+        picture: PNG of the generated images (`gdfq_export.views.dataset_preview`).
+        picture_words: alternative text of the picture.
+        title: title of the page; the default is the name of the quantized file.
     """
     style, script = _packaged("style.css"), _packaged("script.js")
     text: str = (
@@ -56,7 +55,6 @@ def render_page(
             style_hash=_hash(style),
             script_hash=_hash(script),
             subtitle=subtitle(report),
-            answer=answer(report),
             cards=cards(report),
             gates=gate_rows(report),
             accuracy=accuracy_view(report),

@@ -78,7 +78,7 @@ def test_a_gate_that_fails_is_exit_code_1_and_names_the_cause(folder: Path) -> N
 def test_what_the_images_do_not_decide_does_not_pass(folder: Path) -> None:
     result = verify(folder, "good.onnx", "--max-top1-drop-pp", 0.5)
     assert result.exit_code == 1
-    assert "not decidable with 60 images" in result.stderr
+    assert "inconclusive with 60 images" in result.stderr
 
 
 def test_gates_stand_in_a_file_and_flags_win(folder: Path) -> None:

@@ -17,8 +17,8 @@ from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.metrics.latency import RatioInterval, Timings
 from gdfq_export.qdq.metadata import own_metadata
 from gdfq_export.recipe import Calibration, Data, Generator, Recipe, Verify
-from gdfq_export.report.gates import GateResult, Verdict
 from gdfq_export.report.target_choice import Candidate, TargetChoice
+from gdfq_export.report.verdict import GateResult, Verdict
 
 RECIPE = Recipe(
     name="quick",
@@ -119,6 +119,6 @@ def test_where_all_fail_the_fastest_is_kept(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_sample_that_does_not_decide_refuses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = verdicts(monkeypatch, ort_cpu=Verdict.UNDECIDED)
+    made = verdicts(monkeypatch, ort_cpu=Verdict.INCONCLUSIVE)
     run(tmp_path / "q.onnx")
     assert made == ["ort-cpu"]

@@ -30,7 +30,7 @@ def require_exact(file: onnx.ModelProto, images: np.ndarray) -> IntegerSimulator
     result = parity(file, simulator.run, images, 32)
     assert result.exact, (
         f"{result.first_differing}: {result.differing} of {result.elements} differ, unchecked {result.unchecked}, "
-        f"{result.outputs_changed_by_tapping} outputs changed by tapping"
+        f"{result.outputs_changed_by_extra_outputs} logits changed by tapping"
     )
     return simulator
 

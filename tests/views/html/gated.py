@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from gdfq_export.report.gates import GateResult, Verdict, decide
+from gdfq_export.report.gates import decide
 from gdfq_export.report.report import Report
+from gdfq_export.report.verdict import GateResult, Verdict
 from tests.report.reports import make_report
 
-PASSED, FAILED, UNDECIDED = Verdict.PASSED, Verdict.FAILED, Verdict.UNDECIDED
+PASSED, FAILED, INCONCLUSIVE = Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE
 
 
 def gate(name: str = "max-top1-drop-pp", verdict: Verdict = PASSED, **changes) -> GateResult:

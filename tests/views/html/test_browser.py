@@ -77,7 +77,7 @@ def look(browser: str, folder: Path, text: str, width: int) -> tuple[dict, list[
 def long_names():
     report = decided(max_size_ratio=0.1, min_agreement=0.99, require_parity=True)
     layers = tuple(dataclasses.replace(layer, node=LONG, tensor=LONG) for layer in report.layers.layers)
-    layers = dataclasses.replace(report.layers, layers=layers, worst=LONG, unmatched=(LONG,))
+    layers = dataclasses.replace(report.layers, layers=layers, worst_tensor=LONG, unmatched_tensors=(LONG,))
     file = dataclasses.replace(report.files.quantized, name="cifar10_resnet20.onnx", sha256="8" * 64)
     files = dataclasses.replace(report.files, float_network=file, quantized=file)
     return dataclasses.replace(report, source=LONG, layers=layers, warnings=(LONG,), files=files)

@@ -14,7 +14,7 @@ from gdfq_export.support.finding import Consequence, Finding
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.html import render_page
 from tests.report.reports import SECTIONS, bare_report, make_report
-from tests.views.html.gated import FAILED, UNDECIDED, decided, gate, with_gates
+from tests.views.html.gated import FAILED, INCONCLUSIVE, decided, gate, with_gates
 from tests.views.html.page_parser import Page
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>&{{ 7*7 }}"
@@ -158,16 +158,16 @@ def test_a_file_whose_maker_is_unknown_says_so_of_images_and_training() -> None:
     ("report", "word"),
     [
         (with_gates(gate("min-agreement", FAILED)), "Failed"),
-        (with_gates(gate("min-agreement", UNDECIDED)), "Not decidable"),
+        (with_gates(gate("min-agreement", INCONCLUSIVE)), "Inconclusive"),
         (PASSED, "Passed"),
         (NONE, "No gates were set"),
     ],
-    ids=["failed", "undecided", "passed", "none"],
+    ids=["failed", "inconclusive", "passed", "none"],
 )
 def test_the_verdict_comes_first_and_is_in_the_title(report: Report, word: str) -> None:
     page = Page(render_page(report))
     assert page.all("h2")[0].text.endswith(word)
-    assert page.all("title")[0].text == f"{word}: q.onnx"
+    assert page.all("title")[0].text == f"{word.removesuffix(' were set')}: q.onnx"
 
 
 def test_sections_answer_in_order() -> None:

@@ -10,13 +10,13 @@ import pytest
 STYLE = files("gdfq_export.views.html").joinpath("templates", "style.css").read_text(encoding="utf-8")
 TEXT = [
     *((ink, paper) for ink in ("ink", "muted", "link") for paper in ("page", "surface")),
-    *((tone, f"{tone}-back") for tone in ("passed", "failed", "undecided", "none")),
-    *(("ink", f"{tone}-back") for tone in ("passed", "failed", "undecided", "none", "warning")),
-    *(("muted", f"{tone}-back") for tone in ("passed", "failed", "undecided", "none")),
-    *((ink, "surface") for ink in ("float", "passed", "failed", "undecided")),
+    *((tone, f"{tone}-back") for tone in ("passed", "failed", "inconclusive", "none")),
+    *(("ink", f"{tone}-back") for tone in ("passed", "failed", "inconclusive", "none", "warning")),
+    *(("muted", f"{tone}-back") for tone in ("passed", "failed", "inconclusive", "none")),
+    *((ink, "surface") for ink in ("float", "passed", "failed", "inconclusive")),
     *(("on-quantized", "quantized"), ("ink", "sunken"), ("muted", "sunken")),
 ]
-GRAPHICS = [(ink, "surface") for ink in ("quantized", "float-fill", "passed", "failed", "undecided")]
+GRAPHICS = [(ink, "surface") for ink in ("quantized", "float-fill", "passed", "failed", "inconclusive")]
 
 
 def themes() -> dict[str, dict[str, str]]:

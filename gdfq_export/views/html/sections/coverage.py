@@ -90,10 +90,10 @@ def coverage_view(report: Report) -> CoverageView | None:
             for shape, mark, words in _CHIPS.values()
             if shape in shapes
         ),
-        operators=tuple(coverage.operators.items()),
+        operators=tuple(coverage.operator_counts.items()),
         leftovers=(
-            *(("quantize", left) for left in coverage.quantize),
-            *(("dequantize", left) for left in coverage.dequantize),
+            *(("quantize", left) for left in coverage.remaining_quantize),
+            *(("dequantize", left) for left in coverage.remaining_dequantize),
         ),
         total=total,
         summary=f"{coverage.integer_compute} of {count(total, *_COMPUTE)} run on integers, "

@@ -48,9 +48,9 @@ def _picture(curve: Curve) -> CurvePicture:
     steps = linear_scale(min(curve.steps), max(curve.steps), most=4, widen=False)
     points = zip(curve.steps, curve.values, strict=True)
     return CurvePicture(
-        figure=curve.figure.replace("_", " "),
+        figure=curve.metric.replace("_", " "),
         path=line((steps.at(step), values.down(value)) for step, value in points),
         steps=steps,
         values=values,
-        words=f"from {significant(curve.values[0])} to {significant(curve.values[-1])} in {curve.total:,} steps",
+        words=f"from {significant(curve.values[0])} to {significant(curve.values[-1])} in {curve.total_steps:,} steps",
     )

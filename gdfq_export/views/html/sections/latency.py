@@ -73,7 +73,7 @@ def latency_view(report: Report) -> LatencyView | None:
 def noise(latency: Latency) -> str:
     """What the spread of the rounds' medians, and a tail that both networks have, say of the machine."""
     both = (latency.float_network, latency.quantized)
-    drift = max(timings.drift for timings in both)
+    drift = max(timings.relative_iqr for timings in both)
     words = next(words for most, words in _NOISE if drift <= most)
     tail = min(timings.p99_ms / timings.p50_ms for timings in both)
     return f"The middle half of the rounds' medians spreads by {percent(drift, 1)}: {words}." + (
@@ -123,6 +123,6 @@ def _rows(latency: Latency) -> tuple[tuple[str, str, str], ...]:
     return (
         *rows,
         row("throughput at p50", lambda timings: f"{significant(1000 * latency.batch / timings.p50_ms)}{GAP}images/s"),
-        row("drift of the rounds", lambda timings: percent(timings.drift, 1)),
+        row("drift of the rounds", lambda timings: percent(timings.relative_iqr, 1)),
         row("runs", lambda timings: count(timings.runs)),
     )

@@ -1,4 +1,4 @@
-"""Each layer by itself: its weights' codes, its activations, its error with the cause, and what executes it."""
+"""Each layer: integer weights, activations, error with its cause, and the kernel that executes it."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from math import ceil, log2
 
 from gdfq_export.metrics.layer_error import LayerError
 from gdfq_export.metrics.weights import WeightCodes
+from gdfq_export.report.layer_names import layer_name
 from gdfq_export.report.report import Report
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.html.numerals import count, decibels, percent, significant
 from gdfq_export.views.html.outline import bars
 from gdfq_export.views.html.scale import Scale, linear_scale
 from gdfq_export.views.html.sections.coverage import Executed, executed_as
-from gdfq_export.views.html.sections.network import explain_layer, title_of
+from gdfq_export.views.html.sections.network import explain_layer
 
 __all__ = ["HistogramPicture", "LayerRow", "layer_rows"]
 
 _FULL_BAR_DB = 60.0
-_NOT_COMPARABLE = "cannot be said: its channels have other scales than the float network's, as equalization makes them"
+_NOT_COMPARABLE = "not comparable: equalization rescaled its channels"
 Facts = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistogramPicture:
-    """An outline on `scale`; `reach` is the part of it that codes can say, in per cent, None where all is."""
+    """An outline on `scale`; `reach` is the quantization range in per cent of it, None without one."""
 
     title: str
     path: str
@@ -36,7 +37,7 @@ class HistogramPicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerRow:
-    """One row and what opens under it; `snr_db` and `added` are to sort by, None of weights alone."""
+    """One row and its details; `snr_db` and `added` are sort keys, None where only weights are known."""
 
     number: int
     title: str
@@ -56,10 +57,10 @@ class LayerRow:
 
 
 def layer_rows(report: Report) -> tuple[LayerRow, ...]:
-    """Layers in graph order, then weights whose layer's own output is not quantized, or was not compared."""
+    """Layers in graph order, then weights of layers whose output is not quantized or was not compared."""
     errors = report.layers
     layers = () if isinstance(errors, NotMeasured) else errors.layers
-    worst = None if isinstance(errors, NotMeasured) else errors.worst
+    worst = None if isinstance(errors, NotMeasured) else errors.worst_tensor
     weights = () if isinstance(report.weights, NotMeasured) else report.weights
     by_node = {codes.node: codes for codes in weights}
     rows = [_row(report, number, layer, by_node.pop(layer.node, None), worst) for number, layer in enumerate(layers, 1)]
@@ -70,14 +71,14 @@ def layer_rows(report: Report) -> tuple[LayerRow, ...]:
 def _row(report: Report, number: int, layer: LayerError, codes: WeightCodes | None, worst: str | None) -> LayerRow:
     return LayerRow(
         number=number,
-        title=title_of(layer),
+        title=layer_name(report, layer.op_type, layer.node),
         tensor=layer.tensor,
         executed=executed_as(report.coverage, layer.node, layer.tensor),
         snr_db=layer.snr_db,
         snr=decibels(layer.snr_db),
         snr_bar=round(100 * min(1.0, max(0.0, layer.snr_db / _FULL_BAR_DB)), 1),
-        added=layer.added,
-        added_text=percent(layer.added),
+        added=layer.added_noise_ratio,
+        added_text=percent(layer.added_noise_ratio),
         why=explain_layer(layer),
         worst=layer.tensor == worst,
         activations=_activations(layer),
@@ -90,7 +91,7 @@ def _row(report: Report, number: int, layer: LayerError, codes: WeightCodes | No
 def _weights_alone(report: Report, number: int, codes: WeightCodes) -> LayerRow:
     return LayerRow(
         number=number,
-        title=f"{codes.op_type} {codes.node}",
+        title=layer_name(report, codes.op_type, codes.node),
         tensor=codes.tensor,
         executed=executed_as(report.coverage, codes.node, codes.tensor),
         snr_db=None,
@@ -98,7 +99,7 @@ def _weights_alone(report: Report, number: int, codes: WeightCodes) -> LayerRow:
         snr_bar=0.0,
         added=None,
         added_text="",
-        why="Its output was not compared with the float network's; these are its weights.",
+        why="Its output was not compared with the float network's.",
         worst=False,
         activations=None,
         activation_facts=(),
@@ -108,10 +109,14 @@ def _weights_alone(report: Report, number: int, codes: WeightCodes) -> LayerRow:
 
 
 def _activations(layer: LayerError) -> HistogramPicture:
-    """Values of the float network on an axis that shows the codes' reach too."""
+    """Values of the float network on an axis that also shows the quantization range."""
     histogram, reach = layer.histogram, None
-    low, high = min(histogram.low, layer.seen_low), max(histogram.high, layer.seen_high)
-    bounds = None if layer.low is None or layer.high is None or layer.scaled else (layer.low, layer.high)
+    low, high = min(histogram.low, layer.float_min), max(histogram.high, layer.float_max)
+    bounds = (
+        None
+        if layer.range_min is None or layer.range_max is None or layer.channels_rescaled
+        else (layer.range_min, layer.range_max)
+    )
     if bounds is not None:
         low, high = min(low, bounds[0]), max(high, bounds[1])
     scale = linear_scale(low, high, most=5, widen=False)
@@ -122,21 +127,22 @@ def _activations(layer: LayerError) -> HistogramPicture:
         path=bars(histogram.counts, start=scale.at(histogram.low), end=scale.at(histogram.high), logarithmic=True),
         scale=scale,
         reach=reach,
-        label="value in the float network; height: number of values, logarithmic",
-        words=f"values from {significant(layer.seen_low)} to {significant(layer.seen_high)}",
+        label="value in the float network; count on a log scale",
+        words=f"values from {significant(layer.float_min)} to {significant(layer.float_max)}",
     )
 
 
 def _activation_facts(layer: LayerError) -> Facts:
-    seen = ("seen in float", f"{significant(layer.seen_low)} to {significant(layer.seen_high)}")
-    if layer.low is None or layer.high is None or not layer.codes:
-        return seen, ("quantized", "no: this tensor is float in the file")
+    outside = layer.out_of_range_fraction
+    seen = ("float range", f"{significant(layer.float_min)} to {significant(layer.float_max)}")
+    if layer.range_min is None or layer.range_max is None or not layer.levels:
+        return seen, ("quantized", "no, float in the file")
     return (
         seen,
-        ("codes can say", f"{significant(layer.low)} to {significant(layer.high)}"),
-        ("outside of that", _NOT_COMPARABLE if layer.beyond is None else percent(layer.beyond, 3)),
-        ("bits", f"{_bits(layer.codes)} ({count(layer.codes, 'code')}, {layer.codes_used} of them used)"),
-        ("scale", significant((layer.high - layer.low) / max(1, layer.codes - 1), 4)),
+        ("quantization range", f"{significant(layer.range_min)} to {significant(layer.range_max)}"),
+        ("values out of range", _NOT_COMPARABLE if outside is None else percent(outside, 3)),
+        ("bits", f"{_bits(layer.levels)} ({count(layer.levels, 'level')}, {layer.levels_used} used)"),
+        ("scale", significant((layer.range_max - layer.range_min) / max(1, layer.levels - 1), 4)),
     )
 
 
@@ -148,22 +154,22 @@ def _weights(codes: WeightCodes) -> HistogramPicture:
         path=bars(histogram.counts, start=0.0, end=100.0, logarithmic=False),
         scale=scale,
         reach=None,
-        label="code in the file; height: number of weights",
-        words=f"codes from {codes.code_low} to {codes.code_high}",
+        label="integer weight; count on a linear scale",
+        words=f"integers from {codes.code_min} to {codes.code_max}",
     )
 
 
 def _weight_facts(codes: WeightCodes) -> Facts:
-    span = codes.code_high - codes.code_low + 1
-    scales = significant(codes.scale_low, 4)
-    if codes.scales > 1:
-        scales = f"{count(codes.scales)}, {scales} to {significant(codes.scale_high, 4)}"
+    span = codes.code_max - codes.code_min + 1
+    scales = significant(codes.scale_min, 4)
+    if codes.scale_count > 1:
+        scales = f"{count(codes.scale_count)}, {scales} to {significant(codes.scale_max, 4)}"
     return (
         ("weights", f"{count(codes.elements)} in {codes.tensor}"),
-        ("codes", f"{codes.code_low} to {codes.code_high}".replace("-", "\u2212") + f", {_bits(span)} bits"),
-        ("scale" if codes.scales == 1 else "scales", scales),
-        ("at the smallest or largest code", percent(codes.at_limits)),
-        ("channels that are 0 throughout", count(codes.unused_channels)),
+        ("integers", f"{codes.code_min} to {codes.code_max}".replace("-", "\u2212") + f", {_bits(span)} bits"),
+        ("scale" if codes.scale_count == 1 else "scales", scales),
+        ("at the smallest or largest", percent(codes.at_range_limits_fraction)),
+        ("channels of zeros", count(codes.zero_channels)),
     )
 
 

@@ -1,7 +1,7 @@
-"""Error along the network: four strips that share one axis, the layers in order.
+"""Error along the network: four charts on one axis of layers.
 
-Signal-to-noise ratio, the error each layer adds, the values it gives against those its codes can say, and whether it
-runs on integers; so that a dip, its cause and its kernel stand in one column.
+SNR, the noise that each layer adds, its float range beside the quantization range, and the kernel that executes it, so
+that a low SNR, its cause and its kernel are in one column.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gdfq_export.metrics.layer_error import LayerError, LayerErrors
+from gdfq_export.report.layer_names import layer_name
 from gdfq_export.report.report import Report
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.html.numerals import EXACT_DB, decibels, percent
@@ -17,7 +18,7 @@ from gdfq_export.views.html.outline import line
 from gdfq_export.views.html.scale import Scale, count_scale, linear_scale
 from gdfq_export.views.html.sections.coverage import executed_as
 
-__all__ = ["Column", "NetworkView", "explain_layer", "network_view", "title_of"]
+__all__ = ["Column", "NetworkView", "explain_layer", "network_view"]
 
 _MOST_SHOWN_DB = 80.0
 _RANGES = (-0.5, 2.0)  # of the codes' range, which is 0 to 1
@@ -28,8 +29,8 @@ class Column:
     """One layer, in per cent of the chart's width and of each strip's height from its top.
 
     `range_top` and `range_bottom` bound the values seen; they are None for the float output, and where
-    channels have other scales than the float network's. `beyond` says that values
-    lie outside of what the codes can say; `cut` that they lie outside of the strip too.
+    channels have other scales than the float network's. `out_of_range` says that
+    values lie outside the quantization range; `cut` that they lie outside of the strip too.
     """
 
     number: int
@@ -40,7 +41,7 @@ class Column:
     added: float
     range_top: float | None
     range_bottom: float | None
-    beyond: bool
+    out_of_range: bool
     cut: bool
     shape: str
     hint: str
@@ -49,7 +50,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkView:
-    """All columns with their scales; `worst` is the layer most of the error enters by, in words, "" without one."""
+    """All columns with their scales; `worst` is the layer that adds the largest error, None without one."""
 
     columns: tuple[Column, ...]
     path: str
@@ -75,7 +76,7 @@ def network_view(report: Report) -> NetworkView | None:
     shown = [_shown_db(layer) for layer in layers]
     axis = count_scale(len(layers))
     snr = linear_scale(min(0.0, *shown), max(10.0, *shown), most=5)
-    added = linear_scale(0.0, max(0.1, *(100 * layer.added for layer in layers)), most=3)
+    added = linear_scale(0.0, max(0.1, *(100 * layer.added_noise_ratio for layer in layers)), most=3)
     ranges = linear_scale(100 * _RANGES[0], 100 * _RANGES[1], most=5, widen=False)
     columns = tuple(
         _column(report, errors, number, layer, (axis, snr, added, ranges)) for number, layer in enumerate(layers, 1)
@@ -89,38 +90,39 @@ def network_view(report: Report) -> NetworkView | None:
         added=added,
         ranges=ranges,
         worst=worst,
-        worst_title="" if worst is None else title_of(layers[worst.number - 1]),
+        worst_title="" if worst is None else _title(report, layers[worst.number - 1]),
         worst_why="" if worst is None else explain_layer(layers[worst.number - 1]),
         images=errors.images,
         source=errors.source,
-        unmatched=errors.unmatched,
-        scaled=any(layer.scaled for layer in layers),
+        unmatched=errors.unmatched_tensors,
+        scaled=any(layer.channels_rescaled for layer in layers),
     )
 
 
-def title_of(layer: LayerError) -> str:
-    """The operator and its node; the input has neither."""
-    return f"{layer.op_type} {layer.node}" if layer.op_type else "the input"
-
-
 def explain_layer(layer: LayerError) -> str:
-    """Why a layer is as good or bad as it is: the measured cause, or where its error comes from."""
-    before = decibels(layer.inputs_snr_db)
-    fell = f"It is at {decibels(layer.snr_db)}" + (f", its inputs at {before}" if before else "")
-    added = f"It adds error worth {percent(layer.added)} of its signal's power."
+    """The SNR of a layer with its measured cause, or where its error comes from."""
+    before = decibels(layer.input_snr_db)
+    snr = f"SNR {decibels(layer.snr_db)}" + (f", inputs {before}" if before else "")
+    added = f"It adds noise of {percent(layer.added_noise_ratio)} of its signal's power."
     if layer.cause:
-        return f"{fell}. {added} Cause: {layer.cause}."
+        return f"{snr}. {added} Cause: {layer.cause}."
     if layer.snr_db >= EXACT_DB:
-        return "It is the float network's tensor to the last digit."
-    if layer.inputs_snr_db is not None and layer.added <= 10 ** (-layer.snr_db / 10) / 2:
-        return f"{fell}: most of its error comes in with its inputs. {added}"
-    if layer.low is None:
-        return f"{fell}. {added} It is float in the file: what its inputs and weights lost by rounding."
-    if layer.scaled:
-        return f"{fell}, its channels brought to the float network's scales, as what reads them does. {added}"
-    if layer.beyond:
-        return f"{fell}. {added} {percent(layer.beyond)} of its values lie outside of what its codes reach."
-    return f"{fell}. {added} Its values fit their codes: this is what rounding costs."
+        return "Equal to the float network's tensor."
+    if layer.input_snr_db is not None and layer.added_noise_ratio <= 10 ** (-layer.snr_db / 10) / 2:
+        return f"{snr}: most of its error comes from its inputs. {added}"
+    if layer.range_min is None:
+        return f"{snr}. {added} Float in the file: the error of its inputs and weights."
+    if layer.channels_rescaled:
+        return f"{snr}, after rescaling channels as its consumers do. {added}"
+    if layer.out_of_range_fraction:
+        return (
+            f"{snr}. {added} {percent(layer.out_of_range_fraction)} of its values lie outside the quantization range."
+        )
+    return f"{snr}. {added} Its values fit the range: this is the rounding error."
+
+
+def _title(report: Report, layer: LayerError) -> str:
+    return layer_name(report, layer.op_type, layer.node)
 
 
 def _column(report: Report, errors: LayerErrors, number: int, layer: LayerError, scales: Sequence[Scale]) -> Column:
@@ -133,22 +135,23 @@ def _column(report: Report, errors: LayerErrors, number: int, layer: LayerError,
         left=round(axis.at(number) - width / 2, 2),
         width=round(width, 2),
         snr=snr.down(_shown_db(layer)),
-        added=added.down(100 * layer.added),
+        added=added.down(100 * layer.added_noise_ratio),
         range_top=top,
         range_bottom=bottom,
-        beyond=bool(layer.beyond),
+        out_of_range=bool(layer.out_of_range_fraction),
         cut=cut,
         shape=executed_as(report.coverage, layer.node, layer.tensor).shape,
-        hint=f"{number}: {title_of(layer)}, {decibels(layer.snr_db)}, adds {percent(layer.added)}",
-        worst=layer.tensor == errors.worst,
+        hint=f"{number}: {_title(report, layer)}, {decibels(layer.snr_db)}, adds {percent(layer.added_noise_ratio)}",
+        worst=layer.tensor == errors.worst_tensor,
     )
 
 
 def _range(layer: LayerError, scale: Scale) -> tuple[float | None, float | None, bool]:
-    """Smallest and largest value in per cent of the codes' range, as places on the strip."""
-    if layer.low is None or layer.high is None or layer.scaled or not layer.high > layer.low:
+    """Top and bottom of the float range on the chart, and whether the chart cuts it off."""
+    bottom, top = layer.range_min, layer.range_max
+    if bottom is None or top is None or layer.channels_rescaled or not top > bottom:
         return None, None, False
-    low, high = (100 * (seen - layer.low) / (layer.high - layer.low) for seen in (layer.seen_low, layer.seen_high))
+    low, high = (100 * (seen - bottom) / (top - bottom) for seen in (layer.float_min, layer.float_max))
     return scale.down(high), scale.down(low), high > scale.high or low < scale.low
 
 

@@ -125,7 +125,7 @@ def facts(report: Report) -> tuple[tuple[str, str], ...]:
         made = report.calibration
         found.append(("calibration images", f"{count(made.images)} of {made.source}"))
     if report.budget is not None:
-        found.append(("budget", f"{seconds(report.budget.spent)} of {seconds(report.budget.seconds)} spent"))
+        found.append(("budget", f"{seconds(report.budget.seconds_spent)} of {seconds(report.budget.seconds)} spent"))
     if (mixed := report.mixed_bits) is not None:
         raised = ", ".join(mixed.raised) or "none fits"
         growth = f"weights grew by {percent(mixed.growth, 1)}"

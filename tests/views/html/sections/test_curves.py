@@ -12,7 +12,7 @@ def curves(*drawn: Curve):
 
 
 def curve(*values: float, phase: str = "train", figure: str = "cross_entropy") -> Curve:
-    return Curve(phase=phase, figure=figure, total=1000, steps=tuple(range(1, len(values) + 1)), values=values)
+    return Curve(phase=phase, metric=figure, total_steps=1000, steps=tuple(range(1, len(values) + 1)), values=values)
 
 
 def test_figures_are_grouped_by_the_phase_they_belong_to() -> None:

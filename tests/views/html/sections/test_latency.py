@@ -9,10 +9,15 @@ from gdfq_export.views.html.sections.latency import latency_view, noise
 from tests.report.reports import bare_report, make_report
 
 
-def timings(p50: float, *, drift: float = 0.01, p99: float | None = None) -> Timings:
+def timings(p50: float, *, relative_iqr: float = 0.01, p99: float | None = None) -> Timings:
     quantiles = tuple(p50 * (0.9 + index / 100) for index in range(21))
     return Timings(
-        runs=100, p50_ms=p50, p90_ms=p50 * 1.08, p99_ms=p99 or p50 * 1.1, quantiles_ms=quantiles, drift=drift
+        runs=100,
+        p50_ms=p50,
+        p90_ms=p50 * 1.08,
+        p99_ms=p99 or p50 * 1.1,
+        quantiles_ms=quantiles,
+        relative_iqr=relative_iqr,
     )
 
 
@@ -46,7 +51,7 @@ def test_the_table_has_throughput_of_the_batch() -> None:
     [(0.01, "was quiet"), (0.05, "a little restless"), (0.1, "was noisy"), (0.3, "was very noisy")],
 )
 def test_drift_in_words_is_that_of_the_worse_network(drift: float, words: str) -> None:
-    assert words in noise(latency(timings(2.0, drift=drift), timings(1.0)))
+    assert words in noise(latency(timings(2.0, relative_iqr=drift), timings(1.0)))
 
 
 def test_a_tail_is_told_of_only_where_both_have_it() -> None:

@@ -16,8 +16,8 @@ def test_a_layer_is_shown_with_its_weights_and_what_executes_it() -> None:
     assert (conv.title, conv.executed.shape, conv.executed.tag) == (f"Conv {codes.node}", "integer", "integer")
     assert "QLinearConv" in conv.executed.words
     assert conv.activations is not None and conv.weights is not None
-    assert {"bits", "scale", "outside of that"} <= dict(conv.activation_facts).keys()
-    assert {"weights", "codes", "scales"} <= dict(conv.weight_facts).keys()
+    assert {"bits", "scale", "values out of range"} <= dict(conv.activation_facts).keys()
+    assert {"weights", "integers", "scales"} <= dict(conv.weight_facts).keys()
     assert (image.executed.tag, image.weights) == ("input", None)
 
 
@@ -34,15 +34,18 @@ def test_weights_are_shown_where_layers_could_not_be_compared() -> None:
     assert all(row.activations is None and row.weights is not None and row.snr_db is None for row in rows)
 
 
-def test_values_of_channels_with_other_scales_are_not_held_against_the_codes() -> None:
+def test_rescaled_channels_are_not_compared_with_the_quantization_range() -> None:
     report = make_report(labelled=True)
-    scaled = [dataclasses.replace(layer, scaled=True, beyond=None) for layer in report.layers.layers[:2]]
+    scaled = [
+        dataclasses.replace(layer, channels_rescaled=True, out_of_range_fraction=None)
+        for layer in report.layers.layers[:2]
+    ]
     rows = layer_rows(dataclasses.replace(report, layers=dataclasses.replace(report.layers, layers=tuple(scaled))))
     assert rows[1].activations.reach is None
-    assert "cannot be said" in dict(rows[1].activation_facts)["outside of that"]
+    assert "not comparable" in dict(rows[1].activation_facts)["values out of range"]
 
 
-def test_codes_reach_is_on_the_axis_beside_the_values() -> None:
+def test_the_quantization_range_is_on_the_axis_beside_the_values() -> None:
     for row in layer_rows(make_report(labelled=True)):
         if row.activations is not None and row.activations.reach is not None:
             low, high = row.activations.reach

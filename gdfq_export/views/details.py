@@ -1,26 +1,24 @@
-"""The report as rows of a table: what, value, note. The command line draws them."""
+"""Every figure of a report as rows of a table: name, value, sample."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from gdfq_export.metrics.coverage import Coverage
+from gdfq_export.report.layer_names import layer_name
 from gdfq_export.report.report import Report
+from gdfq_export.report.summary import Row, not_measured_row, percent, percent_interval
 from gdfq_export.runtimes import runtime_title
 from gdfq_export.runtimes.base import HOST_CLOCK
 from gdfq_export.support.not_measured import NotMeasured
-from gdfq_export.support.proportion import Proportion
 from gdfq_export.support.text import counted
 
-__all__ = ["Row", "integer_row", "summary_rows"]
+__all__ = ["detail_rows", "integer_row"]
 
 _RULES = 5
 
-Row = tuple[str, str, str]
-"""What was measured, its value with unit, and on what."""
 
-
-def summary_rows(report: Report) -> list[Row]:
+def detail_rows(report: Report) -> list[Row]:
     """A few rows a section; a section that was not measured is one row with its reason."""
     sections = (
         _accuracy,
@@ -42,62 +40,56 @@ def summary_rows(report: Report) -> list[Row]:
 
 def _accuracy(report: Report) -> Iterator[Row]:
     if isinstance(accuracy := report.accuracy, NotMeasured):
-        yield _missing("accuracy", accuracy)
+        yield not_measured_row("accuracy", accuracy)
         return
     on = f"{counted(accuracy.images, 'image')} of {accuracy.source}"
     for name, scores in (("top-1", accuracy.top1), ("top-5", accuracy.top5)):
         if isinstance(scores, NotMeasured):
             continue
         drop = f"[{scores.drop_low_pp:+.2f}, {scores.drop_high_pp:+.2f}] at 95 %, paired"
-        yield f"{name} float", _percent(scores.float_network), on
-        yield f"{name} quantized", _percent(scores.quantized), _interval(scores.quantized)
+        yield f"{name} accuracy, float", percent(scores.float_network), on
+        yield f"{name} accuracy, quantized", percent(scores.quantized), percent_interval(scores.quantized)
         yield f"{name} drop", f"{scores.drop_pp:+.2f} pp", drop
-    yield "agreement with float", _percent(accuracy.agreement), f"{on}, {_interval(accuracy.agreement)}"
+    same = accuracy.agreement
+    yield "top-1 agreement with float", percent(same), f"{on}, {percent_interval(same)}"
 
 
 def _agreement(report: Report) -> Iterator[Row]:
     if isinstance(agreement := report.agreement, NotMeasured):
-        yield _missing("agreement with float", agreement)
+        yield not_measured_row("top-1 agreement with float", agreement)
         return
     on = f"{counted(agreement.images, 'image')} of {agreement.source}"
     if isinstance(report.accuracy, NotMeasured) or report.accuracy.source != agreement.source:
-        yield "agreement with float", _percent(agreement.top1), f"{on}, {_interval(agreement.top1)}"
-    error = f"logits differ by {agreement.rms_logit_error:.3g} (rms), {agreement.max_abs_logit_error:.3g} at most; {on}"
+        yield "top-1 agreement with float", percent(agreement.top1), f"{on}, {percent_interval(agreement.top1)}"
+    error = f"logit error {agreement.rms_logit_error:.3g} RMS, {agreement.max_abs_logit_error:.3g} maximum; {on}"
     yield "KL divergence from float", f"{agreement.kl_mean_nats:.2g} nats", error
 
 
 def _layers(report: Report) -> Iterator[Row]:
     if isinstance(layers := report.layers, NotMeasured):
-        yield _missing("error by layer", layers)
+        yield not_measured_row("error by layer", layers)
         return
     last = layers.layers[-1]
     least = min(layers.layers, key=lambda layer: layer.snr_db)
     on = f"{counted(len(layers.layers), 'tensor')}, {counted(layers.images, 'image')} of {layers.source}"
-    yield (
-        "signal to noise of the output",
-        f"{last.snr_db:.1f} dB",
-        f"least {least.snr_db:.1f} dB in {least.tensor}; {on}",
-    )
-    if layers.worst is not None:
-        worst = next(layer for layer in layers.layers if layer.tensor == layers.worst)
-        by = f"{worst.op_type} {worst.node}" if worst.op_type else "the input"
-        yield "most error enters by", by, worst.cause or f"{worst.tensor} falls to {worst.snr_db:.1f} dB"
+    yield "SNR of the output", f"{last.snr_db:.1f} dB", f"lowest {least.snr_db:.1f} dB in {least.tensor}; {on}"
+    if (worst := layers.worst_layer) is not None:
+        name = layer_name(report, worst.op_type, worst.node)
+        yield "largest error added by", name, worst.cause or f"the SNR falls to {worst.snr_db:.1f} dB in {worst.tensor}"
 
 
 def _parity(report: Report) -> Iterator[Row]:
     if isinstance(parity := report.parity, NotMeasured):
-        yield _missing("parity", parity)
+        yield not_measured_row("parity", parity)
         return
     where = f"{counted(len(parity.tensors), 'tensor')}, {counted(parity.images, 'image')} of {parity.source}"
     on = f"of {counted(parity.elements, 'value')} in {where}"
     if parity.first_differing is not None:
-        on += f"; the first to differ is {parity.first_differing}"
+        on += f"; first {parity.first_differing}"
     if parity.unchecked:
-        on += f"; not simulated: {counted(len(parity.unchecked), 'quantized tensor')}, among them {parity.unchecked[0]}"
-    if parity.outputs_changed_by_tapping:
-        on += (
-            f"; when inner tensors are read, {counted(parity.outputs_changed_by_tapping, 'output')} come out otherwise"
-        )
+        on += f"; not simulated: {counted(len(parity.unchecked), 'quantized tensor')}, such as {parity.unchecked[0]}"
+    if parity.outputs_changed_by_extra_outputs:
+        on += f"; {counted(parity.outputs_changed_by_extra_outputs, 'output value')} change when inner tensors are outputs"
     yield "parity with the simulation", "exact" if parity.exact else "not exact", f"{parity.differing:,} differ {on}"
 
 
@@ -105,41 +97,41 @@ def _simulation(report: Report) -> Iterator[Row]:
     if isinstance(simulation := report.simulation, NotMeasured):
         return
     on = f"{counted(simulation.images, 'image')} of {simulation.source}"
-    error = f"logits differ by {simulation.rms_logit_error:.2g} (rms)"
-    yield "agreement with the simulation", _percent(simulation.top1), f"{on}; {error}"
+    error = f"logit error {simulation.rms_logit_error:.2g} RMS"
+    yield "agreement with the simulation", percent(simulation.top1), f"{on}; {error}"
 
 
 def _coverage(report: Report) -> Iterator[Row]:
     if isinstance(coverage := report.coverage, NotMeasured):
-        yield _missing("integer compute", coverage)
+        yield not_measured_row("integer layers", coverage)
         return
     yield integer_row(coverage)
-    reasons = dict.fromkeys(node.reason for node in coverage.dequantize)
-    yield "dequantize left", str(len(coverage.dequantize)), "; ".join(list(reasons)[:3]) or "none"
+    reasons = dict.fromkeys(node.reason for node in coverage.remaining_dequantize)
+    yield "remaining DequantizeLinear", str(len(coverage.remaining_dequantize)), "; ".join(list(reasons)[:3]) or "none"
 
 
 def integer_row(coverage: Coverage) -> Row:
-    """How many compute nodes run on integers, and which do not."""
+    """How many convolutions and matrix products run on integers, and which do not."""
     floating = ", ".join(f"{node.op_type} {node.name}" for node in coverage.float_compute[:5]) or "none"
     total = coverage.integer_compute + len(coverage.float_compute)
-    return "integer compute", f"{coverage.integer_compute} of {total}", f"in {coverage.runtime}; float: {floating}"
+    return "integer layers", f"{coverage.integer_compute} of {total}", f"in {coverage.runtime}; float: {floating}"
 
 
 def _latency(report: Report) -> Iterator[Row]:
     if isinstance(latency := report.latency, NotMeasured):
-        yield _missing("latency", latency)
+        yield not_measured_row("latency", latency)
         return
     on = f"batch {latency.batch}, {counted(latency.threads, 'thread')}"
     if latency.clock != HOST_CLOCK:
-        on = f"batch {latency.batch}, by {latency.clock}"
+        on = f"batch {latency.batch}, timed by {latency.clock}"
     for name, timings in (("float", latency.float_network), ("quantized", latency.quantized)):
         spread = f"p90 {timings.p90_ms:.3f}, p99 {timings.p99_ms:.3f} ms; {counted(timings.runs, 'run')}, {on}"
-        yield f"latency {name}", f"{timings.p50_ms:.3f} ms", spread
+        yield f"latency, {name}", f"{timings.p50_ms:.3f} ms", spread
     ratio = latency.speedup
     interval = f"[{ratio.low:.2f}, {ratio.high:.2f}] at 95 %, {counted(ratio.rounds, 'interleaved round')}"
-    noise = f"{100 * max(latency.float_network.drift, latency.quantized.drift):.0f} %"
-    yield "float time / quantized time", f"{ratio.value:.2f}", f"{interval}; half of them within {noise}"
-    yield "throughput", f"{latency.images_per_second:,.0f} images/s", f"{on}, at the median"
+    noise = f"{100 * max(latency.float_network.relative_iqr, latency.quantized.relative_iqr):.0f} %"
+    yield "speed", f"{ratio.value:.2f} x float", f"{interval}; interquartile range of the rounds {noise}"
+    yield "throughput", f"{latency.images_per_second:,.0f} images/s", f"{on}, at p50"
 
 
 def _resources(report: Report) -> Iterator[Row]:
@@ -148,7 +140,7 @@ def _resources(report: Report) -> Iterator[Row]:
     quantized, floating = used.quantized, used.float_network
     on = f"float {1000 * floating.load_seconds:.1f} ms; in {runtime_title(used.runtime)}"
     yield "load time", f"{1000 * quantized.load_seconds:.1f} ms", on
-    memory = f"float {floating.peak_memory_bytes / 2**20:.1f} MiB; beyond the runtime alone, batch {used.batch}"
+    memory = f"float {floating.peak_memory_bytes / 2**20:.1f} MiB; without the runtime itself, batch {used.batch}"
     yield "peak memory", f"{quantized.peak_memory_bytes / 2**20:.1f} MiB", memory
 
 
@@ -158,50 +150,37 @@ def _files(report: Report) -> Iterator[Row]:
     yield "file size", f"{files.quantized.bytes:,} bytes", size
 
 
-def _percent(proportion: Proportion) -> str:
-    return f"{100 * proportion.value:.2f} %"
-
-
-def _interval(proportion: Proportion) -> str:
-    return f"[{100 * proportion.low:.2f}, {100 * proportion.high:.2f}] at 95 %"
-
-
-def _missing(what: str, section: NotMeasured) -> Row:
-    return what, "not measured", section.reason
-
-
 def _budget(report: Report) -> Iterator[Row]:
     if (budget := report.budget) is not None and report.recipe is not None and report.calibration is not None:
         used = report.recipe.used
         chosen = [counted(report.calibration.images, "image")]
         if used["data"]["method"].startswith("gdfq"):
-            chosen.append(f"{counted(used['data']['generator']['steps'], 'step')} of the generator")
+            chosen.append(f"{counted(used['data']['generator']['steps'], 'generator step')}")
         finetune = used["tuning"]["finetune"]
-        chosen.append(f"{counted(0 if finetune is None else finetune['steps'], 'step')} of fine-tuning")
-        limits = "the recipe's section budget says what more time may buy"
-        yield "budget", f"{budget.spent:,.0f} of {budget.seconds:,.0f} s", f"{', '.join(chosen)}; {limits}"
+        chosen.append(f"{counted(0 if finetune is None else finetune['steps'], 'fine-tuning step')}")
+        yield "budget", f"{budget.seconds_spent:,.0f} of {budget.seconds:,.0f} s", ", ".join(chosen)
 
 
 def _mixed_bits(report: Report) -> Iterator[Row]:
     if (mixed := report.mixed_bits) is not None:
         names = ", ".join(mixed.raised[:5]) + (", ..." if len(mixed.raised) > 5 else "")
         value = f"{len(mixed.raised)} of {counted(len(mixed.sensitivity) or len(mixed.raised), 'layer')}"
-        yield "mixed bits", value, f"raised, weights +{100 * mixed.growth:.1f} %: {names or 'none fits'}"
+        yield "mixed bits", value, f"given more bits, weights +{100 * mixed.growth:.1f} %: {names or 'none'}"
 
 
 def _findings(report: Report) -> Iterator[Row]:
-    """One row a rule, however many nodes break it."""
+    """One row for each broken rule."""
     if isinstance(findings := report.findings, NotMeasured):
-        yield _missing("rules", findings)
+        yield not_measured_row("rules", findings)
         return
     broken: dict[tuple[str, str], list[str]] = {}
     for finding in findings:
         broken.setdefault((finding.rule, finding.consequence), []).append(finding.message)
     for (rule, consequence), messages in [*broken.items()][:_RULES]:
-        more = f"; {len(messages) - 1} more like it" if len(messages) > 1 else ""
+        more = f"; {len(messages) - 1} more nodes" if len(messages) > 1 else ""
         yield f"rule {rule}", consequence, f"{messages[0]}{more}"
     if (more_rules := len(broken) - _RULES) > 0:
-        yield "rules", f"{more_rules} more", "gdfq-export inspect lists all that are broken"
+        yield "rules", f"{more_rules} more", "gdfq-export inspect lists all"
 
 
 def _gates(report: Report) -> Iterator[Row]:
