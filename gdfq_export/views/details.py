@@ -89,7 +89,7 @@ def _parity(report: Report) -> Iterator[Row]:
     if parity.unchecked:
         on += f"; not simulated: {counted(len(parity.unchecked), 'quantized tensor')}, such as {parity.unchecked[0]}"
     if parity.outputs_changed_by_extra_outputs:
-        on += f"; {counted(parity.outputs_changed_by_extra_outputs, 'output value')} change when inner tensors are outputs"
+        on += f"; {counted(parity.outputs_changed_by_extra_outputs, 'output value')} change when tensors are read"
     yield "parity with the simulation", "exact" if parity.exact else "not exact", f"{parity.differing:,} differ {on}"
 
 
