@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from calib.input_spec import InputSpec
     from calib.samplers import RealSet
     from calib.synthetic_set import SyntheticSet
-    from gdfq_export.api import doctor, inspect, load, plan, quantize, recipes, synthesize, verify
+    from gdfq_export.api import compare, doctor, inspect, load, plan, quantize, recipes, synthesize, verify
     from gdfq_export.artifacts.manifest import Bundle, open_bundle
     from gdfq_export.errors import BackendUnavailable, GateFailed, GdfqExportError, InputError, InternalError
     from gdfq_export.frontend.demo import held_out_set as demo_data
     from gdfq_export.frontend.float_model import FloatModel
+    from gdfq_export.jobs.compare.cells import Comparison
+    from gdfq_export.jobs.compare.compare import CompareOptions
     from gdfq_export.jobs.result import Result
     from gdfq_export.jobs.run_context import RunContext
     from gdfq_export.jobs.verify.measure import Timing
@@ -40,7 +42,8 @@ if TYPE_CHECKING:
 
 _MODULE_OF = {
     **dict.fromkeys(
-        ("doctor", "inspect", "load", "plan", "quantize", "recipes", "synthesize", "verify"), "gdfq_export.api"
+        ("compare", "doctor", "inspect", "load", "plan", "quantize", "recipes", "synthesize", "verify"),
+        "gdfq_export.api",
     ),
     **dict.fromkeys(
         ("BackendUnavailable", "GateFailed", "GdfqExportError", "InputError", "InternalError"), "gdfq_export.errors"
@@ -48,6 +51,8 @@ _MODULE_OF = {
     **dict.fromkeys(("Bundle", "open_bundle"), "gdfq_export.artifacts.manifest"),
     **dict.fromkeys(("Gating", "VerifyOptions"), "gdfq_export.jobs.verify.verify"),
     **dict.fromkeys(("Recipe", "load_recipe"), "gdfq_export.recipe"),
+    "CompareOptions": "gdfq_export.jobs.compare.compare",
+    "Comparison": "gdfq_export.jobs.compare.cells",
     "DataError": "calib.errors",
     "Finding": "gdfq_export.support.finding",
     "demo_data": "gdfq_export.frontend.demo",
@@ -68,6 +73,8 @@ _NAME_THERE = {"demo_data": "held_out_set"}
 __all__ = [
     "BackendUnavailable",
     "Bundle",
+    "CompareOptions",
+    "Comparison",
     "DataError",
     "Finding",
     "FloatModel",
@@ -88,6 +95,7 @@ __all__ = [
     "Timing",
     "VerifyOptions",
     "__version__",
+    "compare",
     "demo_data",
     "doctor",
     "inspect",

@@ -83,62 +83,41 @@ def compare(
     """
     if data is not None and images is not None:
         raise click.UsageError("--data and --images contradict each other; give one of them")
-    from gdfq_export.cli.options.outputs import require_folder, require_outputs, sidecar_of
+    from gdfq_export.cli.options.outputs import require_outputs, sidecar_of
     from gdfq_export.jobs.compare.methods import require_known
 
     require_known(methods, bits)
     if target is not None:
         find_target(target)
 
-    from calib.samplers import RealSet
+    import gdfq_export as gq
     from gdfq_export.cli.output.comparison_table import ComparisonPrinter
     from gdfq_export.cli.output.progress_display import progress_display
     from gdfq_export.cli.output.warnings import print_warnings
     from gdfq_export.errors import InputError
-    from gdfq_export.frontend.demo import held_out_set
-    from gdfq_export.frontend.sources import load_model
-    from gdfq_export.jobs.compare import compare as comparing
     from gdfq_export.jobs.compare.figure_text import float_text, scored_text
-    from gdfq_export.jobs.compare.files import CHART, FILES, JSON, PAGE, file_name
-    from gdfq_export.jobs.compare.scored_images import given_images, made_images
-    from gdfq_export.jobs.run_context import RunContext
+    from gdfq_export.jobs.compare.files import CHART, FILES, JSON, PAGE, file_name, make_folder
 
-    files, made = out / FILES, out / "images.npz"
-    require_folder(files)
+    files = make_folder(out / FILES)
     outputs = [out / name for name in (JSON, PAGE, CHART)]
     outputs += [files / file_name(width, method) for width in bits for method in methods]
-    outputs += [made] if data is None else []
+    outputs += [out / "images.npz"] if data is None else []
     require_outputs(outputs, (model, sidecar_of(model), data, calibration))
-    place = RunContext(device=device, threads=threads).started().device
-    network = load_model(model, scale=scale, mean=mean, std=std, input_shape=input_shape)
-    print_warnings(network.warnings)
-
-    def load(path: Path) -> RealSet:
-        return RealSet.load(path, network.input_spec, network.num_classes)
-
-    if data is not None:
-        scored = given_images(load(data))
-    elif model is None and images is None:
-        scored = given_images(held_out_set())
-    else:
-        scored = made_images(network, made, count=images, seed=seed, device=place, progress=progress_display())
-    result = comparing.compare(
+    progress = progress_display()
+    network = gq.load(model, scale=scale, mean=mean, std=std, input_shape=input_shape)
+    result = gq.compare(
         network,
-        comparing.CompareRequest(
-            methods=methods,
-            bits=bits,
-            scored=scored,
-            real=None if calibration is None else load(calibration),
-            target=target,
-            budget=budget,
-            seed=seed,
-            device=place,
+        out,
+        methods=methods,
+        bits=bits,
+        data=gq.demo_data() if model is None and images is None and data is None else data,
+        calibration=calibration,
+        options=gq.CompareOptions(
+            target=target, images=images, progress=progress_display, listener=ComparisonPrinter()
         ),
-        folder=out,
-        progress=progress_display,
-        listener=ComparisonPrinter(),
+        run=gq.RunContext(seed=seed, device=device, threads=threads, budget_seconds=budget, progress=progress),
     )
-    print_warnings(warning for warning in result.warnings if warning not in network.warnings)
+    print_warnings(warning for warning in result.warnings if warning not in progress.warned)
     click.echo("; ".join(filter(None, (scored_text(result), float_text(result)))))
     click.echo(f"wrote {outputs[0]}, {PAGE}, {CHART} and {FILES}/")
     if all(cell.measured is None for cell in result.cells):

@@ -9,7 +9,7 @@ from pathlib import Path
 from gdfq_export.errors import InputError
 from gdfq_export.support.files import require_writable, writes_through
 
-__all__ = ["default_output", "require_folder", "require_outputs", "sidecar_of"]
+__all__ = ["default_output", "require_outputs", "sidecar_of"]
 
 
 def sidecar_of(model: str | None) -> Path | None:
@@ -25,18 +25,6 @@ def default_output(model: str | None, bits: int) -> Path:
     if path.suffix.lower() in (".onnx", ".pt2"):
         return path.with_suffix(f".int{bits}.onnx")
     return Path(f"{model.rpartition(':')[2]}.int{bits}.onnx")
-
-
-def require_folder(folder: Path) -> None:
-    """Make the folder and those above it, where they are missing.
-
-    Raises:
-        InputError: one of them is a file, or cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror or error}; choose another --out") from error
 
 
 def require_outputs(outputs: Sequence[Path], inputs: Sequence[str | Path | None]) -> None:

@@ -35,7 +35,10 @@ from gdfq_export.support.progress import Progress, SilentProgress
 from gdfq_export.support.text import counted
 from gdfq_export.targets import find_target
 
-__all__ = ["NO_REAL_IMAGES", "CompareRequest", "Listener", "compare"]
+__all__ = ["DEFAULT_BUDGET", "NO_REAL_IMAGES", "CompareOptions", "CompareRequest", "Listener", "compare"]
+
+DEFAULT_BUDGET = 300.0
+"""Seconds for each cell, up to the written file."""
 
 NO_REAL_IMAGES = "no real images were given; give some as --calibration, other ones than those of --data"
 
@@ -51,6 +54,23 @@ class Listener:
 
     def ends(self, comparison: Comparison, cell: Cell, *, ran: bool) -> None:
         """A cell is in the comparison, run now (`ran`) or by an earlier run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CompareOptions:
+    """What a comparison can do without.
+
+    Attributes:
+        target: the runtime; None is that of the recipes.
+        images: how many are synthesized to score on where none are given; None: the default recipe's number.
+        progress: makes a display for each cell.
+        listener: is told of each cell.
+    """
+
+    target: str | None = None
+    images: int | None = None
+    progress: Callable[[], Progress] = SilentProgress
+    listener: Listener | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -12,10 +12,24 @@ from gdfq_export.jobs.compare.chart import draw_comparison
 from gdfq_export.jobs.compare.page import build_page
 from gdfq_export.support.files import atomic_output
 
-__all__ = ["CHART", "FILES", "JSON", "PAGE", "file_name", "read_comparison", "write_comparison"]
+__all__ = ["CHART", "FILES", "JSON", "PAGE", "file_name", "make_folder", "read_comparison", "write_comparison"]
 
 JSON, PAGE, CHART = "comparison.json", "comparison.md", "comparison.png"
 FILES = "files"  # the folder of the networks
+
+
+def make_folder(folder: Path, *below: str) -> Path:
+    """Make a folder, those above it and those `below` it, where they are missing.
+
+    Raises:
+        InputError: one of them is a file, or cannot be made.
+    """
+    try:
+        for path in (folder, *(folder / name for name in below)):
+            path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror or error}; choose another --out") from error
+    return folder
 
 
 def file_name(bits: str, method: str) -> str:

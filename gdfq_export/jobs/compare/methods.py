@@ -18,6 +18,8 @@ from gdfq_export.targets import find_target
 __all__ = [
     "AS_PUBLISHED",
     "BIT_WIDTHS",
+    "DEFAULT_BITS",
+    "DEFAULT_METHODS",
     "METHODS",
     "MIXED",
     "BudgetUse",
@@ -57,6 +59,8 @@ class ComparedMethod:
     real: bool = False
 
 
+DEFAULT_METHODS = ("noise", "dfq", "zeroq", "gdfq", "ours", "real")
+DEFAULT_BITS = ("w8a8", "w4a8", "w4a4")
 METHODS = {
     "noise": ComparedMethod(title="noise", images="Gaussian noise", recipe="paper/noise", budget=BudgetUse.IGNORED),
     "dfq": ComparedMethod(title="DFQ", images="none", recipe="paper/dfq", budget=BudgetUse.IGNORED),

@@ -26,7 +26,7 @@ from gdfq_export.jobs.synthesize import synthesize
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe, recipe_sha256
 from gdfq_export.support.progress import Progress
 
-__all__ = ["ScoredImages", "given_images", "images_facts", "made_images", "shared_images"]
+__all__ = ["ScoredImages", "given_images", "images_facts", "made_images", "scored_images", "shared_images"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,16 @@ class ScoredImages:
     def labelled(self) -> bool:
         """Whether the labels were given, so that Top-1 means something."""
         return self.facts.labels == "given"
+
+
+def scored_images(
+    model: FloatModel, labelled: RealSet | None, folder: Path, count: int | None, run: RunContext
+) -> ScoredImages:
+    """The labelled images, or `count` synthesized ones, saved in `folder`."""
+    if labelled is not None:
+        return given_images(labelled)
+    path = folder / "images.npz"
+    return made_images(model, path, count=count, seed=run.seed, device=run.device, progress=run.progress)
 
 
 def given_images(labelled: RealSet) -> ScoredImages:

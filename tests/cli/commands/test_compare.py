@@ -19,7 +19,7 @@ from tests.jobs.compare import compared
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tiny network in place of whatever is named."""
     network = compared.network()
-    monkeypatch.setattr("gdfq_export.frontend.sources.load_model", lambda source, **options: network)
+    monkeypatch.setattr("gdfq_export.api.load", lambda source, **options: network)
 
 
 @pytest.fixture

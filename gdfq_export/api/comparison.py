@@ -1,0 +1,74 @@
+"""Compare methods and bit widths on one network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calib.samplers import RealSet
+from gdfq_export.frontend.demo import held_out_set
+from gdfq_export.jobs.compare.cells import Comparison
+from gdfq_export.jobs.compare.compare import DEFAULT_BUDGET, CompareOptions, CompareRequest
+from gdfq_export.jobs.compare.compare import compare as run_compare
+from gdfq_export.jobs.compare.files import FILES, make_folder
+from gdfq_export.jobs.compare.methods import DEFAULT_BITS, DEFAULT_METHODS, require_known
+from gdfq_export.jobs.compare.scored_images import scored_images
+from gdfq_export.jobs.given_inputs import labelled_of
+from gdfq_export.jobs.run_context import RunContext
+
+if TYPE_CHECKING:
+    pass
+
+from gdfq_export.api.networks import Network, load
+
+__all__ = ["compare"]
+
+
+def compare(
+    model: Network = None,
+    out: str | Path = "comparison",
+    *,
+    methods: Sequence[str] = DEFAULT_METHODS,
+    bits: Sequence[str] = DEFAULT_BITS,
+    data: RealSet | str | Path | None = None,
+    calibration: RealSet | str | Path | None = None,
+    options: CompareOptions | None = None,
+    run: RunContext | None = None,
+) -> Comparison:
+    """Quantize a network by several methods at several bit widths, and score all files on the same images.
+
+    Args:
+        model: the float network, as `load` takes it.
+        out: folder for the comparison's files; cells that it holds already are not run again.
+        methods: `noise`, `dfq`, `zeroq`, `gdfq`, `ours`, `real`.
+        bits: `w8a8`, `w4a8`, `w4a4`, ...
+        data: labelled images to score with; without them the agreement with float on synthesized images is compared.
+        calibration: real images for the method `real`, other ones than `data`.
+        options: target, number of images to synthesize, displays.
+        run: seed, device, threads; `budget_seconds` is that of each cell, 300 where it is None.
+
+    Returns:
+        The cells, each with its figures or the reason why it could not be run.
+
+    Raises:
+        InputError: a method or bit widths are unknown, or an earlier comparison in the folder cannot be read.
+        BackendUnavailable: nothing here runs files of that target.
+    """
+    run, options, network = (run or RunContext()).started(), options or CompareOptions(), load(model)
+    run.progress.warn(*network.warnings)
+    require_known(methods, bits)
+    labelled = labelled_of(data, network)
+    if labelled is None and model is None and options.images is None:
+        labelled = held_out_set()
+    request = CompareRequest(
+        methods=methods,
+        bits=bits,
+        scored=scored_images(network, labelled, make_folder(Path(out), FILES), options.images, run),
+        real=labelled_of(calibration, network),
+        target=options.target,
+        budget=run.budget_seconds or DEFAULT_BUDGET,
+        seed=run.seed,
+        device=run.device,
+    )
+    return run_compare(network, request, folder=Path(out), progress=options.progress, listener=options.listener)

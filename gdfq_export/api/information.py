@@ -1,0 +1,47 @@
+"""What there is: in a file, among the recipes, on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gdfq_export.lint.inspect import InspectedFile, inspect_model
+from gdfq_export.recipe import Recipe, list_recipes
+from gdfq_export.targets import find_target
+
+if TYPE_CHECKING:
+    from gdfq_export.runtimes.environment.doctor import Diagnosis
+
+
+__all__ = ["doctor", "inspect", "recipes"]
+
+
+def inspect(file: str | Path, targets: Iterable[str] = ()) -> InspectedFile:
+    """Read what is in an ONNX file, and which rules of a runtime it breaks; nothing is run.
+
+    Args:
+        file: an ONNX file of any tool.
+        targets: whose rules to check; none: those of the target the file was made for, or of all.
+
+    Raises:
+        InputError: the file cannot be read or is no ONNX model, or there is no such target.
+    """
+    return inspect_model(Path(file), [find_target(name) for name in dict.fromkeys(targets)])
+
+
+def recipes() -> tuple[Recipe, ...]:
+    """Return the shipped recipes, the default first.
+
+    Example:
+        >>> recipes()[0].name
+        'w8a8-ort-cpu'
+    """
+    return tuple(list_recipes())
+
+
+def doctor() -> Diagnosis:
+    """Return what this machine can run: runtimes, targets, devices, and whether its integer products are exact."""
+    from gdfq_export.runtimes.environment.doctor import diagnose
+
+    return diagnose()

@@ -1,0 +1,54 @@
+"""Load a float network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.frontend.sources import load_model
+
+if TYPE_CHECKING:
+    pass
+
+
+__all__ = ["Network", "load"]
+
+Network = FloatModel | str | Path | nn.Module | None
+"""What every function of the API takes as a network."""
+
+
+def load(
+    model: Network = None,
+    *,
+    scale: float | None = None,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
+    input_shape: Sequence[int] | None = None,
+) -> FloatModel:
+    """Load a float network, ready to quantize.
+
+    Args:
+        model: path to `.onnx` or `.pt2`, `package.module:callable`, `pytorchcv:`, `timm:` or `torchvision:` and a name,
+            a torch module, or None for the embedded demo.
+        scale: pixels 0..255 are divided by it; 255 unless stated here or in the sidecar `NAME.json`.
+        mean: subtracted after scaling, one number or one per channel.
+        std: divides after that, one number or one per channel.
+        input_shape: (C, H, W) of one image; needed where the network does not say it.
+
+    Returns:
+        The network in every form that quantization needs; one that is loaded already comes back as it is.
+
+    Raises:
+        InputError: `model` cannot be used; the message says why and what to do.
+
+    Example:
+        >>> load().input_spec.shape
+        (1, 8, 8)
+    """
+    if isinstance(model, FloatModel):
+        return model
+    return load_model(model, scale=scale, mean=mean, std=std, input_shape=input_shape)

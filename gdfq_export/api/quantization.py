@@ -1,0 +1,115 @@
+"""Quantize a network, or only plan where Q/DQ goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calib.samplers import RealSet
+from calib.synthetic_set import SyntheticSet
+from gdfq_export.frontend.demo import held_out_set
+from gdfq_export.jobs.auto_target.choose_target import choose_target
+from gdfq_export.jobs.auto_target.quantize_fastest import quantize_fastest
+from gdfq_export.jobs.given_inputs import calibration_of, labelled_of, recipe_of
+from gdfq_export.jobs.quantize import QuantizeRequest
+from gdfq_export.jobs.quantize import quantize as run_quantize
+from gdfq_export.jobs.result import Result
+from gdfq_export.jobs.run_context import RunContext
+from gdfq_export.planning.placement import forewarnings, plan_of
+from gdfq_export.planning.plan import QuantPlan
+from gdfq_export.recipe import DEFAULT_RECIPE, Recipe
+from gdfq_export.support.files import require_writable
+
+if TYPE_CHECKING:
+    pass
+
+from gdfq_export.api.networks import Network, load
+
+__all__ = ["AUTO", "plan", "quantize"]
+
+AUTO = "auto"
+
+
+def quantize(
+    model: Network = None,
+    recipe: Recipe | str | Path = DEFAULT_RECIPE,
+    out: str | Path | None = None,
+    *,
+    target: str | None = None,
+    data: RealSet | str | Path | None = None,
+    calibration: SyntheticSet | RealSet | str | Path | None = None,
+    gates: Mapping[str, float | bool] | None = None,
+    run: RunContext | None = None,
+) -> Result:
+    """Quantize a network without its training data, and measure the file on its runtime.
+
+    Args:
+        model: the float network, as `load` takes it.
+        recipe: a shipped recipe's name, a YAML file, or a `Recipe`.
+        out: ONNX file to write; None keeps it in memory (`result.save`).
+        target: runtime the file is for (`ort-cpu`, `openvino`, ...); `auto` times drafts in every installed runtime
+            and takes the fastest; None is the recipe's.
+        data: labelled images to score with, never to tune with: a `RealSet`, an `.npz` or a folder with `labels.csv`.
+        calibration: images to use instead of synthesizing.
+        gates: limits by gate name, for instance `{"max-top1-drop-pp": 1.0}`; verdicts are in `result.report.gates`.
+        run: seed, device, threads, time budget, progress.
+
+    Returns:
+        File, report, simulation and images of the run.
+
+    Raises:
+        InputError: the network, the data, the recipe or `out` cannot be used.
+        BackendUnavailable: the target's runtime is not installed.
+        DataError: the images cannot be read.
+
+    Example:
+        >>> result = quantize(recipe="w8a8-ort-cpu", target="ort-cpu")  # doctest: +SKIP
+        >>> result.report.parity.exact  # doctest: +SKIP
+        True
+    """
+    run = (run or RunContext()).started()
+    if out is not None:
+        require_writable(Path(out))
+    chosen = recipe_of(recipe, None if target == AUTO else target)
+    network = load(model)
+    run.progress.warn(*network.warnings)
+    labelled = held_out_set() if model is None and data is None else labelled_of(data, network)
+    request = QuantizeRequest(
+        model=network,
+        recipe=chosen,
+        labelled=labelled,
+        calibration=calibration_of(calibration, chosen, network),
+        gates={**chosen.gates.limits(), **(gates or {})},
+        name="model.onnx" if out is None else Path(out).name,
+    )
+    if target == AUTO:
+        result = quantize_fastest(request, choose_target(network, chosen, run), run)
+    else:
+        run.progress.warn(*forewarnings(plan_of(network, chosen.target, chosen.bits)))
+        result = run_quantize(request, run)
+    if out is not None:
+        result.save(out)
+    return result
+
+
+def plan(
+    model: Network = None,
+    recipe: Recipe | str | Path = DEFAULT_RECIPE,
+    *,
+    target: str | None = None,
+    run: RunContext | None = None,
+) -> QuantPlan:
+    """Return which tensors `quantize` would quantize, and how, before `bits.mixed` raises any.
+
+    Raises:
+        InputError: the network or the recipe cannot be used, or the target does not take the recipe's bits.
+
+    Example:
+        >>> plan().target
+        'ort-cpu'
+    """
+    chosen, network = recipe_of(recipe, target), load(model)
+    placed = plan_of(network, chosen.target, chosen.bits)
+    (run or RunContext()).progress.warn(*network.warnings, *forewarnings(placed))
+    return placed

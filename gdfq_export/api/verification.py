@@ -1,0 +1,79 @@
+"""Measure a quantized file, an engine or a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calib.samplers import RealSet
+from calib.synthetic_set import SyntheticSet
+from gdfq_export.errors import InputError
+from gdfq_export.jobs.given_inputs import bundle_of, labelled_of
+from gdfq_export.jobs.run_context import RunContext
+from gdfq_export.jobs.verify.evaluation_data import EvaluationData
+from gdfq_export.jobs.verify.subject import find_subject
+from gdfq_export.jobs.verify.verify import Gating, VerifyOptions
+from gdfq_export.jobs.verify.verify import verify as run_verify
+from gdfq_export.report.report import Report
+
+if TYPE_CHECKING:
+    pass
+
+from gdfq_export.api.networks import Network, load
+
+__all__ = ["verify"]
+
+
+def verify(
+    file: str | Path,
+    reference: Network = None,
+    *,
+    data: RealSet | str | Path | None = None,
+    images: SyntheticSet | str | Path | None = None,
+    gates: Mapping[str, float | bool] | Gating | None = None,
+    options: VerifyOptions | None = None,
+    run: RunContext | None = None,
+) -> Report:
+    """Measure a quantized file of any tool, an engine or a bundle against its float network.
+
+    Args:
+        file: an ONNX file with Q/DQ, a TensorRT engine, or a bundle (its folder or its `manifest.json`).
+        reference: the float network, as `load` takes it; a bundle holds its own.
+        data: labelled images to score with.
+        images: images without labels to compare on; without both, images are synthesized.
+        gates: limits by gate name, or a `Gating` with a baseline.
+        options: target, runtime, and the latency measurement.
+        run: seed and progress.
+
+    Returns:
+        The report; `report.passed` says whether every gate holds.
+
+    Raises:
+        InputError: a file cannot be used, does not belong to the float network, or a bundle was changed.
+        BackendUnavailable: the runtime or its device is missing.
+    """
+    run, options = run or RunContext(), options or VerifyOptions()
+    bundle = bundle_of(Path(file))
+    if bundle is not None:
+        reference = reference or bundle.float_network
+        images = bundle.calibration if images is None and data is None else images
+    if reference is None:
+        raise InputError(f"{file} needs its float network to be measured against; give it as reference (--reference)")
+    subject = find_subject(
+        Path(file) if bundle is None else bundle.model,
+        engine=None if bundle is None else bundle.engine,
+        target=options.target,
+        backend=options.backend,
+    )
+    network = load(reference)
+    run.progress.warn(*network.warnings)
+    saved = SyntheticSet.load(Path(images)) if isinstance(images, str | Path) else images
+    return run_verify(
+        network,
+        subject,
+        run,
+        data=EvaluationData(labelled=labelled_of(data, network), saved=saved),
+        timing=options.timing,
+        gating=gates if isinstance(gates, Gating) else Gating(limits=gates or {}),
+    )
