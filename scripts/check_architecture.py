@@ -229,10 +229,6 @@ def complexity(function: Function) -> int:
 STILL_BROKEN = (
     "compare: complexity",
     "verify: complexity",
-    "_tidy: complexity",
-    "_join: complexity",
-    "_shorten: complexity",
-    "_free_reshapes: complexity",
     "report_run: ",
     "report_file: ",
     "quantize: ",
@@ -245,7 +241,6 @@ STILL_BROKEN = (
     "_layers: complexity",
     "parity: complexity",
     "_Walk.choose: complexity",
-    "unsupported_reason: complexity",
     "_of_weights: complexity",
     "_Reading._on_codes: complexity",
     "_Walk._not_fused: complexity",
@@ -255,11 +250,8 @@ STILL_BROKEN = (
     "activation_codes: complexity",
     "_type: complexity",
     "TensorRtSession.__init__: complexity",
-    "IntegerRun._compute: complexity",
     "IntegerRun._layer: complexity",
-    "equalize: complexity",
     "accuracy_view: complexity",
-    "_require_plain_expression: complexity",
 )
 
 CHECKS = (check_layers, check_calib, check_cycles, check_folders, check_functions, check_public)

@@ -8,8 +8,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
 __all__ = ["BATCH_SYMBOL", "fixed_batch", "with_symbolic_batch"]
@@ -51,16 +54,7 @@ def with_symbolic_batch(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _free_reshapes(proto: onnx.ModelProto, batch: int) -> None:
-    inferred = onnx.shape_inference.infer_shapes(proto, data_prop=True)
-    first = {}
-    for value in [*inferred.graph.value_info, *inferred.graph.input]:
-        dims = value.type.tensor_type.shape.dim
-        if dims and dims[0].HasField("dim_value"):
-            first[value.name] = dims[0].dim_value
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
-    for node in proto.graph.node:
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+    first, constants = _first_dimensions(proto), _constants(proto)
     for index, node in enumerate(proto.graph.node):
         if node.op_type != "Reshape" or first.get(node.input[0]) != batch:
             continue
@@ -75,3 +69,19 @@ def _free_reshapes(proto: onnx.ModelProto, batch: int) -> None:
         kept = [attribute for attribute in reshape.attribute if attribute.name != "allowzero"]
         del reshape.attribute[:]
         reshape.attribute.extend(kept)
+
+
+def _first_dimensions(proto: onnx.ModelProto) -> dict[str, int]:
+    """By name of a value, where it is known."""
+    inferred = onnx.shape_inference.infer_shapes(proto, data_prop=True)
+    values = [*inferred.graph.value_info, *inferred.graph.input]
+    dims = {value.name: value.type.tensor_type.shape.dim for value in values}
+    return {name: dim[0].dim_value for name, dim in dims.items() if dim and dim[0].HasField("dim_value")}
+
+
+def _constants(proto: onnx.ModelProto) -> dict[str, NDArray[Any]]:
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    for node in proto.graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+    return constants

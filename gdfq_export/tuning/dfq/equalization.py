@@ -84,6 +84,16 @@ def equalize(
             moved = max(moved, float(factors.log().abs().mean()))
         if moved < _SETTLED:
             break
+    return _applied(pairs, weights, totals, statistics)
+
+
+def _applied(
+    pairs: Sequence[LayerPair],
+    weights: Mapping[str, Tensor],
+    totals: Sequence[Tensor],
+    statistics: Mapping[str, ChannelStatistics],
+) -> dict[str, ChannelStatistics]:
+    """Write the scaled weights into the layers, divide biases and statistics by the factors."""
     scaled = dict(statistics)
     with torch.no_grad():
         for pair, total in zip(pairs, totals, strict=True):

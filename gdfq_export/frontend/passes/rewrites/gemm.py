@@ -79,20 +79,25 @@ def _tidy(graph: ir.Graph, node: ir.Node) -> bool:
     attributes = node.attributes
     alpha, beta = attributes.get_float("alpha", 1.0), attributes.get_float("beta", 1.0)
     transposed = bool(attributes.get_int("transB", 0))
-    modified = False
-    if not transposed or alpha != 1.0:
+    modified = not transposed or alpha != 1.0
+    if modified:
         wanted = array if transposed else array.T
         scaled = (wanted.astype(np.float64) * alpha).astype(np.float32)
         suffix = "scaled" if transposed else "transposed"
         node.replace_input_with(1, add_initializer(graph, f"{weight.name}_{suffix}", scaled))
-        modified = True
-    outputs = array.shape[0] if transposed else array.shape[1]
-    if bias is not None and numbers is not None and (beta != 1.0 or numbers.shape != (outputs,)):
-        scaled = (numbers.astype(np.float64).reshape(-1) * beta).astype(np.float32)
-        if numbers.size in (1, outputs):
-            node.replace_input_with(2, _broadcast(graph, bias, np.broadcast_to(scaled, (outputs,))))
+    if bias is not None and numbers is not None:
+        flat = _flat_bias(numbers, beta, array.shape[0 if transposed else 1])
+        if flat is not None:
+            node.replace_input_with(2, _broadcast(graph, bias, flat))
             modified = True
     for key in ("alpha", "beta"):
         attributes.pop(key, None)
     attributes["transB"] = ir.AttrInt64("transB", 1)
     return modified
+
+
+def _flat_bias(numbers: np.ndarray, beta: float, outputs: int) -> np.ndarray | None:
+    """The bias as [outputs], times beta; None where it is so already or does not broadcast."""
+    if numbers.size not in (1, outputs) or (beta == 1.0 and numbers.shape == (outputs,)):
+        return None
+    return np.broadcast_to((numbers.astype(np.float64).reshape(-1) * beta).astype(np.float32), (outputs,))

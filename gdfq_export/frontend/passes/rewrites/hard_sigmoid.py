@@ -55,23 +55,14 @@ def _split(graph: ir.Graph, node: ir.Node) -> None:
 
 def _join(graph: ir.Graph, clip: ir.Node) -> bool:
     """Rules 2 and 3 for one Clip, if they hold."""
-    limits = [_number(input_at(clip, index)) for index in (1, 2)]
-    shifted = clip.inputs[0]
-    add = None if shifted is None else shifted.producer()
-    if limits[0] != 0 or limits[1] is None or limits[1] <= 0 or add is None or add.op_type != "Add":
+    height, shift = _height(clip), _shift(clip)
+    if height is None or shift is None:
         return False
-    offsets = [_number(value) for value in add.inputs]
-    if sum(offset is not None for offset in offsets) != 1:
-        return False
-    x, offset = (add.inputs[0], offsets[1]) if offsets[0] is None else (add.inputs[1], offsets[0])
-    product, last = None, _only_user(clip)
-    if last is not None and last.op_type == "Mul" and not _divides(last, clip, limits[1]):
-        product, last = last, _only_user(last)
-    if last is None or offset is None or not _divides(last, product or clip, limits[1]):
-        return False
-    if _rank(x) != _rank(clip.outputs[0]) or _rank(last.outputs[0]) != _rank(clip.outputs[0]):
-        return False  # a constant with more dimensions
-    gate = _hard_sigmoid(graph, x, 1 / limits[1], offset / limits[1], clip.name or "")
+    add, x, offset = shift
+    product, last = _scaled(clip, height)
+    if last is None or len({_rank(value) for value in (x, clip.outputs[0], last.outputs[0])}) > 1:
+        return False  # ranks differ for a constant with more dimensions
+    gate = _hard_sigmoid(graph, x, 1 / height, offset / height, clip.name or "")
     if product is None:
         ir.convenience.replace_nodes_and_values(graph, last, [last, clip], [gate], [last.outputs[0]], [gate.outputs[0]])
     else:
@@ -83,6 +74,31 @@ def _join(graph: ir.Graph, clip: ir.Node) -> bool:
     if not list(add.outputs[0].uses()) and not add.outputs[0].is_graph_output():
         graph.remove(add, safe=True)
     return True
+
+
+def _height(clip: ir.Node) -> float | None:
+    """The upper limit of a Clip from 0."""
+    low, high = (_number(input_at(clip, index)) for index in (1, 2))
+    return high if low == 0 and high is not None and high > 0 else None
+
+
+def _shift(clip: ir.Node) -> tuple[ir.Node, ir.Value | None, float] | None:
+    """The Add of one constant in front of a Clip, what it adds to, and the constant."""
+    add = None if clip.inputs[0] is None else clip.inputs[0].producer()
+    if add is None or add.op_type != "Add":
+        return None
+    first, second = (_number(value) for value in add.inputs)
+    if first is None and second is not None:
+        return add, add.inputs[0], second
+    return (add, add.inputs[1], first) if first is not None and second is None else None
+
+
+def _scaled(clip: ir.Node, height: float) -> tuple[ir.Node | None, ir.Node | None]:
+    """The product of a Clip with another value, where there is one, and the division by `height` behind it."""
+    product, last = None, _only_user(clip)
+    if last is not None and last.op_type == "Mul" and not _divides(last, clip, height):
+        product, last = last, _only_user(last)
+    return product, last if last is not None and _divides(last, product or clip, height) else None
 
 
 def _hard_sigmoid(graph: ir.Graph, x: ir.Value | None, alpha: float, beta: float, name: str) -> ir.Node:

@@ -28,23 +28,10 @@ class SlicePass(ir.passes.InPlacePass):
 
 
 def _shorten(graph: ir.Graph, node: ir.Node) -> bool:
-    x = node.inputs[0]
-    starts, ends = integer_list(input_at(node, 1)), integer_list(input_at(node, 2))
-    if x is None or x.shape is None or starts is None or ends is None:
+    x, bounds = node.inputs[0], _bounds(node)
+    if x is None or x.shape is None or bounds is None:
         return False
-    axes, steps = list(range(len(starts))), [1] * len(starts)
-    if input_at(node, 3) is not None:
-        given = integer_list(input_at(node, 3))
-        if given is None:
-            return False
-        axes = given
-    if input_at(node, 4) is not None:
-        given = integer_list(input_at(node, 4))
-        if given is None:
-            return False
-        steps = given
     sizes = [size if isinstance(size, int) else 2**31 - 1 for size in x.shape]
-    bounds = list(zip(starts, ends, axes, steps, strict=True))
     kept = [(a, b, axis, step) for a, b, axis, step in bounds if a != 0 or step != 1 or b < sizes[axis]]
     if len(kept) == len(bounds):
         return False
@@ -59,3 +46,17 @@ def _shorten(graph: ir.Graph, node: ir.Node) -> bool:
     ):
         node.replace_input_with(index, add_initializer(graph, f"{name}_{part}", np.array(numbers, np.int64)))
     return True
+
+
+def _bounds(node: ir.Node) -> list[tuple[int, int, int, int]] | None:
+    """(start, end, axis, step) of each axis; None where one of them is not constant."""
+    starts, ends = integer_list(input_at(node, 1)), integer_list(input_at(node, 2))
+    if starts is None or ends is None:
+        return None
+    axes = _given(node, 3, list(range(len(starts))))
+    steps = _given(node, 4, [1] * len(starts))
+    return None if axes is None or steps is None else list(zip(starts, ends, axes, steps, strict=True))
+
+
+def _given(node: ir.Node, index: int, default: list[int]) -> list[int] | None:
+    return default if input_at(node, index) is None else integer_list(input_at(node, index))
