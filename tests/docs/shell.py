@@ -32,6 +32,9 @@ ENGINE = "model.plan"
 
 NOT_RUN = {
     "make test": "it is what runs this",
+    'pip install torch==2.13.0 --index-url "$TORCH_INDEX_URL"': "needs the package index",
+    "pip install --constraint constraints.txt .": "needs the package index",
+    "pip uninstall gdfq-export": "removes what runs this",
     ". .venv/bin/activate": "of the environment that make quantize makes",
     "docker build -t gdfq-export .": "needs Docker and the package index; that its files are there is looked at",
     "docker build -t edge-verify examples/edge": "needs Docker; that its files are there is looked at",

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gdfq_export.jobs import given_inputs
 from gdfq_export.recipe import load_recipe
 from gdfq_export.recipe.gates import load_gates
 from tests.docs.pages import PAGES, ROOT, Block, blocks
+from tests.docs.shortened import short_recipe
 
 LANGUAGES = ("python", "json", "yaml", "sh", "text")  # sh and text: test_running.py
 
@@ -33,13 +35,16 @@ def run(text: str, block: Block) -> None:
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=place)
-def test_python_runs(block: Block, workplace: Path) -> None:
-    run(block.text.replace('"w8a8-ort-cpu"', '"paper/noise"'), block)  # seconds instead of half a minute
+def test_python_runs(block: Block, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(given_inputs, "load_recipe", short_recipe)  # seconds instead of half a minute
+    monkeypatch.syspath_prepend(workplace)
+    run(block.text, block)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", PYTHON, ids=place)
-def test_python_runs_as_it_stands(block: Block, workplace: Path) -> None:
+def test_python_runs_as_it_stands(block: Block, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(workplace)
     run(block.text, block)
 
 
