@@ -1,10 +1,11 @@
-"""The headline figures, one card each: the figure, its interval, the sample it was measured on and its source."""
+"""The summary as cards: a figure, its interval, its sample and source."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gdfq_export.report.layer_names import layer_name
 from gdfq_export.report.report import Report
 from gdfq_export.runtimes import runtime_title
 from gdfq_export.support.not_measured import NotMeasured
@@ -21,7 +22,7 @@ _SPEED_GATES = ("max-latency-ratio", "max-p99-ms")
 class Card:
     """`value` with `detail` under it and `sample` under that; `tone` is the verdict of its gate, "" without one.
 
-    Of what was not measured, `detail` is the reason. `section` is the id of the section that says more.
+    `detail` is the reason where a figure was not measured. `section` is the id of the section with the details.
     """
 
     title: str
@@ -34,12 +35,12 @@ class Card:
 
 
 def cards(report: Report) -> tuple[Card, ...]:
-    """All six, whether they were measured or not."""
+    """All six cards."""
     return tuple(make(report) for make in _CARDS)
 
 
 def _drop(report: Report) -> Card:
-    title, accuracy = "Top-1 lost", report.accuracy
+    title, accuracy = "Top-1 drop", report.accuracy
     if isinstance(accuracy, NotMeasured):
         return _missing(title, accuracy, "accuracy", tone_of(report, "max-top1-drop-pp"))
     scores = accuracy.top1
@@ -55,7 +56,7 @@ def _drop(report: Report) -> Card:
 
 
 def _agreement(report: Report) -> Card:
-    title = "Same answer as float"
+    title = "Agreement with float"
     if not isinstance(report.accuracy, NotMeasured):
         same, source = report.accuracy.agreement, report.accuracy.source
     elif not isinstance(report.agreement, NotMeasured):
@@ -76,8 +77,8 @@ def _size(report: Report) -> Card:
     files = report.files
     return Card(
         title="File size",
-        value=f"{significant(files.size_ratio)} of float",
-        detail=f"{kilobytes(files.float_network.bytes)} became {kilobytes(files.quantized.bytes)}",
+        value=f"{significant(files.size_ratio)} x float",
+        detail=f"{kilobytes(files.float_network.bytes)} to {kilobytes(files.quantized.bytes)}",
         sample=f"{files.float_network.bytes:,} and {count(files.quantized.bytes, 'byte')}",
         section="run",
         tone=tone_of(report, "max-size-ratio"),
@@ -92,7 +93,7 @@ def _speed(report: Report) -> Card:
     runtime = "" if report.runtime is None else f" in {runtime_title(report.runtime.measured_in)}"
     return Card(
         title=title,
-        value=f"{significant(ratio.value)} times float's",
+        value=f"{significant(ratio.value)} x float",
         detail=f"between {significant(ratio.low)} and {significant(ratio.high)}; median "
         f"{significant(latency.quantized.p50_ms)} ms",
         sample=f"{count(ratio.rounds, 'interleaved round')}{runtime}, batch {latency.batch}, "
@@ -103,30 +104,30 @@ def _speed(report: Report) -> Card:
 
 
 def _integers(report: Report) -> Card:
-    title, coverage = "Layers on integers", report.coverage
+    title, coverage = "Integer layers", report.coverage
     if isinstance(coverage, NotMeasured):
         return _missing(title, coverage, "integers", tone_of(report, "min-integer-coverage"))
     total = coverage.integer_compute + len(coverage.float_compute)
-    left = ", ".join(node.name for node in coverage.float_compute[:2])
+    left = ", ".join(layer_name(report, node.op_type, node.name) for node in coverage.float_compute[:2])
     more = len(coverage.float_compute) - 2
     rest = f" and {more} more" if more > 0 else ""
     return Card(
         title=title,
         value=f"{coverage.integer_compute} of {total}",
-        detail=f"in float: {left}{rest}" if left else "convolutions and matrix products; none is left in float",
-        sample=f"the graph that {coverage.runtime} executes",
+        detail=f"in float: {left}{rest}" if left else "convolutions and matrix products; none in float",
+        sample=f"optimised graph of {coverage.runtime}",
         section="integers",
         tone=tone_of(report, "min-integer-coverage"),
     )
 
 
 def _parity(report: Report) -> Card:
-    title, parity, simulation = "As simulated", report.parity, report.simulation
+    title, parity, simulation = "Parity with the simulation", report.parity, report.simulation
     tone = tone_of(report, "require-parity")
     if not isinstance(parity, NotMeasured):
         return Card(
             title=title,
-            value="bit for bit" if parity.exact else "not exactly",
+            value="bit-exact" if parity.exact else "not exact",
             detail=f"{parity.differing:,} of {count(parity.elements, 'integer')} differ"
             + (f", first in {parity.first_differing}" if parity.first_differing else ""),
             sample=f"{count(parity.images, 'image')} of {parity.source}",
@@ -138,7 +139,7 @@ def _parity(report: Report) -> Card:
     return Card(
         title=title,
         value=percent(simulation.top1.value),
-        detail=f"of the answers, between {percent(simulation.top1.low)} and {percent(simulation.top1.high)}",
+        detail=f"of predicted classes, between {percent(simulation.top1.low)} and {percent(simulation.top1.high)}",
         sample=f"{count(simulation.images, 'image')} of {simulation.source}",
         section="parity",
         tone=tone,

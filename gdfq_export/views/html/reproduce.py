@@ -1,4 +1,4 @@
-"""The command that gives this report again, and the recipe it reads."""
+"""The command that reproduces this report, and its recipe."""
 
 from __future__ import annotations
 
@@ -95,12 +95,12 @@ def _gates(report: Report) -> Iterator[list[str]]:
 def _notes(report: Report) -> Iterator[str]:
     if report.recipe is not None:
         yield (
-            f"{_RECIPE} is the recipe below, as it was run: with it the result depends on no clock. The same seed, "
-            "recipe, versions and machine give the same file."
+            f"{_RECIPE} is the recipe below as it was run, independent of time budgets. The same seed, recipe, "
+            "versions and machine give the same file."
         )
     if report.calibration is not None and report.calibration.provenance:
-        yield "The calibration images were given and not made: pass the same ones with --calibration."
+        yield "The calibration images were given: pass the same ones with --calibration."
     if any(" " in gate.name for gate in report.gates):
-        yield f"{_BASELINE} is the earlier report that this one was held against; its name is not in the report."
+        yield f"{_BASELINE} is the earlier report that this one was compared with; its name is not in the report."
     if report.command != "quantize":
-        yield "The file is named without its folder; the SHA-256 below says whether yours is the same."
+        yield "The file is named without its folder; compare its SHA-256 with the one below."

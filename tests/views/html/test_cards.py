@@ -21,10 +21,10 @@ def test_of_what_was_not_measured_the_card_gives_the_reason() -> None:
 
 @pytest.mark.parametrize("labelled", [True, False], ids=["labelled", "unlabelled"])
 def test_agreement_is_of_the_labelled_images_where_there_are_any(labelled: bool) -> None:
-    card = next(card for card in cards(make_report(labelled=labelled)) if card.title == "Same answer as float")
+    card = next(card for card in cards(make_report(labelled=labelled)) if card.title == "Agreement with float")
     assert card.sample.endswith("a.npz" if labelled else "noise")
 
 
 def test_a_card_carries_the_verdict_of_its_gate() -> None:
     tones = {card.title: card.tone for card in cards(decided(max_size_ratio=0.2, require_parity=True))}
-    assert (tones["File size"], tones["As simulated"], tones["Top-1 lost"]) == ("failed", "passed", "")
+    assert (tones["File size"], tones["Parity with the simulation"], tones["Top-1 drop"]) == ("failed", "passed", "")

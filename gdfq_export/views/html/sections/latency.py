@@ -1,4 +1,4 @@
-"""How long a run takes: both networks' distributions, how noisy the machine was, load time and memory."""
+"""Latency distributions of both networks, the machine's noise, load time and memory."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["LatencyView", "latency_view", "noise", "resource_rows"]
 _WIDE = 8  # ends that are this many times apart need a logarithmic axis
 _INTERRUPTED = 3  # p99 by p50
 _NOISE = (
-    (0.02, "the machine was quiet"),
-    (0.06, "the machine was a little restless"),
-    (0.15, "the machine was noisy: trust the ratio, which is taken round by round, more than the times"),
-    (float("inf"), "the machine was very noisy: the times are rough, and only the ratio with its interval holds"),
+    (0.02, "a quiet machine"),
+    (0.06, "some noise"),
+    (0.15, "a noisy machine: prefer the ratio, which is taken per round, to the absolute times"),
+    (float("inf"), "a very noisy machine: only the ratio with its interval is reliable"),
 )
 
 
@@ -35,8 +35,8 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """One network's share of runs that are done after so many milliseconds; `path` is empty without quantiles."""
+class DistributionCurve:
+    """Cumulative distribution of one network's latency; `path` is empty without quantiles."""
 
     kind: str
     path: str
@@ -45,16 +45,16 @@ class Course:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyView:
-    """The chart's courses, the table's rows (what, float, quantized), and the noise in words."""
+    """The chart's curves, the table's rows (name, float, quantized), and the noise as a sentence."""
 
     scale: Scale
-    courses: tuple[Course, ...]
+    curves: tuple[DistributionCurve, ...]
     rows: tuple[tuple[str, str, str], ...]
     noise: str
 
 
 def latency_view(report: Report) -> LatencyView | None:
-    """None where no time was taken."""
+    """None where latency was not measured."""
     latency = report.latency
     if isinstance(latency, NotMeasured):
         return None
@@ -64,21 +64,20 @@ def latency_view(report: Report) -> LatencyView | None:
     scale = log_scale(low, high) if high > _WIDE * low else linear_scale(low, high)
     return LatencyView(
         scale=scale,
-        courses=tuple(_course(kind, timings, scale) for kind, timings in both),
+        curves=tuple(_curve(kind, timings, scale) for kind, timings in both),
         rows=_rows(latency),
         noise=noise(latency),
     )
 
 
 def noise(latency: Latency) -> str:
-    """What the spread of the rounds' medians, and a tail that both networks have, say of the machine."""
+    """The machine's noise, from the spread of the rounds' medians and a tail that both networks share."""
     both = (latency.float_network, latency.quantized)
-    drift = max(timings.relative_iqr for timings in both)
-    words = next(words for most, words in _NOISE if drift <= most)
+    spread = max(timings.relative_iqr for timings in both)
+    words = next(words for most, words in _NOISE if spread <= most)
     tail = min(timings.p99_ms / timings.p50_ms for timings in both)
-    return f"The middle half of the rounds' medians spreads by {percent(drift, 1)}: {words}." + (
-        f" Of both networks one run in a hundred takes more than {significant(tail, 2)} times the median: what they "
-        "have in common is the machine, which was interrupted."
+    return f"The interquartile range of the rounds' medians is {percent(spread, 1)}: {words}." + (
+        f" In both networks 1 % of the runs take over {significant(tail, 2)} x the median: the machine was interrupted."
         if tail > _INTERRUPTED
         else ""
     )
@@ -89,15 +88,15 @@ def resource_rows(resources: Resources) -> tuple[tuple[str, str, str], ...]:
     both = (resources.float_network, resources.quantized)
     load = [milliseconds(1000 * file.load_seconds) for file in both]
     memory = [kilobytes(file.peak_memory_bytes) for file in both]
-    return ("time to load", load[0], load[1]), ("peak memory beside the runtime's own", memory[0], memory[1])
+    return ("load time", load[0], load[1]), ("peak memory, without the runtime", memory[0], memory[1])
 
 
-def _course(kind: str, timings: Timings, scale: Scale) -> Course:
+def _curve(kind: str, timings: Timings, scale: Scale) -> DistributionCurve:
     last = len(timings.quantiles_ms) - 1
     points = [(value, 100 * index / last) for index, value in enumerate(timings.quantiles_ms[:-1])]
     points = sorted([*points, (timings.p99_ms, 99.0)], key=lambda point: point[1]) if points else []
     marks = ((timings.p50_ms, 50, "p50"), (timings.p90_ms, 90, "p90"), (timings.p99_ms, 99, "p99"))
-    return Course(
+    return DistributionCurve(
         kind=kind,
         path=line((scale.at(value), 100 - share) for value, share in points) if points else "",
         marks=tuple(
@@ -114,7 +113,7 @@ def _rows(latency: Latency) -> tuple[tuple[str, str, str], ...]:
         return name, tell(both[0]), tell(both[1])
 
     rows = [
-        row("p50, the median run", lambda timings: milliseconds(timings.p50_ms)),
+        row("p50", lambda timings: milliseconds(timings.p50_ms)),
         row("p90", lambda timings: milliseconds(timings.p90_ms)),
         row("p99", lambda timings: milliseconds(timings.p99_ms)),
     ]
@@ -123,6 +122,6 @@ def _rows(latency: Latency) -> tuple[tuple[str, str, str], ...]:
     return (
         *rows,
         row("throughput at p50", lambda timings: f"{significant(1000 * latency.batch / timings.p50_ms)}{GAP}images/s"),
-        row("drift of the rounds", lambda timings: percent(timings.relative_iqr, 1)),
+        row("interquartile range of the rounds", lambda timings: percent(timings.relative_iqr, 1)),
         row("runs", lambda timings: count(timings.runs)),
     )

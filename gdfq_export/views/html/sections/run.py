@@ -1,4 +1,4 @@
-"""What the run took and what it takes to have it again: time by phase, machine, versions, files, the chosen target."""
+"""The run: time by phase, machine, versions, files, the chosen target."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from gdfq_export.views.html.numerals import count, kilobytes, milliseconds, perc
 
 __all__ = ["PhaseRow", "TargetRow", "broken_rules", "facts", "phases", "subtitle", "targets"]
 
-_GRAVEST_FIRST = (*Consequence,)
-_GRAVE = (Consequence.REFUSED, Consequence.WRONG)
+_MOST_SEVERE_FIRST = (*Consequence,)
+_SEVERE = (Consequence.REFUSED, Consequence.WRONG)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class PhaseRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetRow:
-    """A draft of `--target auto`."""
+    """A candidate of `--target auto`."""
 
     target: str
     runtime: str
@@ -46,7 +46,7 @@ class Rule:
     rule: str
     node: str
     message: str
-    grave: bool
+    severe: bool
 
 
 def subtitle(report: Report) -> str:
@@ -70,7 +70,7 @@ def phases(report: Report) -> tuple[PhaseRow, ...]:
 
 
 def broken_rules(report: Report) -> tuple[Rule, ...]:
-    """Findings, the gravest consequence first: the order that `Consequence` has; none where no rule was held."""
+    """Findings, the most severe consequence first; none where no rule was checked."""
     found = () if isinstance(report.findings, NotMeasured) else report.findings
     rules = [
         Rule(
@@ -78,15 +78,15 @@ def broken_rules(report: Report) -> tuple[Rule, ...]:
             rule=finding.rule,
             node=finding.node,
             message=finding.message,
-            grave=finding.consequence in _GRAVE,
+            severe=finding.consequence in _SEVERE,
         )
-        for finding in sorted(found, key=lambda finding: _GRAVEST_FIRST.index(finding.consequence))
+        for finding in sorted(found, key=lambda finding: _MOST_SEVERE_FIRST.index(finding.consequence))
     ]
     return tuple(rules)
 
 
 def targets(report: Report) -> tuple[TargetRow, ...]:
-    """Every draft of `--target auto`; nothing where the target was given."""
+    """Every candidate of `--target auto`; empty where the target was given."""
     choice = report.target_choice
     if choice is None:
         return ()
@@ -110,7 +110,7 @@ def targets(report: Report) -> tuple[TargetRow, ...]:
 
 
 def facts(report: Report) -> tuple[tuple[str, str], ...]:
-    """Input, images, seed, machine: what else decides the numbers."""
+    """Input, images, seed, machine: what else the figures depend on."""
     spec, machine = report.input, report.machine
     means, stds = (", ".join(significant(value, 4) for value in values) for values in (spec.mean, spec.std))
     found = [
@@ -127,9 +127,9 @@ def facts(report: Report) -> tuple[tuple[str, str], ...]:
     if report.budget is not None:
         found.append(("budget", f"{seconds(report.budget.seconds_spent)} of {seconds(report.budget.seconds)} spent"))
     if (mixed := report.mixed_bits) is not None:
-        raised = ", ".join(mixed.raised) or "none fits"
+        raised = ", ".join(mixed.raised) or "none"
         growth = f"weights grew by {percent(mixed.growth, 1)}"
-        share = f"{len(mixed.raised)} of {count(len(mixed.sensitivity) or len(mixed.raised), 'layer')} raised"
+        share = f"{len(mixed.raised)} of {count(len(mixed.sensitivity) or len(mixed.raised), 'layer')} with more bits"
         found.append(("mixed bits", f"{share}, {growth}: {raised}"))
     load = "" if machine.load_1min is None else f", load {machine.load_1min:g} in the minute before"
     flags = f" ({', '.join(machine.flags)})" if machine.flags else ""

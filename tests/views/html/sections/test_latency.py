@@ -31,7 +31,7 @@ def view_of(measured: Latency):
 
 
 def test_the_faster_network_is_drawn_to_the_left_and_every_mark_is_named() -> None:
-    first, second = view_of(latency(timings(2.0), timings(1.0))).courses
+    first, second = view_of(latency(timings(2.0), timings(1.0))).curves
     assert first.marks[0].x > second.marks[0].x
     assert [mark.text for mark in second.marks] == [
         "quantized p50: 1.00\u00a0ms",
@@ -48,7 +48,7 @@ def test_the_table_has_throughput_of_the_batch() -> None:
 
 @pytest.mark.parametrize(
     ("drift", "words"),
-    [(0.01, "was quiet"), (0.05, "a little restless"), (0.1, "was noisy"), (0.3, "was very noisy")],
+    [(0.01, "a quiet machine"), (0.05, "some noise"), (0.1, "a noisy machine"), (0.3, "a very noisy machine")],
 )
 def test_drift_in_words_is_that_of_the_worse_network(drift: float, words: str) -> None:
     assert words in noise(latency(timings(2.0, relative_iqr=drift), timings(1.0)))
@@ -67,7 +67,7 @@ def test_ends_that_lie_far_apart_get_a_logarithmic_axis() -> None:
 def test_times_without_quantiles_have_marks_and_no_course() -> None:
     bare = dataclasses.replace(timings(1.0), quantiles_ms=())
     view = view_of(latency(timings(2.0), bare))
-    assert (view.courses[1].path, len(view.courses[1].marks)) == ("", 3)
+    assert (view.curves[1].path, len(view.curves[1].marks)) == ("", 3)
     assert "slowest run" not in [name for name, *_ in view.rows]
 
 
