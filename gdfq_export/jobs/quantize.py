@@ -15,6 +15,7 @@ from gdfq_export.jobs.assemble_report import curves_of, mixed_bits_of, recipe_fa
 from gdfq_export.jobs.image_source import ImageSource
 from gdfq_export.jobs.network_file import NetworkFile
 from gdfq_export.jobs.provenance import file_metadata
+from gdfq_export.jobs.resolve import resolve, time_steps
 from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.jobs.time_budget import TimeBudget
@@ -66,16 +67,16 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         BackendUnavailable: the target's runtime is not installed.
     """
     model, recipe, progress = request.model, request.recipe, run.progress
-    used = recipe.for_input(model.input_spec.shape)
-    plan = plan_of(model, used.target, used.bits)  # refuses what the recipe says of layers before any time is spent
-    target = find_target(used.target)
+    plan = plan_of(model, recipe.target, recipe.bits)  # refuses what the recipe says of layers before any time is spent
+    target = find_target(recipe.target)
     measuring = choose_backend(target, BACKENDS)
-    clock = None if run.budget_seconds is None else TimeBudget(run.budget_seconds)
+    clock, steps = None if run.budget_seconds is None else TimeBudget(run.budget_seconds), None
     if clock is not None:
         progress.budget_left = lambda: clock.left
         if request.calibration is None:
             with progress.phase("time a few steps"):
-                used = clock.fit_images(used, model, run.device)
+                steps = time_steps(recipe, model, run.device)
+    used = resolve(recipe, model.input_spec.shape, seconds=run.budget_seconds, steps=steps).used
     curves = Curves()
     source = ImageSource(
         model, used, request.calibration, seed=run.seed, device=run.device, progress=progress, curves=curves

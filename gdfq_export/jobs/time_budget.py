@@ -1,9 +1,4 @@
-"""A budget in seconds instead of epochs: how many images and steps fit, from steps that were timed on this machine.
-
-Half of the time may go into images: after the generator, which is cut short where it alone would take too much, as many
-are refined as the rest of the half pays for. Fine-tuning comes last and takes what is left. Everything chosen is a
-number of the recipe, so the report says how to have the same run again, on any machine and without a clock.
-"""
+"""The clock of a run with a time budget: what is left, and how many fine-tuning steps that pays for."""
 
 from __future__ import annotations
 
@@ -12,20 +7,13 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.recipe import FineTune, Recipe
 from gdfq_export.simulator import Simulator
-from gdfq_export.synthesis.method import SynthesisInputs
-from gdfq_export.synthesis.registry import METHODS
 from gdfq_export.tuning.distillation import time_step
 
 __all__ = ["TimeBudget"]
 
-FEWEST_IMAGES = 64
-FEWEST_GENERATOR_STEPS = 60
 FEWEST_FINETUNE_STEPS = 40  # below, the schedule is too short to settle
-_FOR_IMAGES = 0.5  # of the budget
-_FOR_GENERATOR = 0.25
 _SPARE = 0.9  # of what is left when fine-tuning begins; the rest is for verification
 
 
@@ -45,37 +33,6 @@ class TimeBudget:
     def left(self) -> float:
         """Seconds left; negative when the run took longer."""
         return self.seconds - (self._clock() - self._started)
-
-    def fit_images(self, recipe: Recipe, model: FloatModel, device: str) -> Recipe:
-        """The recipe, as it is used for this network, with as many generator steps and images as the time pays for.
-
-        Recipes whose images are not made of a generator or by refinement come back as they are.
-        """
-        data, method = recipe.data, METHODS[recipe.data.method]
-        if method.generator_step is None and method.refinement_step is None:
-            return recipe
-        inputs = SynthesisInputs(model=model, recipe=recipe, device=device)
-        spent = 0.0
-        if method.generator_step is not None:
-            step = method.generator_step(inputs)
-            fit = int(_FOR_GENERATOR * self.seconds / step)
-            steps = min(data.generator.steps, max(FEWEST_GENERATOR_STEPS, fit))
-            data = data.model_copy(update={"generator": data.generator.model_copy(update={"steps": steps})})
-            spent = steps * step
-        images = recipe.calibration.images
-        if method.refinement_step is not None:
-            batch_seconds = data.refinement.steps * method.refinement_step(inputs)
-            batches = int((_FOR_IMAGES * self.seconds - spent) / batch_seconds)
-            most = max(recipe.budget.images, FEWEST_IMAGES)
-            images = min(most, max(FEWEST_IMAGES, batches * data.refinement.batch))
-        large = recipe.large_images
-        return recipe.model_copy(
-            update={
-                "data": data.model_copy(update={"images": images}),
-                "calibration": recipe.calibration.model_copy(update={"images": images}),
-                "large_images": large.model_copy(update={"calibration_images": max(images, large.calibration_images)}),
-            }
-        )
 
     def fit_finetune(
         self, recipe: Recipe, simulator: Simulator, reference: Simulator, images: Tensor

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,6 @@ from gdfq_export.recipe import (
     Verify,
     recipe_sha256,
 )
-from gdfq_export.synthesis.registry import METHODS
 from gdfq_export.tuning.distillation import time_step
 from tests.jobs import runs
 from tests.tuning.residual_network import images, simulator
@@ -55,49 +53,9 @@ class Clock:
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A generator step takes 0.1 s, a refinement step of a batch 0.5 s, a fine-tuning step 0.2 s."""
-    for name in ("gdfq", "gdfq-refined", "refined"):
-        method = METHODS[name]
-        timed = {
-            "generator_step": None if method.generator_step is None else lambda inputs: 0.1,
-            "refinement_step": None if method.refinement_step is None else lambda inputs: 0.5,
-        }
-        monkeypatch.setitem(METHODS, name, replace(method, **timed))
+    """A fine-tuning step takes 0.2 s."""
     monkeypatch.setattr(module, "time_step", lambda *_: 0.2)
     yield
-
-
-@pytest.mark.parametrize(
-    ("seconds", "generator", "count"),
-    [
-        (60, 100, 128),  # half of it is 30 s: 10 s of generator and four batches of 5 s
-        (1000, 100, 256),  # the recipe's limit
-        (28, 70, 64),  # a quarter is 7 s of generator; the fewest images, two batches, are over the half
-        (2, 60, 64),  # the least of both
-    ],
-)
-def test_half_of_the_time_goes_into_images(
-    demo: FloatModel, steps: None, seconds: float, generator: int, count: int
-) -> None:
-    fitted = TimeBudget(seconds, Clock()).fit_images(REFINED, demo, "cpu")
-    assert fitted.data.generator.steps == generator
-    assert fitted.calibration.images == fitted.data.images == count
-    own = {name: getattr(REFINED, name) for name in ("data", "calibration", "large_images")}
-    assert fitted.model_copy(update=own) == REFINED
-
-
-@pytest.mark.parametrize("side", [32, 224])
-def test_what_a_budget_chose_holds_for_images_of_any_size(demo: FloatModel, steps: None, side: int) -> None:
-    fitted = TimeBudget(1000, Clock()).fit_images(REFINED.for_input((3, side, side)), demo, "cpu")
-    assert fitted.calibration.images == 256
-    assert fitted.for_input((3, side, side)) == fitted
-
-
-def test_images_that_nothing_refines_keep_their_number(demo: FloatModel, steps: None) -> None:
-    plain = REFINED.model_copy(update={"data": Data(method="gdfq"), "calibration": Calibration(images=96)})
-    assert TimeBudget(1000, Clock()).fit_images(plain, demo, "cpu").calibration.images == 96
-    noise = REFINED.model_copy(update={"data": Data(method="noise")})
-    assert TimeBudget(1000, Clock()).fit_images(noise, demo, "cpu") is noise
 
 
 @pytest.mark.parametrize(("left", "expected"), [(100, 200), (20, 90), (5, None), (-3, None)])
