@@ -28,6 +28,7 @@ def load(
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
     input_shape: Sequence[int] | None = None,
+    keep_batch: bool = False,
 ) -> FloatModel:
     """Load a float network, ready to quantize.
 
@@ -38,6 +39,7 @@ def load(
         mean: subtracted after scaling, one number or one per channel.
         std: divides after that, one number or one per channel.
         input_shape: (C, H, W) of one image; needed where the network does not say it.
+        keep_batch: a file with a fixed batch is quantized to a file with that batch, not to one of any batch.
 
     Returns:
         The network in every form that quantization needs; one that is loaded already comes back as it is.
@@ -51,4 +53,4 @@ def load(
     """
     if isinstance(model, FloatModel):
         return model
-    return load_model(model, scale=scale, mean=mean, std=std, input_shape=input_shape)
+    return load_model(model, scale=scale, mean=mean, std=std, input_shape=input_shape, keep_batch=keep_batch)

@@ -73,7 +73,7 @@ def quantize(
         require_writable(Path(out))
     chosen = recipe_of(recipe, None if target == AUTO else target)
     network = load(model)
-    run.progress.warn(*network.warnings)
+    run.progress.warn(*network.warnings, *network.batch_notice)
     labelled = held_out_set() if model is None and data is None else labelled_of(data, network)
     request = QuantizeRequest(
         model=network,
@@ -111,5 +111,5 @@ def plan(
     """
     chosen, network = recipe_of(recipe, target), load(model)
     placed = plan_of(network, chosen.target, chosen.bits)
-    (run or RunContext()).progress.warn(*network.warnings, *forewarnings(placed))
+    (run or RunContext()).progress.warn(*network.warnings, *network.batch_notice, *forewarnings(placed))
     return placed

@@ -16,6 +16,7 @@ from gdfq_export.frontend.passes.canonical import canonicalize
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics, fold_batch_norm
 from gdfq_export.frontend.sources.export_hint import EXPORT_ARGUMENTS, OLD_EXPORT_ARGUMENTS
 from gdfq_export.frontend.torch_import.importer import import_graph
+from gdfq_export.support.text import counted
 from gdfq_export.tasks.registry import find_task
 from gdfq_export.tasks.task import GraphOutput, Task
 
@@ -47,6 +48,8 @@ class FloatModel:
         input_name: name of the graph's input.
         task: what the outputs mean.
         warnings: sentences for the user about what was assumed or is lost.
+        source_batch: the batch that the source is fixed to, None where it is dynamic.
+        keep_batch: whether the quantized file is fixed to it too.
     """
 
     name: str
@@ -61,6 +64,16 @@ class FloatModel:
     input_name: str
     task: Task
     warnings: tuple[str, ...]
+    source_batch: int | None = None
+    keep_batch: bool = False
+
+    @property
+    def batch_notice(self) -> tuple[str, ...]:
+        """The sentence that says that the source's fixed batch becomes dynamic, where it does."""
+        if self.source_batch is None or self.keep_batch:
+            return ()
+        taken = counted(self.source_batch, "image")
+        return (f"{self.source} takes exactly {taken} at a time, the quantized file any number; --keep-batch keeps it",)
 
     @property
     def num_classes(self) -> int:

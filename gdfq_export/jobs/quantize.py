@@ -11,6 +11,7 @@ from torch import Tensor
 from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.frontend.passes.symbolic_batch import with_fixed_batch
 from gdfq_export.jobs.assemble_report import curves_of, mixed_bits_of, recipe_facts, report_of
 from gdfq_export.jobs.image_source import ImageSource
 from gdfq_export.jobs.network_file import NetworkFile
@@ -84,6 +85,10 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
     tuned = tune_network(model, plan, used, source, clock)
     metadata = file_metadata(model, recipe, source)
     proto = write_onnx(model.folded, tuned.plan, tuned.encodings, tuned.parameters, metadata)
+    batch = run.batch
+    if model.keep_batch and model.source_batch is not None:
+        batch = model.source_batch
+        proto = with_fixed_batch(proto, batch)
     fresh = source.draw_fresh(used.verify.agreement_images, "make fresh images")
     measurement = MeasureRequest(
         float_network=NetworkFile.of_float(model),
@@ -93,7 +98,7 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         ),
         measuring=measuring,
         simulation=_simulation(model, tuned, *source.fill(fresh, used.verify.parity_images)),
-        timing=Timing(seconds=used.verify.latency_seconds, batch=run.batch),
+        timing=Timing(seconds=used.verify.latency_seconds, batch=batch),
     )
     measured = measure(measurement, progress)
     warnings = (*fresh.warnings, *tuned.warnings, *forewarnings(tuned.plan))

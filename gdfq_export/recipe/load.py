@@ -18,17 +18,23 @@ from gdfq_export.recipe.yaml_text import validated, yaml_mapping
 __all__ = ["DEFAULT_RECIPE", "list_recipes", "load_recipe", "recipe_sha256", "recipe_to_yaml"]
 
 DEFAULT_RECIPE = "w8a8-ort-cpu"
+_OTHER_NAMES = {"int8": "w8a8", "int4": "w4a8"}
 _LATER_KEYS = {"storage": "packed", "blocks": None}
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:
     """Read a shipped recipe by its name (`w8a8-ort-cpu`, `paper/NAME`), or any recipe by its path.
 
+    `w8a8` stands for `w8a8-ort-cpu`, `int8` for 8 bits of both, `int4` for weights of 4 and activations of 8 bits.
+
     Raises:
         InputError: no such recipe or file, not YAML, an unknown key, or a value that is not accepted.
     """
     shipped = _shipped()
     text = str(name_or_path)
+    short = f"{_OTHER_NAMES.get(text.lower(), text.lower())}-ort-cpu"
+    if isinstance(name_or_path, str) and short in shipped and not Path(text).exists():
+        text = name_or_path = short
     if isinstance(name_or_path, str) and text in shipped:
         return _parse(shipped[text].read_text(encoding="utf-8"), text)
     path = Path(name_or_path)

@@ -26,14 +26,22 @@ __all__ = [
 
 TARGETS: dict[str, Target] = {target.name: target for target in (ORT_CPU, ORT_CPU_AVX2, OPENVINO, TENSORRT, PORTABLE)}
 
+_OTHER_NAMES = {
+    "onnxruntime": "ort-cpu",
+    "ort": "ort-cpu",
+    "ov": "openvino",
+    "trt": "tensorrt",
+    "tensorrt-rtx": "tensorrt",
+}
+
 
 def find_target(name: str) -> Target:
-    """The table called `name`.
+    """The table called `name`, or by another usual name of its runtime, such as `trt`.
 
     Raises:
         InputError: there is none; the message lists what there is.
     """
     try:
-        return TARGETS[name]
+        return TARGETS[_OTHER_NAMES.get(name.lower(), name)]
     except KeyError:
         raise InputError(f"unknown target {name!r}; choose one of: {', '.join(sorted(TARGETS))}") from None

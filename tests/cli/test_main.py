@@ -48,9 +48,9 @@ def test_it_runs_as_a_module_from_any_folder(tmp_path: Path) -> None:
 
 
 def test_a_mistake_is_told_without_a_traceback(tmp_path: Path) -> None:
-    found = python("-m", "gdfq_export", "recipes", "show", "w8a8", folder=tmp_path)
+    found = python("-m", "gdfq_export", "recipes", "show", "w8a7", folder=tmp_path)
     assert found.returncode == 2
-    assert found.stderr.startswith("Error: no recipe is named 'w8a8'")
+    assert found.stderr.startswith("Error: no recipe is named 'w8a7'")
     assert found.stdout == ""
 
 

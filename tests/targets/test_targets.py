@@ -40,3 +40,10 @@ def test_an_unknown_target_is_refused_with_those_there_are() -> None:
         InputError, match="unknown target 'tpu'; choose one of: openvino, ort-cpu, ort-cpu-avx2, portable"
     ):
         find_target("tpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "target"), [("trt", "tensorrt"), ("ORT", "ort-cpu"), ("onnxruntime", "ort-cpu"), ("ov", "openvino")]
+)
+def test_other_names_of_a_runtime(name: str, target: str) -> None:
+    assert find_target(name).name == target

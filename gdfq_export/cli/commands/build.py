@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
+from gdfq_export.cli.options.shared import MODEL_FILE
+
 __all__ = ["build"]
 
 _FINDINGS = 8
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=MODEL_FILE)
 @click.option("--engine-out", type=click.Path(path_type=Path), required=True, help="The engine to write.")
 @click.option(
     "--batch",
@@ -41,6 +43,10 @@ def build(model: Path, engine_out: Path, batch: int, timing_cache: Path | None, 
     for that GPU; TensorRT-RTX builds for RTX GPUs on any machine.
     """
     from gdfq_export.cli.options.outputs import require_outputs
+
+    outputs = [path for path in (engine_out, timing_cache) if path is not None]
+    require_outputs(outputs, (model,))
+
     from gdfq_export.cli.output.progress_display import progress_display
     from gdfq_export.cli.output.report_tables import print_engine
     from gdfq_export.cli.output.warnings import print_warnings
@@ -52,8 +58,6 @@ def build(model: Path, engine_out: Path, batch: int, timing_cache: Path | None, 
     from gdfq_export.support.files import atomic_output
     from gdfq_export.support.text import counted
 
-    outputs = [path for path in (engine_out, timing_cache) if path is not None]
-    require_outputs(outputs, (model,))
     proto = read_onnx(model)
     print_warnings(not_quantized(proto, str(model)))
     findings = lint(proto)

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from gdfq_export.cli.options.shared import DURATION, NAMES, compute_options, model_argument, preprocessing_options
+from gdfq_export.cli.options.shared import (
+    DURATION,
+    IMAGES,
+    NAMES,
+    compute_options,
+    model_argument,
+    preprocessing_options,
+)
 from gdfq_export.targets import TARGETS, find_target
 
 __all__ = ["compare"]
@@ -25,13 +32,13 @@ USUAL_BITS = "w8a8,w4a8,w4a4"
 )
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=IMAGES,
     help="Labelled images to score with: an .npz (images, labels) or a folder with labels.csv.  [default: agreement "
     "with float on images made from the network]",
 )
 @click.option(
     "--calibration",
-    type=click.Path(path_type=Path),
+    type=IMAGES,
     help="Real images for the method real, in the forms of --data; other images than those.",
 )
 @click.option("--methods", type=NAMES, default=ALL_METHODS, show_default=True, help="Methods, comma-separated.")

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from gdfq_export.cli.options.shared import log_level_option
+from gdfq_export.cli.options.shared import MODEL_FILE, log_level_option
 from gdfq_export.targets import TARGETS
 
 __all__ = ["inspect"]
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=MODEL_FILE)
 @click.option(
     "--target",
     "targets",
@@ -31,16 +31,18 @@ def inspect(model: Path, targets: tuple[str, ...], json_out: Path | None, strict
     Nothing is run: what a runtime really computes in integers, gdfq-export verify asks the runtime.
     """
     from gdfq_export.cli.options.outputs import require_outputs
+    from gdfq_export.targets import find_target
+
+    wanted = [find_target(name) for name in dict.fromkeys(targets)]
+    require_outputs([] if json_out is None else [json_out], (model,))
+
     from gdfq_export.cli.output.inspect_tables import print_findings, print_inspection
     from gdfq_export.cli.output.warnings import print_warnings
     from gdfq_export.errors import GateFailed
     from gdfq_export.lint import inspect_model
     from gdfq_export.support.files import atomic_output
     from gdfq_export.support.text import counted
-    from gdfq_export.targets import find_target
 
-    wanted = [find_target(name) for name in dict.fromkeys(targets)]
-    require_outputs([] if json_out is None else [json_out], (model,))
     inspected = inspect_model(model, wanted)
     if strict and not targets and not inspected.made_for:
         raise click.UsageError(f"{model} does not say what it is made for; --strict needs --target")

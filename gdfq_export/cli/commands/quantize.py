@@ -7,8 +7,16 @@ from typing import Any
 
 import click
 
+from gdfq_export.cli.options.bits import bits_options
 from gdfq_export.cli.options.gates import gate_limits, gate_options
-from gdfq_export.cli.options.shared import DURATION, details_option, model_argument, preprocessing_options, run_options
+from gdfq_export.cli.options.shared import (
+    DURATION,
+    IMAGES,
+    details_option,
+    model_argument,
+    preprocessing_options,
+    run_options,
+)
 from gdfq_export.targets import TARGETS, find_target
 
 __all__ = ["quantize"]
@@ -34,12 +42,12 @@ AUTO = "auto"
 )
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=IMAGES,
     help="Labelled images to score with, never to tune with: an .npz (images, labels) or a folder with labels.csv.",
 )
 @click.option(
     "--calibration",
-    type=click.Path(path_type=Path),
+    type=IMAGES,
     help="Images from gdfq-export synthesize, instead of new ones; for a recipe with data.method real, real images as "
     "--data takes them.",
 )
@@ -67,7 +75,9 @@ AUTO = "auto"
 )
 @details_option
 @click.option("--dry-run", is_flag=True, help="Print which tensors would be quantized and how; write nothing.")
+@click.option("--keep-batch", is_flag=True, help="Keep a fixed batch size of MODEL; by default the file takes any.")
 @preprocessing_options
+@bits_options
 @run_options
 def quantize(
     model: str | None,
@@ -82,6 +92,7 @@ def quantize(
     budget: float | None,
     dry_run: bool,
     details: bool,
+    keep_batch: bool,
     scale: float | None,
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
@@ -129,7 +140,7 @@ def quantize(
     run = gq.RunContext(
         seed=seed, device=device, threads=threads, budget_seconds=budget, batch=batch, progress=progress
     ).started()
-    network = gq.load(model, scale=scale, mean=mean, std=std, input_shape=input_shape)
+    network = gq.load(model, scale=scale, mean=mean, std=std, input_shape=input_shape, keep_batch=keep_batch)
     labelled = held_out_set() if model is None else None
     if data is not None:
         labelled = gq.RealSet.load(data, network.input_spec, network.num_classes)

@@ -8,7 +8,14 @@ from typing import Any
 import click
 
 from gdfq_export.cli.options.gates import gate_limits, gate_options
-from gdfq_export.cli.options.shared import details_option, log_level_option, preprocessing_options
+from gdfq_export.cli.options.shared import (
+    IMAGES,
+    InputPath,
+    checked_model,
+    details_option,
+    log_level_option,
+    preprocessing_options,
+)
 
 __all__ = ["verify"]
 
@@ -17,8 +24,13 @@ OUTPUT = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path), required=False)
-@click.option("--reference", metavar="MODEL", help="The float network, as gdfq-export quantize takes it.")
+@click.argument("model", type=InputPath("give the path of an .onnx file or an engine"), required=False)
+@click.option(
+    "--reference",
+    metavar="MODEL",
+    callback=checked_model,
+    help="The float network, as gdfq-export quantize takes it.",
+)
 @click.option(
     "--manifest",
     type=click.Path(path_type=Path),
@@ -26,12 +38,12 @@ OUTPUT = click.Path(path_type=Path)
 )
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=IMAGES,
     help="Labelled images to judge on: an .npz (images, labels) or a folder with labels.csv.",
 )
 @click.option(
     "--images",
-    type=click.Path(path_type=Path),
+    type=IMAGES,
     help="Images without labels to judge on, from gdfq-export synthesize.  [default: --data, else new ones]",
 )
 @click.option("--backend", type=click.Choice([*RUNTIMES]), help="Runtime to measure in.  [default: the file's own]")
@@ -95,14 +107,16 @@ def verify(
     Exit code 1 where a gate fails or the images do not decide it.
     """
     from gdfq_export.cli.options.outputs import require_outputs, sidecar_of
-    from gdfq_export.recipe.gates import load_gates
-    from gdfq_export.report.baseline import read_baseline
-    from gdfq_export.report.regressions import parse_regression
 
     if data is not None and images is not None:
         raise click.UsageError("--data and --images both say what to judge on; give one of them")
     outputs = [path for path in (json_out, html, junit, markdown) if path is not None]
     require_outputs(outputs, (model, reference, sidecar_of(reference), data, images, gates, baseline, manifest))
+
+    from gdfq_export.recipe.gates import load_gates
+    from gdfq_export.report.baseline import read_baseline
+    from gdfq_export.report.regressions import parse_regression
+
     limits = (load_gates(gates).limits() if gates is not None else {}) | gate_limits(flags)
     allowed = dict(map(parse_regression, max_regression))
     if bool(allowed) != (baseline is not None):

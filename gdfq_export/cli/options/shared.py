@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from gdfq_export.cli.logs import LEVELS, set_up_logging
+from gdfq_export.cli.options.bits import recipe_option
+from gdfq_export.errors import InputError
 
 __all__ = [
     "DURATION",
+    "IMAGES",
+    "MODEL_FILE",
     "NAMES",
     "NUMBERS",
     "SHAPE",
+    "InputPath",
+    "checked_model",
     "compute_options",
     "details_option",
     "log_level_option",
@@ -90,7 +97,44 @@ class _Shape(click.ParamType):
 PRESETS = {"fast": "2m", "balanced": "10m", "best": "1h"}
 NUMBERS, SHAPE, DURATION, NAMES = _Numbers(), _Shape(), _Duration(), _Names()
 
-model_argument = click.argument("model", required=False)
+
+class InputPath(click.ParamType):
+    """A file or folder that exists, checked before torch is imported.
+
+    Args:
+        remedy: end of the message where it does not.
+    """
+
+    name = "PATH"
+
+    def __init__(self, remedy: str) -> None:
+        self.remedy = remedy
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path.
+
+        Raises:
+            InputError: there is nothing at it.
+        """
+        path = Path(value)
+        if not path.exists():
+            raise InputError(f"{path} does not exist; {self.remedy}")
+        return path
+
+
+IMAGES = InputPath("give an .npz file of images or a folder of images")
+MODEL_FILE = InputPath("give the path of an .onnx file")
+
+
+def checked_model(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """MODEL, if it is something that can be loaded; checked before torch is imported."""
+    from gdfq_export.frontend.sources.model_name import require_model
+
+    require_model(value)
+    return value
+
+
+model_argument = click.argument("model", required=False, callback=checked_model)
 details_option = click.option("--details", is_flag=True, help="Print every figure of the report, not only the summary.")
 
 
@@ -110,11 +154,24 @@ def log_level_option(command: Command) -> Command:
 
 def preprocessing_options(command: Command) -> Command:
     """How pixels become the network's input; they win over the sidecar NAME.json beside the model."""
+    std = "Per-channel std, applied last; one number stands for all channels."
+    mean = "Per-channel mean, subtracted after scaling; one number stands for all channels."
+    scale = "Pixels 0..255 are divided by it first: 255 gives 0..1, 1 keeps them."
     for option in (
         click.option("--input-shape", type=SHAPE, help="Shape of one image, where the network leaves it open."),
-        click.option("--std", type=NUMBERS, metavar="R,G,B", help="Divides at last; one number, or one a channel."),
-        click.option("--mean", type=NUMBERS, metavar="R,G,B", help="Is subtracted then; one number, or one a channel."),
-        click.option("--scale", type=float, help="Divides pixels 0..255 first: 255 makes 0..1 of them, 1 leaves them."),
+        click.option(
+            "--std",
+            type=NUMBERS,
+            metavar="R,G,B",
+            help=std,
+        ),
+        click.option(
+            "--mean",
+            type=NUMBERS,
+            metavar="R,G,B",
+            help=mean,
+        ),
+        click.option("--scale", type=float, help=scale),
     ):
         command = option(command)
     return command
@@ -129,10 +186,10 @@ def compute_options(command: Command) -> Command:
             type=click.Choice(("auto", "cpu", "cuda")),
             default="auto",
             show_default=True,
-            help="Where networks are trained; auto takes a GPU where there is one.",
+            help="Device for synthesis and tuning; auto uses a GPU if there is one.",
         ),
-        click.option("--threads", type=click.IntRange(min=1), help="Threads to train with.  [default: all cores]"),
-        click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of all chance."),
+        click.option("--threads", type=click.IntRange(min=1), help="Threads to compute with.  [default: all cores]"),
+        click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Random seed."),
     ):
         command = option(command)
     return command
@@ -140,7 +197,4 @@ def compute_options(command: Command) -> Command:
 
 def run_options(command: Command) -> Command:
     """Recipe, seed, threads, device and log level."""
-    recipe = click.option(
-        "--recipe", metavar="NAME|FILE", help="See gdfq-export recipes list.  [default: w8a8-ort-cpu]"
-    )
-    return recipe(compute_options(command))
+    return recipe_option(compute_options(command))

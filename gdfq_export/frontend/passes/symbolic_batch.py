@@ -1,4 +1,4 @@
-"""A batch dimension of any size, also for a graph that was exported with a fixed one.
+"""A batch dimension of any size, also for a graph that was exported with a fixed one, and a fixed one again.
 
 1. The first dimension of every input becomes symbolic; a symbol the user gave keeps its name.
 2. A constant Reshape target whose first entry is the fixed batch, on data whose first dimension is the batch, gets 0
@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-__all__ = ["BATCH_SYMBOL", "fixed_batch", "with_symbolic_batch"]
+__all__ = ["BATCH_SYMBOL", "fixed_batch", "graph_inputs", "with_fixed_batch", "with_symbolic_batch"]
 
 BATCH_SYMBOL = "batch"
 
@@ -50,6 +50,15 @@ def with_symbolic_batch(proto: onnx.ModelProto) -> onnx.ModelProto:
         for dim in value.type.tensor_type.shape.dim:
             dim.Clear()
     del result.graph.value_info[:]
+    return result
+
+
+def with_fixed_batch(proto: onnx.ModelProto, batch: int) -> onnx.ModelProto:
+    """Return a copy of `proto`, whose batch is dynamic, that takes exactly `batch` images."""
+    result = onnx.ModelProto()
+    result.CopyFrom(proto)
+    for value in (*graph_inputs(result), *result.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = batch
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from torch import nn
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel, build
 from gdfq_export.frontend.passes.acceptance import fix_input_shape
-from gdfq_export.frontend.passes.symbolic_batch import graph_inputs
+from gdfq_export.frontend.passes.symbolic_batch import fixed_batch, graph_inputs
 from gdfq_export.frontend.sources.model_name import FILES, require_model
 from gdfq_export.frontend.sources.module_export import digest, export_module
 from gdfq_export.frontend.sources.onnx_file import read_onnx
@@ -29,6 +30,7 @@ def load_model(
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
     input_shape: Sequence[int] | None = None,
+    keep_batch: bool = False,
 ) -> FloatModel:
     """Return the network `model` names, ready to quantize.
 
@@ -39,6 +41,7 @@ def load_model(
         mean: subtracted after scaling, one number or one for each channel.
         std: divides after that, one number or one for each channel.
         input_shape: (C, H, W); needed where the network does not say it.
+        keep_batch: a file with a fixed batch is quantized to a file with that batch, not to one of any batch.
 
     Raises:
         InputError: `model` cannot be used; the message says why and what to do.
@@ -51,7 +54,7 @@ def load_model(
     require_model(model)
     path = Path(model)
     if path.suffix.lower() in FILES:
-        return _load_file(path, path.suffix.lower(), flags)
+        return dataclasses.replace(_load_file(path, path.suffix.lower(), flags), keep_batch=keep_batch)
     return _load_by_name(str(model), flags)
 
 
@@ -107,7 +110,7 @@ def _load_file(path: Path, suffix: str, flags: Stated) -> FloatModel:
             break
     shape = _image_shape(proto)
     spec, warnings = input_spec(flags, stated, shape or (1, 1, 1), source)
-    return build(
+    model = build(
         proto,
         name=path.stem,
         source=source,
@@ -117,6 +120,7 @@ def _load_file(path: Path, suffix: str, flags: Stated) -> FloatModel:
         exported=suffix == ".pt2",
         warnings=warnings,
     )
+    return dataclasses.replace(model, source_batch=fixed_batch(proto))
 
 
 def _read_pt2(path: Path) -> onnx.ModelProto:

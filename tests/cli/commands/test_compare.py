@@ -19,6 +19,7 @@ from tests.jobs.compare import compared
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tiny network in place of whatever is named."""
     network = compared.network()
+    monkeypatch.setattr("gdfq_export.frontend.sources.model_name.require_model", lambda model: None)
     monkeypatch.setattr("gdfq_export.api.load", lambda source, **options: network)
 
 
@@ -98,7 +99,7 @@ def test_when_nothing_could_be_run_it_fails_with_the_first_reason(photos: Path, 
         (("--methods", "noise,,dfq"), "is not a list of names"),
         (("--bits", "w2a2"), "there is no bits 'w2a2'"),
         (("--target", "tpu"), "unknown target 'tpu'"),
-        (("--data", "x.npz", "--images", "5"), "contradict each other"),
+        (("--data", __file__, "--images", "5"), "contradict each other"),
     ],
     ids=["method", "empty", "bits", "target", "both"],
 )

@@ -109,6 +109,7 @@ def test_every_option_reaches_the_pipeline(calls: Calls, tmp_path: Path) -> None
         "mean": (0.5, 0.4, 0.3),
         "std": (1.0,),
         "input_shape": (3, 32, 32),
+        "keep_batch": False,
     }
     handed = calls.quantize
     assert calls.saved == (tmp_path / "q.onnx", tmp_path / "r.json")

@@ -45,6 +45,7 @@ def handed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         )
 
     monkeypatch.setattr("gdfq_export.api.synthesize", synthesize)
+    monkeypatch.setattr("gdfq_export.frontend.sources.model_name.require_model", lambda model: None)
     monkeypatch.setattr("gdfq_export.api.load", lambda source, **_: NETWORK)
     return handed
 

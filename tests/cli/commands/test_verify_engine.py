@@ -192,7 +192,7 @@ def test_without_a_gpu_it_is_exit_code_3_after_everything_else_was_looked_at(
 @pytest.mark.parametrize(
     ("data", "code", "words"),
     [
-        (None, 2, "model.plan: No such file"),
+        (None, 2, "model.plan does not exist"),
         (engine_bytes(weights=WEIGHTS)[:-3], 2, "is damaged or cut short"),
         (b"no engine", 2, "is no engine of TensorRT"),
         (engine_bytes(version="1.6.1.120"), 3, f"tensorrt_rtx 1.6.1.120, and tensorrt_rtx {VERSION} is installed"),
