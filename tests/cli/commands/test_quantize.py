@@ -76,6 +76,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         options["run"].progress.warn(*calls.forewarnings)
         return PLAN
 
+    monkeypatch.setattr("gdfq_export.frontend.sources.model_name.require_model", lambda model: None)
     for function in (load, quantize, plan):
         monkeypatch.setattr(f"gdfq_export.api.{function.__name__}", function)
     monkeypatch.setattr(
