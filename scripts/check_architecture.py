@@ -241,9 +241,7 @@ STILL_BROKEN = (
     "constant_of: complexity",
     "_fold: complexity",
     "activation_codes: complexity",
-    "_type: complexity",
     "IntegerRun._layer: complexity",
-    "accuracy_view: complexity",
 )
 
 CHECKS = (check_layers, check_calib, check_cycles, check_folders, check_functions, check_public)

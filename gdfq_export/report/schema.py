@@ -65,12 +65,19 @@ def _type(kind: Any, parts: dict[str, Any]) -> dict[str, Any]:
         return {"enum": [*arguments]}
     if origin in (Union, UnionType):
         return _one_of([_type(each, parts) for each in arguments])
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return {"type": "object", "additionalProperties": _type(arguments[1], parts)}
-    if isinstance(origin, type) and issubclass(origin, Sequence):
-        if origin is tuple and arguments[1:] != (...,):
-            raise InternalError(f"the report holds {kind}; give tuples as tuple[T, ...]")
-        return {"type": "array", "items": _type(arguments[0], parts)}
+    if isinstance(origin, type):
+        return _collection(kind, origin, [_type(each, parts) for each in arguments if each is not ...])
+    raise InternalError(f"the report holds a {kind}, which has no JSON form")
+
+
+def _collection(kind: Any, origin: type, items: list[dict[str, Any]]) -> dict[str, Any]:
+    """The schema of a mapping or sequence whose type arguments have the schemas `items`."""
+    if issubclass(origin, Mapping):
+        return {"type": "object", "additionalProperties": items[1]}
+    if origin is tuple and get_args(kind)[1:] != (...,):
+        raise InternalError(f"the report holds {kind}; give tuples as tuple[T, ...]")
+    if issubclass(origin, Sequence):
+        return {"type": "array", "items": items[0]}
     raise InternalError(f"the report holds a {kind}, which has no JSON form")
 
 

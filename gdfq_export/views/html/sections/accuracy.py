@@ -59,28 +59,34 @@ def accuracy_view(report: Report) -> AccuracyView | None:
     measured = [(name, top) for name, top in _tops(accuracy) if not isinstance(top, NotMeasured)]
     ends = [end for _, top in measured for end in (top.float_network, top.quantized)]
     scores = linear_scale(100 * min(end.low for end in ends), 100 * max(end.high for end in ends), most=4)
-    limit = next((gate.limit for gate in report.gates if gate.name == "max-top1-drop-pp"), None)
-    bound = float(limit) if isinstance(limit, (int, float)) and not isinstance(limit, bool) else None
-    reach = [0.0, *([] if bound is None else [bound])]
+    bound = _largest_drop(report)
+    reach = [0.0] if bound is None else [0.0, bound]
     lows, highs = [top.drop_low_pp for _, top in measured], [top.drop_high_pp for _, top in measured]
     drops = linear_scale(min(*lows, *reach), max(*highs, *reach), most=4)
     return AccuracyView(
         rows=tuple(_row(name, top) for name, top in _tops(accuracy)),
         scores=tuple(_scores(measured, scores)),
         scores_scale=scores,
-        drops=tuple(
-            Whisker(
-                name=name,
-                text=points(top.drop_pp),
-                kind="quantized",
-                at=drops.at(top.drop_pp),
-                low=drops.at(top.drop_low_pp),
-                high=drops.at(top.drop_high_pp),
-            )
-            for name, top in measured
-        ),
+        drops=tuple(_drop(name, top, drops) for name, top in measured),
         drops_scale=drops,
         limit=None if bound is None else drops.at(bound),
+    )
+
+
+def _largest_drop(report: Report) -> float | None:
+    """The limit of the gate on the top-1 drop, in percentage points."""
+    limit = next((gate.limit for gate in report.gates if gate.name == "max-top1-drop-pp"), None)
+    return float(limit) if isinstance(limit, (int, float)) and not isinstance(limit, bool) else None
+
+
+def _drop(name: str, top: TopK, scale: Scale) -> Whisker:
+    return Whisker(
+        name=name,
+        text=points(top.drop_pp),
+        kind="quantized",
+        at=scale.at(top.drop_pp),
+        low=scale.at(top.drop_low_pp),
+        high=scale.at(top.drop_high_pp),
     )
 
 
