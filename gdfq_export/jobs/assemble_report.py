@@ -76,7 +76,9 @@ def report_of(
         machine=this_machine(),
         versions=versions(),
         runtime=RuntimeFacts(
-            name=measuring.own.name, measured_in=measuring.backend.name, reason=measuring.away or None
+            name=measuring.target_backend.name,
+            measured_in=measuring.measured_on.name,
+            reason=measuring.fallback_reason or None,
         ),
     )
 
@@ -110,8 +112,10 @@ def mixed_bits_of(tuned: TunedNetwork) -> MixedBitsFacts | None:
 def _measurement_warnings(measured: Verification, measuring: Measuring) -> list[str]:
     """What the measurement itself says that a user should know."""
     found = []
-    if measuring.away:
-        found.append(f"{measuring.away}: accuracy is that of {measuring.backend.title}, speed was not measured")
+    if measuring.fallback_reason:
+        found.append(
+            f"{measuring.fallback_reason}: accuracy is that of {measuring.measured_on.title}, speed was not measured"
+        )
     parity = measured.parity
     if not isinstance(parity, NotMeasured) and not parity.exact:
         found.append(
@@ -121,7 +125,8 @@ def _measurement_warnings(measured: Verification, measuring: Measuring) -> list[
     simulation = measured.simulation
     if not isinstance(simulation, NotMeasured) and simulation.top1.value < _AS_SIMULATED:
         found.append(
-            f"{measuring.backend.title} gives another answer than the simulation on {1 - simulation.top1.value:.1%} of "
-            f"{counted(simulation.images, 'image')}; trust the figures measured on the file"
+            f"{measuring.measured_on.title} gives another answer than the simulation on "
+            f"{1 - simulation.top1.value:.1%} of {counted(simulation.images, 'image')}; trust "
+            "the figures measured on the file"
         )
     return found

@@ -13,24 +13,31 @@ __all__ = ["Measuring", "choose_backend"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measuring:
-    """`own` is the runtime the file is made for, `backend` the one that runs it here; `away` says why they differ."""
+    """The runtimes of a measurement.
 
-    own: Backend
-    backend: Backend
-    away: str = ""
+    Attributes:
+        target_backend: the runtime that the file is written for.
+        measured_on: the runtime that runs it here.
+        fallback_reason: why they differ; empty where they do not.
+    """
+
+    target_backend: Backend
+    measured_on: Backend
+    fallback_reason: str = ""
 
 
 def choose_backend(target: Target, backends: dict[str, Backend]) -> Measuring:
-    """The target's own runtime or, where that cannot be used and the target has one, its stand-in.
+    """The target's runtime or, where that cannot be used here, the stand-in of the target.
 
     Raises:
-        BackendUnavailable: the runtime cannot be used here, and nothing stands in for it.
+        BackendUnavailable: the runtime cannot be used here, and the target has no stand-in.
     """
-    own = backends[target.backend]
+    wanted = backends[target.backend]
     try:
-        own.require()
+        wanted.require()
     except BackendUnavailable as error:
         if target.stand_in is None:
             raise
-        return Measuring(own=own, backend=backends[target.stand_in], away=str(error))
-    return Measuring(own=own, backend=own)
+        stand_in = backends[target.stand_in]
+        return Measuring(target_backend=wanted, measured_on=stand_in, fallback_reason=str(error))
+    return Measuring(target_backend=wanted, measured_on=wanted)

@@ -43,7 +43,7 @@ def make_report(*, labelled: bool) -> Report:
         float_network=NetworkFile.of(network.float_network(), "float.onnx"),
         quantized=NetworkFile.of(network.quantized(), "q.onnx"),
         evaluation=EvaluationImages(images=pictures, source="noise", labelled=given),
-        measuring=Measuring(own=OnnxRuntime(), backend=OnnxRuntime()),
+        measuring=Measuring(target_backend=OnnxRuntime(), measured_on=OnnxRuntime()),
         simulation=Simulation(run=network.integers, exact=True, images=pictures, source="noise"),
         timing=Timing(seconds=0.01),
     )

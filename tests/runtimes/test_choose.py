@@ -40,12 +40,16 @@ def backends(reason: str = "") -> dict[str, Backend]:
 
 def test_the_targets_own_runtime_where_it_can_be_used() -> None:
     chosen = choose_backend(TARGET, backends())
-    assert (chosen.own.name, chosen.backend.name, chosen.away) == ("own", "own", "")
+    assert (chosen.target_backend.name, chosen.measured_on.name, chosen.fallback_reason) == ("own", "own", "")
 
 
 def test_its_stand_in_where_it_cannot_with_the_reason() -> None:
     chosen = choose_backend(TARGET, backends("there is no GPU"))
-    assert (chosen.own.name, chosen.backend.name, chosen.away) == ("own", "other", "there is no GPU")
+    assert (chosen.target_backend.name, chosen.measured_on.name, chosen.fallback_reason) == (
+        "own",
+        "other",
+        "there is no GPU",
+    )
 
 
 def test_nothing_where_nothing_stands_in() -> None:

@@ -126,7 +126,7 @@ class _Measurement:
     def __init__(self, request: MeasureRequest, progress: Progress) -> None:
         self._request = request
         self._progress = progress
-        self._backend = request.measuring.backend
+        self._backend = request.measuring.measured_on
         self._cores = usable_cores()
         self._float, self._session = self._load(self._cores)
         self._softmax = ends_in_softmax(request.float_network.proto)
@@ -179,12 +179,12 @@ class _Measurement:
 
     def _coverage(self) -> Coverage | NotMeasured:
         measuring, engine = self._request.measuring, self._request.quantized.proto is None
-        if not measuring.away and not engine:
+        if not measuring.fallback_reason and not engine:
             return measure_coverage(self._session.describe())
         try:
             if engine:
                 return measure_coverage(self._session.describe())
-            return measure_coverage(measuring.own.examine(self._request.quantized.data))
+            return measure_coverage(measuring.target_backend.examine(self._request.quantized.data))
         except (BackendUnavailable, InputError) as error:
             return NotMeasured(reason=str(error))
 
@@ -210,8 +210,9 @@ class _Measurement:
             simulated = _simulate(simulation.run, self._session.output_names[0], evaluation.images, report)
             outputs = self._session.run(evaluation.images)
             agreement = measure_agreement(simulated, outputs, evaluation.source, probabilities=self._softmax)
+        runtime = self._request.measuring.target_backend.title
         reason = (
-            f"{self._request.measuring.own.title} adds floats in an order of its own, which may move an integer by "
+            f"{runtime} adds floats in an order of its own, which may move an integer by "
             "one; outputs are compared with the simulated ones instead, so leave out require-parity"
         )
         return NotMeasured(reason=reason), agreement
@@ -240,8 +241,8 @@ class _Measurement:
 
     def _resources(self) -> Resources | NotMeasured:
         request = self._request
-        if request.measuring.away:
-            return NotMeasured(reason=request.measuring.away)
+        if request.measuring.fallback_reason:
+            return NotMeasured(reason=request.measuring.fallback_reason)
         if not request.resources:
             return NotMeasured(reason="gdfq-export verify measures load time and memory")
         files, shape = (request.float_network.data, request.quantized.data), request.evaluation.images.shape[1:]
@@ -250,8 +251,8 @@ class _Measurement:
 
     def _latency(self) -> Latency | NotMeasured:
         timing, evaluation = self._request.timing, self._request.evaluation
-        if self._request.measuring.away:
-            return NotMeasured(reason=self._request.measuring.away)
+        if self._request.measuring.fallback_reason:
+            return NotMeasured(reason=self._request.measuring.fallback_reason)
         if timing.seconds <= 0:
             return NotMeasured(reason="no time was given to it; give --latency-seconds")
         del self._float, self._session

@@ -165,7 +165,7 @@ def _verify_engine(
         float_network=dataclasses.replace(float_file, data=float_engine.data),
         quantized=NetworkFile(name=subject.name, data=engine.data),
         evaluation=evaluation,
-        measuring=Measuring(own=backend, backend=backend),
+        measuring=Measuring(target_backend=backend, measured_on=backend),
         simulation=NO_PAIRS,
         timing=dataclasses.replace(timing, threads=1),
         resources=True,

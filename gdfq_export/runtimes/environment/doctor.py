@@ -173,9 +173,10 @@ def _target(target: Target, backends: dict[str, Backend], products: tuple[Produc
     except BackendUnavailable as error:
         state, reason = "not here", str(error)
     else:
-        if measuring.away:
+        if measuring.fallback_reason:
             state = "measured elsewhere"
-            reason = f"accuracy is measured in {measuring.backend.title}, speed is not measured: {measuring.away}"
+            here, why = measuring.measured_on.title, measuring.fallback_reason
+            reason = f"accuracy is measured in {here}, speed is not measured: {why}"
     if state != "measured here":
         remedy = _EXTRAS.get(target.backend, "")
     elif target.backend == "onnxruntime" and not target.activation.signed and not _exact(products, target):

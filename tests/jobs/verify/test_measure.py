@@ -27,7 +27,7 @@ from gdfq_export.tasks.classification.agreement import Agreement
 from tests import tiny_graph
 from tests.jobs.verify.quantized_classifier import classifier, images
 
-HERE = Measuring(own=OnnxRuntime(), backend=OnnxRuntime())
+HERE = Measuring(target_backend=OnnxRuntime(), measured_on=OnnxRuntime())
 
 
 def files() -> dict[str, NetworkFile]:
