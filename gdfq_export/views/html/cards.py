@@ -152,4 +152,4 @@ def _missing(title: str, section: NotMeasured, anchor: str, tone: str) -> Card:
     )
 
 
-_CARDS: tuple[Callable[[Report], Card], ...] = (_drop, _agreement, _size, _speed, _integers, _parity)
+_CARDS: tuple[Callable[[Report], Card], ...] = (_drop, _agreement, _speed, _size, _parity, _integers)
