@@ -9,13 +9,13 @@ from gdfq_export.views.html.sections.run import broken_rules, facts, phases, sub
 from tests.report.reports import bare_report, make_report
 
 
-def test_findings_of_every_consequence_are_told_the_gravest_first() -> None:
+def test_findings_of_every_consequence_are_told_the_most_severe_first() -> None:
     findings = tuple(
         Finding(rule="rule", node=str(each), consequence=each, message="do this") for each in reversed(Consequence)
     )
     rules = broken_rules(dataclasses.replace(make_report(labelled=True), findings=findings))
     assert [rule.consequence for rule in rules] == [str(each) for each in Consequence]
-    assert [rule.consequence for rule in rules if rule.grave] == ["refused", "wrong numbers"]
+    assert [rule.consequence for rule in rules if rule.severe] == ["refused", "wrong numbers"]
 
 
 def test_the_longest_phase_has_the_longest_bar() -> None:
