@@ -51,7 +51,6 @@ ALLOWED: dict[str, int] = {
     "gdfq_export/runtimes": 1,
     "gdfq_export/targets": 1,
     "gdfq_export/tuning": 9,
-    "gdfq_export/views": 26,
 }
 
 _FOUND = re.compile(rf"\b(?:{'|'.join(WORDS)})\b", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""The table of a comparison on stdout, a row as soon as its cell is there."""
+"""The table of a comparison on stdout, a row as soon as its cell is measured."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ log = logging.getLogger(__name__)
 
 
 class ComparisonPrinter(Listener):
-    """Rows on stdout, the head above the first; which cell is running on stderr."""
+    """Rows on stdout under a header; the running cell on stderr."""
 
     def __init__(self) -> None:
         self._begun = False
 
     def dropped(self, cells: int) -> None:
-        """Warn that earlier work is lost."""
+        """Warn that earlier cells are dropped."""
         click.echo(
             f"Warning: the folder holds {counted(cells, 'cell')} of another network, preprocessing, image set, target, "
             "seed, budget, recipe or version; what is asked for is run again, the rest left out",
@@ -37,7 +37,7 @@ class ComparisonPrinter(Listener):
         )
 
     def starts(self, number: int, total: int, cell: Cell) -> None:
-        """Say which cell it is, above its bars where there are any."""
+        """Print which cell starts, above its progress bars."""
         line = f"[{number}/{total}] {bits_title(cell.bits)}, {METHODS[cell.method].title}"
         if sys.stderr.isatty():
             click.echo(line, err=True)
@@ -64,7 +64,7 @@ class ComparisonPrinter(Listener):
 
 
 def _line(texts: tuple[str, ...], *, cut: bool = True) -> str:
-    """One row; only what is no reason is cut to the terminal's width."""
+    """One row; only rows without a reason are cut to the terminal's width."""
     *figures, last = texts
     padded = [
         text.rjust(width) if number > 2 else text.ljust(width)

@@ -18,21 +18,21 @@ _GIB = 2**30
 
 
 def print_diagnosis(diagnosis: Diagnosis) -> None:
-    """The machine, then runtimes, targets and sources, each with what is missing."""
+    """The machine, then runtimes, targets and sources with what is missing."""
     print_table(("machine", "value"), _machine(diagnosis))
     print_table(
-        ("runtime", "version", "runs here", "device", "why not", "remedy"),
+        ("runtime", "version", "runs here", "device", "reason", "remedy"),
         [
             (each.name, each.version or "not installed", _yes(each.usable), each.device, each.reason, each.remedy)
             for each in diagnosis.runtimes
         ],
     )
     print_table(
-        ("target", "for", "here", "why", "remedy"),
+        ("target", "for", "here", "reason", "remedy"),
         [(each.name, each.description, each.state, each.reason, each.remedy) for each in diagnosis.targets],
     )
     print_table(
-        ("networks by name", "version", "usable", "why not", "remedy"),
+        ("networks by name", "version", "usable", "reason", "remedy"),
         [
             (f"{each.name}:NAME", each.version or "not installed", _yes(each.usable), each.reason, each.remedy)
             for each in diagnosis.sources
@@ -43,7 +43,7 @@ def print_diagnosis(diagnosis: Diagnosis) -> None:
 def _machine(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
     machine = diagnosis.machine
     yield "CPU", f"{machine.cpu}, {machine.system}"
-    yield "instructions", ", ".join(machine.flags) or "none of those that matter here"
+    yield "instructions", ", ".join(machine.flags) or "no relevant extensions"
     yield "INT8", diagnosis.integer_speed
     for product in diagnosis.products:
         yield f"uint8 x int{product.bits}, ONNX Runtime", _product(product)

@@ -1,4 +1,4 @@
-"""Tables of `gdfq-export inspect`: facts, layers, operators, and what is wrong, rule by rule."""
+"""Tables of `gdfq-export inspect`: facts, layers, operators, broken rules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NODES = 8
 
 
 def print_inspection(inspected: InspectedFile) -> None:
-    """What the file is, in a line, then in tables."""
+    """The file's form in one line, then tables."""
     facts = inspected.facts
     print(f"{inspected.path}: {facts.form}")
     print_table(("fact", "value"), _facts(inspected))
@@ -30,14 +30,14 @@ def print_inspection(inspected: InspectedFile) -> None:
 
 
 def print_findings(inspected: InspectedFile) -> None:
-    """One row a rule that is broken, with the first nodes that do; a line a target where none is."""
+    """One row per broken rule with its first nodes; one line per target without any."""
     rows: list[tuple[str, ...]] = []
     for target, findings in inspected.findings.items():
         if not findings:
             print(f"{target}: nothing found")
         rows.extend((target, *row) for row in _by_rule(findings))
     if rows:
-        print_table(("target", "rule", "consequence", "count", "nodes", "the first"), rows)
+        print_table(("target", "rule", "consequence", "count", "nodes", "first message"), rows)
 
 
 def _facts(inspected: InspectedFile) -> Iterator[tuple[str, str]]:
@@ -58,7 +58,7 @@ def _facts(inspected: InspectedFile) -> Iterator[tuple[str, str]]:
     yield "quantized tensors", _tensors(facts)
     if facts.layers:
         whole = f"{facts.layers_quantized_as_written} of {counted(len(facts.layers), 'layer')}"
-        yield "activation and weight quantized", f"{whole} as written; what runs on integers is the runtime's choice"
+        yield "activation and weight quantized", f"{whole} as written; what runs on integers depends on the runtime"
 
 
 def _tensors(facts: Inspection) -> str:

@@ -1,4 +1,4 @@
-"""Progress on stderr: bars on a terminal, one logged line a phase elsewhere (shown from --log-level info)."""
+"""Progress on stderr: bars on a terminal, else one logged line per phase (from --log-level info)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The images of a set as one grid of pixels with labels, the first of each class and not chosen ones.
+"""The images of a set as one grid of pixels with labels: the first of each class, not a selection.
 
 Up to ten classes: rows belong to classes. More: one image each of as many classes as there is room for.
 Enlarged images keep their pixels (a whole factor, no smoothing); reduced ones are averaged.
@@ -17,7 +17,7 @@ from PIL import Image
 
 from calib.input_spec import InputSpec
 
-__all__ = ["Grid", "Label", "lay_grid"]
+__all__ = ["ImageGrid", "Label", "lay_grid"]
 
 ROWS = COLUMNS = 10
 MOST_TILES = 90
@@ -36,8 +36,8 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Grid:
-    """Pixels uint8 [H, W, 3] with white between the images, their labels, and what to call it all."""
+class ImageGrid:
+    """Pixels uint8 [H, W, 3] with white between the images, their labels, and a heading."""
 
     pixels: NDArray[np.uint8]
     labels: tuple[Label, ...]
@@ -51,7 +51,7 @@ def lay_grid(
     classes: int,
     width: int,
     height: int,
-) -> Grid:
+) -> ImageGrid:
     """Lay images [N, C, H, W] with labels [N] into at most `width` x `height` pixels."""
     by_class = classes <= ROWS
     rows = _rows_of_classes(labels, classes) if by_class else _one_of_each(labels, width / height, input_spec.shape)
@@ -74,7 +74,7 @@ def lay_grid(
         texts.append(Label(text=f"{number}", x=-12, y=number * lines * down + tile[0] / 2, align="right"))
     shown = sum(map(len, rows))
     heading = "The first images of each class" if by_class else f"The first image of each of {shown} classes"
-    return Grid(pixels=pixels, labels=tuple(texts), heading=heading)
+    return ImageGrid(pixels=pixels, labels=tuple(texts), heading=heading)
 
 
 def _rows_of_classes(labels: NDArray[np.int64], classes: int) -> list[Sequence[int]]:

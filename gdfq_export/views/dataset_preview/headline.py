@@ -1,6 +1,6 @@
-"""The headline numbers of a set of images in plain words: rows for the terminal's table and for the picture.
+"""The main statistics of a set of images: rows for the terminal's table and for the picture.
 
-Each row carries what the same number is elsewhere, because a distance of 0.04 says nothing by itself. The ranges were
+Each row has reference values, since a distance of 0.04 alone says little. The ranges were
 measured with `calib.set_statistics` on held-out images and on noise: cifar10_resnet20 (1,280 images), the demo (899)
 and imagenet_tinydarknet_224 (64; noise 24).
 """
@@ -18,20 +18,20 @@ NOISE_BNS = (0.25, 0.85)
 REAL_DISTANCE = (71, 89)
 
 Row = tuple[str, str, str]
-"""What was measured, its value with unit, and how to read it."""
+"""A statistic's name, its value with unit, and reference values."""
 
 
 def headline_rows(statistics: SetStatistics, balance: ClassBalance) -> list[Row]:
-    """One row a number."""
+    """One row per statistic."""
     classes, answered = len(balance.asked), [count for count in balance.answered if count]
     each = f"{_from_to(min(answered), max(answered))} image{'s' if max(answered) > 1 else ''} each"
     return [
         _bns_distance(statistics.bns_distance),
         _within_class_distance(statistics.within_class_distance),
-        ("answers the label", f"{100 * statistics.agreement:.1f} %", f"of the images; by chance {100 / classes:.3g} %"),
+        ("label agreement", f"{100 * statistics.agreement:.1f} %", f"of the images; by chance {100 / classes:.3g} %"),
         ("confidence", f"{statistics.confidence:.3f}", "real images 0.97 on CIFAR-10, 0.63 on ImageNet"),
-        ("entropy", f"{statistics.entropy:.3f} nats", f"0: always sure; {math.log(classes):.2f}: every class alike"),
-        ("classes answered", f"{len(answered):,} of {classes:,}", each),
+        ("entropy", f"{statistics.entropy:.3f} nats", f"0: certain; {math.log(classes):.2f}: uniform"),
+        ("classes predicted", f"{len(answered):,} of {classes:,}", each),
     ]
 
 

@@ -1,10 +1,10 @@
-"""A picture of a set of images, so that a person can tell a good set from a bad one at a look.
+"""A picture of a set of images with its statistics.
 
-On the left the images themselves (`grid.py`); on the right what the network makes of them: BNS distance
-layer by layer, confidence, class balance, and the headline numbers.
+The images are on the left (`grid.py`); on the right are the BNS distance by layer, confidence, class balance, and the
+main statistics as text.
 
-The same set gives the same bytes: matplotlib's own defaults and fonts, no date and no version in the file. Colours are
-Okabe and Ito's, which colour-blind readers tell apart.
+The same set gives the same bytes: matplotlib's own defaults and fonts, no date and no version in the file. The colours
+are Okabe and Ito's colour-blind safe palette.
 """
 
 from __future__ import annotations
@@ -56,18 +56,18 @@ STYLE = {
     "ytick.color": INK,
 }
 
-BNS_SHOWN = (0.003, 3.0)  # at least, so that two pictures compare
+BNS_SHOWN = (0.003, 3.0)  # the least range, so that pictures can be compared
 LONGEST_NAME = 44
-CLASSES_WITH_BARS = 20  # up to these, each class has its own pair of bars
+CLASSES_WITH_BARS = 20  # with more classes, sorted counts are drawn
 
 
 def draw_set_picture(images: SyntheticSet, statistics: SetStatistics, input_spec: InputSpec, network: str) -> bytes:
     """Draw a set as a PNG of 1600 x 1000 pixels.
 
     Args:
-        images: the set with the teacher's logits; its provenance says how it was made.
-        statistics: what was measured on it.
-        input_spec: the preprocessing, which turns images into pixels again.
+        images: the set with the teacher's logits and its provenance.
+        statistics: of the set.
+        input_spec: the preprocessing, to undo it.
         network: name of the network for the title.
     """
     from matplotlib import style
@@ -106,13 +106,13 @@ def _grid(figure: Figure, images: SyntheticSet, input_spec: InputSpec, classes: 
 
 
 def _layers(axes: Axes, statistics: SetStatistics) -> None:
-    """One bar a BatchNorm layer, on a logarithmic scale, with what real images and noise have."""
+    """One bar per BatchNorm layer, on a log scale, with the ranges of real images and of noise."""
     from matplotlib.ticker import MaxNLocator
 
     mean = statistics.bns_distance
     if mean is None:
         axes.set_axis_off()
-        axes.text(0.0, 0.9, "The network has no BatchNorm layer that remembers its training images.")
+        axes.text(0.0, 0.9, "The network has no BatchNorm statistics.")
         return
     distances = np.array([layer.distance for layer in statistics.layers])
     low = min(BNS_SHOWN[0], 0.8 * distances[distances > 0].min(initial=1.0))
@@ -141,29 +141,29 @@ def _confidence(axes: Axes, statistics: SetStatistics) -> None:
     axes.axvline(statistics.confidence, color=INK, linewidth=1.4, linestyle="--")
     axes.set_xlim(0, 1.02)
     axes.set_ylim(0, 100)
-    axes.set_xlabel("probability of the answered class")
+    axes.set_xlabel("probability of the predicted class")
     axes.set_ylabel("% of images")
 
 
 def _balance(axes: Axes, balance: ClassBalance) -> None:
-    """Few classes: a pair of bars each. Many: both counts in falling order, where level is balanced."""
+    """Few classes: a pair of bars each. Many: both counts in descending order, level where balanced."""
     from matplotlib.ticker import MaxNLocator
 
-    asked, answered = np.array(balance.asked), np.array(balance.answered)
-    classes = len(asked)
+    labels, predicted = np.array(balance.asked), np.array(balance.answered)
+    classes = len(labels)
     if classes <= CLASSES_WITH_BARS:
-        for counts, colour, side, name in ((asked, GREY, -0.2, "asked"), (answered, BLUE, 0.2, "answered")):
+        for counts, colour, side, name in ((labels, GREY, -0.2, "labels"), (predicted, BLUE, 0.2, "predicted")):
             axes.bar(np.arange(classes) + side, counts, 0.4, color=colour, label=name)
         axes.set_xlabel("class")
         axes.set_xticks(range(0, classes, 1 if classes <= CLASSES_WITH_BARS // 2 else 2))
     else:
-        seen = int(max(np.count_nonzero(asked), np.count_nonzero(answered)))
-        for counts, colour, line, name in ((asked, GREY, 5, "asked"), (answered, BLUE, 2, "answered")):
+        seen = int(max(np.count_nonzero(labels), np.count_nonzero(predicted)))
+        for counts, colour, line, name in ((labels, GREY, 5, "labels"), (predicted, BLUE, 2, "predicted")):
             axes.stairs(np.sort(counts)[::-1][:seen], np.arange(seen + 1), color=colour, linewidth=line, label=name)
         axes.set_xlabel(f"classes, most frequent first ({classes:,} in all)")
         axes.set_xlim(0, seen)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.set_ylim(0, 1.3 * max(asked.max(), answered.max()))
+    axes.set_ylim(0, 1.3 * max(labels.max(), predicted.max()))
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.set_ylabel("images")
     axes.legend(loc="upper right", ncols=2, borderaxespad=0, handlelength=1.2)
@@ -171,7 +171,7 @@ def _balance(axes: Axes, balance: ClassBalance) -> None:
 
 def _headline(figure: Figure, statistics: SetStatistics, balance: ClassBalance) -> None:
     left, top = HEADLINE
-    _write(figure, left, top - HEADING_ABOVE, "In numbers", size=HEADING, weight="bold")
+    _write(figure, left, top - HEADING_ABOVE, "Statistics", size=HEADING, weight="bold")
     for number, row in enumerate(headline_rows(statistics, balance)):
         for column, text in zip(HEADLINE_COLUMNS, row, strict=True):
             weight = "bold" if column == HEADLINE_COLUMNS[1] else "normal"
@@ -187,7 +187,7 @@ def _panel(figure: Figure, place: tuple[int, int, int, int], heading: str) -> Ax
 def _write(
     figure: Figure, x: float, y: float, text: str, *, size: float = TEXT, weight: str = "normal", ha: str = "left"
 ) -> None:
-    """Write with the middle of the line at y; what stands between $ signs is text, not mathematics."""
+    """Write with the middle of the line at y; text between $ signs is not mathematics."""
     figure.text(
         x / WIDTH, 1 - y / HEIGHT, text, fontsize=size, weight=weight, ha=ha, va="center_baseline", parse_math=False
     )

@@ -1,4 +1,4 @@
-"""Numbers as the page writes them: units behind a no-break space, a true minus sign, a few significant digits."""
+"""Number formats of the page: units after a no-break space, a true minus sign, few significant digits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["count", "decibels", "kilobytes", "milliseconds", "percent", "points"
 
 MINUS = "\u2212"
 GAP = "\u00a0"
-EXACT_DB = 200.0  # what a tensor without any error is given
+EXACT_DB = 200.0  # the SNR of a tensor without error
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -30,7 +30,7 @@ def count(number: int, one: str = "", many: str = "") -> str:
 
 
 def percent(value: float, digits: int = 2) -> str:
-    """A share of 1 as per cent; one too small for the digits is not made 0."""
+    """A share of 1 as per cent; one too small for the digits is shown as a bound, not as 0."""
     least = 10.0**-digits
     if 0 < 100 * value < least / 2:
         return f"<{least:.{digits}f}{GAP}%"
@@ -48,7 +48,7 @@ def points(value: float) -> str:
 
 
 def decibels(value: float | None) -> str:
-    """A signal-to-noise ratio; a tensor without any error has none."""
+    """A signal-to-noise ratio; "no error" where there is none."""
     if value is None:
         return ""
     return "no error" if value >= EXACT_DB else f"{value:.1f}{GAP}dB".replace("-", MINUS)

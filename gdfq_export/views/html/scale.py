@@ -33,7 +33,7 @@ class Scale:
     logarithmic: bool = False
 
     def at(self, value: float) -> float:
-        """Per cent of the axis, 0 to 100; what lies beyond its ends is drawn at them."""
+        """Per cent of the axis, 0 to 100; values outside are clipped to the ends."""
         return _at(value, self.low, self.high, self.logarithmic)
 
     def down(self, value: float) -> float:

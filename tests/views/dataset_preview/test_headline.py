@@ -24,9 +24,9 @@ def test_every_number_has_its_unit_and_something_to_compare_with() -> None:
     rows = values(STATISTICS, ClassBalance(asked=(3, 2, 0, 0), answered=(4, 1, 0, 0)))
     assert rows["BNS distance"][0] == "0.030"
     assert rows["distance within a class"][0] == "61 of 255"
-    assert rows["answers the label"] == ("80.0 %", "of the images; by chance 25 %")
-    assert rows["entropy"] == ("0.125 nats", "0: always sure; 1.39: every class alike")
-    assert rows["classes answered"] == ("2 of 4", "1 to 4 images each")
+    assert rows["label agreement"] == ("80.0 %", "of the images; by chance 25 %")
+    assert rows["entropy"] == ("0.125 nats", "0: certain; 1.39: uniform")
+    assert rows["classes predicted"] == ("2 of 4", "1 to 4 images each")
     assert all(meaning for _, meaning in rows.values())
 
 
@@ -35,4 +35,4 @@ def test_what_was_not_measured_says_why() -> None:
     rows = values(bare, ClassBalance(asked=(3, 3), answered=(3, 3)))
     assert rows["BNS distance"] == ("none", "the network has no BatchNorm to compare with")
     assert rows["distance within a class"] == ("none", "no two images share a label")
-    assert rows["classes answered"] == ("2 of 2", "3 images each")
+    assert rows["classes predicted"] == ("2 of 2", "3 images each")

@@ -1,4 +1,4 @@
-"""Accuracy of both networks with intervals, and what was lost on the same images."""
+"""Accuracy of both networks with intervals, and the paired drop."""
 
 from __future__ import annotations
 

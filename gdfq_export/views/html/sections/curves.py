@@ -1,4 +1,4 @@
-"""How training went: one small chart a figure, grouped by phase."""
+"""Training curves: one small chart per metric, grouped by phase."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WIDE = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvePicture:
-    """One figure over the steps of its phase."""
+    """One metric over the steps of its phase."""
 
     figure: str
     path: str
@@ -27,7 +27,7 @@ class CurvePicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvesOfPhase:
-    """All figures of one phase."""
+    """All metrics of one phase."""
 
     phase: str
     curves: tuple[CurvePicture, ...]
