@@ -26,7 +26,7 @@ from bench.results_file import FOLDER, write_results
 from bench.usual_networks import USUAL_NETWORKS, load_drawn
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.result import Result
-from gdfq_export.lint.tensorrt_rules import lint
+from gdfq_export.lint.tensorrt_rules import tensorrt_findings
 from gdfq_export.recipe import Bits, Recipe, load_recipe
 from gdfq_export.recipe.recipe import Verify
 from gdfq_export.targets import TARGETS
@@ -84,7 +84,9 @@ def run_cell(model: FloatModel, target: str, bits: Bits) -> dict[str, Any]:
         result = quantize_quickly(model, target, bits, out)
         onnx.checker.check_model(out, full_check=True)
         findings = (
-            [finding.message for finding in lint(onnx.load(out))] if TARGETS[target].backend == "tensorrt" else []
+            [finding.message for finding in tensorrt_findings(onnx.load(out))]
+            if TARGETS[target].backend == "tensorrt"
+            else []
         )
     report = json.loads(result.report.to_json())
     coverage, parity, simulation = report["coverage"], report["parity"], report["simulation"]

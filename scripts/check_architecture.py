@@ -229,10 +229,6 @@ def complexity(function: Function) -> int:
 STILL_BROKEN = (
     "verify: complexity",
     "quantize: ",
-    "result_of: complexity",
-    "measure_layers: complexity",
-    "_layers: complexity",
-    "parity: complexity",
     "_Walk.choose: complexity",
     "_of_weights: complexity",
     "_Reading._on_codes: complexity",
@@ -240,7 +236,6 @@ STILL_BROKEN = (
     "_Walk._require_float: complexity",
     "constant_of: complexity",
     "_fold: complexity",
-    "activation_codes: complexity",
     "IntegerRun._layer: complexity",
 )
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from gdfq_export.lint.check import check
 from gdfq_export.lint.inspect import InspectedFile, inspect_model
 from gdfq_export.lint.model_facts import Inspection, LayerFacts, ValueFacts, bytes_on_disk, inspect_file
-from gdfq_export.qdq.reader.tensors import QuantizedTensor, read_quantized_tensors
+from gdfq_export.lint.tensor_facts import TensorFacts, quantized_tensors
 
 __all__ = [
     "InspectedFile",
     "Inspection",
     "LayerFacts",
-    "QuantizedTensor",
+    "TensorFacts",
     "ValueFacts",
     "bytes_on_disk",
     "check",
     "inspect_file",
     "inspect_model",
-    "read_quantized_tensors",
+    "quantized_tensors",
 ]

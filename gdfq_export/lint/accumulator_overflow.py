@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import onnx_ir as ir
 
-from gdfq_export.qdq.reader.graph import QdqGraph
+from gdfq_export.lint.finding_at import finding_at
 from gdfq_export.qdq.reader.layers import Layer
-from gdfq_export.qdq.reader.nodes import finding_at
+from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.support.finding import Consequence, Finding
 
 __all__ = ["overflows", "saturates"]
@@ -17,10 +17,10 @@ __all__ = ["overflows", "saturates"]
 _INT16_END, _INT32_END = 2**15 - 1, 2**31 - 1
 
 
-def saturates(graph: QdqGraph, layer: Layer) -> Iterator[Finding]:
+def saturates(model: QdqModel, layer: Layer) -> Iterator[Finding]:
     """Without VNNI two products are added in 16 bits (`vpmaddubsw`): no two weights may be too large for that."""
-    used = None if layer.activation is None else graph.codes_used(layer.activation)
-    codes = layer.weight_codes(graph)
+    used = None if layer.activation is None else model.codes_used(layer.activation)
+    codes = layer.weight_codes(model)
     if not layer.whole or used is None or codes is None or codes.shape[1] < 2:
         return
     if layer.activation is not None and layer.activation.dtype is ir.DataType.INT8:
@@ -39,14 +39,14 @@ def saturates(graph: QdqGraph, layer: Layer) -> Iterator[Finding]:
         )
 
 
-def overflows(graph: QdqGraph, layer: Layer) -> Iterator[Finding]:
+def overflows(model: QdqModel, layer: Layer) -> Iterator[Finding]:
     """Sums fit into int32, the bias among them."""
-    used = None if layer.activation is None else graph.codes_used(layer.activation)
-    codes = layer.weight_codes(graph)
+    used = None if layer.activation is None else model.codes_used(layer.activation)
+    codes = layer.weight_codes(model)
     if not layer.whole or used is None or codes is None:
         return
     reach = np.abs(codes).sum(axis=1, dtype=np.int64) * (used[1] - used[0])
-    bias = None if layer.bias is None else graph.numbers(layer.bias.codes)
+    bias = None if layer.bias is None else model.numbers(layer.bias.codes)
     if bias is not None and bias.size in (1, reach.size):
         reach = reach + np.abs(bias.astype(np.int64).reshape(-1))
     if (over := reach > _INT32_END).any():

@@ -12,9 +12,10 @@ import numpy as np
 import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import input_at
+from gdfq_export.lint.finding_at import finding_at
 from gdfq_export.lint.hard_sigmoid_forms import clips_as_gate, saturates_as_gate
-from gdfq_export.qdq.reader.graph import Grid, QdqGraph, code_limits
-from gdfq_export.qdq.reader.nodes import finding_at, node_name, producer_of
+from gdfq_export.qdq.reader.model import QdqModel
+from gdfq_export.qdq.reader.nodes import QdqNode, code_limits, node_name, producer_of
 from gdfq_export.support.finding import Consequence, Finding
 from gdfq_export.support.text import counted
 
@@ -25,52 +26,50 @@ _SAME = 1e-6  # relative; scales that tools computed twice differ in the last bi
 _INT32_END = 2**31 - 1
 
 
-def common_findings(graph: QdqGraph) -> list[Finding]:
+def common_findings(model: QdqModel) -> list[Finding]:
     """Every rule that every node breaks, in the order of the rules and of the graph."""
-    findings = [finding for rule in _NODE_RULES for node in graph.nodes for finding in rule(graph, node)]
-    for rule in _GRID_RULES:
-        for node in graph.nodes:
-            if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
-                findings.extend(rule(graph, graph.grid(node)))
+    findings = [finding for rule in _NODE_RULES for node in model.nodes for finding in rule(model, node)]
+    for rule in _PAIR_RULES:
+        findings.extend(finding for pair in model.pairs for finding in rule(model, pair))
     return findings
 
 
-def _scale(graph: QdqGraph, grid: Grid) -> Iterator[Finding]:
+def _scale(model: QdqModel, pair: QdqNode) -> Iterator[Finding]:
     """Scales are positive numbers; that of a dead channel, whose codes are all 0, may be anything finite."""
-    if grid.scale is None:
+    if pair.scale is None:
         return
-    scale = grid.scale.reshape(-1)
-    constant = graph.is_constant(grid.codes)
+    scale = pair.scale.reshape(-1)
+    constant = model.is_constant(pair.codes)
     kinds = {
         "not a number": ~np.isfinite(scale),
-        "0": (scale == 0) & _matters(graph, grid),
+        "0": (scale == 0) & _matters(model, pair),
         "too small for float32": (scale > 0) & (scale < _SMALLEST) & (not constant),
     }
     for kind, broken in kinds.items():
         if broken.any():
-            yield finding_at(grid.node, "scale", Consequence.WRONG, f"{_how_many(broken, 'scale')} {kind}")
+            yield finding_at(pair.node, "scale", Consequence.WRONG, f"{_how_many(broken, 'scale')} {kind}")
     if (negative := scale < 0).any():
         yield finding_at(
-            grid.node,
+            pair.node,
             "negative scale",
             Consequence.MISTAKE,
             f"{_how_many(negative, 'scale')} negative; TensorRT refuses it",
         )
 
 
-def _matters(graph: QdqGraph, grid: Grid) -> np.ndarray | bool:
+def _matters(model: QdqModel, pair: QdqNode) -> np.ndarray | bool:
     """Where a scale of 0 takes something away: everywhere but in channels of nothing but zeros."""
-    codes = graph.numbers(grid.codes)
-    if codes is None or grid.zero_point is None or grid.scale is None:
+    codes = model.numbers(pair.codes)
+    if codes is None or pair.zero_point is None or pair.scale is None:
         return True
     if (
-        grid.scale.size == 1
-        or grid.axis is None
-        or grid.block
-        or codes.shape[grid.axis : grid.axis + 1] != grid.scale.shape
+        pair.scale.size == 1
+        or pair.axis is None
+        or pair.block
+        or codes.shape[pair.axis : pair.axis + 1] != pair.scale.shape
     ):
         return bool(np.any(codes))
-    channels = np.moveaxis(np.asarray(codes), grid.axis, 0).reshape(grid.scale.size, -1)
+    channels = np.moveaxis(np.asarray(codes), pair.axis, 0).reshape(pair.scale.size, -1)
     return np.asarray(channels.any(axis=1))
 
 
@@ -83,68 +82,65 @@ def _how_many(broken: np.ndarray, what: str) -> str:
     return f"{count} of {broken.size} {what}s ({which}) {'is' if count == 1 else 'are'}"
 
 
-def _shapes(graph: QdqGraph, grid: Grid) -> Iterator[Finding]:
+def _shapes(model: QdqModel, pair: QdqNode) -> Iterator[Finding]:
     """As many zero points as scales, and as many scales as the axis is long."""
-    if grid.scale is None:
+    if pair.scale is None:
         return
-    if grid.scale.ndim > 1 and not grid.block:
-        shape = list(grid.scale.shape)
+    if pair.scale.ndim > 1 and not pair.block:
+        shape = list(pair.scale.shape)
         yield finding_at(
-            grid.node,
+            pair.node,
             "number of scales",
             Consequence.REFUSED,
             f"its scale is of shape {shape}; write a number or a list",
         )
         return
-    if not grid.omits_zero_point and grid.zero_point is not None and grid.zero_point.size != grid.scale.size:
+    if not pair.omits_zero_point and pair.zero_point is not None and pair.zero_point.size != pair.scale.size:
         yield finding_at(
-            grid.node,
+            pair.node,
             "number of scales",
             Consequence.REFUSED,
-            f"it has {counted(grid.scale.size, 'scale')} and {counted(grid.zero_point.size, 'zero point')}",
+            f"it has {counted(pair.scale.size, 'scale')} and {counted(pair.zero_point.size, 'zero point')}",
         )
-    codes = graph.numbers(grid.codes)
-    if codes is None or grid.axis is None or grid.block:
+    codes = model.numbers(pair.codes)
+    if codes is None or pair.axis is None or pair.block:
         return
-    if not grid.axis < codes.ndim or codes.shape[grid.axis] != grid.scale.size:
-        found = f"axis {grid.axis} of shape {list(codes.shape)}"
+    if not pair.axis < codes.ndim or codes.shape[pair.axis] != pair.scale.size:
+        found = f"axis {pair.axis} of shape {list(codes.shape)}"
         yield finding_at(
-            grid.node, "number of scales", Consequence.REFUSED, f"it has {grid.scale.size} scales along {found}"
+            pair.node, "number of scales", Consequence.REFUSED, f"it has {pair.scale.size} scales along {found}"
         )
 
 
-def _other_grid(graph: QdqGraph, grid: Grid) -> Iterator[Finding]:
+def _other_numbers(model: QdqModel, pair: QdqNode) -> Iterator[Finding]:
     """What is read is what was written: the same type, scale and zero point on both sides of the codes."""
-    if grid.node.op_type != "DequantizeLinear" or (writer := graph.writer(grid)) is None:
+    if pair.node.op_type != "DequantizeLinear" or (writer := model.writer(pair)) is None:
         return
-    if grid.dtype is not writer.dtype and not grid.omits_zero_point and None not in (grid.dtype, writer.dtype):
+    if pair.dtype is not writer.dtype and not pair.omits_zero_point and None not in (pair.dtype, writer.dtype):
         yield finding_at(
-            grid.node,
+            pair.node,
             "zero point type",
             Consequence.REFUSED,
-            f"its zero point is {_named(grid)}, the codes that {node_name(writer.node)} writes are {_named(writer)}",
+            f"its zero point is {pair.dtype_name}, the codes that {node_name(writer.node)} writes are "
+            f"{writer.dtype_name}",
         )
         return
-    if clips_as_gate(graph, grid, writer):
+    if clips_as_gate(model, pair, writer):
         return
-    if (at := _difference(grid.scale, writer.scale, _SAME)) and not saturates_as_gate(graph, grid, writer):
+    if (at := _difference(pair.scale, writer.scale, _SAME)) and not saturates_as_gate(model, pair, writer):
         yield finding_at(
-            grid.node,
+            pair.node,
             "other scale",
             Consequence.MISTAKE,
             f"it dequantizes with the scale {at[0]:.9g} what {node_name(writer.node)} quantizes with {at[1]:.9g}",
         )
-    if at := _difference(grid.zero_point, writer.zero_point, 0.0):
+    if at := _difference(pair.zero_point, writer.zero_point, 0.0):
         yield finding_at(
-            grid.node,
+            pair.node,
             "other zero point",
             Consequence.MISTAKE,
             f"it dequantizes with the zero point {at[0]:.0f} what {node_name(writer.node)} quantizes with {at[1]:.0f}",
         )
-
-
-def _named(grid: Grid) -> str:
-    return "unknown" if grid.dtype is None else grid.dtype.name
 
 
 def _difference(here: np.ndarray | None, there: np.ndarray | None, tolerance: float) -> tuple[float, float] | None:
@@ -159,20 +155,20 @@ def _difference(here: np.ndarray | None, there: np.ndarray | None, tolerance: fl
     return (float(ours[apart[0]]), float(theirs[apart[0]])) if apart.size else None
 
 
-def _clip(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
+def _clip(model: QdqModel, node: ir.Node) -> Iterator[Finding]:
     """A Clip of codes leaves some, and the zero point among them."""
     if node.op_type != "Clip":
         return
     source = producer_of(input_at(node, 0))
     if source is None or source.op_type != "QuantizeLinear":
         return
-    grid = graph.grid(source)
-    low, high = graph.clip_bounds(node)
+    pair = model.read(source)
+    low, high = model.clip_bounds(node)
     if low > high:
         message = f"its bounds {low:.0f} and {high:.0f} leave no code"
         yield finding_at(node, "clip", Consequence.WRONG, message)
-    elif grid.zero_point is not None and grid.zero_point.size:
-        zero = np.asarray(grid.zero_point, np.int64)
+    elif pair.zero_point is not None and pair.zero_point.size:
+        zero = np.asarray(pair.zero_point, np.int64)
         if zero.min() < low or zero.max() > high:
             yield finding_at(
                 node,
@@ -183,12 +179,12 @@ def _clip(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
             )
 
 
-def _not_numbers(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
+def _not_numbers(model: QdqModel, node: ir.Node) -> Iterator[Finding]:
     """Stored floats are numbers; a Q/DQ node's own are looked at elsewhere."""
     if node.op_type in ("QuantizeLinear", "DequantizeLinear", "Clip"):
         return
     for value in node.inputs:
-        stored = None if value is None or value.producer() is not None else graph.numbers(value)
+        stored = None if value is None or value.producer() is not None else model.numbers(value)
         if stored is None or value is None or stored.dtype.kind != "f" or np.isfinite(stored).all():
             continue
         count = int((~np.isfinite(stored)).sum())
@@ -200,44 +196,44 @@ def _not_numbers(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
         )
 
 
-def _stored_as_float(graph: QdqGraph, grid: Grid) -> Iterator[Finding]:
+def _stored_as_float(model: QdqModel, pair: QdqNode) -> Iterator[Finding]:
     """Weights are stored as the integers that they are."""
-    value = input_at(grid.node, 0)
-    if grid.node.op_type != "QuantizeLinear" or not graph.is_constant(value) or grid.dtype is None:
+    value = input_at(pair.node, 0)
+    if pair.node.op_type != "QuantizeLinear" or not model.is_constant(value) or pair.dtype is None:
         return
     stored = None if value is None else value.const_value
     if stored is not None and stored.size > 1:
-        times = 8 * stored.nbytes / (stored.size * int(grid.dtype.bitwidth))
+        times = 8 * stored.nbytes / (stored.size * int(pair.dtype.bitwidth))
         yield finding_at(
-            grid.node,
+            pair.node,
             "stored as float",
             Consequence.LARGER,
             f"{stored.name} is stored in float and quantized when the file is loaded: {times:.0f} times the bytes",
         )
 
 
-def _cut_off(graph: QdqGraph, grid: Grid) -> Iterator[Finding]:
+def _cut_off(model: QdqModel, pair: QdqNode) -> Iterator[Finding]:
     """No int32 code sits at the end of its type, where a bias was cut off."""
-    if grid.node.op_type != "DequantizeLinear" or grid.dtype is not ir.DataType.INT32:
+    if pair.node.op_type != "DequantizeLinear" or pair.dtype is not ir.DataType.INT32:
         return
-    codes = graph.numbers(grid.codes)
-    if codes is None or code_limits(grid.dtype) is None:
+    codes = model.numbers(pair.codes)
+    if codes is None or code_limits(pair.dtype) is None:
         return
     ends = int((np.abs(codes.astype(np.int64)) >= _INT32_END).sum())
     if ends:
         yield finding_at(
-            grid.node,
+            pair.node,
             "bias cut off",
             Consequence.MISTAKE,
             f"{ends} of {codes.size} int32 codes are the largest there are: the scales are too small for this bias",
         )
 
 
-_NODE_RULES: tuple[Callable[[QdqGraph, ir.Node], Iterator[Finding]], ...] = (_not_numbers, _clip)
-_GRID_RULES: tuple[Callable[[QdqGraph, Grid], Iterator[Finding]], ...] = (
+_NODE_RULES: tuple[Callable[[QdqModel, ir.Node], Iterator[Finding]], ...] = (_not_numbers, _clip)
+_PAIR_RULES: tuple[Callable[[QdqModel, QdqNode], Iterator[Finding]], ...] = (
     _scale,
     _shapes,
-    _other_grid,
+    _other_numbers,
     _cut_off,
     _stored_as_float,
 )

@@ -8,38 +8,38 @@ from __future__ import annotations
 import numpy as np
 
 from gdfq_export.frontend.passes.constants.constant import input_at
-from gdfq_export.qdq.reader.graph import Grid, QdqGraph
-from gdfq_export.qdq.reader.nodes import producer_of
+from gdfq_export.qdq.reader.model import QdqModel
+from gdfq_export.qdq.reader.nodes import QdqNode, producer_of
 from gdfq_export.simulator.hard_sigmoid import clip_form
 
 __all__ = ["clips_as_gate", "saturates_as_gate"]
 
 
-def saturates_as_gate(graph: QdqGraph, grid: Grid, writer: Grid) -> bool:
+def saturates_as_gate(model: QdqModel, pair: QdqNode, writer: QdqNode) -> bool:
     """A HardSigmoid alpha x + beta, written as the Add of x and beta / alpha.
 
     The ratio of the scales is alpha, so that the constant that is added must be beta / alpha with beta inside 0..1.
     """
     add = producer_of(input_at(writer.node, 0))
-    if add is None or add.op_type != "Add" or grid.scale is None or writer.scale is None:
+    if add is None or add.op_type != "Add" or pair.scale is None or writer.scale is None:
         return False
-    if grid.scale.size != 1 or writer.scale.size != 1 or not (writer.scale > 0).all():
+    if pair.scale.size != 1 or writer.scale.size != 1 or not (writer.scale > 0).all():
         return False
-    alpha = float(grid.scale.reshape(-1)[0] / writer.scale.reshape(-1)[0])
-    constants = (graph.numbers(value) for value in add.inputs)
+    alpha = float(pair.scale.reshape(-1)[0] / writer.scale.reshape(-1)[0])
+    constants = (model.numbers(value) for value in add.inputs)
     return any(each is not None and each.size == 1 and 0 < alpha * float(each.reshape(-1)[0]) < 1 for each in constants)
 
 
-def clips_as_gate(graph: QdqGraph, grid: Grid, writer: Grid) -> bool:
+def clips_as_gate(model: QdqModel, pair: QdqNode, writer: QdqNode) -> bool:
     """The gate of a HardSwish: a Clip of the codes of x, read with other numbers."""
-    clip = producer_of(input_at(grid.node, 0))
+    clip = producer_of(input_at(pair.node, 0))
     if clip is None or clip.op_type != "Clip":
         return False
-    numbers = (grid.scale, grid.zero_point, writer.scale, writer.zero_point)
+    numbers = (pair.scale, pair.zero_point, writer.scale, writer.zero_point)
     if any(each is None or each.size != 1 for each in numbers):
         return False
     scale, zero_point, from_scale, from_zero = (each.reshape(()) for each in numbers if each is not None)
     form = clip_form(from_scale, int(from_zero)) if from_scale > 0 else None
     if form is None or (form.scale, form.zero_point) != (np.float32(scale), int(zero_point)):
         return False
-    return graph.clip_bounds(clip) == (form.low, form.high)
+    return model.clip_bounds(clip) == (form.low, form.high)

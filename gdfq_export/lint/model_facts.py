@@ -17,12 +17,12 @@ import onnx
 import onnx_ir as ir
 from onnx import external_data_helper
 
+from gdfq_export.lint.tensor_facts import TensorFacts, code_bits, quantized_tensors
 from gdfq_export.planning.plan import Role
 from gdfq_export.qdq.metadata import own_metadata
-from gdfq_export.qdq.reader.graph import Grid, QdqGraph
 from gdfq_export.qdq.reader.layers import Layer, read_layers
-from gdfq_export.qdq.reader.tensors import QuantizedTensor, tensors_of
-from gdfq_export.support.bit_width import bits_of
+from gdfq_export.qdq.reader.model import QdqModel
+from gdfq_export.qdq.reader.nodes import QdqNode
 from gdfq_export.targets.operator_traits import MOVES_ELEMENTS, POOLS
 
 __all__ = ["Inspection", "LayerFacts", "ValueFacts", "bytes_on_disk", "inspect_file"]
@@ -94,7 +94,7 @@ class Inspection:
     layers: tuple[LayerFacts, ...]
     layers_quantized_as_written: int
     quantized_as_written: float | None
-    tensors: tuple[QuantizedTensor, ...]
+    tensors: tuple[TensorFacts, ...]
 
     @property
     def form(self) -> str:
@@ -122,37 +122,38 @@ class Inspection:
         return json.dumps(self.to_plain(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def inspect_file(model: onnx.ModelProto, file_bytes: int) -> Inspection:
+def inspect_file(file: onnx.ModelProto | QdqModel, file_bytes: int) -> Inspection:
     """Read every fact of a file.
 
     Args:
-        model: with its weights loaded.
+        file: with its weights loaded.
         file_bytes: what it takes on the disk (`bytes_on_disk`).
 
     Raises:
         InputError: the graph is not one that ONNX allows.
     """
-    graph = QdqGraph(model)
-    layers = read_layers(graph, _CARRIES)
+    model = QdqModel.of(file)
+    proto = model.proto
+    layers = read_layers(model, _CARRIES)
     whole = sum(layer.whole for layer in layers)
-    operators = Counter(node.op_type for node in graph.nodes)
+    operators = Counter(node.op_type for node in model.nodes)
     return Inspection(
         bytes=file_bytes,
-        opsets={entry.domain or "ai.onnx": entry.version for entry in model.opset_import},
-        ir_version=model.ir_version,
-        producer=" ".join(part for part in (model.producer_name, model.producer_version) if part),
-        metadata=own_metadata(model),
-        inputs=tuple(map(_value, (value for value in graph.graph.inputs if value.const_value is None))),
-        outputs=tuple(map(_value, graph.graph.outputs)),
+        opsets={entry.domain or "ai.onnx": entry.version for entry in proto.opset_import},
+        ir_version=proto.ir_version,
+        producer=" ".join(part for part in (proto.producer_name, proto.producer_version) if part),
+        metadata=own_metadata(proto),
+        inputs=tuple(map(_value, (value for value in model.graph.inputs if value.const_value is None))),
+        outputs=tuple(map(_value, model.graph.outputs)),
         operators=dict(sorted(operators.items(), key=lambda entry: (-entry[1], entry[0]))),
-        initializer_bytes=_initializer_bytes(graph),
+        initializer_bytes=_initializer_bytes(model),
         quantize_linear=operators["QuantizeLinear"],
         dequantize_linear=operators["DequantizeLinear"],
         integer_operators={name: count for name, count in sorted(operators.items()) if _is_integer_operator(name)},
-        layers=tuple(_layer(graph, layer) for layer in layers),
+        layers=tuple(_layer(model, layer) for layer in layers),
         layers_quantized_as_written=whole,
         quantized_as_written=whole / len(layers) if layers else None,
-        tensors=tensors_of(graph),
+        tensors=quantized_tensors(model),
     )
 
 
@@ -173,9 +174,9 @@ def _value(value: ir.Value) -> ValueFacts:
     return ValueFacts(name=value.name or "", dtype="unknown" if value.dtype is None else value.dtype.name, shape=sizes)
 
 
-def _initializer_bytes(graph: QdqGraph) -> dict[str, int]:
+def _initializer_bytes(model: QdqModel) -> dict[str, int]:
     found: dict[str, int] = defaultdict(int)
-    for value in graph.graph.initializers.values():
+    for value in model.graph.initializers.values():
         if value.const_value is not None:
             found[value.const_value.dtype.name] += int(value.const_value.nbytes)
     return dict(sorted(found.items(), key=lambda entry: -entry[1]))
@@ -185,19 +186,19 @@ def _is_integer_operator(name: str) -> bool:
     return name.startswith(("QLinear", "QGemm", "DynamicQuantize")) or "Integer" in name
 
 
-def _layer(graph: QdqGraph, layer: Layer) -> LayerFacts:
+def _layer(model: QdqModel, layer: Layer) -> LayerFacts:
     activation, weight, bias = layer.activation, layer.weight, layer.bias
     return LayerFacts(
         name=layer.name,
         op_type=layer.op_type,
-        activation_bits=_bits(graph, activation, Role.ACTIVATION),
-        weight_bits=_bits(graph, weight, Role.WEIGHT),
+        activation_bits=_bits(model, activation, Role.ACTIVATION),
+        weight_bits=_bits(model, weight, Role.WEIGHT),
         bias_bits=None if bias is None or bias.dtype is None else int(bias.dtype.bitwidth),
         has_bias=layer.has_bias,
         activation_dtype=None if activation is None or activation.dtype is None else activation.dtype.name,
         weight_dtype=None if weight is None or weight.dtype is None else weight.dtype.name,
-        activation_zero_point=_ends(activation),
-        weight_zero_point=_ends(weight),
+        activation_zero_point=None if activation is None else activation.zero_range,
+        weight_zero_point=None if weight is None else weight.zero_range,
         weight_axis=None if weight is None else weight.axis,
         weight_block=0 if weight is None else weight.block,
         weight_scales=0 if weight is None or weight.scale is None else int(weight.scale.size),
@@ -205,21 +206,10 @@ def _layer(graph: QdqGraph, layer: Layer) -> LayerFacts:
     )
 
 
-def _bits(graph: QdqGraph, grid: Grid | None, role: Role) -> int | None:
-    codes = None if grid is None else graph.codes_used(grid)
-    if grid is None or codes is None:
-        return None if grid is None or grid.dtype is None else int(grid.dtype.bitwidth)
-    zero = _ends(grid)
-    if role is Role.WEIGHT and zero is not None and zero[0] == zero[1]:
-        codes = codes[0] - zero[0], codes[1] - zero[0]
-    return bits_of(codes, centred=role is Role.WEIGHT and graph.numbers(grid.codes) is not None)
-
-
-def _ends(grid: Grid | None) -> tuple[int, int] | None:
-    if grid is None or grid.zero_point is None or not grid.zero_point.size:
+def _bits(model: QdqModel, pair: QdqNode | None, role: Role) -> int | None:
+    if pair is None:
         return None
-    zero = grid.zero_point.astype("int64")
-    return int(zero.min()), int(zero.max())
+    return code_bits(model, pair, role) or (None if pair.dtype is None else int(pair.dtype.bitwidth))
 
 
 def _stored_bytes(value: ir.Value | None) -> int:

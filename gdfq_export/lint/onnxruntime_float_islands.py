@@ -11,9 +11,10 @@ from collections.abc import Iterator
 import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import input_at
+from gdfq_export.lint.finding_at import finding_at
 from gdfq_export.lint.onnxruntime_fusion import MOVES, ends_do_its_work, result_of
-from gdfq_export.qdq.reader.graph import QdqGraph
-from gdfq_export.qdq.reader.nodes import finding_at, node_name, producer_of
+from gdfq_export.qdq.reader.model import QdqModel
+from gdfq_export.qdq.reader.nodes import node_name, producer_of
 from gdfq_export.runtimes.onnxruntime_operators import INTEGER_KERNELS
 from gdfq_export.support.finding import Consequence, Finding
 from gdfq_export.targets.operator_traits import LAYERS
@@ -25,39 +26,39 @@ _QDQ = ("QuantizeLinear", "DequantizeLinear")
 _ACTIVATIONS = ("Relu", "Clip")
 
 
-def island_findings(graph: QdqGraph) -> list[Finding]:
+def island_findings(model: QdqModel) -> list[Finding]:
     """Every node of an island, in the order of the graph, and pairs that tear a layer and its activation apart."""
-    between = _between(graph)
-    findings = [finding for node in graph.nodes if node in between for finding in _why_float(graph, node)]
-    return findings + [finding for node in graph.nodes for finding in _torn_apart(graph, node)]
+    between = _between(model)
+    findings = [finding for node in model.nodes if node in between for finding in _why_float(model, node)]
+    return findings + [finding for node in model.nodes for finding in _torn_apart(model, node)]
 
 
-def _between(graph: QdqGraph) -> set[ir.Node]:
+def _between(model: QdqModel) -> set[ir.Node]:
     """Nodes that a dequantized activation reaches and that reach a QuantizeLinear, over floats."""
     reached: set[ir.Node] = set()
-    for node in graph.nodes:
+    for node in model.nodes:
         makers = [producer_of(value) for value in node.inputs]
         if node.op_type not in _QDQ and any(
-            maker is not None and (maker in reached or _dequantizes_activation(graph, maker)) for maker in makers
+            maker is not None and (maker in reached or _dequantizes_activation(model, maker)) for maker in makers
         ):
             reached.add(node)
     reaching: set[ir.Node] = set()
-    for node in reversed(graph.nodes):
+    for node in reversed(model.nodes):
         users = [user for output in node.outputs for user, _ in output.uses()]
         if node.op_type not in _QDQ and any(user.op_type == "QuantizeLinear" or user in reaching for user in users):
             reaching.add(node)
     return reached & reaching
 
 
-def _dequantizes_activation(graph: QdqGraph, node: ir.Node) -> bool:
-    return node.op_type == "DequantizeLinear" and not graph.is_constant(input_at(node, 0))
+def _dequantizes_activation(model: QdqModel, node: ir.Node) -> bool:
+    return node.op_type == "DequantizeLinear" and not model.is_constant(input_at(node, 0))
 
 
-def _why_float(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
+def _why_float(model: QdqModel, node: ir.Node) -> Iterator[Finding]:
     if node.op_type in LAYERS or node.op_type in _ACTIVATIONS:
         return  # layers have rules of their own; a Relu or Clip is fused into what is in front of it, float or not
     if node.op_type in MOVES:
-        yield from _scale_kept(graph, node)
+        yield from _scale_kept(model, node)
         return
     if node.op_type not in INTEGER_KERNELS:
         yield finding_at(
@@ -70,7 +71,7 @@ def _why_float(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
     if node.op_type not in _COMPUTES:
         return
     read = node.inputs if node.op_type in _READS_ALL else node.inputs[:1]
-    floats = [value for value in read if value is not None and graph.dequantized(value, MOVES) is None]
+    floats = [value for value in read if value is not None and model.dequantized(value, MOVES) is None]
     if floats:
         maker = producer_of(floats[0])
         source = f" (from {maker.op_type} {node_name(maker)})" if maker is not None else ""
@@ -78,8 +79,8 @@ def _why_float(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
             node, "pair missing", Consequence.FLOAT, f"its input {floats[0].name}{source} is not quantized"
         )
         return
-    result = result_of(graph, node)
-    if result.grid is None:
+    result = result_of(model, node)
+    if result.writer is None:
         yield finding_at(
             node, "pair missing", Consequence.FLOAT, f"its result is not quantized: {result.readers} reads it"
         )
@@ -95,13 +96,13 @@ def _why_float(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
 _COMPUTES = (*_READS_ALL, "AveragePool", "GlobalAveragePool", "LeakyRelu", "Sigmoid", "Softmax")
 
 
-def _scale_kept(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
+def _scale_kept(model: QdqModel, node: ir.Node) -> Iterator[Finding]:
     """An operator that moves codes has one scale on both sides."""
-    before = graph.dequantized(input_at(node, 0), frozenset())
+    before = model.dequantized(input_at(node, 0))
     users = [user for user, _ in node.outputs[0].uses()]
     if before is None or len(users) != 1 or users[0].op_type != "QuantizeLinear" or before.scale is None:
         return
-    after = graph.grid(users[0])
+    after = model.read(users[0])
     if after.scale is None or before.scale.size != 1 or after.scale.size != 1:
         return
     here, there = float(before.scale.reshape(-1)[0]), float(after.scale.reshape(-1)[0])
@@ -115,16 +116,16 @@ def _scale_kept(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
         )
 
 
-def _torn_apart(graph: QdqGraph, node: ir.Node) -> Iterator[Finding]:
+def _torn_apart(model: QdqModel, node: ir.Node) -> Iterator[Finding]:
     """No pair between a layer and its Relu or Clip, unless its codes already end where the activation cuts."""
     if node.op_type not in _ACTIVATIONS:
         return
-    pair = graph.dequantized(input_at(node, 0), frozenset())
-    writer = None if pair is None else graph.writer(pair)
+    pair = model.dequantized(input_at(node, 0))
+    writer = None if pair is None else model.writer(pair)
     layer = None if writer is None else producer_of(input_at(writer.node, 0))
     if writer is None or layer is None or layer.op_type not in LAYERS | {"Add"}:
         return
-    if not ends_do_its_work(graph, node, writer):
+    if not ends_do_its_work(model, node, writer):
         yield finding_at(
             node,
             "pair before an activation",

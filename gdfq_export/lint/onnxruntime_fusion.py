@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from gdfq_export.qdq.reader.graph import Grid, QdqGraph, code_limits
-from gdfq_export.qdq.reader.nodes import node_name
+from gdfq_export.qdq.reader.model import QdqModel
+from gdfq_export.qdq.reader.nodes import QdqNode, code_limits, node_name
 from gdfq_export.targets.operator_traits import MOVES_ELEMENTS
 
 __all__ = ["MOVES", "Result", "ends_do_its_work", "result_of"]
@@ -26,53 +26,59 @@ _ACTIVATIONS = ("Relu", "Clip")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The grid that a result is quantized to; where there is not one alone, `readers` says what reads it as float.
+    """The QuantizeLinear that takes a result; where there is not one alone, `readers` says what reads it as float.
 
     `kept` is a Relu or Clip in between that codes do not replace.
     """
 
-    grid: Grid | None
+    writer: QdqNode | None
     readers: str = ""
     kept: ir.Node | None = None
 
 
-def result_of(graph: QdqGraph, node: ir.Node) -> Result:
+def result_of(model: QdqModel, node: ir.Node) -> Result:
     """Follow the first output of a node to what quantizes it."""
     value = node.outputs[0]
     passed: list[ir.Node] = []
     while True:
         users = list(dict.fromkeys(user for user, _ in value.uses()))
         if value.is_graph_output():
-            return Result(grid=None, readers=f"the graph output {value.name}")
-        if users and all(user.op_type == "QuantizeLinear" for user in users):
-            grids = [graph.grid(user) for user in users]
-            if all(_same(grids[0], grid) for grid in grids):
-                kept = [each for each in passed if not ends_do_its_work(graph, each, grids[0])]
-                return Result(grid=grids[0], kept=kept[0] if kept else None)
+            return Result(writer=None, readers=f"the graph output {value.name}")
+        if (writer := _one_writer(model, users)) is not None:
+            kept = (each for each in passed if not ends_do_its_work(model, each, writer))
+            return Result(writer=writer, kept=next(kept, None))
         if len(users) == 1 and users[0].op_type in MOVES | set(_ACTIVATIONS):
             if users[0].op_type in _ACTIVATIONS:
                 passed.append(users[0])
             value = users[0].outputs[0]
             continue
         names = [f"{user.op_type} {node_name(user)}" for user in users if user.op_type != "QuantizeLinear"]
-        return Result(grid=None, readers=" and ".join(names) or "more than one scale")
+        return Result(writer=None, readers=" and ".join(names) or "more than one scale")
 
 
-def ends_do_its_work(graph: QdqGraph, activation: ir.Node, grid: Grid) -> bool:
+def _one_writer(model: QdqModel, users: list[ir.Node]) -> QdqNode | None:
+    """The QuantizeLinear that reads a value, where nothing else does but others that say the same."""
+    if not users or any(user.op_type != "QuantizeLinear" for user in users):
+        return None
+    writers = [model.read(user) for user in users]
+    return writers[0] if all(_same(writers[0], each) for each in writers) else None
+
+
+def ends_do_its_work(model: QdqModel, activation: ir.Node, pair: QdqNode) -> bool:
     """Whether the codes end where a Relu or Clip would cut, so that the runtime drops it."""
-    limits = code_limits(grid.dtype)
-    if limits is None or grid.scale is None or grid.zero_point is None:
+    limits = code_limits(pair.dtype)
+    if limits is None or pair.scale is None or pair.zero_point is None:
         return False
-    if grid.scale.size != 1:
+    if pair.scale.size != 1:
         return True  # that there are several is at fault
-    step, zero = float(grid.scale.reshape(-1)[0]), float(np.asarray(grid.zero_point, np.float64).reshape(-1)[0])
+    step, zero = float(pair.scale.reshape(-1)[0]), float(np.asarray(pair.zero_point, np.float64).reshape(-1)[0])
     if not 0 < step < np.inf:
         return True  # the scale itself is at fault
-    low, high = (0.0, np.inf) if activation.op_type == "Relu" else graph.clip_bounds(activation)
+    low, high = model.clip_bounds(activation)
     return bool(np.rint(low / step) + zero <= limits[0] and np.rint(high / step) + zero >= limits[1])
 
 
-def _same(one: Grid, other: Grid) -> bool:
+def _same(one: QdqNode, other: QdqNode) -> bool:
     pairs = ((one.scale, other.scale), (one.zero_point, other.zero_point))
     return one.dtype is other.dtype and all(
         here is not None and there is not None and np.array_equal(here, there, equal_nan=True) for here, there in pairs

@@ -2,7 +2,7 @@
 
 Measured with ONNX Runtime 1.32 (CPU, x86-64 with VNNI), each rule by a file that breaks it: the optimised graph says
 what runs in float, the same file without Q/DQ optimisation (`session.disable_quant_qdq`) what the numbers should be.
-The edges between layers are in `islands_onnxruntime.py`.
+The edges between layers are in `onnxruntime_float_islands.py`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.lint.accumulator_overflow import overflows, saturates
+from gdfq_export.lint.finding_at import finding_at
+from gdfq_export.lint.layer_rules import both_quantized, runs_in_float
 from gdfq_export.lint.onnxruntime_float_islands import island_findings
 from gdfq_export.lint.onnxruntime_fusion import MOVES, Result, result_of
-from gdfq_export.qdq.reader.graph import Grid, QdqGraph
 from gdfq_export.qdq.reader.layers import Layer, read_layers
-from gdfq_export.qdq.reader.nodes import finding_at, node_name, producer_of
+from gdfq_export.qdq.reader.model import QdqModel
+from gdfq_export.qdq.reader.nodes import QdqNode, node_name, producer_of
 from gdfq_export.support.finding import Consequence, Finding
 from gdfq_export.targets import Target
 
@@ -29,19 +31,19 @@ _BYTES = (ir.DataType.UINT8, ir.DataType.INT8)
 _FUSED_ANYWAY = 0.04  # ONNX Runtime ignores a bias scale that is off by 3 %, and sees one that is off by 5 %
 
 
-def onnxruntime_findings(graph: QdqGraph, target: Target, opset: int) -> list[Finding]:
+def onnxruntime_findings(model: QdqModel, target: Target) -> list[Finding]:
     """Every rule that every node breaks; nothing for a file without Q/DQ."""
-    if not graph.quantize and not graph.dequantize:
+    if not model.quantize and not model.dequantize:
         return []
-    findings = list(_opset(opset))
-    layers = read_layers(graph, MOVES)
+    findings = list(_opset(model.opset))
+    layers = read_layers(model, MOVES)
     for rule in _LAYER_RULES:
-        findings.extend(finding for layer in layers for finding in rule(graph, layer))
+        findings.extend(finding for layer in layers for finding in rule(model, layer))
     if target.weight.most_bits < 8:
-        findings.extend(finding for layer in layers for finding in saturates(graph, layer))
-    for node in graph.quantize:
-        findings.extend(_signed(graph, graph.grid(node)))
-    return findings + island_findings(graph)
+        findings.extend(finding for layer in layers for finding in saturates(model, layer))
+    for pair in model.quantize:
+        findings.extend(_signed(model, pair))
+    return findings + island_findings(model)
 
 
 def _opset(version: int) -> Iterator[Finding]:
@@ -54,50 +56,40 @@ def _opset(version: int) -> Iterator[Finding]:
         )
 
 
-def _both_quantized(graph: QdqGraph, layer: Layer) -> Iterator[Finding]:
+def _both_quantized(model: QdqModel, layer: Layer) -> Iterator[Finding]:
     """A layer's activation and weight both come from a DequantizeLinear."""
-    if layer.whole or layer.weight_only:
-        return
-    if layer.activation is None and layer.weight is None:
-        yield _float(layer, "float layer", "neither its activation nor its weight is quantized")
-    elif layer.weight is None:
-        yield _float(layer, "half quantized", "its activation is quantized, its weight is not")
-    else:
-        maker = producer_of(input_at(layer.node, 0))
-        behind = None if maker is None else graph.dequantized(input_at(maker, 0), MOVES)
-        if maker is not None and behind is not None and maker.op_type != "DequantizeLinear":
-            between = f"{maker.op_type} {node_name(maker)} stands between its Q/DQ pair and it; put a pair behind that"
-            yield _float(layer, "half quantized", between)
-        else:
-            yield _float(layer, "half quantized", "its weight is quantized, its activation is not")
+    maker, between = producer_of(input_at(layer.node, 0)), ""
+    if maker is not None and maker.op_type != "DequantizeLinear" and model.dequantized(input_at(maker, 0), MOVES):
+        between = f"{maker.op_type} {node_name(maker)} stands between its Q/DQ pair and it; put a pair behind that"
+    yield from both_quantized(layer, between)
 
 
-def _types(graph: QdqGraph, layer: Layer) -> Iterator[Finding]:
+def _types(model: QdqModel, layer: Layer) -> Iterator[Finding]:
     """Codes are bytes; weights are signed ones."""
     if not layer.whole:
         return
-    written = None if layer.op_type != "Conv" else result_of(graph, layer.node).grid
-    for name, grid in (("activation", layer.activation), ("weight", layer.weight), ("result", written)):
-        if grid is not None and grid.dtype is not None and grid.dtype not in _BYTES:
-            mend = "; store INT4 and Cast it to int8" if name == "weight" and grid.dtype.bitwidth < 8 else ""
-            yield _float(layer, "type", f"no integer kernel has {name}s of {grid.dtype.name}{mend}")
-    if layer.weight is not None and layer.weight.dtype is ir.DataType.UINT8 and graph.is_constant(layer.weight.codes):
+    written = None if layer.op_type != "Conv" else result_of(model, layer.node).writer
+    for name, pair in (("activation", layer.activation), ("weight", layer.weight), ("result", written)):
+        if pair is not None and pair.dtype is not None and pair.dtype not in _BYTES:
+            fix = "; store INT4 and Cast it to int8" if name == "weight" and pair.dtype.bitwidth < 8 else ""
+            yield runs_in_float(layer, "type", f"no integer kernel has {name}s of {pair.dtype.name}{fix}")
+    if layer.weight is not None and layer.weight.dtype is ir.DataType.UINT8 and model.is_constant(layer.weight.codes):
         yield finding_at(
             layer.node, "uint8 weights", Consequence.SLOWER, "its weight is uint8, a third of the speed of int8"
         )
 
 
-def _one_activation_scale(graph: QdqGraph, layer: Layer) -> Iterator[Finding]:
+def _one_activation_scale(model: QdqModel, layer: Layer) -> Iterator[Finding]:
     """An activation has one scale."""
-    written = None if layer.op_type != "Conv" else result_of(graph, layer.node).grid
-    for what, grid in (("reads", layer.activation), ("writes", written)):
-        if layer.whole and grid is not None and grid.scale is not None and grid.scale.size > 1:
-            yield _float(
-                layer, "activation scale", f"the activation that it {what} has {grid.scale.size} scales, not 1"
+    written = None if layer.op_type != "Conv" else result_of(model, layer.node).writer
+    for what, pair in (("reads", layer.activation), ("writes", written)):
+        if layer.whole and pair is not None and pair.scale is not None and pair.scale.size > 1:
+            yield runs_in_float(
+                layer, "activation scale", f"the activation that it {what} has {pair.scale.size} scales, not 1"
             )
 
 
-def _weight_axis(graph: QdqGraph, layer: Layer) -> Iterator[Finding]:
+def _weight_axis(model: QdqModel, layer: Layer) -> Iterator[Finding]:
     """Scales of a weight lie along its output channels."""
     weight, axis = layer.weight, layer.output_axis
     if not layer.whole or weight is None or weight.scale is None or weight.scale.size == 1 or axis is None:
@@ -109,32 +101,32 @@ def _weight_axis(graph: QdqGraph, layer: Layer) -> Iterator[Finding]:
         yield finding_at(layer.node, "weight axis", consequence, message)
 
 
-def _gemm(graph: QdqGraph, layer: Layer) -> Iterator[Finding]:
+def _gemm(model: QdqModel, layer: Layer) -> Iterator[Finding]:
     """What QGemm asks for beyond a convolution: a zero point, a quantized bias, no factors."""
     if layer.op_type != "Gemm" or not layer.whole:
         return
     if layer.weight is not None and layer.weight.omits_zero_point:
-        yield _float(layer, "zero point omitted", "the zero point of its weight is left out; give zeros")
+        yield runs_in_float(layer, "zero point omitted", "the zero point of its weight is left out; give zeros")
     for factor in ("alpha", "beta"):
         if (value := layer.node.attributes.get_float(factor, 1.0)) != 1 and (factor == "alpha" or layer.has_bias):
-            yield _float(layer, "factor", f"its {factor} is {value:g}; put it into the scales")
+            yield runs_in_float(layer, "factor", f"its {factor} is {value:g}; put it into the scales")
 
 
-def _bias(graph: QdqGraph, layer: Layer) -> Iterator[Finding]:
+def _bias(model: QdqModel, layer: Layer) -> Iterator[Finding]:
     """A bias is int32 in steps of activation scale times weight scale, its zero point 0."""
     if not layer.whole or not layer.has_bias:
         return
     gemm = layer.op_type == "Gemm"
     if layer.bias is None:
         if gemm:
-            yield _float(layer, "float bias", "its bias is not quantized; store int32 in steps of s_x * s_w")
-        elif graph.is_constant(input_at(layer.node, 2)):
+            yield runs_in_float(layer, "float bias", "its bias is not quantized; store int32 in steps of s_x * s_w")
+        elif model.is_constant(input_at(layer.node, 2)):
             said = "its float bias is rounded to multiples of s_x * s_w when the file is loaded"
             yield finding_at(layer.node, "float bias", Consequence.ROUNDED, said)
         return
     if layer.bias.dtype is not ir.DataType.INT32:
         said = "unknown" if layer.bias.dtype is None else layer.bias.dtype.name
-        yield _float(layer, "bias type", f"its bias is {said}; store int32 in steps of s_x * s_w")
+        yield runs_in_float(layer, "bias type", f"its bias is {said}; store int32 in steps of s_x * s_w")
         return
     if layer.bias.zero_point is not None and np.any(layer.bias.zero_point):
         first = int(layer.bias.zero_point.reshape(-1)[np.flatnonzero(layer.bias.zero_point)[0]])
@@ -154,7 +146,7 @@ def _bias_scale(layer: Layer, gemm: bool) -> Iterator[Finding]:
     yield finding_at(layer.node, "bias scale", consequence, f"{wrong}{instead}")
 
 
-def _product_and_sum(graph: QdqGraph, layer: Layer) -> Iterator[Finding]:
+def _product_and_sum(model: QdqModel, layer: Layer) -> Iterator[Finding]:
     """A MatMul of matrices and an Add of a float constant become a Gemm, which then has a float bias."""
     users = [user for user, _ in layer.node.outputs[0].uses()]
     read = input_at(layer.node, 0)
@@ -168,41 +160,41 @@ def _product_and_sum(graph: QdqGraph, layer: Layer) -> Iterator[Finding]:
         and read.shape is not None
         and len(read.shape) == 2
     ):
-        yield _float(
+        yield runs_in_float(
             layer,
             "float bias",
             f"{node_name(users[0])} adds the float constant {added[0].name}: together they become a Gemm in float",
         )
 
 
-def _result(graph: QdqGraph, layer: Layer) -> Iterator[Finding]:
+def _result(model: QdqModel, layer: Layer) -> Iterator[Finding]:
     """A convolution's result is quantized, and an activation in between is the QuantizeLinear's own work."""
     if not layer.whole or layer.op_type not in ("Conv", "ConvTranspose"):
         return
-    result: Result = result_of(graph, layer.node)
-    if result.grid is None:
-        yield _float(layer, "result in float", f"its result is not quantized: {result.readers} reads it")
+    result: Result = result_of(model, layer.node)
+    if result.writer is None:
+        yield runs_in_float(layer, "result in float", f"its result is not quantized: {result.readers} reads it")
     elif result.kept is not None:
-        yield _float(
+        yield runs_in_float(
             layer,
             "activation kept",
-            f"{result.kept.op_type} {node_name(result.kept)} does more than the codes of {node_name(result.grid.node)} "
-            "do by ending; quantize from 0 (or the Clip's bounds) on",
+            f"{result.kept.op_type} {node_name(result.kept)} does more than the codes of "
+            f"{node_name(result.writer.node)} do by ending; quantize from 0 (or the Clip's bounds) on",
         )
 
 
-def _signed(graph: QdqGraph, grid: Grid) -> Iterator[Finding]:
+def _signed(model: QdqModel, pair: QdqNode) -> Iterator[Finding]:
     """Activations are uint8."""
-    if grid.dtype is ir.DataType.INT8 and not graph.is_constant(input_at(grid.node, 0)):
+    if pair.dtype is ir.DataType.INT8 and not model.is_constant(input_at(pair.node, 0)):
         yield finding_at(
-            grid.node,
+            pair.node,
             "int8 activation",
             Consequence.SLOWER,
             "x86 kernels read uint8 activations: with int8 many layers run in float or at a third of the speed",
         )
 
 
-_LAYER_RULES: tuple[Callable[[QdqGraph, Layer], Iterator[Finding]], ...] = (
+_LAYER_RULES: tuple[Callable[[QdqModel, Layer], Iterator[Finding]], ...] = (
     _both_quantized,
     _types,
     _one_activation_scale,
@@ -213,7 +205,3 @@ _LAYER_RULES: tuple[Callable[[QdqGraph, Layer], Iterator[Finding]], ...] = (
     _result,
     overflows,
 )
-
-
-def _float(layer: Layer, rule: str, message: str) -> Finding:
-    return finding_at(layer.node, rule, Consequence.FLOAT, message)

@@ -20,12 +20,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import onnx
+import onnx_ir as ir
 
 from gdfq_export.errors import InputError
 from gdfq_export.metrics.histogram import Histogram
 from gdfq_export.metrics.tensor_error import TensorError
-from gdfq_export.qdq.reader.activations import ActivationCodes, activation_codes, sources_of
-from gdfq_export.runtimes.base import Backend, Images
+from gdfq_export.qdq.reader.activations import QuantizedActivation, quantized_activations, sources_of
+from gdfq_export.qdq.reader.model import QdqModel
+from gdfq_export.qdq.reader.nodes import node_name
+from gdfq_export.runtimes.base import Array, Backend, Images
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Phase
 from gdfq_export.support.text import counted
@@ -91,7 +94,7 @@ class LayerErrors:
 
 def measure_layers(
     float_model: onnx.ModelProto,
-    quantized: onnx.ModelProto,
+    quantized: onnx.ModelProto | QdqModel,
     images: Images,
     source: str,
     *,
@@ -105,56 +108,66 @@ def measure_layers(
     Raises:
         InputError: a runtime does not accept its file.
     """
-    image = float_model.graph.input[0].name
-    known = {name for node in float_model.graph.node for name in node.output}
-    points = activation_codes(quantized, known | {node.name for node in quantized.graph.input})
-    matched = {point: image if point.reads_image else point.tensor for point in points}
-    matched = {point: name for point, name in matched.items() if name in known or point.reads_image}
-    outputs = _paired_outputs(quantized, float_model)
-    wanted = sorted({*matched.values()} - {image})
-    float_session = float_backend.load(float_model.SerializeToString(), threads, taps=wanted)
-    session = backend.load(quantized.SerializeToString(), threads, taps=[point.codes for point in matched])
-
-    errors = {point: TensorError(point) for point in matched}
-    output_errors = {name: TensorError(None) for name in outputs}
+    both = _Comparison(float_model, QdqModel.of(quantized, check=False))
+    float_session = float_backend.load(float_model.SerializeToString(), threads, taps=both.float_taps)
+    session = backend.load(both.model.proto.SerializeToString(), threads, taps=both.taps)
     start = 0
     while start < len(images):
-        part = images[start : start + _batch(images, errors)]
-        floats = dict(float_session.run_tensors(part, [*wanted, *outputs.values()])) | {image: part}
-        coded = session.run_tensors(part, [*dict.fromkeys([*(point.codes for point in errors), *outputs])])
-        for output, float_output in outputs.items():
-            wanted_shape, shape = list(floats[float_output].shape), list(coded[output].shape)
-            if wanted_shape != shape:
-                raise InputError(
-                    f"the float network returns {wanted_shape} and the file {shape}; "
-                    "give the float network that the file was made from"
-                )
-            output_errors[output].add(floats[float_output], coded[output])
-        for point in [*errors]:
-            if floats[matched[point]].shape == coded[point.codes].shape:
-                errors[point].add(floats[matched[point]], coded[point.codes])
-            else:  # another tensor of the same name
-                del errors[point]
+        part = images[start : start + _batch(images, both.errors)]
+        floats = dict(float_session.run_tensors(part, [*both.float_taps, *both.outputs.values()]))
+        both.add(floats | {both.image: part}, session.run_tensors(part, [*dict.fromkeys([*both.taps, *both.outputs])]))
         start += len(part)
         if on_step is not None:
             on_step(start, len(images), {})
-    if not errors:
+    if not both.errors:
         return NotMeasured(reason="no quantized tensor of the file has the name of a tensor of the float network")
-    unmatched = tuple(point.tensor for point in points if point not in errors)
-    layers = _layers(quantized, errors, output_errors)
+    layers = _layers(both.model, both.errors, both.output_errors)
     worst = _worst(layers)
     return LayerErrors(
         images=len(images),
         source=source,
         layers=layers,
-        unmatched_tensors=unmatched,
+        unmatched_tensors=tuple(point.tensor for point in both.points if point not in both.errors),
         worst_tensor=None if worst is None else worst.tensor,
     )
 
 
-def _paired_outputs(quantized: onnx.ModelProto, float_model: onnx.ModelProto) -> dict[str, str]:
-    """The float network's output by the file's, in order: names may differ."""
-    return {own.name: other.name for own, other in zip(quantized.graph.output, float_model.graph.output, strict=False)}
+class _Comparison:
+    """The quantized tensors that have a counterpart in the float network, and their errors so far."""
+
+    def __init__(self, float_model: onnx.ModelProto, model: QdqModel) -> None:
+        known = {name for node in float_model.graph.node for name in node.output}
+        self.model = model
+        self.image = float_model.graph.input[0].name
+        pairs = zip(model.graph.outputs, float_model.graph.output, strict=False)  # in order: names may differ
+        self.outputs = {str(own.name): other.name for own, other in pairs}
+        self.points = quantized_activations(model, known | {value.name for value in model.graph.inputs})
+        names = {point: self.image if point.reads_input else point.tensor for point in self.points}
+        self._names = {point: name for point, name in names.items() if name in known or point.reads_input}
+        self.float_taps = sorted({*self._names.values()} - {self.image})
+        self.errors = {point: TensorError(point) for point in self._names}
+        self.output_errors = {name: TensorError(None) for name in self.outputs}
+
+    @property
+    def taps(self) -> list[str]:
+        """Names of the codes that are compared."""
+        return [point.codes for point in self.errors]
+
+    def add(self, floats: Mapping[str, Array], found: Mapping[str, Array]) -> None:
+        """Add one batch of both; a name that means another tensor in the float network is left out from then on."""
+        for name, float_name in self.outputs.items():
+            expected, output = floats[float_name], found[name]
+            if expected.shape != output.shape:
+                raise InputError(
+                    f"the float network returns {list(expected.shape)} and the file {list(output.shape)}; give the "
+                    "float network that the file was made from"
+                )
+            self.output_errors[name].add(expected, output)
+        for point in [*self.errors]:
+            if floats[self._names[point]].shape == found[point.codes].shape:
+                self.errors[point].add(floats[self._names[point]], found[point.codes])
+            else:
+                del self.errors[point]
 
 
 def _worst(layers: Sequence[LayerError]) -> LayerError | None:
@@ -163,14 +176,14 @@ def _worst(layers: Sequence[LayerError]) -> LayerError | None:
     return max(adding, key=lambda layer: (layer.input_snr_db or _CLEAN_DB) - layer.snr_db, default=None)
 
 
-def _batch(images: Images, errors: Mapping[ActivationCodes, TensorError]) -> int:
-    """Images whose tensors fit into memory together: a guess at first, then from measured sizes."""
+def _batch(images: Images, errors: Mapping[QuantizedActivation, TensorError]) -> int:
+    """Images whose tensors fit into memory side by side: a guess at first, then from measured sizes."""
     an_image = max((error.per_image for error in errors.values()), default=0) * len(errors)
     return max(1, min(32, _ELEMENTS // (an_image or images[0].size * 64 * max(1, len(errors)))))
 
 
 def _layers(
-    model: onnx.ModelProto, errors: Mapping[ActivationCodes, TensorError], outputs: Mapping[str, TensorError]
+    model: QdqModel, errors: Mapping[QuantizedActivation, TensorError], outputs: Mapping[str, TensorError]
 ) -> tuple[LayerError, ...]:
     """Every tensor with the SNR of its inputs, float outputs last."""
     sources = sources_of(model, [*errors])
@@ -178,32 +191,48 @@ def _layers(
     found |= {name: error for name, error in outputs.items() if name not in found}
     scaled = _scaled(sources, found)
     snr = {name: error.rescaled_snr_db if name in scaled else error.snr_db for name, error in found.items()}
-    makers = {output: node for node in model.graph.node for output in node.output}
+    makers = {str(value.name): value.producer() for value in model.graph.outputs}
     layers = []
     for name, error in found.items():
-        point = error.point
         inputs = min((snr[source] for source in sources[name]), default=None)
-        node, op_type = (point.node, point.op_type) if point is not None else _title(makers.get(name))
-        layer = LayerError(
-            tensor=name,
-            node=node,
-            op_type=op_type,
-            snr_db=snr[name],
-            input_snr_db=inputs,
-            added_noise_ratio=max(0.0, _noise(snr[name]) - (0.0 if inputs is None else _noise(inputs))),
-            float_min=error.low,
-            float_max=error.high,
-            range_min=None if point is None else point.bounds[0],
-            range_max=None if point is None else point.bounds[1],
-            out_of_range_fraction=None if point is None or name in scaled else error.out_of_range / error.elements,
-            levels_used=None if point is None else error.codes_used,
-            levels=None if point is None else point.count,
-            cause="",
-            histogram=error.histogram,
-            channels_rescaled=name in scaled,
-        )
+        layer = _layer(name, error, makers.get(name), snr_db=snr[name], input_snr_db=inputs, rescaled=name in scaled)
         layers.append(replace(layer, cause=_cause(layer, error)))
     return tuple(layers)
+
+
+def _layer(
+    tensor: str,
+    error: TensorError,
+    maker: ir.Node | None,
+    *,
+    snr_db: float,
+    input_snr_db: float | None,
+    rescaled: bool,
+) -> LayerError:
+    """The figures of one tensor; `maker` computes it where it is a float output."""
+    point = error.point
+    node, op_type = ("", "") if maker is None else (node_name(maker), maker.op_type)
+    if point is not None:
+        node, op_type = point.node, point.op_type
+    low, high = (None, None) if point is None else point.params.bounds
+    return LayerError(
+        tensor=tensor,
+        node=node,
+        op_type=op_type,
+        snr_db=snr_db,
+        input_snr_db=input_snr_db,
+        added_noise_ratio=max(0.0, _noise(snr_db) - (0.0 if input_snr_db is None else _noise(input_snr_db))),
+        float_min=error.low,
+        float_max=error.high,
+        range_min=low,
+        range_max=high,
+        out_of_range_fraction=None if point is None or rescaled else error.out_of_range / error.elements,
+        levels_used=None if point is None else error.codes_used,
+        levels=None if point is None else point.count,
+        cause="",
+        histogram=error.histogram,
+        channels_rescaled=rescaled,
+    )
 
 
 def _scaled(sources: Mapping[str, Sequence[str]], found: Mapping[str, TensorError]) -> frozenset[str]:
@@ -221,10 +250,6 @@ def _scaled(sources: Mapping[str, Sequence[str]], found: Mapping[str, TensorErro
             scaled.add(name)
         snr[name] = best if name in scaled else plain
     return frozenset(scaled)
-
-
-def _title(node: onnx.NodeProto | None) -> tuple[str, str]:
-    return ("", "") if node is None else (node.name or node.output[0], node.op_type)
 
 
 def _noise(snr_db: float) -> float:

@@ -14,11 +14,13 @@ import numpy as np
 import onnx
 
 from gdfq_export.errors import InternalError
+from gdfq_export.qdq.reader.activations import activation_codes
+from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.runtimes.base import Array, Backend, Images
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.support.progress import Phase
 
-__all__ = ["Expected", "ParityResult", "TensorParity", "parity", "quantized_activations"]
+__all__ = ["Expected", "ParityResult", "TensorParity", "parity"]
 
 Expected = Callable[[Images], Mapping[str, Array]]
 """Images `[N, C, H, W]` to every quantized tensor and every output, under their names in the file."""
@@ -56,7 +58,7 @@ class ParityResult:
 
 
 def parity(
-    model: onnx.ModelProto,
+    file: onnx.ModelProto | QdqModel,
     expected: Expected,
     images: Images,
     batch: int,
@@ -65,19 +67,19 @@ def parity(
     backend: Backend | None = None,
     on_step: Phase | None = None,
 ) -> ParityResult:
-    """Compare `model` in the runtime, on one thread, with `expected`, on images `[N, C, H, W]`, N >= 1.
+    """Compare a file in the runtime, on one thread, with `expected`, on images `[N, C, H, W]`, N >= 1.
 
     Raises:
         InternalError: the simulation names a tensor the file does not compute, or one of another shape or type.
         InputError: the runtime does not accept the file.
     """
-    backend = backend or OnnxRuntime()
-    file = model.SerializeToString()
-    plain = backend.load(file, 1)
+    backend, model = backend or OnnxRuntime(), QdqModel.of(file, check=False)
+    serialized = model.proto.SerializeToString()
+    plain = backend.load(serialized, 1)
     outputs = plain.output_names
     first = expected(images[:batch])
-    names = _in_graph_order(model, first)
-    tapped = backend.load(file, 1, taps=names)
+    names = _in_graph_order(model.proto, first)
+    tapped = backend.load(serialized, 1, taps=names)
 
     counts = {name: _Count() for name in names}
     changed = 0
@@ -85,21 +87,15 @@ def parity(
         part = images[start : start + batch]
         simulated = first if start == 0 else expected(part)
         executed = tapped.run_tensors(part, names)
-        for name in names:
-            counts[name].add(name, simulated[name], executed[name])
-        untapped = plain.run_tensors(part, outputs)
-        changed += sum(_differing_bits(untapped[name], executed[name]) for name in outputs)
+        for name, count in counts.items():
+            count.add(name, simulated[name], executed[name])
+        changed += _differing_tensors(plain.run_tensors(part, outputs), executed)
         if on_step is not None:
-            on_step(
-                start + len(part), len(images), {"differing": float(sum(count.differing for count in counts.values()))}
-            )
+            on_step(start + len(part), len(images), {"differing": _differing(counts)})
 
-    tensors = tuple(
-        TensorParity(name=name, elements=count.elements, differing=count.differing, max_step=count.max_step)
-        for name, count in counts.items()
-    )
-    differing = sum(tensor.differing for tensor in tensors)
-    unchecked = tuple(name for name in quantized_activations(model) if name not in counts)
+    tensors = tuple(count.result(name) for name, count in counts.items())
+    differing = int(_differing(counts))
+    unchecked = tuple(name for name in activation_codes(model) if name not in counts)
     return ParityResult(
         exact=not (differing or unchecked or changed),
         images=len(images),
@@ -108,34 +104,22 @@ def parity(
         elements=sum(tensor.elements for tensor in tensors),
         differing=differing,
         outputs_differing=sum(counts[name].differing for name in outputs),
-        first_differing=next((tensor.name for tensor in tensors if tensor.differing), None),
+        first_differing=_first_differing(tensors),
         unchecked=unchecked,
         outputs_changed_by_extra_outputs=changed,
     )
 
 
-def quantized_activations(model: onnx.ModelProto) -> tuple[str, ...]:
-    """Inputs of DequantizeLinear that come, perhaps through a Clip, from a QuantizeLinear of no constant.
+def _differing_tensors(untapped: Mapping[str, Array], executed: Mapping[str, Array]) -> int:
+    return sum(_differing_bits(array, executed[name]) for name, array in untapped.items())
 
-    In graph order; of equal QuantizeLinear nodes the first, since runtimes make one of them.
-    """
-    constants = {tensor.name for tensor in model.graph.initializer}
-    producers: dict[str, onnx.NodeProto] = {}
-    equal: dict[tuple[str, ...], str] = {}
-    for node in model.graph.node:
-        if node.op_type == "QuantizeLinear" and equal.setdefault(tuple(node.input), node.output[0]) != node.output[0]:
-            continue
-        producers.update((output, node) for output in node.output)
 
-    def comes_from_quantize(name: str) -> bool:
-        while (node := producers.get(name)) is not None and node.input:
-            if node.op_type == "QuantizeLinear":
-                return node.input[0] not in constants
-            name = node.input[0]
-        return False
+def _differing(counts: Mapping[str, _Count]) -> float:
+    return float(sum(count.differing for count in counts.values()))
 
-    dequantized = (node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear")
-    return tuple(dict.fromkeys(name for name in dequantized if comes_from_quantize(name)))
+
+def _first_differing(tensors: tuple[TensorParity, ...]) -> str | None:
+    return next((tensor.name for tensor in tensors if tensor.differing), None)
 
 
 class _Count:
@@ -145,6 +129,9 @@ class _Count:
         self.elements = 0
         self.differing = 0
         self.max_step = 0.0
+
+    def result(self, name: str) -> TensorParity:
+        return TensorParity(name=name, elements=self.elements, differing=self.differing, max_step=self.max_step)
 
     def add(self, name: str, simulated: Array, executed: Array) -> None:
         if simulated.shape != executed.shape or simulated.dtype != executed.dtype:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdfq_export.metrics.histogram import Histogram
-from gdfq_export.qdq.reader.activations import ActivationCodes
+from gdfq_export.qdq.reader.activations import QuantizedActivation
 from gdfq_export.runtimes.base import Array
 
 __all__ = ["MOST_DB", "TensorError"]
@@ -28,7 +28,7 @@ _BINS = 48
 class TensorError:
     """Sums over batches; `point` dequantizes the integers of a quantized tensor, None for a float one."""
 
-    def __init__(self, point: ActivationCodes | None) -> None:
+    def __init__(self, point: QuantizedActivation | None) -> None:
         self.point = point
         self.low, self.high = math.inf, -math.inf
         self.out_of_range = self.elements = self.per_image = 0
@@ -59,11 +59,11 @@ class TensorError:
 
     def _values(self, x: NDArray[np.float64], codes: Array) -> NDArray[np.float64]:
         assert self.point is not None
-        codes = codes.astype(np.int32)
-        self._codes |= np.bincount((codes - self.point.storage_low).ravel(), minlength=256).astype(bool)[:256]
-        (low, high), half = self.point.bounds, self.point.step / 2
+        params, codes = self.point.params, codes.astype(np.int32)
+        self._codes |= np.bincount((codes - params.storage_range[0]).ravel(), minlength=256).astype(bool)[:256]
+        (low, high), half = params.bounds, params.step / 2
         self.out_of_range += int(((x < low - half) | (x > high + half)).sum())
-        return self.point.dequantize(codes).astype(np.float64)
+        return params.dequantize(codes).astype(np.float64)
 
     @property
     def codes_used(self) -> int:
@@ -75,15 +75,15 @@ class TensorError:
         """Noise / signal power of rounding to the nearest level alone: step ** 2 / 12."""
         if self.point is None:
             return 0.0
-        return self.point.step**2 / 12 * self.elements / max(float(self._xx.sum()), 1e-30)
+        return self.point.params.step**2 / 12 * self.elements / max(float(self._xx.sum()), 1e-30)
 
     @property
     def codes_needed(self) -> float:
         """Number of quantization levels that the float network's values span."""
         if self.point is None:
             return math.inf
-        low, high = self.point.bounds
-        return (min(self.high, high) - max(self.low, low)) / self.point.step + 1
+        low, high = self.point.params.bounds
+        return (min(self.high, high) - max(self.low, low)) / self.point.params.step + 1
 
     @property
     def magnification(self) -> float:

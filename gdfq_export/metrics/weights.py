@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.metrics.histogram import Histogram, code_histogram
-from gdfq_export.qdq.reader.graph import Grid, QdqGraph
 from gdfq_export.qdq.reader.layers import Layer, read_layers
+from gdfq_export.qdq.reader.model import QdqModel
+from gdfq_export.qdq.reader.nodes import QdqNode
 from gdfq_export.targets.operator_traits import KEEPS_ALL_ELEMENTS
 
 __all__ = ["WeightCodes", "weight_codes"]
@@ -42,7 +43,7 @@ class WeightCodes:
     histogram: Histogram
 
 
-def weight_codes(model: onnx.ModelProto) -> tuple[WeightCodes, ...]:
+def weight_codes(file: onnx.ModelProto | QdqModel) -> tuple[WeightCodes, ...]:
     """Of every layer whose weights are integers in the file, in graph order.
 
     Also behind a Cast from INT4, and float weights behind a QuantizeLinear, which the runtime makes integers.
@@ -50,26 +51,26 @@ def weight_codes(model: onnx.ModelProto) -> tuple[WeightCodes, ...]:
     Raises:
         InputError: the graph is not one that ONNX allows.
     """
-    graph = QdqGraph(model)
+    model = QdqModel.of(file)
     found = []
-    for layer in read_layers(graph, KEEPS_ALL_ELEMENTS):
-        grid = layer.weight
-        codes = None if grid is None else graph.numbers(grid.codes)
-        if grid is not None and grid.scale is not None and codes is not None and codes.size:
-            found.append(_describe(layer, grid, np.asarray(codes, np.int32), grid.scale))
+    for layer in read_layers(model, KEEPS_ALL_ELEMENTS):
+        pair = layer.weight
+        codes = None if pair is None else model.numbers(pair.codes)
+        if pair is not None and pair.scale is not None and codes is not None and codes.size:
+            found.append(_describe(layer, pair, np.asarray(codes, np.int32), pair.scale))
     return tuple(found)
 
 
-def _describe(layer: Layer, grid: Grid, codes: NDArray[np.int32], scale: NDArray[Any]) -> WeightCodes:
-    axis = 0 if grid.axis is None else grid.axis
-    zero = np.zeros(()) if grid.zero_point is None else grid.zero_point
+def _describe(layer: Layer, pair: QdqNode, codes: NDArray[np.int32], scale: NDArray[Any]) -> WeightCodes:
+    axis = 0 if pair.axis is None else pair.axis
+    zero = np.zeros(()) if pair.zero_point is None else pair.zero_point
     low, high = int(codes.min()), int(codes.max())
     silent = codes == _beside(zero, axis, codes.shape)
     rows = np.moveaxis(silent, axis, 0).reshape(codes.shape[axis], -1) if scale.size > 1 else silent.reshape(1, -1)
     return WeightCodes(
         node=layer.name,
         op_type=layer.op_type,
-        tensor=_stored(grid.codes),
+        tensor=_stored(pair.codes),
         elements=codes.size,
         scale_count=int(scale.size),
         scale_min=float(scale.min()),

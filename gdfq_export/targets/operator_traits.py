@@ -31,7 +31,7 @@ class OperatorTraits:
         keeps_range: no element of its outputs lies outside of the range of its input and 0, which padding adds.
         pools: it reduces windows of `[N, C, ...]` channel by channel.
         weight: the input that holds the weights of a layer.
-        output_axis: the axis of these weights that output channels lie along (of Gemm without `transB`).
+        output_axis: the axis of these weights that output channels lie along, of Gemm without `transB`.
     """
 
     moves_elements: bool = False

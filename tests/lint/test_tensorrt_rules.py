@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gdfq_export.errors import InputError
-from gdfq_export.lint.tensorrt_rules import lint
+from gdfq_export.lint.tensorrt_rules import tensorrt_findings
 from gdfq_export.recipe import Bits
 from gdfq_export.runtimes.tensorrt import build_engine
 from tests import tiny_graph
@@ -45,7 +45,7 @@ def float_layers(model: onnx.ModelProto) -> set[str]:
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_rule_names_the_nodes_and_what_becomes_of_them(name: str) -> None:
     broken = BROKEN[name]
-    findings = lint(broken.file())
+    findings = tensorrt_findings(broken.file())
     assert [finding.node for finding in findings if finding.rule == broken.rule] == broken.nodes
     assert {finding.consequence for finding in findings} == {broken.consequence}
     assert all(finding.node in finding.message for finding in findings)
@@ -66,7 +66,7 @@ def test_the_builder_runs_in_float_what_is_said_to_run_in_float(name: str) -> No
 
 @pytest.mark.parametrize("name", FINE)
 def test_nothing_is_found_in_a_good_file(name: str) -> None:
-    assert lint(FINE[name]) == []
+    assert tensorrt_findings(FINE[name]) == []
 
 
 @pytest.mark.parametrize("name", FINE)
@@ -82,7 +82,7 @@ def test_uint8_from_0_is_built_and_misread() -> None:
 
 
 def test_int4_weights_behind_a_cast_are_refused() -> None:
-    assert {finding.consequence for finding in lint(BEHIND_A_CAST)} == {REFUSED}
+    assert {finding.consequence for finding in tensorrt_findings(BEHIND_A_CAST)} == {REFUSED}
 
 
 def test_an_opset_that_tensorrt_11_does_not_know_is_found() -> None:
@@ -90,19 +90,19 @@ def test_an_opset_that_tensorrt_11_does_not_know_is_found() -> None:
     model = file()
     for version, found in ((25, []), (26, [("the file", REFUSED)])):
         model.opset_import[0].version = version
-        assert [(finding.node, finding.consequence) for finding in lint(model)] == found
+        assert [(finding.node, finding.consequence) for finding in tensorrt_findings(model)] == found
 
 
 def test_a_node_without_a_name_is_called_by_its_output() -> None:
     model = BROKEN["weights only"].file()
     for node in model.graph.node:
         node.name = ""
-    assert [finding.node for finding in lint(model)] == ["d"]
+    assert [finding.node for finding in tensorrt_findings(model)] == ["d"]
 
 
 def test_every_broken_rule_is_found_at_once() -> None:
     model = file({"r_q": [q("r", axis=1)], "r_dq": [dq("r", axis=1)]}, **ACROSS, x_zero=np.asarray(3, np.int8))
-    found = [(finding.rule, finding.node) for finding in lint(model)]
+    found = [(finding.rule, finding.node) for finding in tensorrt_findings(model)]
     pairs = {"zero point": "x", "activation scale": "r"}
     assert found == [
         (rule, f"{op}Linear_{name}_{suffix}")
@@ -114,7 +114,7 @@ def test_every_broken_rule_is_found_at_once() -> None:
 @settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(proto=networks(), bits=st.sampled_from([Bits(), Bits(weights=4, activations=4)]))
 def test_nothing_is_found_in_a_file_of_ours(proto: onnx.ModelProto, bits: Bits) -> None:
-    assert lint(quantize(proto, bits, "tensorrt").file) == []
+    assert tensorrt_findings(quantize(proto, bits, "tensorrt").file) == []
 
 
 def test_a_file_for_onnx_runtime_is_refused() -> None:
@@ -124,5 +124,5 @@ def test_a_file_for_onnx_runtime_is_refused() -> None:
         outputs=["y"],
         initializers={"w": RANDOM.normal(size=(8, 4, 3, 3)).astype(np.float32), "b": ARRAYS["b"]},
     )
-    rules = {finding.rule for finding in lint(quantize(network, target="ort-cpu").file)}
+    rules = {finding.rule for finding in tensorrt_findings(quantize(network, target="ort-cpu").file)}
     assert {"zero point", "bias"} <= rules

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import helper, numpy_helper
 
 from gdfq_export.errors import InternalError
-from gdfq_export.metrics.parity import parity, quantized_activations
+from gdfq_export.metrics.parity import parity
 from tests.jobs.verify.quantized_classifier import classifier, images
 
 
@@ -67,25 +66,6 @@ def test_a_quantized_tensor_that_nobody_simulated_is_not_exact() -> None:
 
     result = parity(network.quantized(), forgetful, images(4), batch=4)
     assert (result.exact, result.differing, result.unchecked) == (False, 0, ("hidden_quantized",))
-
-
-def test_weights_quantized_in_the_graph_are_not_activations_and_equal_quantizers_are_one() -> None:
-    file = classifier().quantized()
-    weight, image = (next(n for n in file.graph.node if n.input[0] == name) for name in ("conv_q", "image"))
-    floats = numpy_helper.from_array(np.ones((5, 2, 3, 3), np.float32), "floats")
-    file.graph.initializer.append(floats)
-    file.graph.node.insert(0, helper.make_node("QuantizeLinear", ["floats", *weight.input[1:]], ["codes"], axis=0))
-    weight.input[0] = "codes"
-    again = [
-        helper.make_node("QuantizeLinear", list(image.input), ["again"]),
-        helper.make_node("DequantizeLinear", ["again", *image.input[1:]], ["again_dequantized"]),
-    ]
-    file.graph.node.extend(again)
-    assert quantized_activations(file) == ("image_quantized", "hidden_quantized", "flat_quantized")
-
-
-def test_weights_are_not_activations() -> None:
-    assert quantized_activations(classifier().quantized()) == ("image_quantized", "hidden_quantized", "flat_quantized")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gdfq_export.lint.tensorrt_rules import lint
+from gdfq_export.lint.tensorrt_rules import tensorrt_findings
 from gdfq_export.recipe import Bits
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from tests import tiny_graph
@@ -49,7 +49,7 @@ def test_a_random_network_answers_as_simulated(proto: onnx.ModelProto, bits: Bit
 @settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(proto=networks(), bits=st.sampled_from(WIDTHS))
 def test_a_portable_file_breaks_no_rule_of_tensorrt(proto: onnx.ModelProto, bits: Bits) -> None:
-    assert lint(quantize(proto, bits, "portable").file) == []
+    assert tensorrt_findings(quantize(proto, bits, "portable").file) == []
 
 
 @pytest.mark.parametrize("target", ["tensorrt", "portable"])

@@ -53,14 +53,14 @@ def build(model: Path, engine_out: Path, batch: int, timing_cache: Path | None, 
     from gdfq_export.errors import InputError
     from gdfq_export.frontend.passes.acceptance import not_quantized
     from gdfq_export.frontend.sources.onnx_file import read_onnx
-    from gdfq_export.lint.tensorrt_rules import lint
+    from gdfq_export.lint.tensorrt_rules import tensorrt_findings
     from gdfq_export.runtimes.tensorrt import Consequence, build_engine, reason_against_gpu
     from gdfq_export.support.files import atomic_output
     from gdfq_export.support.text import counted
 
     proto = read_onnx(model)
     print_warnings(not_quantized(proto, str(model)))
-    findings = lint(proto)
+    findings = tensorrt_findings(proto)
     print_warnings(f"{finding.message} ({finding.consequence})" for finding in findings[:_FINDINGS])
     if (more := len(findings) - _FINDINGS) > 0:
         print_warnings([f"{counted(more, 'more finding')}; gdfq-export inspect --target tensorrt lists them all"])

@@ -80,7 +80,7 @@ class Constant:
         """Bits of the codes that occur, two at least."""
         if not self.codes.size:
             return self.bits
-        return max(2, bits_of((int(self.codes.min()), int(self.codes.max())), centred=self.signed))
+        return max(2, bits_of((int(self.codes.min()), int(self.codes.max())), around_zero=self.signed))
 
 
 def grid_of(node: ir.Node) -> Grid:

@@ -1,4 +1,4 @@
-"""The quantized activations of any Q/DQ file: QuantizeLinear, perhaps a Clip of codes, DequantizeLinear.
+"""The quantized activations of a Q/DQ file: QuantizeLinear, perhaps a Clip of codes, DequantizeLinear.
 
 Only activations whose scale and zero point are constants of one element count: others have no one range to speak of.
 Where codes are narrower than their type, values may be clipped in front of QuantizeLinear: that Clip or Relu, which the
@@ -7,151 +7,125 @@ float network does not have, belongs to the quantization.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import onnx
-from numpy.typing import NDArray
+import onnx_ir as ir
 
-from gdfq_export.qdq.reader.constants import constant_tensors, scalar_of
+from gdfq_export.frontend.passes.constants.constant import input_at
+from gdfq_export.qdq.reader.model import QdqModel
+from gdfq_export.qdq.reader.nodes import QdqNode, node_name, producer_of
+from gdfq_export.support.quant_params import QuantParams
 
-__all__ = ["ActivationCodes", "activation_codes", "sources_of"]
+__all__ = ["QuantizedActivation", "activation_codes", "quantized_activations", "sources_of"]
 
-_RANGES = {"uint8": (0, 255), "int8": (-128, 127)}
+_BYTES = (ir.DataType.UINT8, ir.DataType.INT8)
+_CLIPS = ("Clip", "Relu")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActivationCodes:
+class QuantizedActivation:
     """One quantized activation.
 
-    `tensor` is what is quantized, computed by `node` (its name or, without one, its output; "" for the image), `codes`
-    the integers that DequantizeLinear reads, from `code_low` to `code_high`.
+    `tensor` is what is quantized, computed by `node` (its name or, without one, its output; "" for the network's
+    input), `codes` the integers that DequantizeLinear reads.
     """
 
     tensor: str
     node: str
     op_type: str
     codes: str
-    scale: float
-    zero_point: int
-    storage_low: int
-    code_low: int
-    code_high: int
+    params: QuantParams
 
     @property
-    def reads_image(self) -> bool:
+    def reads_input(self) -> bool:
         """Whether it is the network's input that is quantized."""
         return not self.op_type
 
     @property
-    def bounds(self) -> tuple[float, float]:
-        """Smallest and largest value the codes can say."""
-        return (self.code_low - self.zero_point) * self.scale, (self.code_high - self.zero_point) * self.scale
-
-    @property
-    def step(self) -> float:
-        """Distance of two neighbouring values."""
-        return self.scale
-
-    @property
     def count(self) -> int:
         """How many codes there are."""
-        return self.code_high - self.code_low + 1
-
-    def dequantize(self, codes: NDArray[np.int32]) -> NDArray[np.float32]:
-        """The values of codes (ONNX DequantizeLinear)."""
-        values: NDArray[np.float32] = (codes - self.zero_point).astype(np.float32) * np.float32(self.scale)
-        return values
+        low, high = self.params.code_range
+        return high - low + 1
 
 
-def activation_codes(model: onnx.ModelProto, names: Container[str] | None = None) -> tuple[ActivationCodes, ...]:
+def activation_codes(model: QdqModel) -> tuple[str, ...]:
+    """Names of the codes of activations that a DequantizeLinear reads, in graph order.
+
+    Of equal QuantizeLinear nodes the first counts, since runtimes make one of them.
+    """
+    first: dict[tuple[ir.Value | None, ...], ir.Node] = {}
+    names = []
+    for pair, writer in _activation_pairs(model):
+        if first.setdefault(tuple(writer.node.inputs), writer.node) is writer.node:
+            names.append(str(pair.codes.name))
+    return tuple(dict.fromkeys(names))
+
+
+def quantized_activations(
+    model: QdqModel, names: Container[str | None] | None = None
+) -> tuple[QuantizedActivation, ...]:
     """Every quantized activation once, in graph order; of a tensor quantized several times the first pair.
 
     A Clip of codes is their limits if they are read with the numbers they were written with; else it is the gate of a
     HardSwish (`simulator/hard_sigmoid.py`), which no value of the float network is. `names` are those of the float
     network's tensors: a Clip or Relu between one of them and QuantizeLinear is taken for limits of the codes.
     """
-    constants = constant_tensors(model)
-    producers = {output: node for node in model.graph.node for output in node.output}
-    found: dict[str, ActivationCodes] = {}
-    for node in model.graph.node:
-        if node.op_type != "DequantizeLinear" or len(node.input) < 2:
+    found: dict[ir.Value, QuantizedActivation] = {}
+    for pair, writer in _activation_pairs(model):
+        between = producer_of(pair.codes)
+        if between is not writer.node and not (
+            between is not None
+            and producer_of(input_at(between, 0)) is writer.node
+            and model.only_limits(between, pair)
+        ):
             continue
-        maker = producers.get(node.input[0])
-        code_clip = maker if maker is not None and maker.op_type == "Clip" else None
-        if code_clip is not None:
-            maker = producers.get(code_clip.input[0])
-        if maker is None or maker.op_type != "QuantizeLinear" or maker.input[0] in constants:
-            continue
-        scale, zero = (_number(constants, node, index) for index in (1, 2))
-        if code_clip is not None and (scale, zero) != tuple(_number(constants, maker, index) for index in (1, 2)):
-            continue
-        dtype = "uint8" if zero is None else zero.dtype.name
-        if scale is None or (zero is None and len(node.input) > 2 and node.input[2]) or dtype not in _RANGES:
-            continue
-        tensor, value_clip = maker.input[0], None
-        computed = producers.get(tensor)
-        if names is not None and tensor not in names and computed is not None and computed.op_type in _CLIPS:
-            value_clip, tensor = computed, computed.input[0]
-            computed = producers.get(tensor)
-        if tensor in found:
-            continue
-        zero_point = 0 if zero is None else int(zero)
-        (low, high), ends = _RANGES[dtype], []
-        for limits, unit, offset in ((code_clip, 1.0, 0), (value_clip, float(scale), zero_point)):
-            ends.append([None if end is None else round(end / unit) + offset for end in _limits(constants, limits)])
-        found[tensor] = ActivationCodes(
-            tensor=tensor,
-            node="" if computed is None else computed.name or computed.output[0],
-            op_type="" if computed is None else computed.op_type,
-            codes=node.input[0],
-            scale=float(scale),
-            zero_point=zero_point,
-            storage_low=low,
-            code_low=max([low, *(end[0] for end in ends if end[0] is not None)]),
-            code_high=min([high, *(end[1] for end in ends if end[1] is not None)]),
-        )
+        tensor, clip = writer.node.inputs[0], None
+        maker = producer_of(tensor)
+        if names is not None and maker is not None and maker.op_type in _CLIPS and tensor and tensor.name not in names:
+            tensor, clip = input_at(maker, 0), maker
+            maker = producer_of(tensor)
+        params = _params(model, pair, clip)
+        if params is not None and tensor is not None:
+            activation = QuantizedActivation(
+                tensor=str(tensor.name),
+                node="" if maker is None else node_name(maker),
+                op_type="" if maker is None else maker.op_type,
+                codes=str(pair.codes.name),
+                params=params,
+            )
+            found.setdefault(tensor, activation)
     return tuple(found.values())
 
 
-_CLIPS = ("Clip", "Relu")
-
-
-def _limits(
-    constants: Mapping[str, onnx.TensorProto], node: onnx.NodeProto | None
-) -> tuple[float | None, float | None]:
-    """Lower and upper limit of a Clip or a Relu."""
-    if node is None:
-        return None, None
-    if node.op_type == "Relu":
-        return 0.0, None
-    low, high = (_number(constants, node, index) for index in (1, 2))
-    return None if low is None else float(low), None if high is None else float(high)
-
-
-def _number(constants: Mapping[str, onnx.TensorProto], node: onnx.NodeProto, index: int) -> NDArray[np.generic] | None:
-    return scalar_of(constants, node.input[index]) if len(node.input) > index else None
-
-
-def sources_of(model: onnx.ModelProto, points: Sequence[ActivationCodes]) -> Mapping[str, Sequence[str]]:
+def sources_of(model: QdqModel, points: Sequence[QuantizedActivation]) -> Mapping[str, Sequence[str]]:
     """For every point's tensor and the graph's outputs: the nearest quantized tensors it is computed from."""
-    producers = {output: node for node in model.graph.node for output in node.output}
-    by_codes = {point.codes: point.tensor for point in points}
-    nearest: dict[str, frozenset[str]] = {}
+    by_codes = {point.codes: frozenset({point.tensor}) for point in points}
+    nearest: dict[str | None, frozenset[str]] = {}
+    for node in model.nodes:
+        names = [value.name for value in node.inputs if value is not None]
+        before = (by_codes.get(str(name)) or nearest.get(name, frozenset()) for name in names)
+        nearest |= dict.fromkeys((value.name for value in node.outputs), frozenset().union(*before))
+    wanted = [*(point.tensor for point in points), *(str(output.name) for output in model.graph.outputs)]
+    return {name: tuple(sorted(nearest.get(name, ()))) for name in wanted}
 
-    def before(name: str) -> frozenset[str]:
-        if name not in nearest:
-            nearest[name] = frozenset()  # a cycle, which a valid graph has not, would end here
-            node = producers.get(name)
-            reads = () if node is None else node.input
-            nearest[name] = frozenset().union(
-                *({by_codes[read]} if read in by_codes else before(read) for read in reads if read)
-            )
-        return nearest[name]
 
-    names = [*(point.tensor for point in points), *(output.name for output in model.graph.output)]
-    for node in model.graph.node:  # in graph order, so that recursion stays shallow
-        for output in node.output:
-            before(output)
-    return {name: tuple(sorted(before(name))) for name in names}
+def _activation_pairs(model: QdqModel) -> Iterator[tuple[QdqNode, QdqNode]]:
+    """DequantizeLinear and QuantizeLinear of every activation."""
+    for pair in model.dequantize:
+        writer = model.writer(pair)
+        if writer is not None and not model.is_constant(writer.node.inputs[0]):
+            yield pair, writer
+
+
+def _params(model: QdqModel, pair: QdqNode, clip: ir.Node | None) -> QuantParams | None:
+    """Of codes of a byte with one scale."""
+    scale, zero, codes = pair.scale, pair.zero_point, model.code_range(pair, clip)
+    if pair.dtype not in _BYTES or pair.dtype is None or scale is None or zero is None or codes is None:
+        return None
+    if scale.size != 1 or zero.size != 1:
+        return None
+    return QuantParams(
+        scale=np.float32(scale.item()), zero_point=int(zero.item()), dtype=pair.dtype.numpy(), code_range=codes
+    )

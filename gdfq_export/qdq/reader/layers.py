@@ -1,4 +1,4 @@
-"""Convolutions and matrix products, with what they read: the unit in which files and runtimes are judged."""
+"""Convolutions and matrix products with the Q/DQ nodes of what they read."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import numpy as np
 import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import input_at
-from gdfq_export.qdq.reader.graph import Grid, QdqGraph
-from gdfq_export.qdq.reader.nodes import node_name, producer_of
-from gdfq_export.targets.operator_traits import LAYERS
+from gdfq_export.qdq.reader.model import QdqModel
+from gdfq_export.qdq.reader.nodes import QdqNode, node_name, producer_of
+from gdfq_export.targets.operator_traits import LAYERS, OPERATOR_TRAITS
 
-__all__ = ["Layer", "read_layers"]
+__all__ = ["Layer", "read_layers", "weight_output_axis"]
 
 _SAME_STEP = 1e-3  # relative
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One of `LAYERS` and the grids of its activation, weight and bias, None where they are float.
+    """One of `LAYERS` and the DequantizeLinear of its activation, weight and bias, None where they are float.
 
     The second operand of a product of two activations counts as its weight.
     """
 
     node: ir.Node
-    activation: Grid | None
-    weight: Grid | None
-    bias: Grid | None
+    activation: QdqNode | None
+    weight: QdqNode | None
+    bias: QdqNode | None
 
     @property
     def name(self) -> str:
@@ -62,16 +62,13 @@ class Layer:
         weight = input_at(self.node, 1)
         if self.weight is None or weight is None or producer_of(weight) is not self.weight.node:
             return None
-        if self.op_type == "Gemm":
-            return 0 if self.node.attributes.get_int("transB", 0) else 1
-        if self.op_type == "MatMul":
-            return None if self.weight.codes.shape is None else len(self.weight.codes.shape) - 1
-        return 0 if self.op_type == "Conv" else 1
+        shape = self.weight.codes.shape
+        return None if shape is None else weight_output_axis(self.node, len(shape))
 
-    def weight_codes(self, graph: QdqGraph) -> np.ndarray | None:
+    def weight_codes(self, model: QdqModel) -> np.ndarray | None:
         """Codes less their zero points, `[output channels, ...]` in int32; None where they are not stored."""
         axis = self.output_axis
-        codes = None if self.weight is None else graph.numbers(self.weight.codes)
+        codes = None if self.weight is None else model.numbers(self.weight.codes)
         if codes is None or axis is None or self.weight is None or self.weight.zero_point is None:
             return None
         if not 0 <= axis < codes.ndim or not codes.size:
@@ -132,15 +129,24 @@ class WrongStep:
         )
 
 
-def read_layers(graph: QdqGraph, through: frozenset[str]) -> tuple[Layer, ...]:
+def weight_output_axis(node: ir.Node, rank: int) -> int:
+    """The axis of a layer's weight of `rank` axes that its output channels lie along."""
+    if node.op_type == "Gemm":
+        return 0 if node.attributes.get_int("transB", 0) else 1
+    axis = OPERATOR_TRAITS[node.op_type].output_axis
+    assert axis is not None
+    return axis % rank if rank else 0
+
+
+def read_layers(model: QdqModel, through: frozenset[str]) -> tuple[Layer, ...]:
     """Every layer of the graph; `through` are the operators that a DequantizeLinear may stand in front of."""
     return tuple(
         Layer(
             node=node,
-            activation=graph.dequantized(input_at(node, 0), through),
-            weight=graph.dequantized(input_at(node, 1), through),
-            bias=None if node.op_type == "MatMul" else graph.dequantized(input_at(node, 2), frozenset()),
+            activation=model.dequantized(input_at(node, 0), through),
+            weight=model.dequantized(input_at(node, 1), through),
+            bias=None if node.op_type == "MatMul" else model.dequantized(input_at(node, 2)),
         )
-        for node in graph.nodes
+        for node in model.nodes
         if node.op_type in LAYERS and len(node.inputs) > 1
     )

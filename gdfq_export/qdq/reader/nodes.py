@@ -1,30 +1,63 @@
-"""Reading QuantizeLinear and DequantizeLinear nodes (ONNX operator set 10 and later) of any tool's file."""
+"""One QuantizeLinear or DequantizeLinear (ONNX operator set 10 and later) of any tool's file, and its neighbours."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from gdfq_export.frontend.passes.constants.constant import input_at
-from gdfq_export.support.finding import Consequence, Finding
 
-__all__ = [
-    "codes_dtype",
-    "dequantized",
-    "finding_at",
-    "is_constant",
-    "is_qdq",
-    "node_name",
-    "producer_of",
-    "stored_array",
-]
+__all__ = ["QdqNode", "code_limits", "codes_dtype", "node_name", "producer_of", "stored_array"]
 
 
-def finding_at(node: ir.Node, rule: str, consequence: Consequence, message: str) -> Finding:
-    """A finding whose message begins with the node."""
-    return Finding(
-        rule=rule, node=node_name(node), consequence=consequence, message=f"{node.op_type} {node_name(node)}: {message}"
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QdqNode:
+    """What one QuantizeLinear or DequantizeLinear says.
+
+    Attributes:
+        node: the node itself.
+        codes: the integers that it writes or reads.
+        dtype: of the codes, None where nothing says it.
+        scale: float64, None where it is computed at run time.
+        zero_point: None where it is computed at run time, 0 where it is left out.
+        axis: of the scales where there are several.
+        block: how many codes along the axis share a scale, 0 where all of a channel do.
+    """
+
+    node: ir.Node
+    codes: ir.Value
+    dtype: ir.DataType | None
+    scale: NDArray[Any] | None
+    zero_point: NDArray[Any] | None
+    axis: int | None
+    block: int
+
+    @property
+    def omits_zero_point(self) -> bool:
+        """Whether the zero point is left out."""
+        return input_at(self.node, 2) is None
+
+    @property
+    def scale_range(self) -> tuple[float, float] | None:
+        """Smallest and largest scale, NaN where one is; None where they are computed at run time."""
+        return None if self.scale is None else (float(self.scale.min()), float(self.scale.max()))
+
+    @property
+    def zero_range(self) -> tuple[int, int] | None:
+        """Smallest and largest zero point, None where they are computed at run time."""
+        if self.zero_point is None:
+            return None
+        whole = self.zero_point.astype(np.int64)
+        return int(whole.min()), int(whole.max())
+
+    @property
+    def dtype_name(self) -> str:
+        """The name of the type of its codes."""
+        return "unknown" if self.dtype is None else self.dtype.name
 
 
 def node_name(node: ir.Node) -> str:
@@ -32,17 +65,12 @@ def node_name(node: ir.Node) -> str:
     return node.name or node.outputs[0].name or ""
 
 
-def is_qdq(node: ir.Node) -> bool:
-    """Whether a node is QuantizeLinear or DequantizeLinear."""
-    return node.op_type in ("QuantizeLinear", "DequantizeLinear")
-
-
 def producer_of(value: ir.Value | None) -> ir.Node | None:
     """The node that computes a value; None for inputs, initializers and what is left out."""
     return None if value is None else value.producer()
 
 
-def stored_array(value: ir.Value | None) -> np.ndarray | None:
+def stored_array(value: ir.Value | None) -> NDArray[Any] | None:
     """The numbers of an initializer or a Constant."""
     if value is None:
         return None
@@ -51,23 +79,6 @@ def stored_array(value: ir.Value | None) -> np.ndarray | None:
     node = value.producer()
     attribute = node.attributes.get("value") if node is not None and node.op_type == "Constant" else None
     return None if attribute is None else attribute.as_tensor().numpy()
-
-
-def is_constant(value: ir.Value | None) -> bool:
-    """Whether a value is known when the file is read: an initializer, or what is made of initializers alone."""
-    if value is None:
-        return False
-    waiting, seen = [value], {value}
-    while waiting:
-        each = waiting.pop()
-        node = each.producer()
-        if node is None and each.const_value is None:
-            return False
-        read = () if node is None else node.inputs
-        new = [source for source in read if source is not None and source not in seen]
-        seen.update(new)
-        waiting.extend(new)
-    return True
 
 
 def codes_dtype(node: ir.Node) -> ir.DataType | None:
@@ -84,9 +95,9 @@ def codes_dtype(node: ir.Node) -> ir.DataType | None:
     return None if codes is None else codes.dtype
 
 
-def dequantized(value: ir.Value | None, through: frozenset[str]) -> ir.Node | None:
-    """The DequantizeLinear that a value comes from, behind operators that the runtime takes it `through`."""
-    node = producer_of(value)
-    while node is not None and node.op_type in through:
-        node = producer_of(input_at(node, 0))
-    return node if node is not None and node.op_type == "DequantizeLinear" else None
+def code_limits(dtype: ir.DataType | None) -> tuple[int, int] | None:
+    """Smallest and largest number of an integer type; None for other types."""
+    if dtype is None or not dtype.is_integer():
+        return None
+    bits = int(dtype.bitwidth)
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if dtype.is_signed() else (0, 2**bits - 1)

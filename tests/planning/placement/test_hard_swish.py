@@ -7,13 +7,14 @@ import onnx
 import pytest
 import torch
 
-from gdfq_export.lint import read_quantized_tensors
+from gdfq_export.lint import quantized_tensors
 from gdfq_export.lint.check import check
 from gdfq_export.metrics.parity import parity
 from gdfq_export.planning.constraints import Breakpoints, ClippedCodes
 from gdfq_export.planning.plan import Role
 from gdfq_export.qdq.read_back import read_back
-from gdfq_export.qdq.reader.activations import activation_codes
+from gdfq_export.qdq.reader.activations import quantized_activations
+from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.recipe import Bits
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.simulator import Mode
@@ -63,9 +64,9 @@ def test_readers_of_a_file_tell_the_clip_of_a_gate_from_the_limits_of_a_tensor()
             order[quantize_node + 1 : quantize_node + 1] = [clip, gate]
             del file.graph.node[:]
             file.graph.node.extend(order)
-        codes = {point.tensor: point for point in activation_codes(file)}
-        assert (codes["c"].codes, codes["c"].code_low, codes["c"].code_high) == (clip.input[0], 0, 255)
-        tensors = {tensor.name: tensor for tensor in read_quantized_tensors(file)}
+        codes = {point.tensor: point for point in quantized_activations(QdqModel(file))}
+        assert (codes["c"].codes, codes["c"].params.code_range) == (clip.input[0], (0, 255))
+        tensors = {tensor.name: tensor for tensor in quantized_tensors(file)}
         assert (tensors["c"].codes, tensors["c"].bits) == ((0, 255), 8)
         assert set(tensors["c"].consumers) == {"HardSwish_r", clip.name}
         gate_tensor = tensors[clip.output[0].removesuffix("_q")]
@@ -86,8 +87,10 @@ def test_limits_that_are_written_once_for_each_reader_are_still_those_of_the_ten
     order[order.index(real) + 1 : order.index(real) + 1] = twins
     del file.graph.node[:]
     file.graph.node.extend(order)
-    assert [(point.code_low, point.code_high) for point in activation_codes(file) if point.tensor == "r"] == [(0, 15)]
-    assert [tensor.bits for tensor in read_quantized_tensors(file) if tensor.name == "r"] == [4]
+    assert [point.params.code_range for point in quantized_activations(QdqModel(file)) if point.tensor == "r"] == [
+        (0, 15)
+    ]
+    assert [tensor.bits for tensor in quantized_tensors(file) if tensor.name == "r"] == [4]
 
 
 def other_hard_sigmoid(*between: tiny_graph.Node) -> onnx.ModelProto:

@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+from onnx import helper, numpy_helper
 
-from gdfq_export.qdq.reader.activations import activation_codes, sources_of
+from gdfq_export.qdq.reader.activations import activation_codes, quantized_activations, sources_of
+from gdfq_export.qdq.reader.model import QdqModel
 from tests import tiny_graph
 from tests.jobs.verify.quantized_classifier import classifier
 
@@ -30,17 +32,17 @@ def quantized(*, scale: np.ndarray, zero: np.ndarray | None, clip: tuple[int, in
 
 
 def test_each_activation_of_a_file_once_with_its_numbers() -> None:
-    found = activation_codes(classifier().quantized())
+    found = quantized_activations(QdqModel(classifier().quantized()))
     assert [(point.tensor, point.node, point.codes) for point in found] == [
         ("image", "", "image_quantized"),
         ("hidden", "Relu_hidden", "hidden_quantized"),
         ("flat", "Flatten_flat", "flat_quantized"),
     ]
     image, hidden = found[:2]
-    assert image.reads_image and not hidden.reads_image
-    assert (image.zero_point, image.bounds) == (128, pytest.approx((-128 / 40, 127 / 40)))
-    assert (hidden.zero_point, hidden.count, hidden.step) == (0, 256, pytest.approx(0.031))
-    assert hidden.dequantize(np.array([0, 10])) == pytest.approx([0, 0.31])
+    assert image.reads_input and not hidden.reads_input
+    assert (image.params.zero_point, image.params.bounds) == (128, pytest.approx((-128 / 40, 127 / 40)))
+    assert (hidden.params.zero_point, hidden.count, hidden.params.step) == (0, 256, pytest.approx(0.031))
+    assert hidden.params.dequantize(np.array([0, 10])) == pytest.approx([0, 0.31])
 
 
 @pytest.mark.parametrize(
@@ -57,15 +59,15 @@ def test_each_activation_of_a_file_once_with_its_numbers() -> None:
 def test_codes_and_what_they_reach(
     zero: np.ndarray | None, clip: tuple[int, int] | None, bounds: tuple[float, float], count: int
 ) -> None:
-    (point,) = activation_codes(quantized(scale=np.float32(0.5), zero=zero, clip=clip))
+    (point,) = quantized_activations(QdqModel(quantized(scale=np.float32(0.5), zero=zero, clip=clip)))
     assert (point.tensor, point.op_type) == ("hidden", "Relu")
-    assert (point.bounds, point.count) == (bounds, count)
+    assert (point.params.bounds, point.count) == (bounds, count)
 
 
 def test_scales_by_channel_and_wide_codes_are_left_out() -> None:
     vector = quantized(scale=np.full(2, 0.5, np.float32), zero=np.zeros(2, np.uint8))
-    assert activation_codes(vector) == ()
-    assert activation_codes(quantized(scale=np.float32(0.5), zero=np.uint16(0))) == ()
+    assert quantized_activations(QdqModel(vector)) == ()
+    assert quantized_activations(QdqModel(quantized(scale=np.float32(0.5), zero=np.uint16(0)))) == ()
 
 
 def clipped(kind: str) -> onnx.ModelProto:
@@ -87,16 +89,40 @@ def clipped(kind: str) -> onnx.ModelProto:
 
 
 def test_a_clip_that_the_float_network_does_not_have_limits_the_codes() -> None:
-    (point,) = activation_codes(clipped("Clip"), {"hidden"})
-    assert (point.tensor, point.node, point.code_low, point.code_high) == ("hidden", "Neg_hidden", -7, 7)
-    (point,) = activation_codes(clipped("Relu"), {"hidden"})
-    assert (point.tensor, point.code_low, point.code_high) == ("hidden", 0, 127)
-    (point,) = activation_codes(clipped("Clip"), {"hidden", "limited"})  # a ReLU6 of the user's own
-    assert (point.tensor, point.code_low, point.code_high) == ("limited", -128, 127)
+    (point,) = quantized_activations(QdqModel(clipped("Clip")), {"hidden"})
+    assert (point.tensor, point.node, point.params.code_range) == ("hidden", "Neg_hidden", (-7, 7))
+    (point,) = quantized_activations(QdqModel(clipped("Relu")), {"hidden"})
+    assert (point.tensor, point.params.code_range) == ("hidden", (0, 127))
+    (point,) = quantized_activations(QdqModel(clipped("Clip")), {"hidden", "limited"})  # a ReLU6 of the user's own
+    assert (point.tensor, point.params.code_range) == ("limited", (-128, 127))
 
 
 def test_sources_are_the_nearest_quantized_tensors() -> None:
-    model = classifier().quantized()
-    points = activation_codes(model)
+    model = QdqModel(classifier().quantized())
+    points = quantized_activations(model)
     assert sources_of(model, points) == {"image": (), "hidden": ("image",), "flat": ("hidden",), "logits": ("flat",)}
     assert sources_of(model, points[:1]) == {"image": (), "logits": ("image",)}
+
+
+def test_weights_quantized_in_the_graph_are_not_activations_and_equal_quantizers_are_one() -> None:
+    file = classifier().quantized()
+    weight, image = (next(n for n in file.graph.node if n.input[0] == name) for name in ("conv_q", "image"))
+    floats = numpy_helper.from_array(np.ones((5, 2, 3, 3), np.float32), "floats")
+    file.graph.initializer.append(floats)
+    file.graph.node.insert(0, helper.make_node("QuantizeLinear", ["floats", *weight.input[1:]], ["codes"], axis=0))
+    weight.input[0] = "codes"
+    again = [
+        helper.make_node("QuantizeLinear", list(image.input), ["again"]),
+        helper.make_node("DequantizeLinear", ["again", *image.input[1:]], ["again_dequantized"]),
+    ]
+    file.graph.node.extend(again)
+    assert activation_codes(QdqModel(file)) == ("image_quantized", "hidden_quantized", "flat_quantized")
+
+
+def test_weights_are_not_activations() -> None:
+    model = QdqModel(classifier().quantized())
+    assert activation_codes(model) == (
+        "image_quantized",
+        "hidden_quantized",
+        "flat_quantized",
+    )

@@ -8,13 +8,14 @@ import pytest
 from onnx import TensorProto
 
 from gdfq_export.errors import InputError
-from gdfq_export.qdq.reader.graph import QdqGraph, code_limits
+from gdfq_export.qdq.reader.model import QdqModel
+from gdfq_export.qdq.reader.nodes import code_limits
 from tests.qdq.qdq_files import INT4, Nodes, dq, file, floats
 
 
-def read(graph: QdqGraph, output: str) -> np.ndarray | None:
-    (value,) = (each for node in graph.nodes for each in node.outputs if each.name == output)
-    return graph.numbers(value)
+def read(model: QdqModel, output: str) -> np.ndarray | None:
+    (value,) = (each for node in model.nodes for each in node.outputs if each.name == output)
+    return model.numbers(value)
 
 
 def test_what_is_made_of_constants_is_computed() -> None:
@@ -24,27 +25,27 @@ def test_what_is_made_of_constants_is_computed() -> None:
         "d_dq": [("Mul", ["r_scale", "v_scale"], ["step"]), dq("d", "step")],
         "w_dq": [("Cast", ["w_4"], ["w_q"], {"to": TensorProto.INT8}), dq("w")],
     }
-    graph = QdqGraph(file(changes, vf=weights, w_4=INT4[:, :4]))
-    codes = read(graph, "v_q")
+    model = QdqModel(file(changes, vf=weights, w_4=INT4[:, :4]))
+    codes = read(model, "v_q")
     assert codes is not None and codes.dtype == np.int8
     assert np.array_equal(codes, np.clip(np.rint(weights / np.float32(0.002)), -128, 127))
-    step = read(graph, "step")
+    step = read(model, "step")
     assert step is not None and np.allclose(step, 0.02 * 0.002)
-    unpacked = read(graph, "w_q")
+    unpacked = read(model, "w_q")
     assert unpacked is not None and np.array_equal(unpacked, INT4[:, :4].astype(np.int8))
-    assert read(graph, "r") is None and read(graph, "x_q") is None
+    assert read(model, "r") is None and read(model, "x_q") is None
 
 
 def test_a_clip_of_values_ends_the_codes() -> None:
     changes: dict[str, Nodes] = {"r": [("Clip", ["c", "low", "high"], ["r"])]}
-    graph = QdqGraph(file(changes, low=np.asarray(0, np.float32), high=np.asarray(0.3, np.float32)))
-    (pair,) = (node for node in graph.dequantize if node.outputs[0].name == "r_dq")
-    assert graph.codes_used(graph.grid(pair)) == (0, 15)
+    model = QdqModel(file(changes, low=np.asarray(0, np.float32), high=np.asarray(0.3, np.float32)))
+    (pair,) = (node for node in model.dequantize if node.node.outputs[0].name == "r_dq")
+    assert model.codes_used(pair) == (0, 15)
 
 
 def test_limits_of_types() -> None:
-    graph = QdqGraph(file())
-    types = {graph.grid(node).dtype for node in graph.dequantize}
+    model = QdqModel(file())
+    types = {pair.dtype for pair in model.dequantize}
     limits = {dtype.name: code_limits(dtype) for dtype in types if dtype is not None}
     assert limits == {"UINT8": (0, 255), "INT8": (-128, 127), "INT32": (-(2**31), 2**31 - 1)}
     assert code_limits(None) is None
@@ -52,12 +53,11 @@ def test_limits_of_types() -> None:
 
 def test_the_writer_of_codes_is_found_behind_a_clip() -> None:
     wide: Nodes = [("QuantizeLinear", ["e", "e_scale", "e_zero"], ["wide"]), ("Clip", ["wide", "low", "high"], ["e_q"])]
-    graph = QdqGraph(file({"e_q": wide}, low=np.asarray(96, np.uint8), high=np.asarray(159, np.uint8)))
-    (pair,) = (node for node in graph.dequantize if node.outputs[0].name == "e_dq")
-    grid = graph.grid(pair)
-    writer = graph.writer(grid)
+    model = QdqModel(file({"e_q": wide}, low=np.asarray(96, np.uint8), high=np.asarray(159, np.uint8)))
+    (pair,) = (node for node in model.dequantize if node.node.outputs[0].name == "e_dq")
+    writer = model.writer(pair)
     assert writer is not None and writer.node.outputs[0].name == "wide"
-    assert graph.codes_used(grid) == (96, 159)
+    assert model.codes_used(pair) == (96, 159)
 
 
 def unknown_input(model: onnx.ModelProto) -> None:
@@ -77,4 +77,4 @@ def test_a_graph_that_contradicts_itself_is_an_input_error(damage) -> None:  # t
     model = file()
     damage(model)
     with pytest.raises(InputError, match="not what ONNX allows"):
-        QdqGraph(model)
+        QdqModel(model)

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from gdfq_export.lint import QuantizedTensor, read_quantized_tensors
+from gdfq_export.lint import TensorFacts, quantized_tensors
 from gdfq_export.planning.plan import Role
 from gdfq_export.recipe import Bits
 from tests import tiny_graph
@@ -19,14 +19,14 @@ from tests.qdq.qdq_files import ARRAYS, INT4, dq, file, floats
 from tests.simulator.quantized import quantize
 
 
-def by_name(model: onnx.ModelProto) -> dict[str, QuantizedTensor]:
-    return {tensor.name: tensor for tensor in read_quantized_tensors(model)}
+def by_name(model: onnx.ModelProto) -> dict[str, TensorFacts]:
+    return {tensor.name: tensor for tensor in quantized_tensors(model)}
 
 
 def test_a_file_is_read_tensor_by_tensor() -> None:
     found = by_name(file())
     assert list(found) == ["x", "w_q", "b_q", "r", "v_q", "d_q", "e", "p", "f", "g_q", "h_q"]
-    assert found["x"] == QuantizedTensor(
+    assert found["x"] == TensorFacts(
         name="x",
         role=Role.INPUT,
         dtype="UINT8",
@@ -111,7 +111,7 @@ def test_a_file_of_nncf_is_read() -> None:
 
 def test_a_pad_on_codes_reads_one_tensor_and_writes_another() -> None:
     model = quantize(_padded()).file
-    found = read_quantized_tensors(model)
+    found = quantized_tensors(model)
     (pad,) = (node for node in model.graph.node if node.op_type == "Pad")
     assert any(pad.name in tensor.consumers for tensor in found)
     assert any(tensor.quantize == () and tensor.role is Role.ACTIVATION for tensor in found)
@@ -160,9 +160,9 @@ def test_operators_on_codes_are_no_tensors_and_no_error() -> None:
             "w": np.ones((2, 3, 1, 1), np.int8),
         },
     )
-    (tensor,) = read_quantized_tensors(model)
+    (tensor,) = quantized_tensors(model)
     assert (tensor.name, tensor.consumers, tensor.dequantize) == ("x", ("ConvInteger_s",), ())
 
 
 def test_a_float_file_has_none() -> None:
-    assert read_quantized_tensors(classifier().float_network()) == ()
+    assert quantized_tensors(classifier().float_network()) == ()
