@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gdfq_export.report.layer_names import layer_name
@@ -11,111 +12,183 @@ from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.text import counted
 
 if TYPE_CHECKING:
+    from gdfq_export.metrics.coverage import Coverage, NamedNode
     from gdfq_export.report.report import Report
     from gdfq_export.support.proportion import Proportion
 
-__all__ = ["Row", "not_measured_row", "percent", "percent_interval", "summary_rows"]
+__all__ = ["Row", "SummaryFigure", "integer_layers", "not_measured_row", "percent", "summary_figures", "summary_rows"]
 
 Row = tuple[str, str, str]
 """A figure's name, its value with unit, and its sample."""
 
+_NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryFigure:
+    """One figure as text; `detail` is the reason where it was not measured.
+
+    `section` is the part of the HTML page with the details, `gates` are the names of the gates that limit the figure.
+    """
+
+    name: str
+    value: str
+    detail: str
+    sample: str = ""
+    section: str
+    gates: tuple[str, ...] = ()
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is a figure."""
+        return self.value != _NOT_MEASURED
+
+    @property
+    def row(self) -> Row:
+        """Name, value, and the rest in one line."""
+        return self.name, self.value, f"{self.detail}; {self.sample}" if self.sample else self.detail
+
 
 def summary_rows(report: Report) -> list[Row]:
-    """At most nine rows; a figure that was not measured is a row with its reason."""
-    sections = (_verdict, _accuracy, _agreement, _speed, _size, _parity, _coverage, _worst_layer)
-    return [row for section in sections for row in section(report)]
+    """Verdict, figures and, where one stands out, the layer that adds the largest error."""
+    rows = [_verdict(report), *(figure.row for figure in summary_figures(report))]
+    layer = None if isinstance(report.layers, NotMeasured) else report.layers.worst_layer
+    if layer is not None:
+        reason = layer.cause or f"the SNR falls to {layer.snr_db:.1f} dB at tensor {layer.tensor}"
+        rows.append(("largest error added by", layer_name(report, layer.op_type, layer.node), reason))
+    return rows
+
+
+def summary_figures(report: Report) -> list[SummaryFigure]:
+    """All six, in the order in which they decide."""
+    figures = (_accuracy, _agreement, _speed, _size, _parity, _coverage)
+    return [figure(report) for figure in figures]
 
 
 def percent(proportion: Proportion) -> str:
-    """`99.44 %`."""
-    return f"{100 * proportion.value:.2f} %"
-
-
-def percent_interval(proportion: Proportion) -> str:
-    """`[98.70, 99.76] at 95 %`."""
-    return f"[{100 * proportion.low:.2f}, {100 * proportion.high:.2f}] at 95 %"
+    """`99.44 % [98.70, 99.76] at 95 %`."""
+    return f"{_percent(proportion)} [{100 * proportion.low:.2f}, {100 * proportion.high:.2f}] at 95 %"
 
 
 def not_measured_row(what: str, section: NotMeasured) -> Row:
     """The row of a figure that was not measured."""
-    return what, "not measured", section.reason
+    return what, _NOT_MEASURED, section.reason
 
 
-def _verdict(report: Report) -> Iterator[Row]:
+def integer_layers(coverage: Coverage, name: Callable[[NamedNode], str]) -> tuple[str, str]:
+    """How many convolutions and matrix products run on integers, and which run in float, as text."""
+    named = [name(node) for node in coverage.float_compute]
+    floating = f"float: {', '.join(named[:5])}{', ...' if len(named) > 5 else ''}" if named else "none in float"
+    return f"{coverage.integer_compute} of {coverage.integer_compute + len(named)}", floating
+
+
+def _percent(proportion: Proportion) -> str:
+    return f"{100 * proportion.value:.2f} %"
+
+
+def _verdict(report: Report) -> Row:
     outcome = report.outcome
     missed = "; ".join(f"{gate.name} {gate.verdict}" for gate in outcome.not_passed)
     verdict = "NO GATES" if outcome.verdict is None else outcome.verdict.upper()
-    yield "verdict", verdict, f"{outcome.counts}{f': {missed}' if missed else ''}"
+    return "verdict", verdict, f"{outcome.counts}{f': {missed}' if missed else ''}"
 
 
-def _accuracy(report: Report) -> Iterator[Row]:
-    accuracy = report.accuracy
+def _missing(name: str, section: str, gates: tuple[str, ...], why: NotMeasured) -> SummaryFigure:
+    return SummaryFigure(name=name, value=_NOT_MEASURED, detail=why.reason, section=section, gates=gates)
+
+
+def _accuracy(report: Report) -> SummaryFigure:
+    name, gates, accuracy = "top-1 accuracy", ("max-top1-drop-pp", "max-regression top1-pp"), report.accuracy
     if isinstance(accuracy, NotMeasured):
-        return
+        return _missing(name, "accuracy", gates, accuracy)
     top1 = accuracy.top1
     drop = f"drop {top1.drop_pp:+.2f} pp [{top1.drop_low_pp:+.2f}, {top1.drop_high_pp:+.2f}] at 95 %"
-    on = f"{counted(accuracy.images, 'image')} of {accuracy.source}"
-    yield "top-1 accuracy", percent(top1.quantized), f"float {percent(top1.float_network)}, {drop}; {on}"
+    return SummaryFigure(
+        name=name,
+        value=_percent(top1.quantized),
+        detail=f"float {_percent(top1.float_network)}, {drop}",
+        sample=f"{counted(accuracy.images, 'image')} of {accuracy.source}",
+        section="accuracy",
+        gates=gates,
+    )
 
 
-def _agreement(report: Report) -> Iterator[Row]:
-    name = "top-1 agreement with float"
+def _agreement(report: Report) -> SummaryFigure:
+    name, gates = "top-1 agreement with float", ("min-agreement",)
     if not isinstance(report.accuracy, NotMeasured):
         same, source = report.accuracy.agreement, report.accuracy.source
     elif not isinstance(report.agreement, NotMeasured):
         same, source = report.agreement.top1, report.agreement.source
     else:
-        yield not_measured_row("top-1 accuracy", report.accuracy)
-        yield not_measured_row(name, report.agreement)
-        return
-    yield name, percent(same), f"{percent_interval(same)}; {counted(same.images, 'image')} of {source}"
+        return _missing(name, "accuracy", gates, report.agreement)
+    value, _, interval = percent(same).partition(" [")
+    sample = f"{counted(same.images, 'image')} of {source}"
+    return SummaryFigure(name=name, value=value, detail=f"[{interval}", sample=sample, section="accuracy", gates=gates)
 
 
-def _speed(report: Report) -> Iterator[Row]:
-    latency = report.latency
+def _speed(report: Report) -> SummaryFigure:
+    gates, latency = ("max-latency-ratio", "max-p99-ms"), report.latency
     if isinstance(latency, NotMeasured):
-        yield not_measured_row("speed", latency)
-        return
+        return _missing("speed", "latency", gates, latency)
     ratio, floating, quantized = latency.speedup, latency.float_network, latency.quantized
     runtime = "" if report.runtime is None else f" in {runtime_title(report.runtime.measured_in)}"
     times = f"{quantized.p50_ms:.3f} ms, float {floating.p50_ms:.3f} ms"
-    setting = f"batch {latency.batch}, {counted(latency.threads, 'thread')}{runtime}"
-    yield "speed", f"{ratio.value:.2f} x float", f"[{ratio.low:.2f}, {ratio.high:.2f}] at 95 %; {times}; {setting}"
+    return SummaryFigure(
+        name="speed",
+        value=f"{ratio.value:.2f} x float",
+        detail=f"[{ratio.low:.2f}, {ratio.high:.2f}] at 95 %; {times}",
+        sample=f"batch {latency.batch}, {counted(latency.threads, 'thread')}{runtime}",
+        section="latency",
+        gates=gates,
+    )
 
 
-def _size(report: Report) -> Iterator[Row]:
+def _size(report: Report) -> SummaryFigure:
     files = report.files
-    size = f"{files.quantized.bytes:,} bytes, float {files.float_network.bytes:,} bytes"
-    yield "file size", f"{files.size_ratio:.3f} x float", size
+    return SummaryFigure(
+        name="file size",
+        value=f"{files.size_ratio:.3f} x float",
+        detail=f"{files.quantized.bytes:,} bytes, float {files.float_network.bytes:,} bytes",
+        section="run",
+        gates=("max-size-ratio",),
+    )
 
 
-def _parity(report: Report) -> Iterator[Row]:
-    parity, simulation = report.parity, report.simulation
-    if isinstance(parity, NotMeasured) and not isinstance(simulation, NotMeasured):
-        on = f"of predicted classes are as simulated; {counted(simulation.images, 'image')} of {simulation.source}"
-        yield "parity with the simulation", percent(simulation.top1), on
-    elif isinstance(parity, NotMeasured):
-        yield not_measured_row("parity with the simulation", parity)
-    else:
+def _parity(report: Report) -> SummaryFigure:
+    name, gates, parity, simulation = (
+        "parity with the simulation",
+        ("require-parity",),
+        report.parity,
+        report.simulation,
+    )
+    if not isinstance(parity, NotMeasured):
+        detail = f"{parity.differing:,} of {counted(parity.elements, 'value')} differ"
+        if parity.first_differing is not None:
+            detail += f", first in {parity.first_differing}"
+        if parity.unchecked:
+            detail += f"; {counted(len(parity.unchecked), 'tensor')} not simulated, such as {parity.unchecked[0]}"
+        if changed := parity.outputs_changed_by_extra_outputs:
+            detail += f"; {counted(changed, 'output value')} change when tensors are read"
         where = f"{counted(len(parity.tensors), 'tensor')}, {counted(parity.images, 'image')} of {parity.source}"
-        on = f"{parity.differing:,} of {counted(parity.elements, 'value')} differ in {where}"
-        yield "parity with the simulation", "exact" if parity.exact else "not exact", on
+        value = "exact" if parity.exact else "not exact"
+        return SummaryFigure(name=name, value=value, detail=detail, sample=where, section="parity", gates=gates)
+    if isinstance(simulation, NotMeasured):
+        return _missing(name, "parity", gates, parity)
+    value, _, interval = percent(simulation.top1).partition(" [")
+    return SummaryFigure(
+        name=name,
+        value=value,
+        detail=f"of predicted classes as simulated, [{interval}",
+        sample=f"{counted(simulation.images, 'image')} of {simulation.source}",
+        section="parity",
+        gates=gates,
+    )
 
 
-def _coverage(report: Report) -> Iterator[Row]:
-    coverage = report.coverage
+def _coverage(report: Report) -> SummaryFigure:
+    name, gates, coverage = "integer layers", ("min-integer-coverage",), report.coverage
     if isinstance(coverage, NotMeasured):
-        yield not_measured_row("integer layers", coverage)
-        return
-    named = [layer_name(report, node.op_type, node.name) for node in coverage.float_compute]
-    rest = ", ..." if len(named) > 5 else ""
-    total = coverage.integer_compute + len(named)
-    floating = f"{', '.join(named[:5])}{rest}" if named else "none"
-    yield "integer layers", f"{coverage.integer_compute} of {total}", f"in {coverage.runtime}; float: {floating}"
-
-
-def _worst_layer(report: Report) -> Iterator[Row]:
-    layer = None if isinstance(report.layers, NotMeasured) else report.layers.worst_layer
-    if layer is not None:
-        reason = layer.cause or f"the SNR falls to {layer.snr_db:.1f} dB"
-        yield "largest error added by", layer_name(report, layer.op_type, layer.node), reason
+        return _missing(name, "integers", gates, coverage)
+    value, floating = integer_layers(coverage, lambda node: layer_name(report, node.op_type, node.name))
+    sample = f"convolutions and matrix products in {coverage.runtime}"
+    return SummaryFigure(name=name, value=value, detail=floating, sample=sample, section="integers", gates=gates)

@@ -1,35 +1,31 @@
-"""Every figure of a report as rows of a table: name, value, sample."""
+"""The figures of a report that its summary leaves out, as rows of a table: name, value, sample."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gdfq_export.metrics.coverage import Coverage
-from gdfq_export.report.layer_names import layer_name
 from gdfq_export.report.report import Report
-from gdfq_export.report.summary import Row, not_measured_row, percent, percent_interval
+from gdfq_export.report.summary import Row, not_measured_row, percent
 from gdfq_export.runtimes import runtime_title
 from gdfq_export.runtimes.base import HOST_CLOCK
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.text import counted
 
-__all__ = ["detail_rows", "integer_row"]
+__all__ = ["detail_rows"]
 
 _RULES = 5
 
 
 def detail_rows(report: Report) -> list[Row]:
-    """A few rows a section; a section that was not measured is one row with its reason."""
+    """A few rows per section, none for a section that was not measured: the summary has the reasons."""
     sections = (
         _accuracy,
         _agreement,
         _layers,
-        _parity,
         _simulation,
         _coverage,
         _latency,
         _resources,
-        _files,
         _budget,
         _mixed_bits,
         _findings,
@@ -40,27 +36,23 @@ def detail_rows(report: Report) -> list[Row]:
 
 def _accuracy(report: Report) -> Iterator[Row]:
     if isinstance(accuracy := report.accuracy, NotMeasured):
-        yield not_measured_row("accuracy", accuracy)
         return
     on = f"{counted(accuracy.images, 'image')} of {accuracy.source}"
     for name, scores in (("top-1", accuracy.top1), ("top-5", accuracy.top5)):
         if isinstance(scores, NotMeasured):
             continue
-        drop = f"[{scores.drop_low_pp:+.2f}, {scores.drop_high_pp:+.2f}] at 95 %, paired"
         yield f"{name} accuracy, float", percent(scores.float_network), on
-        yield f"{name} accuracy, quantized", percent(scores.quantized), percent_interval(scores.quantized)
-        yield f"{name} drop", f"{scores.drop_pp:+.2f} pp", drop
-    same = accuracy.agreement
-    yield "top-1 agreement with float", percent(same), f"{on}, {percent_interval(same)}"
+        yield f"{name} accuracy, quantized", percent(scores.quantized), on
+        drop = f"{scores.drop_pp:+.2f} pp [{scores.drop_low_pp:+.2f}, {scores.drop_high_pp:+.2f}] at 95 %"
+        yield f"{name} drop", drop, f"paired, {on}"
 
 
 def _agreement(report: Report) -> Iterator[Row]:
     if isinstance(agreement := report.agreement, NotMeasured):
-        yield not_measured_row("top-1 agreement with float", agreement)
         return
     on = f"{counted(agreement.images, 'image')} of {agreement.source}"
-    if isinstance(report.accuracy, NotMeasured) or report.accuracy.source != agreement.source:
-        yield "top-1 agreement with float", percent(agreement.top1), f"{on}, {percent_interval(agreement.top1)}"
+    if not isinstance(report.accuracy, NotMeasured) and report.accuracy.source != agreement.source:
+        yield "top-1 agreement with float", percent(agreement.top1), on
     error = f"logit error {agreement.rms_logit_error:.3g} RMS, {agreement.max_abs_logit_error:.3g} maximum; {on}"
     yield "KL divergence from float", f"{agreement.kl_mean_nats:.2g} nats", error
 
@@ -73,53 +65,24 @@ def _layers(report: Report) -> Iterator[Row]:
     least = min(layers.layers, key=lambda layer: layer.snr_db)
     on = f"{counted(len(layers.layers), 'tensor')}, {counted(layers.images, 'image')} of {layers.source}"
     yield "SNR of the output", f"{last.snr_db:.1f} dB", f"lowest {least.snr_db:.1f} dB in {least.tensor}; {on}"
-    if (worst := layers.worst_layer) is not None:
-        name = layer_name(report, worst.op_type, worst.node)
-        yield "largest error added by", name, worst.cause or f"the SNR falls to {worst.snr_db:.1f} dB in {worst.tensor}"
-
-
-def _parity(report: Report) -> Iterator[Row]:
-    if isinstance(parity := report.parity, NotMeasured):
-        yield not_measured_row("parity", parity)
-        return
-    where = f"{counted(len(parity.tensors), 'tensor')}, {counted(parity.images, 'image')} of {parity.source}"
-    on = f"of {counted(parity.elements, 'value')} in {where}"
-    if parity.first_differing is not None:
-        on += f"; first {parity.first_differing}"
-    if parity.unchecked:
-        on += f"; not simulated: {counted(len(parity.unchecked), 'quantized tensor')}, such as {parity.unchecked[0]}"
-    if parity.outputs_changed_by_extra_outputs:
-        on += f"; {counted(parity.outputs_changed_by_extra_outputs, 'output value')} change when tensors are read"
-    yield "parity with the simulation", "exact" if parity.exact else "not exact", f"{parity.differing:,} differ {on}"
 
 
 def _simulation(report: Report) -> Iterator[Row]:
     if isinstance(simulation := report.simulation, NotMeasured):
         return
     on = f"{counted(simulation.images, 'image')} of {simulation.source}"
-    error = f"logit error {simulation.rms_logit_error:.2g} RMS"
-    yield "agreement with the simulation", percent(simulation.top1), f"{on}; {error}"
+    yield "logit error from the simulation", f"{simulation.rms_logit_error:.2g} RMS", on
 
 
 def _coverage(report: Report) -> Iterator[Row]:
     if isinstance(coverage := report.coverage, NotMeasured):
-        yield not_measured_row("integer layers", coverage)
         return
-    yield integer_row(coverage)
     reasons = dict.fromkeys(node.reason for node in coverage.remaining_dequantize)
     yield "remaining DequantizeLinear", str(len(coverage.remaining_dequantize)), "; ".join(list(reasons)[:3]) or "none"
 
 
-def integer_row(coverage: Coverage) -> Row:
-    """How many convolutions and matrix products run on integers, and which do not."""
-    floating = ", ".join(f"{node.op_type} {node.name}" for node in coverage.float_compute[:5]) or "none"
-    total = coverage.integer_compute + len(coverage.float_compute)
-    return "integer layers", f"{coverage.integer_compute} of {total}", f"in {coverage.runtime}; float: {floating}"
-
-
 def _latency(report: Report) -> Iterator[Row]:
     if isinstance(latency := report.latency, NotMeasured):
-        yield not_measured_row("latency", latency)
         return
     on = f"batch {latency.batch}, {counted(latency.threads, 'thread')}"
     if latency.clock != HOST_CLOCK:
@@ -127,10 +90,9 @@ def _latency(report: Report) -> Iterator[Row]:
     for name, timings in (("float", latency.float_network), ("quantized", latency.quantized)):
         spread = f"p90 {timings.p90_ms:.3f}, p99 {timings.p99_ms:.3f} ms; {counted(timings.runs, 'run')}, {on}"
         yield f"latency, {name}", f"{timings.p50_ms:.3f} ms", spread
-    ratio = latency.speedup
-    interval = f"[{ratio.low:.2f}, {ratio.high:.2f}] at 95 %, {counted(ratio.rounds, 'interleaved round')}"
     noise = f"{100 * max(latency.float_network.relative_iqr, latency.quantized.relative_iqr):.0f} %"
-    yield "speed", f"{ratio.value:.2f} x float", f"{interval}; interquartile range of the rounds {noise}"
+    rounds = counted(latency.speedup.rounds, "interleaved round")
+    yield "interquartile range of the rounds", noise, f"{rounds}, the larger of float and quantized"
     yield "throughput", f"{latency.images_per_second:,.0f} images/s", f"{on}, at p50"
 
 
@@ -142,12 +104,6 @@ def _resources(report: Report) -> Iterator[Row]:
     yield "load time", f"{1000 * quantized.load_seconds:.1f} ms", on
     memory = f"float {floating.peak_memory_bytes / 2**20:.1f} MiB; without the runtime itself, batch {used.batch}"
     yield "peak memory", f"{quantized.peak_memory_bytes / 2**20:.1f} MiB", memory
-
-
-def _files(report: Report) -> Iterator[Row]:
-    files = report.files
-    size = f"float {files.float_network.bytes:,} bytes; quantized / float = {files.size_ratio:.3f}"
-    yield "file size", f"{files.quantized.bytes:,} bytes", size
 
 
 def _budget(report: Report) -> Iterator[Row]:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 from gdfq_export.report.report import Report
+from gdfq_export.report.summary import summary_rows
 from gdfq_export.report.verdict import GateResult, Verdict
 from gdfq_export.views.details import detail_rows
 
@@ -91,7 +92,7 @@ def _details(gate: GateResult) -> str:
 def _table(report: Report) -> str:
     """The gates with their messages, then all figures, as text in columns."""
     gates = [f"{gate.verdict.value}: {gate.title}: {gate.message}" for gate in report.gates]
-    rows = detail_rows(report)
+    rows = [*summary_rows(report), *detail_rows(report)]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     figures = [f"{what:<{widths[0]}}  {value:<{widths[1]}}  {note}".rstrip() for what, value, note in rows]
     return "\n".join([*gates, *([""] if gates else []), *figures]) + "\n"

@@ -31,7 +31,7 @@ def markdown(report: Report) -> str:
     parts += [_text(_sentence(said)) for said in (worst_layer(report), float_nodes(report)) if said]
     parts += [f"- ⚠️ {_text(warning)}" for warning in report.warnings]
     folded = {
-        "All figures": _table(("figure", "value", "sample"), detail_rows(report)),
+        "More figures": _table(("figure", "value", "sample"), detail_rows(report)),
         "Machine, versions and hashes": _table(("name", "value"), _facts(report)),
     }
     parts += [f"<details><summary>{name}</summary>\n\n{table}\n\n</details>" for name, table in folded.items()]

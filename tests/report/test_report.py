@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from gdfq_export.errors import InputError, InternalError
+from gdfq_export.gates import GATES
 from gdfq_export.recipe import FineTune, Recipe, Tuning
 from gdfq_export.report.gates import decide
 from gdfq_export.report.json_form import SCHEMA_VERSION
 from gdfq_export.report.report import BudgetFacts, MixedBitsFacts, Report
-from gdfq_export.report.summary import summary_rows
+from gdfq_export.report.summary import summary_figures, summary_rows
 from gdfq_export.support.finding import Finding
 from gdfq_export.support.not_measured import NotMeasured
-from gdfq_export.tasks.classification.accuracy import Accuracy
 from gdfq_export.views.details import detail_rows
 from tests.report.reports import bare_report, make_report
 from tests.report.test_gates import PASSING, bad
@@ -65,13 +65,13 @@ def test_a_missing_folder_is_a_plain_error(tmp_path: Path) -> None:
 
 def test_rows_show_values_with_units_and_samples() -> None:
     report = make_report(labelled=True)
-    rows = {what: (value, note) for what, value, note in detail_rows(report)}
-    assert rows["top-1 accuracy, quantized"][0] == "100.00 %"
+    rows = {what: (value, note) for what, value, note in [*summary_rows(report), *detail_rows(report)]}
+    assert rows["top-1 accuracy, quantized"][0].startswith("100.00 % [")
     assert rows["top-1 accuracy, float"][1] == "20 images of a.npz"
     assert rows["top-1 drop"][0].endswith(" pp")
-    assert rows["parity with the simulation"] == ("exact", "0 differ of 640 values in 4 tensors, 20 images of noise")
-    assert rows["integer layers"] == ("2 of 2", "in ONNX Runtime; float: none")
-    assert rows["file size"] == ("100 bytes", "float 400 bytes; quantized / float = 0.250")
+    assert rows["parity with the simulation"] == ("exact", "0 of 640 values differ; 4 tensors, 20 images of noise")
+    assert rows["integer layers"] == ("2 of 2", "none in float; convolutions and matrix products in ONNX Runtime")
+    assert rows["file size"] == ("0.250 x float", "100 bytes, float 400 bytes")
     assert "top-5 accuracy, float" not in rows
 
 
@@ -103,22 +103,6 @@ def test_one_row_says_how_many_nodes_break_a_rule() -> None:
         ("rule bias", "wrong numbers", "Conv a: bias; 2 more nodes"),
         ("rule scale", "wrong numbers", "Conv b: scale"),
     ]
-
-
-def test_rows_say_why_there_is_no_figure() -> None:
-    nothing = NotMeasured(reason="because")
-    report = dataclasses.replace(
-        make_report(labelled=False), agreement=nothing, parity=nothing, coverage=nothing, latency=nothing
-    )
-    assert isinstance(report.accuracy, NotMeasured)
-    assert [row for row in detail_rows(report) if row[1] == "not measured"] == [
-        ("accuracy", "not measured", report.accuracy.reason),
-        *[
-            (what, "not measured", "because")
-            for what in ("top-1 agreement with float", "parity", "integer layers", "latency")
-        ],
-    ]
-    assert not isinstance(report.accuracy, Accuracy)
 
 
 def test_a_report_that_was_saved_is_loaded_the_same(tmp_path: Path) -> None:
@@ -158,6 +142,7 @@ def test_a_summary_says_why_a_figure_is_missing() -> None:
     rows = summary_rows(bare_report())
     assert rows[0] == ("verdict", "NO GATES", "no gates were set")
     missing = [what for what, value, reason in rows if (value, reason) == ("not measured", "because")]
+    assert missing == [figure.name for figure in summary_figures(bare_report()) if not figure.measured]
     assert missing == [
         "top-1 accuracy",
         "top-1 agreement with float",
@@ -165,3 +150,16 @@ def test_a_summary_says_why_a_figure_is_missing() -> None:
         "parity with the simulation",
         "integer layers",
     ]
+
+
+@pytest.mark.parametrize("labelled", [True, False], ids=["labelled", "unlabelled"])
+def test_agreement_is_of_the_labelled_images_where_there_are_any(labelled: bool) -> None:
+    figures = {each.name: each for each in summary_figures(make_report(labelled=labelled))}
+    figure = figures["top-1 agreement with float"]
+    assert figure.sample == f"20 images of {'a.npz' if labelled else 'noise'}"
+    assert figure.value.endswith(" %") and figure.detail.endswith("] at 95 %")
+
+
+def test_every_figure_has_a_gate_of_its_own() -> None:
+    named = [name for figure in summary_figures(bare_report()) for name in figure.gates if " " not in name]
+    assert {*named} <= {gate.name for gate in GATES} and len(named) == len({*named})

@@ -77,13 +77,14 @@ def print_choice(choice: TargetChoice) -> None:
 def print_engine(engine: Engine, latency: str) -> None:
     """An engine's size and its integer layers; `latency` is why latency was not measured."""
     from gdfq_export.metrics.coverage import measure_coverage
-    from gdfq_export.views.details import integer_row
+    from gdfq_export.report.summary import integer_layers
 
     rows = [("engine", f"{len(engine.data):,} bytes", f"{engine.runtime}, {engine.seconds:.1f} s")]
     if engine.graph is None:
         rows.append(("integer layers", "not measured", f"{engine.runtime} does not list the layers while it builds"))
     else:
-        rows.append(integer_row(measure_coverage(engine.graph)))
+        coverage = measure_coverage(engine.graph)
+        rows.append(("integer layers", *integer_layers(coverage, lambda node: f"{node.op_type} {node.name}")))
     rows.append(("latency", "not measured", latency))
     print_table(("engine", "value", "details"), rows)
 

@@ -15,11 +15,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from gdfq_export.report.report import Report
+from gdfq_export.report.summary import summary_figures
 from gdfq_export.runtimes import runtime_title
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.html import numerals
-from gdfq_export.views.html.cards import cards
-from gdfq_export.views.html.gate_rows import gate_rows
+from gdfq_export.views.html.gate_rows import gate_rows, tone_of
 from gdfq_export.views.html.reproduce import reproduction
 from gdfq_export.views.html.sections.accuracy import accuracy_view
 from gdfq_export.views.html.sections.coverage import coverage_view
@@ -55,7 +55,7 @@ def render_page(
             style_hash=_hash(style),
             script_hash=_hash(script),
             subtitle=subtitle(report),
-            cards=cards(report),
+            cards=[(figure, tone_of(report, *figure.gates)) for figure in summary_figures(report)],
             gates=gate_rows(report),
             accuracy=accuracy_view(report),
             latency=latency_view(report),

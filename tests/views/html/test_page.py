@@ -151,7 +151,7 @@ def test_what_was_not_measured_says_why(section: str) -> None:
 def test_a_file_whose_maker_is_unknown_says_so_of_images_and_training() -> None:
     page = Page(render_page(bare_report()))
     assert "only the run that made the file knows its images" in page.by_id("images").text
-    assert "only the run that made it knows how it was trained" in page.by_id("training").text
+    assert "only the run that made the file knows its training curves" in page.by_id("training").text
 
 
 @pytest.mark.parametrize(
