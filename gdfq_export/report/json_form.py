@@ -28,39 +28,27 @@ _PLAIN: Mapping[Any, str] = {bool: "true or false", int: "an integer", float: "a
 _OLD_KEYS: Mapping[str, Mapping[str, str]] = {
     "BudgetFacts": {"seconds_spent": "spent"},
     "Coverage": {
-        "operator_counts": "operators",
-        "remaining_quantize": "quantize",
-        "remaining_dequantize": "dequantize",
+        "operator_counts": "operators", "remaining_quantize": "quantize", "remaining_dequantize": "dequantize",
     },
     "Curve": {"metric": "figure", "total_steps": "total"},
     "LayerError": {
-        "input_snr_db": "inputs_snr_db",
-        "added_noise_ratio": "added",
-        "float_min": "seen_low",
+        "input_snr_db": "inputs_snr_db", "added_noise_ratio": "added", "float_min": "seen_low",
         "float_max": "seen_high",
-        "range_min": "low",
-        "range_max": "high",
-        "out_of_range_fraction": "beyond",
-        "levels_used": "codes_used",
-        "levels": "codes",
-        "channels_rescaled": "scaled",
+        "range_min": "low", "range_max": "high", "out_of_range_fraction": "beyond", "levels_used": "codes_used",
+        "levels": "codes", "channels_rescaled": "scaled",
     },
     "LayerErrors": {"unmatched_tensors": "unmatched", "worst_tensor": "worst"},
     "ParityResult": {
-        "outputs_differing": "logits_differing",
-        "outputs_changed_by_extra_outputs": "logits_changed_by_tapping",
+        "outputs_differing": "logits_differing", "outputs_changed_by_extra_outputs": "logits_changed_by_tapping",
     },
     "Timings": {"relative_iqr": "drift"},
     "WeightCodes": {
-        "scale_count": "scales",
-        "scale_min": "scale_low",
-        "scale_max": "scale_high",
-        "code_min": "code_low",
-        "code_max": "code_high",
-        "at_range_limits_fraction": "at_limits",
-        "zero_channels": "unused_channels",
+        "scale_count": "scales", "scale_min": "scale_low", "scale_max": "scale_high", "code_min": "code_low",
+        "code_max": "code_high", "at_range_limits_fraction": "at_limits", "zero_channels": "unused_channels",
     },
-}
+}  # fmt: skip
+"""Keys of schema versions 1 to 3 by their names in version 4, by dataclass."""
+
 _OLD_VALUES = {"not decidable": "inconclusive"}
 
 
