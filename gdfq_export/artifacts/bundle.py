@@ -75,7 +75,8 @@ def write_bundle(folder: Path, content: BundleContent, engine: BundledEngine | N
 def _sidecar(report: Report) -> dict[str, Any]:
     image = report.input
     preprocess = {"scale": image.scale, "mean": [*image.mean], "std": [*image.std]}
-    return {"input": [*image.shape], "classes": image.classes, "preprocess": preprocess}
+    classes = {} if image.classes is None else {"classes": image.classes}
+    return {"input": [*image.shape], **classes, "preprocess": preprocess}
 
 
 def _engine_facts(engine: BundledEngine | None) -> Mapping[str, Any]:

@@ -76,9 +76,9 @@ class FloatModel:
         return (f"{self.source} takes exactly {taken} at a time, the quantized file any number; --keep-batch keeps it",)
 
     @property
-    def num_classes(self) -> int:
-        """Number of classes of a classifier."""
-        return self.task.facts["classes"]
+    def num_classes(self) -> int | None:
+        """Number of classes of a classifier, for `RealSet.load`; None for a network of another task."""
+        return self.task.facts.get("classes")
 
 
 def build(

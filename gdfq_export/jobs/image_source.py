@@ -134,7 +134,9 @@ class ImageSource:
         images, missing = fresh.images, count - len(fresh.images)
         if missing <= 0:
             return images[:count], fresh.name
-        noise, _ = NoiseSampler(self.model.input_spec, self.model.num_classes, self.seed).draw(missing, _DRAW_BATCH)
+        noise, _ = NoiseSampler(self.model.input_spec, self.model.task.aim.conditions, self.seed).draw(
+            missing, _DRAW_BATCH
+        )
         return torch.cat([images, noise]), f"{fresh.name}: {len(images)}, noise: {missing}"
 
     def _make(self, given: SyntheticSet | RealSet | None) -> Samplers:

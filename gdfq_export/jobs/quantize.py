@@ -91,6 +91,7 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         proto = with_fixed_batch(proto, batch)
     fresh = source.draw_fresh(used.verify.agreement_images, "make fresh images")
     measurement = MeasureRequest(
+        task=model.task,
         float_network=NetworkFile.of_float(model),
         quantized=NetworkFile.of(proto, request.name),
         evaluation=EvaluationImages(

@@ -115,13 +115,13 @@ class RuntimeFacts:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class InputFacts:
-    """What an image is: shape (C, H, W) and preprocessing (pixel / scale - mean) / std; `classes` of the output."""
+    """What an image is: shape (C, H, W), preprocessing (pixel / scale - mean) / std; `classes` of a classifier."""
 
     shape: Sequence[int]
     scale: float
     mean: Sequence[float]
     std: Sequence[float]
-    classes: int
+    classes: int | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

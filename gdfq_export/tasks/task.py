@@ -102,8 +102,15 @@ class Task(Protocol):
         """
         ...
 
+    def warnings(self, accuracy: Any) -> tuple[str, ...]:
+        """Sentences for the user about what `accuracy` found: what it says against the data that was given."""
+        ...
+
     def fits(self, shapes: Sequence[Sequence[int]]) -> bool:
-        """Whether outputs of these shapes, batch included, may be this network's; a size that is not known is 0."""
+        """Whether outputs of these shapes, batch included, may be this network's.
+
+        A size that is not known is 0, a shape that is not known is empty.
+        """
         ...
 
     def describe(self, shapes: Sequence[Sequence[int]] | None = None) -> str:

@@ -25,6 +25,7 @@ from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import SilentProgress
 from gdfq_export.tasks.classification.accuracy import LabelledImages
+from gdfq_export.tasks.classification.task import Classification
 from tests.jobs.verify.quantized_classifier import classifier, images
 
 USED = Recipe(name="w8a8-ort-cpu").model_dump(mode="json")
@@ -40,6 +41,7 @@ def make_report(*, labelled: bool) -> Report:
     labels = network.integers(pictures)["logits"].argmax(axis=1)
     given = LabelledImages(images=pictures, labels=labels, source="a.npz") if labelled else None
     request = MeasureRequest(
+        task=Classification(classes=4, compared=("logits",)),
         float_network=NetworkFile.of(network.float_network(), "float.onnx"),
         quantized=NetworkFile.of(network.quantized(), "q.onnx"),
         evaluation=EvaluationImages(images=pictures, source="noise", labelled=given),

@@ -45,6 +45,9 @@ class Regression:
     def accuracy(self, float_outputs: OutputArrays, outputs: OutputArrays, truth: Any, source: str) -> dict[str, float]:
         return self.agreement(truth, outputs, source)
 
+    def warnings(self, accuracy: Any) -> tuple[str, ...]:
+        return ()
+
     def fits(self, shapes: Sequence[Sequence[int]]) -> bool:
         return [len(shape) for shape in shapes] == [len(shape) for shape in self.shapes]
 

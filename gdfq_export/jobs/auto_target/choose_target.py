@@ -50,7 +50,7 @@ def choose_target(model: FloatModel, recipe: Recipe, run: RunContext, *, threads
         InputError: no target's file runs here.
     """
     batch, progress = run.batch, run.progress
-    images = NoiseSampler(model.input_spec, model.num_classes, run.seed).draw(max(_IMAGES, batch), 8)[0]
+    images = NoiseSampler(model.input_spec, model.task.aim.conditions, run.seed).draw(max(_IMAGES, batch), 8)[0]
     floats: dict[str, Session] = {}
     drafts: dict[str, _Timed] = {}
     reasons: dict[str, str] = {}

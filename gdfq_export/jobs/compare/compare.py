@@ -179,7 +179,7 @@ def _start(model: FloatModel, request: CompareRequest, target: str) -> Compariso
             name=model.name,
             source=model.source,
             sha256=model.sha256,
-            classes=model.num_classes,
+            classes=model.task.facts["classes"],
             input_shape=model.input_spec.shape,
             bytes=model.original.ByteSize(),
         ),

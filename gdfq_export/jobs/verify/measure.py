@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import onnx
 
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.jobs.network_file import NetworkFile
@@ -15,14 +15,15 @@ from gdfq_export.metrics.layer_error import LayerErrors, measure_layers
 from gdfq_export.metrics.parity import Expected, ParityResult, parity
 from gdfq_export.metrics.resources import Resources, measure_resources
 from gdfq_export.metrics.weights import WeightCodes, weight_codes
-from gdfq_export.runtimes.base import Images, Output, Session
+from gdfq_export.runtimes.base import Images, Session
 from gdfq_export.runtimes.choose import Measuring
 from gdfq_export.runtimes.environment.machine import usable_cores
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Phase, Progress
-from gdfq_export.tasks.classification.accuracy import Accuracy, LabelledImages, measure_accuracy
-from gdfq_export.tasks.classification.agreement import Agreement, measure_agreement
+from gdfq_export.tasks.classification.accuracy import Accuracy, LabelledImages
+from gdfq_export.tasks.classification.agreement import Agreement
+from gdfq_export.tasks.task import OutputArrays, Task
 
 __all__ = ["EvaluationImages", "MeasureRequest", "Simulation", "Timing", "Verification", "measure"]
 
@@ -76,6 +77,7 @@ class MeasureRequest:
     """Two networks and how to compare them.
 
     Attributes:
+        task: what the outputs of both mean.
         float_network: the reference.
         quantized: the network to measure; an engine where it has no `proto`.
         evaluation: images to compare outputs on.
@@ -85,6 +87,7 @@ class MeasureRequest:
         resources: whether load time and memory are measured, in a process of their own for each file.
     """
 
+    task: Task
     float_network: NetworkFile
     quantized: NetworkFile
     evaluation: EvaluationImages
@@ -129,13 +132,12 @@ class _Measurement:
         self._backend = request.measuring.measured_on
         self._cores = usable_cores()
         self._float, self._session = self._load(self._cores)
-        self._softmax = ends_in_softmax(request.float_network.proto)
 
     def run(self) -> Verification:
         evaluation, quantized = self._request.evaluation, self._request.quantized
         with self._progress.phase("agreement") as report:
             outputs = self._run_both(evaluation.images, report)
-            agreement = measure_agreement(*outputs, evaluation.source, probabilities=self._softmax)
+            agreement = self._request.task.agreement(*outputs, evaluation.source)
         accuracy = self._accuracy(outputs)
         with self._progress.phase("coverage"):
             coverage = self._coverage()
@@ -158,24 +160,25 @@ class _Measurement:
         files = self._request.float_network, self._request.quantized
         return self._backend.load(files[0].data, threads), self._backend.load(files[1].data, threads)
 
-    def _run_both(self, images: Images, report: Phase) -> tuple[Output, Output]:
+    def _run_both(self, images: Images, report: Phase) -> tuple[OutputArrays, OutputArrays]:
         """Outputs of both networks for all images, a piece at a time so that progress can be shown."""
-        left, right = [], []
+        pieces: tuple[list[OutputArrays], list[OutputArrays]] = ([], [])
         for start in range(0, len(images), _PIECE):
             piece = images[start : start + _PIECE]
-            left.append(self._float.run(piece))
-            right.append(self._session.run(piece))
+            for session, results in zip((self._float, self._session), pieces, strict=True):
+                results.append(session.run_all(piece))
             report(start + len(piece), len(images), {})
-        return np.concatenate(left), np.concatenate(right)
+        return _joined(pieces[0]), _joined(pieces[1])
 
-    def _accuracy(self, outputs: tuple[Output, Output]) -> Accuracy | NotMeasured:
+    def _accuracy(self, outputs: tuple[OutputArrays, OutputArrays]) -> Accuracy | NotMeasured:
         labelled = self._request.evaluation.labelled
         if labelled is None:
             return NO_LABELS
         with self._progress.phase("accuracy") as report:
             if labelled.images is not self._request.evaluation.images:
                 outputs = self._run_both(labelled.images, report)
-            return measure_accuracy(*outputs, labelled.labels, labelled.source)
+            found: Accuracy = self._request.task.accuracy(*outputs, labelled.labels, labelled.source)
+            return found
 
     def _coverage(self) -> Coverage | NotMeasured:
         measuring, engine = self._request.measuring, self._request.quantized.proto is None
@@ -207,9 +210,9 @@ class _Measurement:
             return same, NotMeasured(reason="every integer is compared")
         evaluation = self._request.evaluation
         with self._progress.phase("simulation") as report:
-            simulated = _simulate(simulation.run, self._session.output_names[0], evaluation.images, report)
-            outputs = self._session.run(evaluation.images)
-            agreement = measure_agreement(simulated, outputs, evaluation.source, probabilities=self._softmax)
+            simulated = _simulate(simulation.run, self._session.output_names, evaluation.images, report)
+            outputs = self._session.run_all(evaluation.images)
+            agreement = self._request.task.agreement(simulated, outputs, evaluation.source)
         runtime = self._request.measuring.target_backend.title
         reason = (
             f"{runtime} adds floats in an order of its own, which may move an integer by "
@@ -261,19 +264,17 @@ class _Measurement:
             return time_both(*both, images, evaluation.source, seconds=timing.seconds, threads=timing.threads)
 
 
-def _simulate(expected: Expected, output: str, images: Images, report: Phase) -> Output:
+def _simulate(expected: Expected, names: Sequence[str], images: Images, report: Phase) -> OutputArrays:
     """Simulated outputs of all images."""
     parts = []
     for start in range(0, len(images), _PARITY_BATCH):
         piece = images[start : start + _PARITY_BATCH]
-        parts.append(expected(piece)[output])
+        simulated = expected(piece)
+        parts.append([simulated[name] for name in names])
         report(start + len(piece), len(images), {})
-    return np.concatenate(parts)
+    return _joined(parts)
 
 
-def ends_in_softmax(model: onnx.ModelProto | None) -> bool:
-    """Whether a network's first output are probabilities."""
-    if model is None:
-        return False
-    graph = model.graph
-    return any(node.op_type == "Softmax" and graph.output[0].name in node.output for node in graph.node)
+def _joined(pieces: Sequence[OutputArrays]) -> OutputArrays:
+    """Each output of all pieces."""
+    return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
@@ -20,13 +21,13 @@ __all__ = [
     "preprocessing_of_file",
     "require_engine_fits",
     "require_file_fits",
-    "warn_of_chance",
+    "warn_of_accuracy",
     "warn_of_other_network",
 ]
 
 
 def require_file_fits(model: FloatModel, proto: onnx.ModelProto, name: str) -> None:
-    """Refuse a file that takes other images or gives other classes than the float network.
+    """Refuse a file that takes other images or gives other outputs than the float network.
 
     Raises:
         InputError: it does.
@@ -39,28 +40,29 @@ def require_file_fits(model: FloatModel, proto: onnx.ModelProto, name: str) -> N
         raise InputError(
             f"{name} takes {found}, the float network {model.source} images of {list(model.input_spec.shape)}; {advice}"
         )
-    sizes = [dim.dim_value for dim in proto.graph.output[0].type.tensor_type.shape.dim]
-    if len(sizes) == 2 and sizes[1] not in (0, model.num_classes):
-        raise InputError(
-            f"{name} has {sizes[1]} classes, the float network {model.source} has {model.num_classes}; {advice}"
-        )
+    outputs = [[dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in proto.graph.output]
+    _require_same_outputs(model, outputs, name, advice)
 
 
 def require_engine_fits(model: FloatModel, session: Session, name: str) -> None:
-    """Refuse an engine that takes other images or gives other classes; it is asked by running one image.
+    """Refuse an engine that takes other images or gives other outputs; it is asked by running one image.
 
     Raises:
         InputError: it does.
     """
     advice = "give the float network that the engine was built from as --reference"
     try:
-        outputs = session.run(np.zeros((1, *model.input_spec.shape), np.float32))
+        outputs = session.run_all(np.zeros((1, *model.input_spec.shape), np.float32))
     except InputError as error:
         raise InputError(f"{error}; {advice}") from error
-    if outputs.shape != (1, model.num_classes):
+    _require_same_outputs(model, [output.shape for output in outputs], name, advice)
+
+
+def _require_same_outputs(model: FloatModel, shapes: Sequence[Sequence[int]], name: str, advice: str) -> None:
+    task = model.task
+    if not task.fits(shapes):
         raise InputError(
-            f"{name} answers an image with {list(outputs.shape[1:])} numbers, the float network {model.source} has "
-            f"{model.num_classes} classes; {advice}"
+            f"{name} has {task.describe(shapes)}, the float network {model.source} has {task.describe()}; {advice}"
         )
 
 
@@ -87,15 +89,7 @@ def warn_of_other_network(
     )
 
 
-def warn_of_chance(measured: Verification, model: FloatModel) -> tuple[str, ...]:
-    """A float network at chance level was not given what it was trained on."""
+def warn_of_accuracy(measured: Verification, model: FloatModel) -> tuple[str, ...]:
+    """What the accuracy of the float network says against the data."""
     accuracy = measured.accuracy
-    if isinstance(accuracy, NotMeasured):
-        return ()
-    top1 = accuracy.top1.float_network
-    if top1.high >= 2 / model.num_classes or top1.images < 20:
-        return ()
-    return (
-        f"the float network itself is right on {100 * top1.value:.1f} % of {accuracy.source}, which is "
-        "chance; check --scale, --mean, --std and the order of the labels",
-    )
+    return () if isinstance(accuracy, NotMeasured) else model.task.warnings(accuracy)

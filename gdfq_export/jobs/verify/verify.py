@@ -27,7 +27,7 @@ from gdfq_export.jobs.verify.plausibility import (
     preprocessing_of_file,
     require_engine_fits,
     require_file_fits,
-    warn_of_chance,
+    warn_of_accuracy,
     warn_of_other_network,
 )
 from gdfq_export.jobs.verify.subject import Subject
@@ -127,6 +127,7 @@ def _verify_file(
     require_file_fits(model, proto, subject.name)
     evaluation, warnings = evaluation_images(model, data, run)
     request = MeasureRequest(
+        task=model.task,
         float_network=NetworkFile.of_float(model),
         quantized=NetworkFile.of(proto, subject.name),
         evaluation=evaluation,
@@ -142,7 +143,7 @@ def _verify_file(
         *not_quantized(proto, subject.name),
         *warnings,
         *warn_of_other_network(measured, model, proto, subject.name),
-        *warn_of_chance(measured, model),
+        *warn_of_accuracy(measured, model),
     )
     return report_of(model, request, measured, run, command="verify", warnings=notes, findings=findings)
 
@@ -162,6 +163,7 @@ def _verify_engine(
     with run.progress.phase("build the float engine"):
         float_engine = build_engine(float_file.data, batches=batches, package=engine.package)
     request = MeasureRequest(
+        task=model.task,
         float_network=dataclasses.replace(float_file, data=float_engine.data),
         quantized=NetworkFile(name=subject.name, data=engine.data),
         evaluation=evaluation,
@@ -171,7 +173,7 @@ def _verify_engine(
         resources=True,
     )
     measured = measure(request, run.progress)
-    notes = (*warnings, *warn_of_chance(measured, model))
+    notes = (*warnings, *warn_of_accuracy(measured, model))
     request = dataclasses.replace(request, float_network=float_file)
     return report_of(model, request, measured, run, command="verify", warnings=notes, findings=NO_PAIRS)
 

@@ -83,9 +83,20 @@ class Classification:
         """Top-1 and top-5 accuracy against class labels int64 [N]."""
         return measure_accuracy(float_outputs[0], outputs[0], truth, source)
 
+    def warnings(self, accuracy: Accuracy) -> tuple[str, ...]:
+        """A float network at chance level was not given what it was trained on."""
+        top1 = accuracy.top1.float_network
+        if top1.high >= 2 / self.classes or top1.images < 20:
+            return ()
+        return (
+            f"the float network itself is right on {100 * top1.value:.1f} % of {accuracy.source}, which is "
+            "chance; check --scale, --mean, --std and the order of the labels",
+        )
+
     def fits(self, shapes: Sequence[Sequence[int]]) -> bool:
         """Whether the first output has as many classes."""
-        return len(shapes[0]) == 2 and shapes[0][1] in (0, self.classes)
+        first = shapes[0] if shapes else ()
+        return not first or (len(first) == 2 and first[1] in (0, self.classes))
 
     def describe(self, shapes: Sequence[Sequence[int]] | None = None) -> str:
         """The number of classes, or of whatever else comes of an image."""

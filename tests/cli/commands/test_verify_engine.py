@@ -101,7 +101,7 @@ def test_a_gate_on_what_an_engine_does_not_hold_is_not_decidable(folder: Path, g
 @pytest.mark.parametrize(
     ("facts", "options", "words"),
     [
-        ({"weights": [1, 2, 3]}, (), r"answers an image with [3] numbers, the float network "),
+        ({"weights": [1, 2, 3]}, (), "has 3 classes, the float network "),
         ({"weights": WEIGHTS, "shape": (3, 8, 8)}, (), "[1, 2, 3, 3]; give the float network that the engine was"),
         ({"weights": WEIGHTS}, ("--batch", 8), "takes at most 4 images a run, not 8"),
     ],

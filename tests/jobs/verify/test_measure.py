@@ -24,9 +24,11 @@ from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import SilentProgress
 from gdfq_export.tasks.classification.accuracy import Accuracy, LabelledImages
 from gdfq_export.tasks.classification.agreement import Agreement
+from gdfq_export.tasks.classification.task import Classification
 from tests import tiny_graph
 from tests.jobs.verify.quantized_classifier import classifier, images
 
+TASK = Classification(classes=4, compared=("logits",))
 HERE = Measuring(target_backend=OnnxRuntime(), measured_on=OnnxRuntime())
 
 
@@ -42,6 +44,7 @@ def test_every_section_is_measured() -> None:
     network, progress, pictures = classifier(), SilentProgress(), images(300)
     labels = network.integers(pictures)["logits"].argmax(axis=1)
     request = MeasureRequest(
+        task=TASK,
         **files(),
         evaluation=EvaluationImages(
             images=pictures,
@@ -69,7 +72,9 @@ def test_every_section_is_measured() -> None:
 
 def unlabelled(count: int, **options: Any) -> Verification:
     pictures = EvaluationImages(images=images(count), source="noise")
-    request = MeasureRequest(**{**files(), **options}, evaluation=pictures, measuring=HERE, timing=Timing(seconds=0))
+    request = MeasureRequest(
+        task=TASK, **{**files(), **options}, evaluation=pictures, measuring=HERE, timing=Timing(seconds=0)
+    )
     return measure(request, SilentProgress())
 
 
@@ -111,6 +116,7 @@ def test_softmax_outputs_are_compared_as_probabilities() -> None:
 
     p, q = log_softmax(flat), log_softmax(2 * flat)
     request = MeasureRequest(
+        task=Classification(classes=4, compared=("x",), probabilities=True),
         float_network=softmax(1.0),
         quantized=softmax(2.0),
         evaluation=EvaluationImages(images=pictures, source="noise"),

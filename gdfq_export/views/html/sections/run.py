@@ -113,8 +113,9 @@ def facts(report: Report) -> tuple[tuple[str, str], ...]:
     """Input, images, seed, machine: what else the figures depend on."""
     spec, machine = report.input, report.machine
     means, stds = (", ".join(significant(value, 4) for value in values) for values in (spec.mean, spec.std))
+    classes = "" if spec.classes is None else f", {count(spec.classes, 'class', 'classes')}"
     found = [
-        ("input", f"{' x '.join(map(str, spec.shape))}, {count(spec.classes, 'class', 'classes')}"),
+        ("input", " x ".join(map(str, spec.shape)) + classes),
         ("preprocessing", f"(pixel / {spec.scale:g} \u2212 [{means}]) / [{stds}]"),
     ]
     if report.recipe is not None:
