@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
@@ -31,17 +32,30 @@ from gdfq_export.tasks.task import Outputs, Task
 __all__ = ["Layer", "Simulator"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Layer:
-    """A Conv, Gemm or MatMul of the simulator: its fx node and the parameters it reads."""
+    """A Conv, Gemm or MatMul of the simulator.
 
-    def __init__(
-        self, node: fx.Node, weight: nn.Parameter, weight_point: QuantPoint, bias: nn.Parameter | None
-    ) -> None:
-        self.node = node
-        self.name: str = node.meta["node"]
-        self.weight = weight
-        self.weight_point = weight_point
-        self.bias = bias
+    Attributes:
+        name: of its node in the ONNX graph.
+        node: its fx node.
+        weight: the parameter, [out, in / groups, kh, kw] of a convolution.
+        weight_point: the weight's point in the plan.
+        bias: the parameter, [out], if there is one.
+        bias_tensor: its name in the ONNX graph.
+    """
+
+    name: str
+    node: fx.Node
+    weight: nn.Parameter
+    weight_point: QuantPoint
+    bias: nn.Parameter | None
+    bias_tensor: str | None
+
+    @property
+    def channel_axis(self) -> int:
+        """The axis of the output channels in what the layer computes: [N, C, H, W], or [..., C] of a product."""
+        return 1 if self.weight.dim() > 2 else -1
 
 
 class Simulator(nn.Module):
@@ -130,9 +144,15 @@ class Simulator(nn.Module):
             if "op_type" not in node.meta or weight not in weights:
                 continue
             bias = names[2] if len(names) > 2 else None
-            layers.append(
-                Layer(node, self.parameter(weight), weights[weight], self.parameter(bias) if bias is not None else None)
+            layer = Layer(
+                name=node.meta["node"],
+                node=node,
+                weight=self.parameter(weight),
+                weight_point=weights[weight],
+                bias=None if bias is None else self.parameter(bias),
+                bias_tensor=bias,
             )
+            layers.append(layer)
         return layers
 
     def freeze(self) -> Mapping[str, Encoding]:

@@ -1,14 +1,14 @@
-"""Layer by layer, in the order of computation: fit the weights, round them, correct the bias.
+"""Layer by layer, in the order of computation: choose scales, fit weights, round them, correct the bias.
 
-All three look at the inputs a layer really gets from the quantized layers before it, so one pass through the network
-does all of it, each layer being put right before its output goes on.
+Each step uses the inputs that a layer gets from the quantized layers before it, so that one pass through the network
+does all of it: a layer is tuned before its output goes on.
 
-* What a layer should give is what the float layer gives. Where its output goes straight into a residual addition, the
-  error that the other summand has gathered so far is taken off, so that it is the sum that comes out right.
-* Activations: each scale is chosen anew, of least squared error against the float value.
-* Refit: see `refit.py`.  Rounding: see `rounding.py`.
+* The target of a layer is the float layer's output. Where the output goes straight into a residual addition, the error
+  of the other summand is subtracted, so that the sum comes out right.
+* Activation scales: the one of least squared error against the float value, of a few factors.
+* Fit: `weight_regression.py`. Rounding: `gptq.py`.
 * Empirical bias correction (Nagel et al., "Data-Free Quantization", arXiv 1906.04721, section 4.2, with synthetic data
-  for E[x]): quantization shifts the mean of a channel; its bias takes up the difference to the wanted mean.
+  for E[x]): quantization shifts the mean of a channel, and the channel's bias takes the shift back.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from gdfq_export.planning.plan import Role
 from gdfq_export.recipe import Tuning
 from gdfq_export.simulator import Layer, Quantizer, Simulator
 from gdfq_export.tuning.reconstruction.gptq import round_weights, weighted_scale
-from gdfq_export.tuning.reconstruction.paired_run import Lockstep, most_numbers
+from gdfq_export.tuning.reconstruction.paired_run import PairedRun, peak_numel
 from gdfq_export.tuning.reconstruction.second_moments import observe_layer
 from gdfq_export.tuning.reconstruction.weight_regression import refit_weights
 
 __all__ = ["tune_layers"]
 
-_MOST_NUMBERS = 2**30  # of both networks' values at once: 4 GiB, and about as much again while a layer is computed
+_MEMORY = 4 * 2**30  # bytes
+_FLOAT32 = 4  # bytes
 _FEWEST_IMAGES = 16
 _SCALE_NUMBERS = 2**22  # of a tensor, to choose its scale with
 _SCALE_FACTORS = (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2)
@@ -45,25 +46,27 @@ def tune_layers(
     *,
     seed: int,
     on_layer: Callable[[int, int], None] | None = None,
+    memory: int = _MEMORY,
 ) -> None:
     """Tune scales, weights and biases of every layer, in place.
 
     Args:
         simulator: calibrated.
         reference: the same network in float.
-        images: [N, C, H, W] in the network's input range; as many of them are used as fit into memory at once.
+        images: [N, C, H, W] in the network's input range; as many of them are used as `memory` holds, at least 16.
         settings: which steps. After `rounding` the weights are on their grids; layers with more than 4,608 inputs to an
             output are neither fitted nor rounded here, nor are weights that a layer before has been given already.
         seed: of the choice of patches.
         on_layer: called with the layers done and their number.
+        memory: bytes for the values of both networks; computing a layer takes about as much again.
     """
-    count = max(_FEWEST_IMAGES, _MOST_NUMBERS // (2 * most_numbers(reference.network, images[:1])))
+    count = max(_FEWEST_IMAGES, memory // (2 * _FLOAT32 * peak_numel(reference.network, images[:1])))
     run = _TuningRun(simulator, reference, images[:count], settings, seed, on_layer)
     run.values.run(run.compute)
 
 
 class _TuningRun:
-    """Puts each layer right before its output goes on."""
+    """Tunes each layer before its output goes on."""
 
     def __init__(
         self,
@@ -77,10 +80,10 @@ class _TuningRun:
         self.simulator = simulator
         self.settings = settings
         self.layers = {layer.node: layer for layer in simulator.layers()}
-        self.values = Lockstep(reference.network, simulator.network, images)
+        self.values = PairedRun(reference.network, simulator.network, images)
         self.random = torch.Generator().manual_seed(seed)
         self.on_layer = on_layer
-        self.tuned: set[int] = set()  # parameters, by identity
+        self.tuned: set[str | None] = set()  # names of parameters, keys of activations
         self.done = 0
 
     def compute(self, node: fx.Node) -> Any:
@@ -99,11 +102,15 @@ class _TuningRun:
             self._round(layer, quantizer, arguments[0], wanted, attributes)
         function: Callable[..., Any] = node.target  # type: ignore[assignment]
         result: Tensor = function(arguments[0], quantizer(layer.weight), *arguments[2:], **attributes)
-        if self.settings.bias_correction == "empirical" and layer.bias is not None and id(layer.bias) not in self.tuned:
-            shift = channel_means(wanted) - channel_means(result)
+        if (
+            self.settings.bias_correction == "empirical"
+            and layer.bias is not None
+            and layer.bias_tensor not in self.tuned
+        ):
+            shift = channel_means(wanted, layer) - channel_means(result, layer)
             layer.bias.add_(shift)
-            result = result + shift.reshape(-1, *[1] * (result.dim() - 2))
-        self.tuned |= {id(parameter) for parameter in (layer.weight, layer.bias) if parameter is not None}
+            result = result + _per_channel(shift, result, layer)
+        self.tuned |= {layer.weight_point.tensor, layer.bias_tensor}
         self.done += 1
         if self.on_layer is not None:
             self.on_layer(self.done, len(self.layers))
@@ -120,12 +127,12 @@ class _TuningRun:
     def _can_round(self, layer: Layer) -> bool:
         size = layer.weight[0].numel()
         fits = layer.weight_point.axis == 0 and size <= _LARGEST_ROUNDED
-        return self.settings.rounding and fits and id(layer.weight) not in self.tuned
+        return self.settings.rounding and fits and layer.weight_point.tensor not in self.tuned
 
     def _round(self, layer: Layer, quantizer: Quantizer, x: Tensor, wanted: Tensor, attributes: dict[str, Any]) -> None:
         centred = layer.bias is not None and self.settings.bias_correction == "empirical"
         if layer.bias is not None and not centred:
-            wanted = wanted - layer.bias.reshape(-1, *[1] * (wanted.dim() - 2))
+            wanted = wanted - _per_channel(layer.bias, wanted, layer)
         moments = observe_layer(x, wanted, layer.weight, attributes, self.random, centred=centred)
         if self.settings.refit:
             layer.weight.copy_(refit_weights(layer.weight, moments, self.settings.refit_ridge))
@@ -134,11 +141,12 @@ class _TuningRun:
 
     def _choose_scale(self, node: fx.Node) -> None:
         """Move the scale of an activation to where its codes come nearest to the float value."""
-        quantizer = self.simulator.quantizers[node.meta["quantizes"]]
+        key: str = node.meta["quantizes"]
+        quantizer = self.simulator.quantizers[key]
         (source,) = node.all_input_nodes
-        if quantizer.point.role is not Role.ACTIVATION or quantizer.only_clips or id(quantizer) in self.tuned:
+        if quantizer.point.role is not Role.ACTIVATION or quantizer.only_clips or key in self.tuned:
             return
-        self.tuned.add(id(quantizer))
+        self.tuned.add(key)
         found, wanted = self.values.found[source.name], self.values.wanted[source.name]
         count = max(1, _SCALE_NUMBERS // found[0].numel())
         found, wanted = found[:count], wanted[:count].clamp(quantizer.point.low, quantizer.point.high)
@@ -161,6 +169,11 @@ def residual_summand(node: fx.Node) -> fx.Node | None:
     return others[0] if len(others) == 1 else None
 
 
-def channel_means(x: Tensor) -> Tensor:
-    """Mean of each channel, [C], of [N, C] or [N, C, H, W]."""
-    return x.mean(dim=[axis for axis in range(x.dim()) if axis != 1])
+def channel_means(x: Tensor, layer: Layer) -> Tensor:
+    """Mean of each output channel of a layer, [C]."""
+    return x.mean(dim=[axis for axis in range(x.dim()) if axis != layer.channel_axis % x.dim()])
+
+
+def _per_channel(values: Tensor, x: Tensor, layer: Layer) -> Tensor:
+    """Values [C] in a shape that broadcasts over an output of the layer."""
+    return values.reshape(-1, *[1] * (x.dim() - 1 - layer.channel_axis % x.dim()))

@@ -1,7 +1,7 @@
 """A quantized network and its float counterpart, computed side by side.
 
 Both have one graph. Node by node the float network goes first, so that whoever tunes the other knows what a value
-should be before it is computed. A value is dropped behind its last reader.
+should be before it is computed. A value is dropped after its last reader.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-__all__ = ["Lockstep", "most_numbers"]
+__all__ = ["PairedRun", "peak_numel"]
 
 
-class Lockstep:
+class PairedRun:
     """Runs `network` beside `reference` on images [N, C, H, W].
 
     Attributes:
@@ -53,8 +53,8 @@ class Lockstep:
                         del self.wanted[read.name], self.found[read.name]
 
 
-def most_numbers(network: fx.GraphModule, image: Tensor) -> int:
-    """How many numbers of one network are alive at once, at most, for one image [1, C, H, W]."""
+def peak_numel(network: fx.GraphModule, image: Tensor) -> int:
+    """The most elements that tensors of a network have at any one time, for one image [1, C, H, W]."""
     last = _last_readers(network.graph)
     run = fx.Interpreter(network)
     run.args_iter = iter((image,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from gdfq_export.tuning.reconstruction.paired_run import Lockstep, most_numbers
+from gdfq_export.tuning.reconstruction.paired_run import PairedRun, peak_numel
 from tests.tuning.residual_network import images, simulator
 
 
@@ -13,7 +13,7 @@ def test_both_networks_give_what_they_give_by_themselves() -> None:
     reference = network.float_copy()
     with torch.no_grad():
         expected = {"wanted": reference.network(seen), "found": network.network(seen)}
-    run = Lockstep(reference.network, network.network, seen)
+    run = PairedRun(reference.network, network.network, seen)
     last: dict[str, torch.Tensor] = {}
 
     def compute(node: torch.fx.Node) -> object:
@@ -28,7 +28,7 @@ def test_both_networks_give_what_they_give_by_themselves() -> None:
 
 def test_the_numbers_alive_are_those_of_the_widest_place() -> None:
     network = simulator(8).float_copy().network
-    most = most_numbers(network, images(1))
+    most = peak_numel(network, images(1))
     feature = 8 * 9 * 9
     assert 2 * feature < most <= 5 * feature, "an addition reads two features and writes one; quantizers copy"
-    assert most_numbers(network, images(1)) == most
+    assert peak_numel(network, images(1)) == most
