@@ -8,9 +8,11 @@ grows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gdfq_export.simulator.quantizer import Quantizer
@@ -28,42 +30,41 @@ class Encoding:
     axes, with the blocks in the place of the inputs.
     """
 
-    scale: np.ndarray
+    scale: NDArray[np.float32]
     zero_point: int = 0
-    codes: np.ndarray | None = None
+    codes: NDArray[Any] | None = None
 
 
 def encode_activation(quantizer: Quantizer) -> Encoding:
     """Scale and zero point of a quantizer."""
-    return Encoding(scale=_float32(quantizer.scale), zero_point=int(quantizer.zero_point))
+    return Encoding(scale=_float32(quantizer.scale), zero_point=quantizer.zero_point)
 
 
 def encode_constant(quantizer: Quantizer, value: Tensor) -> Encoding:
     """A constant operand of Add, Mul or Concat, stored as codes of the activations' type."""
-    encoding = encode_activation(quantizer)
-    rounded = np.rint(_float32(value) / encoding.scale) + encoding.zero_point
-    codes = np.asarray(np.clip(rounded, quantizer.code_min, quantizer.code_max), _dtype(quantizer))
-    return Encoding(scale=encoding.scale, zero_point=encoding.zero_point, codes=codes)
+    scale = _float32(quantizer.scale)
+    return Encoding(scale=scale, zero_point=quantizer.zero_point, codes=_codes(value, scale, quantizer))
 
 
 def encode_weight(quantizer: Quantizer, weight: Tensor, activation: Encoding, bias: Tensor | None) -> Encoding:
-    """Weights per output channel; scales large enough for the bias to fit into int32."""
-    axis = quantizer.point.axis
-    assert axis is not None
+    """Weights per output channel; scales large enough for the bias to fit into int32.
+
+    Args:
+        quantizer: of the weight.
+        weight: [out, ...], or [in, out] as the quantizer's axis says.
+        activation: of the layer's input.
+        bias: [out].
+    """
     scale = _float32(quantizer.scale).reshape(-1)
     if bias is not None:
         scale = np.maximum(scale, np.abs(_float32(bias)) / activation.scale / np.float32(_BIAS_LIMIT))
-    shape = [-1 if index == axis else 1 for index in range(weight.dim())]
-    codes = np.rint(_float32(weight) / scale.reshape(shape))
-    codes = np.clip(codes, quantizer.code_min, quantizer.code_max)
-    return Encoding(scale=scale, codes=codes.astype(np.int8))
+    return Encoding(scale=scale, codes=_codes(weight, scale.reshape(quantizer.scale.shape), quantizer))
 
 
 def encode_blocks(quantizer: Quantizer, weight: Tensor) -> Encoding:
     """Weights of a matrix with a scale for each output channel and block of inputs."""
-    codes = np.rint(_float32(weight) / _float32(quantizer.scale))
-    codes = np.clip(codes, quantizer.code_min, quantizer.code_max)
-    return Encoding(scale=_float32(quantizer.block_scale), codes=codes.astype(np.int8))
+    codes = _codes(weight, _float32(quantizer.scale), quantizer)
+    return Encoding(scale=_float32(quantizer.block_scale), codes=codes)
 
 
 def encode_bias(bias: Tensor, activation: Encoding, weight: Encoding) -> Encoding:
@@ -73,9 +74,14 @@ def encode_bias(bias: Tensor, activation: Encoding, weight: Encoding) -> Encodin
     return Encoding(scale=scale, codes=codes.astype(np.int32))
 
 
-def _float32(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().to("cpu", torch.float32).numpy()
+def _codes(value: Tensor, scale: NDArray[np.float32], quantizer: Quantizer) -> NDArray[Any]:
+    """int8 or uint8, in the shape of `value`."""
+    rounded = np.rint(_float32(value) / scale) + quantizer.zero_point
+    dtype = np.int8 if quantizer.point.signed else np.uint8
+    codes: NDArray[Any] = np.clip(rounded, quantizer.code_min, quantizer.code_max).astype(dtype)
+    return codes
 
 
-def _dtype(quantizer: Quantizer) -> type[np.integer]:
-    return np.int8 if quantizer.point.signed else np.uint8
+def _float32(tensor: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = tensor.detach().to("cpu", torch.float32).numpy()
+    return array

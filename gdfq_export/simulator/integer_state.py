@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx_ir as ir
@@ -19,6 +20,8 @@ from gdfq_export.simulator.weight_only import WeightOnlyKernel
 from gdfq_export.targets import find_target
 
 __all__ = ["IntegerState"]
+
+_Made = TypeVar("_Made")
 
 
 class IntegerState:
@@ -44,10 +47,7 @@ class IntegerState:
         on_codes = {planned.node for planned in plan.nodes if planned.kernel is not None}
         self.ops: dict[str, Op] = {node.name or "": lower(node) for node in folded.graph if node.name in on_codes}
         self._opset = folded.opset_imports[""]
-        self._tables: dict[str, Tensor] = {}
-        self._unary: dict[str, UnaryKernel] = {}
-        self._float_nodes: dict[str, RuntimeNode] = {}
-        self._weight_only: dict[str, WeightOnlyKernel] = {}
+        self._made: dict[str, Any] = {}  # by node
 
     def grid(self, point: QuantPoint) -> Grid:
         """The grid of an activation or constant."""
@@ -65,31 +65,25 @@ class IntegerState:
 
     def float_node(self, node: ir.Node) -> RuntimeNode:
         """What computes a node that stays float, made once."""
-        name = node.name or ""
-        if name not in self._float_nodes:
-            self._float_nodes[name] = RuntimeNode(node, opset=self._opset)
-        return self._float_nodes[name]
+        return self._once(node, lambda: RuntimeNode(node, opset=self._opset))
 
     def weight_only_kernel(self, node: ir.Node) -> WeightOnlyKernel:
         """What multiplies with weights in blocks, made once."""
-        name, weight = node.name or "", node.inputs[1]
-        if name not in self._weight_only:
-            point = self.plan.by_tensor[(weight.name if weight is not None else "") or ""]
-            self._weight_only[name] = WeightOnlyKernel(
-                point, self.encodings[point.key], opset=self._opset, exact=self.plan.exact
-            )
-        return self._weight_only[name]
+        point = self.plan.by_tensor[(node.inputs[1].name if node.inputs[1] is not None else "") or ""]
+        encoding, exact = self.encodings[point.key], self.plan.exact
+        return self._once(node, lambda: WeightOnlyKernel(point, encoding, opset=self._opset, exact=exact))
 
     def table(self, node: ir.Node, source: Grid, result: Grid) -> Tensor:
         """The lookup table of a unary node, made once."""
-        name = node.name or ""
-        if name not in self._tables:
-            self._tables[name] = lookup_table(node, source, result, opset=self._opset)
-        return self._tables[name]
+        return self._once(node, lambda: lookup_table(node, source, result, opset=self._opset))
 
     def unary_kernel(self, node: ir.Node, source: Grid, result: Grid, rank: int) -> UnaryKernel:
         """What computes a unary node that the runtime is asked for, made once."""
+        return self._once(node, lambda: UnaryKernel(node, source, result, opset=self._opset, rank=rank))
+
+    def _once(self, node: ir.Node, make: Callable[[], _Made]) -> _Made:
         name = node.name or ""
-        if name not in self._unary:
-            self._unary[name] = UnaryKernel(node, source, result, opset=self._opset, rank=rank)
-        return self._unary[name]
+        if name not in self._made:
+            self._made[name] = make()
+        made: _Made = self._made[name]
+        return made

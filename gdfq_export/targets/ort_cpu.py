@@ -18,8 +18,7 @@ from gdfq_export.targets.table import Kernel, NumberFormat, Output, Rule, Target
 
 __all__ = ["ORT_CPU"]
 
-_MOVE = Rule(kernel=Kernel.MOVE, output=Output.INPUT_SCALE)
-_LOOKUP = Rule(kernel=Kernel.LOOKUP)
+_MOVED = ("MaxPool", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split")
 
 ORT_CPU = Target(
     name="ort-cpu",
@@ -40,16 +39,8 @@ ORT_CPU = Target(
             "AveragePool": Rule(kernel=Kernel.AVERAGE_POOL),
             "GlobalAveragePool": Rule(kernel=Kernel.GLOBAL_AVERAGE_POOL),
             "HardSigmoid": Rule(kernel=Kernel.HARD_SIGMOID, clips_codes=True),
-            "LeakyRelu": _LOOKUP,
-            "Sigmoid": _LOOKUP,
-            "MaxPool": _MOVE,
-            "Flatten": _MOVE,
-            "Reshape": _MOVE,
-            "Transpose": _MOVE,
-            "Squeeze": _MOVE,
-            "Unsqueeze": _MOVE,
-            "Slice": _MOVE,
-            "Split": _MOVE,
+            **dict.fromkeys(("LeakyRelu", "Sigmoid"), Rule(kernel=Kernel.LOOKUP)),
+            **dict.fromkeys(_MOVED, Rule(kernel=Kernel.MOVE, output=Output.INPUT_SCALE)),
             "Pad": Rule(kernel=Kernel.MOVE, output=Output.INPUT_SCALE, integer_form=True),
         }
     ),
