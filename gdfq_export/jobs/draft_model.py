@@ -1,4 +1,4 @@
-"""A file of the form to come, with ranges from a few images and no tuning: for timing it and for counting its bytes."""
+"""A draft: the file with ranges from a few images and without tuning, to measure its latency and its size."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Where Q/DQ goes and with how many bits: the plan as data, and what makes it."""
+"""Where Q/DQ goes and with how many bits: the plan as data, its constraints, placement, mixed precision."""

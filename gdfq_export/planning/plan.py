@@ -1,7 +1,6 @@
-"""QuantPlan: which tensors carry Q/DQ, in which numbers, and which kernel computes each node.
+"""QuantPlan: which tensors carry Q/DQ, with how many bits, and which kernel computes each node.
 
-The plan is the single truth of placement: the simulator, the writer and the inspector read it and decide nothing
-themselves. `placement/` builds it.
+The simulator, the writer and the printed plan read it and decide nothing themselves. `placement/` builds it.
 """
 
 from __future__ import annotations
@@ -31,13 +30,23 @@ class Role(StrEnum):
 class QuantPoint:
     """One quantized tensor.
 
-    `key` names the point and its tensors in the file (`<key>_q`, `<key>_scale`): the tensor's name, less the
-    `_output_0` that exporters append, or for a bias that several nodes share, with the node's name. Points of one
-    `group` have the same scale and zero point. `low` and `high` bound the float values where the graph itself does (an
-    absorbed Relu: 0 and infinity; the network's input: its pixels). `packed` are the bits of the types below a byte
-    that may hold the codes, `native` says that DequantizeLinear reads such a type without a Cast, and `block` how many
-    inputs in a row share a scale, where those of an output channel do not all. `constraint` is what scale and codes
-    must satisfy besides (`constraints.py`).
+    Attributes:
+        key: names the point and its tensors in the file (`<key>_q`, `<key>_scale`): the tensor's name without the
+            `_output_0` that exporters append, or with the node's name for a bias that several nodes share.
+        tensor: name of the value in the float graph.
+        consumers: names of the nodes that read it dequantized.
+        role: what it is.
+        bits: of its codes.
+        signed: int8 codes; uint8 otherwise.
+        symmetric: the zero point is 0.
+        axis: channel axis of a scale per channel; None for a scale per tensor.
+        group: points of one group have the same scale and zero point.
+        packed: bits of the types below a byte that may hold the codes.
+        native: DequantizeLinear reads such a type without a Cast.
+        block: inputs in a row that share a scale; None where all inputs of an output channel do.
+        constraint: what scale and codes must satisfy besides (`constraints.py`).
+        low: lower bound that the graph itself puts on the values: 0 behind an absorbed Relu, the darkest pixel.
+        high: upper bound, likewise.
     """
 
     key: str
@@ -60,7 +69,7 @@ class QuantPoint:
     def code_range(self) -> tuple[int, int]:
         """Smallest and largest code, for instance (0, 255), (-128, 127) or, with 4 bits, (0, 15).
 
-        Signed codes of what is never negative are counted from 0, as far as the type goes: (0, 127), (0, 15).
+        Symmetric signed codes of values that are never negative start at 0, as far as the type goes: (0, 127), (0, 15).
         """
         if self.signed and self.symmetric and self.low >= 0:
             return 0, min(2**self.bits, 128) - 1
@@ -77,7 +86,7 @@ class QuantPoint:
 
     @property
     def block_axis(self) -> int | None:
-        """The axis of the inputs that blocks divide, of a matrix whose output channels lie along `axis`."""
+        """The axis of a matrix that is divided into blocks: the one that is not `axis`."""
         return None if self.block is None or self.axis is None else 1 - self.axis
 
     @property
@@ -92,8 +101,13 @@ class QuantPoint:
 class PlannedNode:
     """One node of the graph and what computes it.
 
-    `kernel` is None for a node that runs in float, `reason` then says why. `absorbed` names the Relu or Clip that the
-    kernel's requantization replaces.
+    Attributes:
+        node: its name.
+        op_type: its operator.
+        kernel: None for a node that runs in float.
+        absorbed: name of the Relu or Clip that the kernel's requantization replaces.
+        integer_form: it is written on the codes themselves, between Q and DQ.
+        reason: why the node runs in float.
     """
 
     node: str

@@ -1,8 +1,8 @@
-"""Encodings: the frozen numbers of one quantization point, as they stand in the file.
+"""Encodings: scale, zero point and codes of one quantization point, as they are in the file.
 
 float32 throughout, so that the integer simulator, the writer and the runtime start from the same bits. Biases are int32
-with scale s_x * s_w (ONNX QLinearConv); where that would overflow, because a channel is all but dead, its weight scale
-grows.
+with scale s_x * s_w (ONNX QLinearConv); where that would overflow, in a channel of almost zero weights, the weight
+scale is enlarged.
 """
 
 from __future__ import annotations
@@ -78,8 +78,7 @@ def _codes(value: Tensor, scale: NDArray[np.float32], quantizer: Quantizer) -> N
     """int8 or uint8, in the shape of `value`."""
     rounded = np.rint(_float32(value) / scale) + quantizer.zero_point
     dtype = np.int8 if quantizer.point.signed else np.uint8
-    codes: NDArray[Any] = np.clip(rounded, quantizer.code_min, quantizer.code_max).astype(dtype)
-    return codes
+    return np.asarray(np.clip(rounded, quantizer.code_min, quantizer.code_max), dtype)
 
 
 def _float32(tensor: Tensor) -> NDArray[np.float32]:

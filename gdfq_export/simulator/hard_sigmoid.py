@@ -1,8 +1,8 @@
 """HardSigmoid on codes (ONNX HardSigmoid-6): as a saturating Add, or as a Clip of the codes themselves.
 
-max(0, min(1, alpha x + beta)) is alpha times x + beta / alpha, kept between 0 and 1 / alpha. The integer Add of x and
-the constant beta / alpha does that by itself: with a zero point of 0 its codes end at 0, and with a scale of
-s / alpha at the code of 1. Read with the scale s, the same codes are the HardSigmoid.
+max(0, min(1, alpha x + beta)) is alpha times x + beta / alpha, clamped to [0, 1 / alpha]. The integer Add of x and the
+constant beta / alpha saturates there: with a zero point of 0 its codes end at 0, and with a scale of s / alpha at the
+code of 1. Read with the scale s, the same codes are the HardSigmoid.
 
 Inside a HardSwish (ONNX HardSwish-14) it is (x + 3) / 6 between x = -3 and x = 3. Where both are codes of x, n steps
 from its zero point z, the codes of x clipped to [z - n, z + n], read with the zero point z - n and a sixth of the
@@ -29,7 +29,7 @@ _LARGEST = 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SumForm:
-    """The constant to add, which is one step of its own scale, and the scale to quantize the sum with."""
+    """The constant to add, stored as code 1 with itself as scale, and the scale to quantize the sum with."""
 
     offset: np.float32
     scale: np.float32
@@ -43,7 +43,7 @@ def sum_form(node: ir.Node, scale: np.ndarray | np.float32) -> SumForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipForm:
-    """Limits of the codes of x, uint8, and the grid that they are read with."""
+    """Limits of the uint8 codes of x, and the scale and zero point that the clipped codes are read with."""
 
     low: int
     high: int

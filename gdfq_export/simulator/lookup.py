@@ -1,6 +1,6 @@
-"""Kernels that are asked of the runtime itself: unary operators between codes and codes.
+"""Unary operators from codes to codes, computed by the runtime itself.
 
-Transcendental functions differ between implementations in the last bit, and what is read from the kernel cannot.
+Transcendental functions differ between implementations in the last bit, so that the runtime's own kernel is used.
 LeakyRelu and Sigmoid are computed on codes by looking up one of 256 results: the table is one run over all codes.
 Softmax is run as it is.
 """

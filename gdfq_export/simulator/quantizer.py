@@ -48,7 +48,7 @@ class Quantizer(nn.Module):
     """Fake quantizer of one scale group.
 
     Args:
-        point: the group's leading point; gives code range, symmetry, channel axis and bounds.
+        point: the first point of the group, for code range, symmetry, channel axis and bounds.
         shape: shape of the quantized tensor, needed only where the scale is per channel.
 
     Attributes:
@@ -79,13 +79,13 @@ class Quantizer(nn.Module):
     def set_range(self, low: float, high: float) -> None:
         """Choose scale and zero point so that the codes span [low, high], zero included and exact.
 
-        What is not rounded gets twice that; what is never anything but 0 gets [-1, 1], as far as its bounds go: a scale
-        of next to nothing would do, but ONNX Runtime's QLinearGlobalAveragePool refuses ratios of scales beyond 256.
+        An unrounded point gets twice that range. A tensor that was always 0 gets [-1, 1], within its bounds: any scale
+        would do, but ONNX Runtime's QLinearGlobalAveragePool refuses ratios of scales above 256.
         """
         if isinstance(self.point.constraint, Unrounded):
             low, high = _UNROUNDED_RANGE * low, _UNROUNDED_RANGE * high
         low, high = max(min(low, 0.0), self.point.low), min(max(high, 0.0), self.point.high)
-        if high - low < _SMALLEST_RANGE:  # nothing but 0 was seen, which every scale has: one that every kernel takes
+        if high - low < _SMALLEST_RANGE:  # always 0
             low, high = max(-1.0, self.point.low), min(1.0, self.point.high)
         if self.point.symmetric:
             bound = max(-low, high, _SMALLEST_RANGE)

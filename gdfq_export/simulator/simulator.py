@@ -1,7 +1,7 @@
 """The simulator in float: the folded graph in torch with a fake quantizer at every point of the plan; it trains.
 
-Its integer counterpart, exact to the bit, is `integer.py`; both compute from the same plan, and `freeze` hands the
-parameters of one to the other and to the writer.
+Its exact integer counterpart is `integer_simulator.py`. Both compute from the same plan; `freeze` gives the encodings
+that the integer simulator computes with and the writer stores.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A matrix product of float activations and weights in blocks, as the target's runtime computes it.
 
-ONNX Runtime's MatMulNBits rounds activations to 8 bits by its own rule and adds in an order of its own, so that for a
-runtime that is simulated to the bit it is asked itself: DequantizeLinear and the product, in the form of the file
-(`writer/constants.py`). Other runtimes are taken to multiply in float.
+ONNX Runtime's MatMulNBits rounds activations to 8 bits by its own rule and adds in its own order. For a runtime that is
+simulated to the bit, a session of ONNX Runtime computes it: DequantizeLinear and the product, as the file has them
+(`qdq/writer/constants.py`). Other runtimes are simulated as multiplying in float.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class WeightOnlyKernel:
         point: of its weight.
         encoding: of its weight.
         opset: the graph's opset.
-        exact: ask ONNX Runtime, in place of multiplying in float.
+        exact: compute with ONNX Runtime instead of multiplying in float.
     """
 
     def __init__(self, point: QuantPoint, encoding: Encoding, *, opset: int, exact: bool) -> None:

@@ -1,7 +1,7 @@
 """Matrix products whose weights have a scale a block of inputs, as ONNX's DequantizeLinear-21 has it (`block_size`).
 
-Kernels for them take float activations, so that nothing in front is quantized for their sake and their bias stays
-float: MatMulNBits in ONNX Runtime, FullyConnected with compressed weights in OpenVINO, a fused product in TensorRT.
+Their kernels read float activations, so that the activations are not quantized and the bias stays float: MatMulNBits in
+ONNX Runtime, FullyConnected with compressed weights in OpenVINO, a fused product in TensorRT.
 """
 
 from __future__ import annotations

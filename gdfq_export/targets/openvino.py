@@ -2,19 +2,19 @@
 
 Measured (OpenVINO 2026.4, AVX512-VNNI): every form of 8-bit activations runs at the same speed, if weights are int8.
 
-An Add behind a convolution is computed inside it where the other summand's memory may be overwritten and an 8-bit Q/DQ
-pair stands between the two, and at no other time (ResNet-50 1.1 times as fast). Of that pair OpenVINO keeps the limits
-and drops the rounding ("drop rounding one special residual pattern" in its CPU plugin): so does the simulation, and as
-nothing is rounded the range is twice what calibration says. Where the sum is not computed inside there is no pair:
-OpenVINO would round there, for nothing. `placement/sums.py` has the rules; 1,375 random networks with 1,166 such pairs
-gave the simulated codes. Sums are float32 in an order of its own, which moves a code where a value lies half-way
+An Add behind a convolution is computed inside it only where the other summand may be overwritten and an 8-bit Q/DQ pair
+is between the two (ResNet-50 1.1 times as fast). Of that pair OpenVINO keeps the limits and drops the rounding ("drop
+rounding one special residual pattern" in its CPU plugin). The simulation does the same, and since nothing is rounded
+the range is twice the calibrated one. Where the sum is not computed inside there is no pair: OpenVINO would round.
+`planning/placement/fused_add.py` has the rules; 1,375 random networks with 1,166 such pairs gave the simulated codes.
+OpenVINO adds float32 numbers in another order, which moves a code where a value is half-way
 between two: `exact` is false.
 
 Swish, HardSwish, LeakyRelu and the gates of squeeze-and-excite are computed inside the layer in front, in float, if no
 pair stands between the two (EfficientNet-B0 1.5 times as fast). A HardSigmoid must be spelled with a Clip for that:
 ONNX's own is computed by a kernel of its own in another layout, in which OpenVINO once ended in a segmentation fault.
 
-Not mended here: OpenVINO 2026.4 joins small fully connected layers that follow one another into one kernel, which now
+Not fixed here: OpenVINO 2026.4 joins small fully connected layers that follow one another into one kernel, which now
 and then reads memory that nobody has written; the report warns where answers are not the simulated ones. An AveragePool
 that counts its padding pads with the code 0, whatever the zero point; behind a Relu the zero point is 0 and all is
 well. A Clip in float behind codes of fewer than 8 bits is now and then computed with other limits. INT2 is a type that

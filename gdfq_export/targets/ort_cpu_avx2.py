@@ -3,7 +3,7 @@
 Without VNNI a product of uint8 and int8 is `vpmaddubsw` (Intel's instruction reference): two products are added in 16
 bits and saturate, so that large weights beside large activations give wrong sums. With codes from -64 to 63 two
 products reach 2 * 255 * 64 = 32,640 at most, which int16 holds: every sum is exact, on any CPU, at the same speed.
-ONNX Runtime's other way out, `session.x64quantprecision`, is slower and has to be asked for by whoever runs the file.
+ONNX Runtime's alternative, `session.x64quantprecision`, is slower and is an option of the session that runs the file.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""One file for every runtime: TensorRT's form, which ONNX Runtime and OpenVINO also read, at a price.
+"""One file for every runtime: TensorRT's form, which ONNX Runtime and OpenVINO also read, but slower in ONNX Runtime.
 
 Measured (ResNet-18, AVX512-VNNI): OpenVINO runs it as fast as its own file, ONNX Runtime at a third of the speed of
 `ort-cpu`, since int8 activations have no VNNI kernel and half of the convolutions stay in float; it also rounds the
-float biases to multiples of s_x * s_w, as the file does not say. That price is known: a file is held to the rules of
-the two others.
+float biases to multiples of s_x * s_w, which the file does not say. A file is checked against the rules of the two
+others only.
 """
 
 from __future__ import annotations

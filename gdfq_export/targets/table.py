@@ -5,10 +5,10 @@ No logic lives here or in any table: `placement/` walks a graph once with it. A 
 * `activations`  the inputs that must carry Q/DQ for the kernel to be chosen (`None`: every input)
 * `weight`       the input that holds the weights, quantized per channel along `weight_axis`
 * `bias`         the input that holds the bias, stored as int32 with scale `s_activation * s_weight`
-* `accumulates`  operators whose result the kernel takes before it is quantized, for one of its inputs: the runtime adds
-                 what it reads there inside that operator's own kernel
-* `overwrites`   whether it does so where a pair stands between the two as well, if the other input's memory is free for
-                 the result (see `placement/sums.py`): the pair then clips and does not round
+* `accumulates`  operators whose result the kernel reads before it is quantized, as one of its inputs: the runtime
+                 computes both in one kernel
+* `overwrites`   whether it does so across a Q/DQ pair as well, if the result may overwrite the other input
+                 (see `planning/placement/fused_add.py`): the pair then clips and does not round
 * `output`       whether the kernel writes codes of its own scale, of its input's scale, or may leave floats
 """
 
@@ -39,7 +39,7 @@ class Kernel(StrEnum):
     WEIGHT_ONLY = "weight_only"
     """A product of float activations and 4-bit weights that have a scale a block of inputs."""
     SOFTMAX = "softmax"
-    """Only in files of other tools: no target has a rule for it, since nothing is won behind the last layer."""
+    """Only in files of other tools: no target has a rule for it, since it follows the last layer."""
     MOVE = "move"
     """Codes are moved, dropped or compared, never computed with: MaxPool, Reshape, Slice, ..."""
 
@@ -68,12 +68,12 @@ class NumberFormat:
 
 
 class Clip(StrEnum):
-    """Where numbers are kept inside a code range that is smaller than its type."""
+    """Where values are clipped to a code range that is smaller than its type."""
 
     CODES = "codes"
-    """Behind QuantizeLinear."""
+    """The codes, behind QuantizeLinear."""
     VALUES = "values"
-    """In front of it, before they are rounded."""
+    """The float values, in front of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ class Rule:
     integer_form: bool = False
     """Written on the codes themselves, between Q and DQ, because the runtime does not fuse DQ -> operator -> Q."""
     clips_codes: bool = False
-    """As the gate of a HardSwish: a Clip of the uint8 codes that it reads, if these have the places where it bends."""
+    """As the gate of a HardSwish: a Clip of the uint8 codes that it reads, if its breakpoints are codes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +105,9 @@ class Target:
     rounded: alone behind it, or as the gate that the layer's own result is multiplied with. `hard_sigmoid_as_clip` says
     that a HardSigmoid in float is written `Clip(x + 3, 0, 6) / 6`, and that those with other numbers are not computed
     inside. `kernels` names the set of `simulator/kernel_sets` whose arithmetic the integer simulator computes with;
-    `exact` says that this runtime's kernels do the same, to the bit. `stand_in` is
-    the runtime that a file is measured in where `backend` has no device; `engine` says that the runtime runs engines,
-    which are built of the file; `held_to` names the runtimes whose rules a file has to keep where that is not
-    `backend`; `warning` is what whoever asks for the target should know.
+    `exact` says that this runtime's kernels do the same, to the bit. `stand_in` is the runtime that measures a file
+    where `backend` has no device; `engine` says that the runtime runs engines, which are built from the file; `held_to`
+    names the runtimes whose rules apply to a file where that is not `backend`; `warning` is shown to the user.
 
     Of weights of four bits or fewer: `unpacked_note` says what becomes of them where `weight.packed` has no type for
     them; `native_note` what it costs where DequantizeLinear reads INT4 and `block_note` where they have a scale a block

@@ -1,4 +1,4 @@
-"""What is adjusted between placement and writing: ranges, biases, and by distillation everything."""
+"""Calibration and tuning of the simulated network: ranges, weights, biases, and all of them by distillation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ranges before anything is tuned: activations are observed, weights are searched.
+"""Calibration: ranges of activations are observed, scales of weights are searched.
 
 Activation ranges come from a `calib.ranges` estimator that watches each quantization point while calibration images
 pass through the float network, or from BatchNorm (`statistics_ranges.py`). Weight scales minimise the squared rounding
@@ -36,7 +36,7 @@ def calibrate(
     Args:
         simulator: its parameters are the float network's.
         batches: images [N, C, H, W] in the network's input range.
-        settings: which estimators; where BatchNorm is asked for and knows nothing, extremes are observed.
+        settings: which estimators; where BatchNorm gives no range, the minimum and maximum are observed.
         ranges: (low, high) of activations that need not be observed, by tensor name.
         on_batch: called with the number of images seen after each batch.
     """
@@ -78,7 +78,7 @@ def calibrate(
 
 
 def _negative_slope(graph: ir.Graph, tensor: str) -> float:
-    """Slope of the LeakyRelu that alone reads `tensor`: what rounding errors of negative values are worth."""
+    """Slope of the LeakyRelu that alone reads `tensor`: the weight of rounding errors of negative values."""
     readers = [node for node in graph if any(value is not None and value.name == tensor for value in node.inputs)]
     if len(readers) == 1 and readers[0].op_type == "LeakyRelu":
         return readers[0].attributes.get_float("alpha", 0.01)

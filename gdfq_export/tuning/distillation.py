@@ -1,4 +1,4 @@
-"""Distillation: the simulated low-bit network learns to answer as the float network does, on images nobody collected.
+"""Distillation: the simulated low-bit network is trained to match the float network on synthetic images.
 
 The loss is the task's error of the outputs (`Task.error`) plus the relative squared error of the features behind every
 residual addition (every activation function, where there is none). Weights, biases and the logarithms of all scales are
@@ -6,9 +6,8 @@ trained by Adam under a cosine schedule; images are flipped and shifted. Adam's 
 whatever the size of what is trained, so that of weights and biases is a share of each tensor's root mean square (as in
 Adafactor, Shazeer & Stern, arXiv 1804.04235, section 8): equalization and folding leave tensors of any size.
 
-An eighth of the images, one batch at most, is not trained on: where the loss on them is not lower at the end than it
-was at the start, the network is put back as it was. Calibration and rounding have seen them, so the start has the
-advantage.
+An eighth of the images, one batch at most, is held out: where the loss on them is not lower at the end than at the
+start, the training is undone. Calibration and rounding have seen them, so the start has the advantage.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ def finetune(
     seed: int,
     on_step: Callable[[int, int, Mapping[str, float]], None],
 ) -> str | None:
-    """Train the simulator in place; a sentence where it was put back as it was.
+    """Train the simulator in place; returns a sentence where the training was undone, None otherwise.
 
     Args:
         simulator: calibrated; its weights may already be rounded and its biases corrected.
@@ -98,7 +97,7 @@ def _size(tensor: Tensor) -> float:
 
 
 def _split(images: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """Images to train on, and at most `most` of them, an eighth, to judge with; a single image is both."""
+    """Images to train on, and at most `most` of them, an eighth, to validate with; a single image is both."""
     count = min(most, max(1, len(images) // _KEPT_FROM_TRAINING))
     return (images[:-count], images[-count:]) if len(images) > 1 else (images, images)
 

@@ -1,8 +1,7 @@
-"""Images that a network answers many times as strongly as others: left out, for they would be all that is tuned to.
+"""Drops calibration outliers: images for which a layer's activation RMS exceeds a multiple of the median.
 
-Ranges of least squared error and least squares fits count an image by the square of its values. One photograph among
-512 that drives some layers of a ShuffleNet to 144 times the usual strength (measured, CIFAR-10) costs it 55 points at
-4 bits. Strength is the root mean square of a layer's output for one image; usual is the median over the images.
+Ranges of least squared error and least squares fits weight an image by the square of its values. One photograph among
+512 that drives some layers of a ShuffleNet to 144 times the median (measured, CIFAR-10) costs it 55 points at 4 bits.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from gdfq_export.support.text import counted
 
 __all__ = ["without_outliers"]
 
-_MOST = 20  # one image in so many; where there are more, strong answers are what the network gives
+_MOST = 20  # one image in so many; where there are more, they are no outliers
 _NAMED = 5
 _BATCH = 64
 _SMALLEST = 1e-12
@@ -27,14 +26,14 @@ _SMALLEST = 1e-12
 def without_outliers(
     simulator: Simulator, images: Tensor, limit: float, *, on_batch: Callable[[int], None] = lambda done: None
 ) -> tuple[Tensor, str | None]:
-    """The images less those that drive a layer of the float network too far, and a sentence about those left out.
+    """The images without the outliers, and a sentence about those left out.
 
     All are kept where more than one in 20 would go.
 
     Args:
         simulator: with the float network's parameters.
         images: [N, C, H, W] in the network's input range.
-        limit: how strongly an image may drive a layer, in times the layer's usual strength.
+        limit: the largest RMS of a layer's output for one image, as a multiple of its median over the images.
         on_batch: called with the images looked at so far.
     """
     names, strengths = _strengths(simulator, images, on_batch)
@@ -62,7 +61,7 @@ def _strengths(simulator: Simulator, images: Tensor, on_batch: Callable[[int], N
     run = _Recorder(simulator.network, {layer.node: found[layer.name] for layer in layers})
     device, done = next(simulator.network.parameters()).device, 0
     with torch.no_grad(), simulator.in_mode(Mode.FLOAT):
-        for batch in images.split(_BATCH):
+        for batch in torch.split(images, _BATCH):
             run.run(batch.to(device))
             done += len(batch)
             on_batch(done)
@@ -70,14 +69,14 @@ def _strengths(simulator: Simulator, images: Tensor, on_batch: Callable[[int], N
 
 
 class _Recorder(fx.Interpreter):
-    """Runs a network and keeps how strongly its layers answer each image."""
+    """Runs a network and keeps the RMS of its layers' outputs for each image."""
 
     def __init__(self, network: fx.GraphModule, found: dict[fx.Node, list[Tensor]]) -> None:
         super().__init__(network)
         self.found = found
 
     def run_node(self, n: fx.Node) -> Any:
-        """Compute a node; of a layer's output the root mean square of each image is kept."""
+        """Compute a node; keep the root mean square of a layer's output for each image."""
         value = super().run_node(n)
         if n in self.found:
             self.found[n].append(value.flatten(1).square().mean(dim=1).sqrt().cpu())

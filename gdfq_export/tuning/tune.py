@@ -1,4 +1,4 @@
-"""All that is adjusted between placement and writing, in the order a recipe asks for it."""
+"""The tuning steps of a recipe, in their order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ChooseFineTune = Callable[[Recipe, Simulator, Simulator, Tensor], FineTune | Non
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuned:
-    """What was done, besides what the recipe says, and what the user should know of it."""
+    """The fine-tuning that was done, and warnings."""
 
     finetune: FineTune | None
     warnings: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ def tune(
         seed: of everything random.
         device: torch device of the simulator.
         progress: where phases report themselves.
-        choose_finetune: gives the fine-tuning to do, when all else is done, in place of the recipe's.
+        choose_finetune: chooses the fine-tuning after all other steps, instead of the recipe.
     """
     if recipe.tuning.equalization != "none":
         statistics = equalize(simulator, statistics, recipe.tuning.equalization)

@@ -2,11 +2,11 @@
 
 1. A node gets an integer kernel if the target has a rule for its operator and its constant inputs are what the rule
    needs; a node that only moves codes, if its input carries codes (`kernels`).
-2. A Relu or Clip that alone consumes a kernel's output is absorbed: its output is the tensor that is quantized.
+2. A Relu or Clip that is the only consumer of a kernel's output is absorbed: its output is what is quantized.
 3. Every activation input and every output of a kernel is a quantization point; outputs with the scale of the input
    share its group (`points`).
-4. Bit widths are what the recipe says for the kind of tensor, with its exceptions (`widths`), and the widest of a
-   group.
+4. A tensor has the bits that the recipe gives its kind, with the recipe's exceptions (`bit_widths`); a group has those
+   of its widest tensor.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many bits each tensor gets: the recipe's for its kind, and the exceptions that raise them."""
+"""How many bits each tensor gets: the recipe's bits for its kind, and the exceptions that raise them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ __all__ = ["Widths"]
 
 
 class Widths:
-    """The recipe's bits, asked for by what reads or writes a tensor.
+    """The recipe's bits for what a node reads or writes.
 
-    1. The first and the last layers, what they read and what lies behind the last keep `first_last`.
-    2. Where a layer's output is not yet what a layer reads (in front of an Add, a Mul or an activation function's
-       table), it has at least `residual`.
-    3. Layers that the recipe names have what it says of them.
+    1. The first and the last layers, their inputs and everything behind the last layer have at least `first_last`.
+    2. The output of a layer that an Add, a Mul or an activation function's table reads has at least `residual`.
+    3. Layers that the recipe names have the bits it gives them.
     4. No weight has more than the target can use, and none in blocks more than 4.
 
     Raises:
@@ -38,20 +37,20 @@ class Widths:
         }
 
     def of_weight(self, layer: ir.Node) -> int:
-        """Of a layer's weight."""
-        own = max(self.recipe.weights, self.recipe.first_last) if layer in self._ends else self.recipe.weights
-        wanted = self._exception(layer).weights or own
+        """Bits of a layer's weight."""
+        default = max(self.recipe.weights, self.recipe.first_last) if layer in self._ends else self.recipe.weights
+        wanted = self._exception(layer).weights or default
         if self._kernels.nodes[name_of(layer)].kernel is Kernel.WEIGHT_ONLY:
             return min(wanted, BLOCK_BITS)
         return min(wanted, self._kernels.target.weight.most_bits)
 
     def of_output(self, node: ir.Node) -> int:
-        """At least this many for what a kernel writes."""
+        """The fewest bits of what a kernel writes."""
         bits = self.recipe
         return bits.activations if self._precedes_a_layer(node) else max(bits.activations, bits.first_last)
 
     def of_read(self, value: ir.Value, reader: ir.Node) -> int:
-        """At least this many for a value that a kernel reads."""
+        """The fewest bits of a value that a kernel reads."""
         wanted = [self.recipe.input if value.is_graph_input() else self.recipe.activations]
         if reader in self._ends:
             wanted.append(self.recipe.first_last)
@@ -67,7 +66,7 @@ class Widths:
         return any(map(self._kernels.is_layer, reach(node, ir.Node.successors)))
 
     def _exception(self, node: ir.Node) -> LayerBits:
-        """What the recipe says for this layer alone; of several patterns the last that says it holds."""
+        """The recipe's exceptions for this layer; where several patterns match, the last one wins."""
         if not self._kernels.is_layer(node):
             return LayerBits()
         found: dict[str, int] = {}

@@ -1,14 +1,14 @@
-"""Where a runtime adds inside a layer, over the other summand's memory, and clips what the layer gives but rounds not.
+"""Where a runtime adds inside a layer, in the other summand's memory: the layer's output is clipped, not rounded.
 
 OpenVINO's rules (its 2026.4 sources: `FuseConvolutionSumAndConvolutionSumActivation` of the CPU plugin's graph
 optimizer, `getNotEmpty` of its low-precision passes, the composer of post-operations; measured on random networks):
 
-1. The Add has two summands of one shape, and one of them is what nothing but the Add reads of a layer, by itself or
-   through an absorbed activation. Of two such layers it is the first summand's.
-2. The other summand may be overwritten: whoever else reads what its node computes leads to the Add, and is not that
-   very layer.
-3. The pair behind the layer keeps all codes of its type. Then it only keeps values within its limits: with the pair
-   behind the sum in the same kernel, rounding is dropped.
+1. The Add has two summands of one shape, and one of them is the output of a layer, or of its absorbed activation,
+   that only the Add reads. If both are, it is the first one.
+2. The other summand may be overwritten: every other reader of what its node computes precedes the Add, and is not that
+   layer.
+3. The Q/DQ pair behind the layer uses all codes of its type. Then it only clamps: the pair behind the sum is in the
+   same kernel, and the first rounding is dropped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["clipped_summand"]
 
 
 def clipped_summand(add: ir.Node, layer_of: Callable[[ir.Value], ir.Node | None]) -> ir.Value | None:
-    """The summand that is clipped and not rounded, if its pair keeps all codes; None: the Add is computed by itself.
+    """The summand that is clipped and not rounded, if its pair uses all codes; None if the Add has a kernel of its own.
 
     Args:
         add: an Add.

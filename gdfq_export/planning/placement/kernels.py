@@ -22,9 +22,12 @@ _ARITHMETIC = (Kernel.ADD, Kernel.MUL, Kernel.LOOKUP, Kernel.HARD_SIGMOID)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clipped:
-    """A value that an Add takes clipped and not rounded, if its pair keeps all codes.
+    """A value that an Add reads clipped and not rounded, if its Q/DQ pair uses all codes (`fused_add.py`).
 
-    `otherwise` is the value that the Add takes before it is quantized, if not.
+    Attributes:
+        value: that value.
+        add: the Add.
+        otherwise: the value that the Add reads unquantized, if the pair of `value` does not use all codes.
     """
 
     value: ir.Value
@@ -40,11 +43,11 @@ class Kernels:
     target: Target
     nodes: dict[str, PlannedNode]
     coded: dict[str, ir.Node]  # value name -> the kernel node that writes its codes
-    accumulated: frozenset[str]  # values that a kernel takes from a layer before they are quantized
+    accumulated: frozenset[str]  # values that a kernel reads from a layer before they are quantized
     clipped: tuple[Clipped, ...]
 
     def rule(self, node: ir.Node) -> Rule | None:
-        """How the target runs the node; None: in float."""
+        """The target's rule for the node; None if it runs in float."""
         return None if self.nodes[name_of(node)].kernel is None else self.target.rules[node.op_type]
 
     def layers(self) -> list[ir.Node]:
@@ -57,7 +60,7 @@ class Kernels:
         return rule is not None and rule.weight is not None
 
     def is_arithmetic(self, node: ir.Node) -> bool:
-        """Whether the kernel computes new numbers, one by one; no multiplications are saved by giving it fewer bits."""
+        """Whether the kernel is element-wise, so that fewer bits save no multiplications."""
         return self.nodes[name_of(node)].kernel in _ARITHMETIC
 
     def writer(self, node: ir.Node) -> ir.Node:
@@ -85,7 +88,7 @@ class _Walk:
         self.compared = frozenset(compared)
         self.nodes: dict[str, PlannedNode] = {}
         self.coded: dict[str, ir.Node] = {}
-        self.accumulated: dict[str, str] = {}  # value name -> the node that takes it
+        self.accumulated: dict[str, str] = {}  # value name -> the node that reads it unquantized
         self.clipped: dict[ir.Node, Clipped] = {}
         for node in graph:
             rule = target.rules.get(node.op_type)
@@ -130,7 +133,7 @@ class _Walk:
             )
 
     def _is_output(self, value: ir.Value) -> bool:
-        """Whether the value is one that others than the graph's nodes read, so that nothing is fused behind it."""
+        """Whether the value is read from outside the graph, so that nothing is fused behind it."""
         return value.is_graph_output() or value.name in self.compared
 
     def _activation_inside(self, layer: ir.Node) -> tuple[ir.Node, ...] | None:
@@ -165,7 +168,7 @@ class _Walk:
         return None
 
     def _accumulator(self, node: ir.Node) -> str | None:
-        """The kernel that alone reads the node's output and takes it before it is quantized; one value for each."""
+        """The only reader of the node's output, if its kernel reads it unquantized; one value for each kernel."""
         value = node.outputs[0]
         users = [user for user, _ in value.uses()]
         if len(users) != 1 or self._is_output(value):
@@ -179,7 +182,7 @@ class _Walk:
         return None if taker in self.accumulated.values() or users[0] in self.clipped else taker
 
     def _choose_summand(self, add: ir.Node, rule: Rule) -> None:
-        """Remember what the Add takes clipped, if anything."""
+        """Remember the summand that the Add reads clipped, if any."""
         value = clipped_summand(add, lambda value: self._layer_of(value, rule))
         if value is None or value.name in self.compared:
             return

@@ -57,7 +57,7 @@ class _Walk:
         self._write(node, rule)
 
     def _clip(self, summand: Clipped) -> None:
-        """A pair that keeps all codes clips; one that keeps fewer would round."""
+        """A pair that uses all codes of its type only clips; one with fewer codes would round."""
         name = name_of(summand.value)
         layer = self.kernels.coded[name]
         bits = max(self.widths.of_output(layer), self.widths.of_read(summand.value, summand.add))
@@ -67,7 +67,7 @@ class _Walk:
             self.left_out.add(summand.otherwise)
 
     def _read(self, value: ir.Value, reader: ir.Node) -> None:
-        """A kernel reads `value` as codes: it is a point, with at least the bits the reader asks for."""
+        """A kernel reads `value` as codes: it is a point, with at least the reader's bits."""
         name, bits = name_of(value), self.widths.of_read(value, reader)
         if value.const_value is not None:
             self._add(value, Role.CONSTANT, bits)
@@ -178,7 +178,7 @@ class _Walk:
             yield dataclasses.replace(point, bits=bits, constraint=constraints.get(name, point.constraint))
 
     def _gate_of_hard_swish(self, gate: ir.Node) -> tuple[str, str] | None:
-        """What a HardSigmoid writes and reads, if it may clip codes: it multiplies that value, which has no bounds."""
+        """Output and input of a HardSigmoid that may clip codes: it gates its own input, which has no bounds."""
         rule = self.kernels.rule(gate)
         if rule is None or not rule.clips_codes or not is_of_hard_swish(gate):
             return None

@@ -1,6 +1,6 @@
-"""Forms of low-bit weights that a recipe asks for: whether the target takes them, and what its user should know.
+"""Storage forms of low-bit weights: whether the target supports what the recipe asks for, and what it costs.
 
-What a target lacks is refused, and what a form costs is said, when the plan is made: before any image is.
+Both are checked when the plan is made, before any image is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SMALLEST_BLOCK = 16
 
 
 def with_forms(target: Target, bits: Bits) -> Target:
-    """The table with the rules that the recipe's forms of weights need.
+    """The target with the rules that the recipe's weight formats need.
 
     Raises:
         InputError: the target runs no file with weights of such a form.

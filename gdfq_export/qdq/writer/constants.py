@@ -4,7 +4,7 @@
                weights are packed, an INT4 or INT2 initializer -> Cast -> the same, which ONNX Runtime folds when it
                loads; native ones without the Cast
 * weight in blocks  INT4 initializer [inputs, outputs] -> DequantizeLinear a block of inputs, read by a MatMul in the
-               place of a Gemm (`graph/gemm_as_product.py`)
+               place of a Gemm (`gemm_as_product.py`)
 * bias         int32 initializer -> DequantizeLinear; its scale is Mul(activation scale, weight scale), folded when the
                file is loaded
 * constant     uint8 initializer -> DequantizeLinear

@@ -2,7 +2,7 @@
 
 Names of nodes, inputs, outputs and float values stay the user's; new tensors are called `<key>_q` (codes), `<key>_dq`
 and `<key>_scale`; zero points are shared and called by type, value and shape, like `int8_0_64`. New nodes have no
-names: in a small network names weigh as much as a layer.
+names: in a small network names take as many bytes as a layer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""High-bias absorption: what a channel always adds moves into the next layer's bias.
+"""High-bias absorption: the constant part of a channel moves into the next layer's bias.
 
 Nagel et al., "Data-Free Quantization", arXiv 1906.04721, section 4.1.3: equalization can leave a channel with a large
 bias, and with it a range whose lower part is never used. With BatchNorm's mean beta and standard deviation gamma,
@@ -6,7 +6,7 @@ bias, and with it a range whose lower part is never used. With BatchNorm's mean 
     c = max(0, beta - 3 gamma),    b1 <- b1 - c,    b2 <- b2 + W2 c
 
 is exact where the channel stays above c, which of a normal distribution 99.87 % does. As in the paper, zero padding of
-the second layer is overlooked: at the borders its padding is not lowered by c as the channel is, so that outputs there
+the second layer is ignored: at the borders its padding is not lowered by c as the channel is, so that outputs there
 gain W2 c for the taps that read padding. Nothing moves through a LeakyRelu or an average pool that counts padding, nor
 in a channel that reaches the upper bound of a Clip, where what is cut off would change.
 """

@@ -1,4 +1,4 @@
-"""Analytic bias correction: what quantized weights add to a layer's mean is taken from its bias, without any data.
+"""Analytic bias correction: the shift of a layer's mean by quantized weights is subtracted from its bias.
 
 Nagel et al., "Data-Free Quantization", arXiv 1906.04721, section 4.2: with eps the quantized less the float weights, a
 layer's output moves by eps x, on average by eps E[x]; where E[x] of the float network follows from BatchNorm's
@@ -6,7 +6,7 @@ statistics (`channel_moments.py`),
 
     b <- b - sum over inputs k and taps of eps_k E[x_k]
 
-takes the shift back. Zero padding is overlooked, as in the paper, and so is the error of the quantized inputs.
+corrects the shift. Zero padding is ignored, as in the paper, and so is the error of the quantized inputs.
 """
 
 from __future__ import annotations

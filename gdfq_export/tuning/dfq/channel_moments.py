@@ -1,4 +1,4 @@
-"""What is known of every value without data: its mean, its standard deviation and its range, channel by channel.
+"""Mean, standard deviation and range of each channel of every value, from BatchNorm statistics without data.
 
 BatchNorm tells mean and standard deviation of some values (`ChannelStatistics`); this follows them through the graph as
 Nagel et al. do (arXiv 1906.04721, section 4.2.1 and appendix C), each channel taken as normal where it enters:

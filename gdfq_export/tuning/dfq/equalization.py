@@ -1,4 +1,4 @@
-"""Cross-layer equalization: neighbouring layers share out the ranges of their weights.
+"""Cross-layer equalization: channels are scaled between neighbouring layers so that their ranges match.
 
 Nagel et al., "Data-Free Quantization", arXiv 1906.04721, section 4.1.1: dividing channel i of a layer by s_i and
 multiplying what reads it by s_i leaves the network as it is, and
@@ -10,9 +10,9 @@ gives both sides the same range, r being the largest magnitude among the weights
 gone through until no factor moves.
 
 With a scale for each output channel, though, the range of the weights that write a channel costs nothing; what channels
-share is the scale of the activation between the two layers. So `ranges: activations` takes for r1 how far a channel's
-values reach, as BatchNorm tells it (mean + 6 standard deviations, not less than a tenth of the furthest channel's), and
-lets it count twice, because rounding of weights is compensated by other weights and rounding of activations by nothing:
+share is the scale of the activation between the two layers. So with `ranges: activations` r1 is the largest value of a
+channel according to BatchNorm (mean + 6 standard deviations, not less than a tenth of the largest channel's), and
+counts twice, because rounding of weights is compensated by other weights and rounding of activations by nothing:
 
     s_i = (r1_i^2 / r2_i)^(1/3)
 
@@ -57,7 +57,7 @@ def equalize(
     Args:
         simulator: with the float network's parameters, not calibrated yet.
         statistics: of the float network's values, by name.
-        ranges: what shares its range with the weights that read it: the weights that write it, or its values.
+        ranges: what is matched with the weights that read a channel: the weights that write it, or its values.
 
     Returns:
         The statistics of the scaled network.

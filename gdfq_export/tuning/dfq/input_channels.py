@@ -21,9 +21,9 @@ def scale_inputs(weight: Tensor, groups: int, factors: Tensor) -> Tensor:
 
 
 def response(weight: Tensor, groups: int, x: Tensor) -> Tensor:
-    """What the layer answers, without its bias, to input channels that are constant: [M] from `x` [C].
+    """The layer's output, without its bias, for constant input channels: [M] from `x` [C].
 
-    Zero padding is not seen: this is the answer away from the borders.
+    Zero padding is ignored: this is the output away from the borders.
     """
     return scale_inputs(weight, groups, x).flatten(1).sum(dim=1)
 

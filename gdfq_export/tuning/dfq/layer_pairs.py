@@ -1,12 +1,12 @@
 """Pairs of layers between which a channel can be scaled without changing what the network computes.
 
 Nagel et al., "Data-Free Quantization", arXiv 1906.04721, section 4.1. Two layers, Conv or Gemm, are a pair if nothing
-but the second reads what the first one writes, and all that stands between them lets a positive factor of a channel
-pass: Relu, LeakyRelu, pooling, and what moves elements (Flatten, Reshape, Transpose, Slice: a channel shuffle is a
+but the second reads what the first one writes, and every operator between them commutes with a positive factor per
+channel: Relu, LeakyRelu, pooling, and what moves elements (Flatten, Reshape, Transpose, Slice: a channel shuffle is a
 Reshape, a Transpose and a Reshape). Which channel of the first layer an input of the second one carries is found by
 sending labels down that path.
 
-A Clip with an upper bound, such as ReLU6, lets factors pass only where the bound is out of reach. The paper replaces
+A Clip with an upper bound, such as ReLU6, commutes only where the bound is not reached. The paper replaces
 ReLU6 by ReLU, which not every network survives (measured: a MobileNetV1 falls from 67 to 8.5 %). The graph keeps its
 Clip here, and `bound_filled` says how much of the bound a channel uses, as far as the paper's ranges reach (6 sigma).
 """
@@ -42,9 +42,9 @@ class LayerPair:
         channels: int64 [input channels of the second], the first one's channel that each of them carries.
         groups: groups of the second one.
         upper: smallest upper bound of a Clip between them, infinite where there is none.
-        slope: what becomes of negative values on the way: 0 behind a Relu, alpha behind a LeakyRelu, 1 if all pass.
-        shifts: a constant passes too: what stands between subtracts it from its output where it is subtracted from its
-            input, as long as that input is positive.
+        slope: factor of negative values between the two: 0 behind a Relu, alpha behind a LeakyRelu, 1 otherwise.
+        shifts: a constant that is subtracted from a positive input of what is between the two is subtracted from its
+            output.
     """
 
     first: Layer
@@ -86,7 +86,7 @@ def _normal(known: ChannelStatistics) -> tuple[Tensor, Tensor]:
 
 
 def _follow(first: Layer, output: ir.Value, layers: dict[str, Layer]) -> LayerPair | None:
-    """Walk from `output` to the one layer that reads it; None where the way forks, ends or lets no factor pass."""
+    """Walk from `output` to the only layer that reads it; None where the path forks, ends or does not commute."""
     labels = _spread(torch.arange(first.weight.shape[0], dtype=torch.float32)[None], output)
     value, upper, slope, shifts = output, math.inf, 1.0, True
     while len(value.uses()) == 1 and not value.is_graph_output():

@@ -1,8 +1,8 @@
-"""Ranges of activations without data: as far as N standard deviations of BatchNorm's statistics reach.
+"""Ranges of activations without data: N standard deviations of BatchNorm's statistics.
 
 Nagel et al., "Data-Free Quantization", arXiv 1906.04721, section 5: beta -+ N gamma of every channel, N = 6, and of
-these the smallest and the largest for the tensor; a ReLU cuts off what lies below zero. How ranges come through the
-rest of the graph says `channel_moments.py`.
+these the smallest and the largest for the tensor; a ReLU cuts off what is below zero. `channel_moments.py` follows
+ranges through the rest of the graph.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rounding that looks at the inputs: each weight's rounding error is compensated by the weights not yet rounded.
+"""GPTQ rounding: the weights that are not yet rounded compensate for the rounding error of each weight.
 
 The error of a layer's output is quadratic in the error of its weights, with the second moments of the layer's inputs as
 its matrix. Going through the inputs one by one, the error that rounding one weight makes is spread over the rest so
@@ -21,7 +21,7 @@ _DAMPING = 0.01
 
 
 def weighted_scale(weight: Tensor, moments: LayerMoments, quantizer: Quantizer) -> Tensor:
-    """Scale of each output channel, [out], of least rounding error where a weight counts by its input's variance.
+    """Scale of each output channel, [out], of least rounding error, weighted by the variance of the inputs.
 
     Where inputs are in blocks, of each channel and block, [out, blocks].
 

@@ -1,7 +1,7 @@
-"""A quantized network and its float counterpart, computed side by side.
+"""A paired run of a quantized network and its float counterpart.
 
-Both have one graph. Node by node the float network goes first, so that whoever tunes the other knows what a value
-should be before it is computed. A value is dropped after its last reader.
+Both have one graph. Each node is computed in the float network first, so that the float value is known when the
+quantized one is tuned. A value is dropped after its last reader.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["PairedRun", "peak_numel"]
 
 
 class PairedRun:
-    """Runs `network` beside `reference` on images [N, C, H, W].
+    """Runs `network` and `reference` node by node on images [N, C, H, W].
 
     Attributes:
         found: what the quantized network has computed, by the name of its nodes.

@@ -1,8 +1,8 @@
-"""A layer as a matrix product, in second moments: all that least squares and rounding need to know of its data.
+"""Second moments of a layer's inputs and outputs: all the data that regression and rounding need.
 
 A convolution multiplies patches of its input; with the patches as rows x [K] and what the layer should give as y [out]
 the squared error of any weights W [out, K] is, up to a constant, tr(W H W^T) - 2 tr(W C) with H = E[x x^T] and
-C = E[x y^T], one pair for every group. Where the bias takes up whatever constant is left, both are about the mean.
+C = E[x y^T], one pair for every group. Where the bias absorbs a constant, both are about the mean.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _patches(
     most = min(_MOST_ROWS, _MOST_NUMBERS // weight[0].numel())
     keep = max(1, most // len(x))
     chosen, outputs = [], []
-    for image, target in zip(padded.split(1), wanted.flatten(2).split(1), strict=True):
+    for image, target in zip(torch.split(padded, 1), torch.split(wanted.flatten(2), 1), strict=True):
         columns = functional.unfold(image, kernel, dilation=tuple(dilation), stride=tuple(stride))
         if columns.shape[2] > keep:
             places = torch.randint(columns.shape[2], (keep,), generator=random).to(x.device)

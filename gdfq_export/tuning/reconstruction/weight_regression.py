@@ -1,8 +1,8 @@
-"""Least squares against accumulated error: weights that give what the float layer gives, from inputs that are not its.
+"""Ridge regression of a layer's weights onto the float layer's outputs, from the quantized network's inputs.
 
-Behind quantized layers a layer no longer sees the inputs it was trained for. The weights that then come nearest to the
-float layer's outputs are those of a linear regression, here with a ridge that holds them to the float weights, whose
-penalty is a share of the mean input variance:
+Behind quantized layers a layer no longer gets the inputs it was trained for. The weights whose outputs then come
+nearest to the float layer's are those of a linear regression, here with a ridge towards the float weights whose
+penalty is relative to the mean input variance:
 
     min_W  E |W x - y|^2 + ridge * mean(diag H) * |W - W_float|^2
 
