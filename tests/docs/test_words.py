@@ -40,6 +40,7 @@ WORDS = {
 NAMES = {"beyond": "out_of_range_fraction"}  # fine in prose; says nothing as a name or a key
 SCHEMA = ROOT / "docs" / "report.schema.json"
 SUFFIXES = (".py", ".md", ".yaml", ".yml", ".j2", ".html", ".sh", ".toml", ".ipynb")
+OLD_KEYS = "gdfq_export/report/json_form.py"  # reads reports whose keys were others
 EXCEPT = ("tests", "bench/results", ".venv", ".git", "site", "build", "dist")
 # How many are left in a folder, in the schema and in the help; a number may only fall.
 ALLOWED: dict[str, int] = {
@@ -109,7 +110,7 @@ def found() -> dict[str, list[str]]:
     places: dict[str, list[str]] = {}
     for path in sources():
         text = path.read_text(encoding="utf-8")
-        words = [*words_in(text), *(names_in(text) if path.suffix == ".py" else [])]
+        words = [*words_in(text), *(names_in(text) if path.suffix == ".py" and path != ROOT / OLD_KEYS else [])]
         places.setdefault(folder_of(path), []).extend(f"{path.relative_to(ROOT)}: {word!r}" for word in words)
     schema = SCHEMA.read_text(encoding="utf-8")
     keys = [key for key in keys_in(json.loads(schema)) if set(NAMES) & set(key.split("_"))]
