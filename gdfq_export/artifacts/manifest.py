@@ -81,7 +81,7 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> Path:
 
 
 def open_bundle(path: Path) -> Bundle:
-    """Read a manifest and hold every file of the bundle against its hash.
+    """Read a manifest and compare every file of the bundle with its hash.
 
     Raises:
         InputError: it is no manifest, or a file is missing, changed, or not the one the manifest was written for.
