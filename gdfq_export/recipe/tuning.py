@@ -35,7 +35,7 @@ class FineTune(Section):
     batch: Annotated[int, Field(ge=2)] = Field(64, description="images per step")
     learning_rate: Rate = Field(1e-2, description="learning rate of weights and biases, relative to each tensor's RMS")
     scale_learning_rate: Rate = Field(3e-3, description="learning rate of the logarithms of the scales")
-    feature_weight: Weight = Field(1.0, description="weight of the feature loss beside the logits'")
+    feature_weight: Weight = Field(1.0, description="weight of the feature loss beside the outputs'")
 
 
 class PublishedFineTune(Section):

@@ -94,7 +94,7 @@ class BudgetFacts:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MixedBitsFacts:
-    """A run with mixed bits: error of the logits by the layer whose weights alone were rounded, and the raised layers.
+    """A run with mixed bits: error of the outputs by the layer whose weights alone were rounded, and the raised layers.
 
     `growth` is the share by which the bytes of the weights grew. Where none would, nothing is measured: all are raised.
     """

@@ -50,7 +50,7 @@ def _saved(inputs: SynthesisInputs, saved: SyntheticSet) -> GivenSampler:
         )
     if not model.task.fits([saved.logits.shape]):
         raise InputError(
-            f"the calibration images carry logits of {model.task.describe([saved.logits.shape])} but {model.source} "
+            f"the calibration images carry outputs of {model.task.describe([saved.logits.shape])} but {model.source} "
             f"has {model.task.describe()}; make them for this network with gdfq-export synthesize"
         )
     images, labels = torch.from_numpy(saved.images), torch.from_numpy(saved.labels)
