@@ -47,11 +47,8 @@ ALLOWED: dict[str, int] = {
     "--help": 11,
     "gdfq_export/cli": 10,
     "gdfq_export/lint": 7,
-    "gdfq_export/qdq": 1,
     "gdfq_export/report": 1,
     "gdfq_export/runtimes": 1,
-    "gdfq_export/targets": 1,
-    "gdfq_export/tuning": 9,
 }
 
 _FOUND = re.compile(rf"\b(?:{'|'.join(WORDS)})\b", re.IGNORECASE)

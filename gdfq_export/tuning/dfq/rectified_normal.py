@@ -47,9 +47,9 @@ def _moments(mean: Tensor, std: Tensor, low: float, high: float) -> tuple[Tensor
         if math.isinf(bound):
             continue
         at = (bound - mean) / std
-        beyond = torch.special.ndtr(sign * at)
+        tail = torch.special.ndtr(sign * at)
         density = torch.exp(-at.square() / 2) / math.sqrt(2 * math.pi)
-        inside = inside - beyond
-        first = first + bound * beyond + sign * std * density
-        second = second + bound**2 * beyond + sign * (2 * mean * std + std.square() * at) * density
+        inside = inside - tail
+        first = first + bound * tail + sign * std * density
+        second = second + bound**2 * tail + sign * (2 * mean * std + std.square() * at) * density
     return first + mean * inside, second + (mean.square() + std.square()) * inside
