@@ -68,7 +68,7 @@ class ExecutedGraph:
 
 
 class Session(Protocol):
-    """One file loaded into a runtime; `clock` says in words how `timer` takes the time of a run."""
+    """One file loaded into a runtime; `clock` names the clock that `timer` uses."""
 
     clock: str
 
