@@ -1,6 +1,6 @@
 """The one place where an exception becomes a sentence on stderr and an exit code.
 
-2 also for what only the user's machine can mend (a full disk, a folder that became unwritable); 4 for defects of ours,
+2 also for what only the user's machine can fix (a full disk, a folder that became unwritable); 4 for defects of ours,
 whose traceback `--log-level debug` shows; 130 for an interruption, as shells do.
 """
 
@@ -60,7 +60,7 @@ def _failure(error: Exception) -> Failure:
     if isinstance(error, OSError) and error.errno in OUTSIDE:
         where = f" at {error.filename}" if error.filename else ""
         return Failure(
-            f"{error.strerror}{where}; mend that or choose another place for the output", InputError.exit_code
+            f"{error.strerror}{where}; fix that or choose another place for the output", InputError.exit_code
         )
     said = " ".join(str(error).split())
     return Failure(

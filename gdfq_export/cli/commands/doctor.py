@@ -15,9 +15,9 @@ __all__ = ["doctor"]
 @click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write everything to this file as well.")
 @log_level_option
 def doctor(json_out: Path | None) -> None:
-    """Say what this machine can run: runtimes, targets, devices, and whether its integer products are exact.
+    """Print what this machine can run: runtimes, targets, devices, and whether its integer products are exact.
 
-    Products of uint8 and int8 are tried out, with the largest numbers there are; nothing else is run.
+    Products of uint8 and int8 are tried with the largest values; nothing else is run.
     """
     from gdfq_export.cli.options.outputs import require_outputs
     from gdfq_export.cli.output.doctor_tables import print_diagnosis
@@ -25,9 +25,9 @@ def doctor(json_out: Path | None) -> None:
 
     require_outputs([] if json_out is None else [json_out], ())
 
-    from gdfq_export.runtimes.environment.doctor import diagnose
+    import gdfq_export as gq
 
-    diagnosis = diagnose()
+    diagnosis = gq.doctor()
     print_diagnosis(diagnosis)
     if json_out is not None:
         with atomic_output(json_out) as temporary:

@@ -19,31 +19,29 @@ __all__ = ["inspect"]
     "targets",
     metavar="NAME",
     multiple=True,
-    help=f"Runtime to hold the file to, once or more: {', '.join(TARGETS)}.  [default: the one it was made for, where "
-    "the file says that; else all]",
+    help=f"Runtime whose rules are checked, repeatable: {', '.join(TARGETS)}.  [default: the one "
+    "the file was made for, where it says that; else all]",
 )
 @click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write everything to this file as well.")
 @click.option("--strict", is_flag=True, help="Exit with 1 where a rule is broken.")
 @log_level_option
 def inspect(model: Path, targets: tuple[str, ...], json_out: Path | None, strict: bool) -> None:
-    """Say what is in MODEL, an ONNX file of any tool: layers, bits, bytes, and what is wrong with it for a runtime.
+    """Print layers, bit widths and bytes of MODEL, an ONNX file of any tool, and the runtime rules that it breaks.
 
-    Nothing is run: what a runtime really computes in integers, gdfq-export verify asks the runtime.
+    Nothing is run; gdfq-export verify measures what a runtime computes in integers.
     """
+    import gdfq_export as gq
     from gdfq_export.cli.options.outputs import require_outputs
-    from gdfq_export.targets import find_target
 
-    wanted = [find_target(name) for name in dict.fromkeys(targets)]
     require_outputs([] if json_out is None else [json_out], (model,))
 
     from gdfq_export.cli.output.inspect_tables import print_findings, print_inspection
     from gdfq_export.cli.output.warnings import print_warnings
     from gdfq_export.errors import GateFailed
-    from gdfq_export.lint import inspect_model
     from gdfq_export.support.files import atomic_output
     from gdfq_export.support.text import counted
 
-    inspected = inspect_model(model, wanted)
+    inspected = gq.inspect(model, targets)
     if strict and not targets and not inspected.made_for:
         raise click.UsageError(f"{model} does not say what it is made for; --strict needs --target")
     print_warnings(inspected.warnings)

@@ -109,6 +109,7 @@ def quantize(
     torchvision:NAME). Without it, the embedded demo is quantized and scored on handwritten digits it has never seen.
     """
     from gdfq_export.cli.options.outputs import default_output, require_outputs, sidecar_of
+    from gdfq_export.cli.output.time_estimate import time_estimate
     from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
     from gdfq_export.support.files import require_replaceable_folder
 
@@ -127,7 +128,8 @@ def quantize(
         require_replaceable_folder(bundle, "manifest.json")
     written = " and ".join(str(path) for path in (*outputs, bundle) if path is not None)
     if not dry_run:
-        click.echo(f"Quantizing {model or 'the demo network'} with {chosen.name}; writes {written}", err=True)
+        how_long = time_estimate(model, chosen, budget)
+        click.echo(f"Quantizing {model or 'the demo network'} with {chosen.name} into {written}; {how_long}", err=True)
 
     import gdfq_export as gq
     from gdfq_export.cli.output.progress_display import progress_display

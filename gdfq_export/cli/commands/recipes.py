@@ -20,10 +20,10 @@ def recipes() -> None:
 @log_level_option
 def list_() -> None:
     """List the shipped recipes, the default first."""
+    import gdfq_export as gq
     from gdfq_export.cli.output.report_tables import print_recipes
-    from gdfq_export.recipe import list_recipes
 
-    print_recipes(list_recipes())
+    print_recipes(gq.recipes())
 
 
 @recipes.command()
@@ -40,9 +40,9 @@ def show(recipe: str) -> None:
 @click.argument("recipe", metavar="NAME|FILE")
 @log_level_option
 def explain(recipe: str) -> None:
-    """Say of every key of a recipe what it is, what it accepts, and its default.
+    """Explain every key of a recipe: its value, what it accepts, its default.
 
-    A star stands at each value that is not the default, and at the sections that hold one.
+    A star marks each value that is not the default, and the sections that hold one.
     """
     from gdfq_export.cli.output.report_tables import print_keys
     from gdfq_export.recipe import key_facts, load_recipe

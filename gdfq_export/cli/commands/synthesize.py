@@ -18,7 +18,7 @@ __all__ = ["synthesize"]
 @click.option(
     "--picture", type=click.Path(path_type=Path), help="The PNG that shows the set.  [default: --out, ending in .png]"
 )
-@click.option("--no-picture", is_flag=True, help="Draw none.")
+@click.option("--no-picture", is_flag=True, help="Do not draw a picture.")
 @preprocessing_options
 @run_options
 def synthesize(
@@ -36,7 +36,7 @@ def synthesize(
     threads: int | None,
     device: str,
 ) -> None:
-    """Make calibration images for MODEL from nothing but MODEL.
+    """Synthesize calibration images for MODEL from the network alone.
 
     The file holds images (float32, preprocessed), labels and the network's logits. gdfq-export quantize --calibration
     reads it, and calib.SyntheticSet.load gives ONNX Runtime's quantize_static its calibration_data_reader.

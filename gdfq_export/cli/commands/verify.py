@@ -1,4 +1,4 @@
-"""gdfq-export verify: hold a quantized file or an engine against the float network, and against gates."""
+"""gdfq-export verify: measure a quantized file or an engine against its float network, and check gates."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ OUTPUT = click.Path(path_type=Path)
 @click.option(
     "--data",
     type=IMAGES,
-    help="Labelled images to judge on: an .npz (images, labels) or a folder with labels.csv.",
+    help="Labelled images to score with: an .npz (images, labels) or a folder with labels.csv.",
 )
 @click.option(
     "--images",
     type=IMAGES,
-    help="Images without labels to judge on, from gdfq-export synthesize.  [default: --data, else new ones]",
+    help="Images without labels to compare outputs on, from gdfq-export synthesize.  [default: --data, else new ones]",
 )
 @click.option("--backend", type=click.Choice([*RUNTIMES]), help="Runtime to measure in.  [default: the file's own]")
 @click.option("--target", metavar="NAME", help="Target whose rules the file must keep.  [default: the file's own]")
 @gate_options
 @click.option("--gates", type=click.Path(path_type=Path), help="YAML file with a section gates; flags win over it.")
-@click.option("--baseline", type=click.Path(path_type=Path), help="An earlier report to hold this one against.")
+@click.option("--baseline", type=click.Path(path_type=Path), help="An earlier report to compare this one with.")
 @click.option(
     "--max-regression",
     multiple=True,
     metavar="NAME=VALUE",
-    help="How much worse than the baseline a figure may be, for instance top1-pp=0.5 or latency-ratio=0.05.",
+    help="Largest regression of a figure from the baseline, for instance top1-pp=0.5 or latency-ratio=0.05.",
 )
 @details_option
 @click.option("--json", "json_out", type=OUTPUT, help="The report to write.")
@@ -63,12 +63,24 @@ OUTPUT = click.Path(path_type=Path)
 @click.option("--junit", type=OUTPUT, help="The gates as JUnit XML, one test case a gate.")
 @click.option("--markdown", type=OUTPUT, help="The report in short, for a pull request.")
 @click.option(
-    "--latency-seconds", type=click.FloatRange(0, 600), default=5.0, show_default=True, help="Spent on timing; 0: none."
+    "--latency-seconds",
+    type=click.FloatRange(0, 600),
+    default=5.0,
+    show_default=True,
+    help="Seconds for the latency measurement; 0: none.",
 )
-@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Images of a timed run.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of a timed run.")
 @click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of images that are made."
+    "--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Batch size for the latency measurement."
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Runtime threads for the latency measurement.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Random seed of synthesized images."
 )
 @preprocessing_options
 @log_level_option
@@ -101,7 +113,7 @@ def verify(
     """Measure MODEL, a Q/DQ file of any tool or an engine of TensorRT, against the float network --reference.
 
     Accuracy or agreement, error layer by layer, what really runs on integers, time, memory and size; then every gate is
-    held against its figure. That no node breaks a rule of the runtime is always a gate of an ONNX file. Without --data
+    checked. That no node breaks a rule of the runtime is always a gate of an ONNX file. Without --data
     and --images, images are made from the float network. An engine runs on the GPU that it was built for.
 
     Exit code 1 where a gate fails or the images do not decide it.
@@ -109,7 +121,7 @@ def verify(
     from gdfq_export.cli.options.outputs import require_outputs, sidecar_of
 
     if data is not None and images is not None:
-        raise click.UsageError("--data and --images both say what to judge on; give one of them")
+        raise click.UsageError("--data and --images both say what to evaluate on; give one of them")
     outputs = [path for path in (json_out, html, junit, markdown) if path is not None]
     require_outputs(outputs, (model, reference, sidecar_of(reference), data, images, gates, baseline, manifest))
 
@@ -120,7 +132,9 @@ def verify(
     limits = (load_gates(gates).limits() if gates is not None else {}) | gate_limits(flags)
     allowed = dict(map(parse_regression, max_regression))
     if bool(allowed) != (baseline is not None):
-        raise click.UsageError("--baseline and --max-regression go together: the report to hold against, and how far")
+        raise click.UsageError(
+            "--baseline and --max-regression go together: a report, and how much worse figures may be"
+        )
     earlier = None if baseline is None else read_baseline(baseline)
     if manifest is not None and (model is not None or reference is not None):
         raise click.UsageError("--manifest names the file and the float network; leave out MODEL and --reference")

@@ -153,7 +153,8 @@ def test_the_table_goes_to_stdout_and_each_warning_once_to_stderr(calls: Calls, 
     assert "899 [x]" in result.stdout
     assert result.stdout.endswith(f"wrote {tmp_path / 'q.onnx'} and {tmp_path / 'report.json'}\n")
     assert result.stderr.splitlines() == [
-        f"Quantizing net.onnx with w8a8-ort-cpu; writes {tmp_path / 'q.onnx'} and {tmp_path / 'report.json'}",
+        f"Quantizing net.onnx with w8a8-ort-cpu into {tmp_path / 'q.onnx'} and {tmp_path / 'report.json'}; "
+        "how long depends on the image size; progress shows it",
         "Warning: folded before it came here",
         "quantizing",
         "Warning: a late one",
