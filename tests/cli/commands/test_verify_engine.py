@@ -69,7 +69,7 @@ def verify(folder: Path, file: str, *options: object) -> Result:
 def test_an_engine_is_measured_as_far_as_it_can_be(folder: Path) -> None:
     views = [part for name in ("html", "junit", "markdown") for part in (f"--{name}", folder / f"out.{name}")]
     gates = ["--max-top1-drop-pp", 10, "--max-latency-ratio", 0.5, "--min-integer-coverage", 0.5]
-    result = verify(folder, "model.plan", *gates, *views)
+    result = verify(folder, "model.plan", "--details", *gates, *views)
     assert result.exit_code == 0, result.output
     report = json.loads((folder / "out.json").read_text())
     assert report["files"]["quantized"]["name"] == "model.plan"
