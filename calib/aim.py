@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["Aim", "ClassAim", "NoAim", "output_shapes"]
+__all__ = ["Aim", "ClassAim", "NoAim", "class_scores", "output_shapes"]
 
 Outputs = Tensor | tuple[Tensor, ...]
 
@@ -49,10 +49,15 @@ class ClassAim:
     def loss(self, outputs: Outputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Give the cross-entropy of logits [N, classes], and the share of images that are recognised."""
         assert isinstance(outputs, Tensor), "a classifier returns one tensor of logits"
-        logits = outputs.float()
+        logits = class_scores(outputs.float())
         cross_entropy = functional.cross_entropy(logits, labels)
         agreement = (logits.argmax(1) == labels).float().mean()
         return cross_entropy, {"cross_entropy": cross_entropy, "agreement": agreement}
+
+
+def class_scores(logits: Tensor) -> Tensor:
+    """Logits `[N, classes]` of logits, to which `[N, 1]`, the score of the second of two classes, is completed by 0."""
+    return functional.pad(logits, (1, 0)) if logits.shape[1] == 1 else logits
 
 
 class NoAim:

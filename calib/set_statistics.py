@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from calib.aim import class_scores
 from calib.input_spec import InputSpec
 from calib.statistics import BatchNormTap, normalized_distance
 
@@ -115,9 +116,10 @@ def measure_set(
         device: where the teacher runs.
 
     Returns:
-        The statistics, and the logits float32 [N, classes] on the CPU.
+        The statistics, and the logits float32 [N, classes] on the CPU; of one logit, [N, 1], two are made.
     """
     logits, layers = _answers(teacher, images, device)
+    logits = class_scores(logits)
     log_probability = logits.double().log_softmax(1)
     probability = log_probability.exp()
     confidence = probability.amax(1).clamp(max=1.0)

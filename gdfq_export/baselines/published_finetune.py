@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
+from calib.aim import class_scores
 from calib.ranges.moving_range import MovingRange
 from gdfq_export.baselines.published_gdfq import PublishedGdfq, milestones
 from gdfq_export.errors import InputError
@@ -121,6 +122,7 @@ def _train(
 
 def student_loss(logits: Tensor, target: Tensor, labels: Tensor, settings: PublishedFineTune) -> Tensor:
     """Cross-entropy plus the weighted divergence from the teacher's logits `target` [N, classes]."""
+    logits, target = class_scores(logits), class_scores(target)
     divergence = functional.kl_div(
         functional.log_softmax(logits / settings.temperature, dim=1),
         functional.softmax(target / settings.temperature, dim=1),

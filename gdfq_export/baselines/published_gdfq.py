@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from calib.aim import class_scores
 from calib.samplers import StepReport
 from calib.settings import require_at_least, require_finite
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
@@ -114,7 +115,7 @@ class PublishedGdfq:
         z, labels = self._latents()
         images = self._generator(z, labels)
         with BatchNormTap(self._teacher) as tap:
-            logits = self._teacher(images)
+            logits = class_scores(self._teacher(images))
             bns = bns_loss(tap, normalized=False)
         cross_entropy = functional.cross_entropy(logits, labels)
         loss = cross_entropy + self.settings.bns_weight * bns

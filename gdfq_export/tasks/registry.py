@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from gdfq_export.errors import InputError
-from gdfq_export.tasks.classification.task import Classification
+from gdfq_export.tasks.classification.single_score import recognise_classifier
 from gdfq_export.tasks.task import GraphOutput, Task
 
 __all__ = ["TASKS", "find_task"]
@@ -13,7 +13,7 @@ __all__ = ["TASKS", "find_task"]
 Recognise = Callable[[Sequence[GraphOutput]], Task | str]
 """The task of a graph with these outputs, or why they are not its outputs, as the end of a sentence."""
 
-TASKS: dict[str, Recognise] = {"classify": Classification.recognise}
+TASKS: dict[str, Recognise] = {"classify": recognise_classifier}
 """By name; the first that recognises the outputs is taken."""
 
 

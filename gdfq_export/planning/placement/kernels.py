@@ -102,6 +102,8 @@ class _Walk:
         reason = missing if rule is None else unsupported_reason(node, rule)
         if not reason and rule is not None and rule.kernel is Kernel.MOVE and not self._carries_codes(node.inputs[0]):
             reason = "its input is float"
+        if not reason and self._is_behind_compared(node):
+            reason = "it turns scores into what the network returns"
         if not reason and (layer := self._computed_inside(node)) is not None:
             reason = f"computed inside {layer}"
         if reason or rule is None:
@@ -131,6 +133,11 @@ class _Walk:
             self.nodes[absorbed] = PlannedNode(
                 node=absorbed, op_type=activation.op_type, kernel=None, reason=f"absorbed by {name}"
             )
+
+    def _is_behind_compared(self, node: ir.Node) -> bool:
+        """Whether the node only turns compared values into an output, as a final Sigmoid does."""
+        read = [value for value in node.inputs if value is not None]
+        return all(value.name in self.compared for value in read) and all(map(ir.Value.is_graph_output, node.outputs))
 
     def _is_output(self, value: ir.Value) -> bool:
         """Whether the value is read from outside the graph, so that nothing is fused behind it."""

@@ -1,0 +1,56 @@
+"""A classifier of two classes with one output `[N, 1]`: the score of the second class, or its probability.
+
+A logit z stands for the class scores (0, z), a probability p for (1 - p, p).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gdfq_export.tasks.classification.accuracy import Accuracy
+from gdfq_export.tasks.classification.agreement import Agreement
+from gdfq_export.tasks.classification.task import Classification
+from gdfq_export.tasks.task import GraphOutput, OutputArrays
+
+__all__ = ["SingleScore", "recognise_classifier"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SingleScore(Classification):
+    """Two classes in one column; `probabilities` says that it is behind a Sigmoid."""
+
+    def agreement(self, float_outputs: OutputArrays, outputs: OutputArrays, source: str) -> Agreement:
+        """Figures of two class scores; the errors of logits are over both, one of which is exact."""
+        return Classification.agreement(self, self._scores(float_outputs), self._scores(outputs), source)
+
+    def accuracy(
+        self, float_outputs: OutputArrays, outputs: OutputArrays, truth: NDArray[np.int64], source: str
+    ) -> Accuracy:
+        """Top-1 accuracy against class labels 0 and 1, int64 [N]."""
+        return Classification.accuracy(self, self._scores(float_outputs), self._scores(outputs), truth, source)
+
+    def fits(self, shapes: Sequence[Sequence[int]]) -> bool:
+        """Whether the first output is one score; saved sets hold both."""
+        return len(shapes[0]) == 2 and shapes[0][1] in (0, 1, 2)
+
+    def _scores(self, outputs: OutputArrays) -> OutputArrays:
+        score = outputs[0]
+        if score.ndim != 2 or score.shape[1] != 1:
+            return outputs
+        first = 1 - score if self.probabilities else np.zeros_like(score)
+        return (np.concatenate([first, score], axis=1),)
+
+
+def recognise_classifier(outputs: Sequence[GraphOutput]) -> Classification | str:
+    """Class scores [N, classes], or one column that a Sigmoid or a fully connected layer writes."""
+    if len(outputs) == 1 and len(shape := outputs[0].shape) == 2 and isinstance(shape[0], str) and shape[1] == 1:
+        output = outputs[0]
+        sigmoid = output.op_type == "Sigmoid" and output.source is not None
+        if sigmoid or output.op_type == "Gemm":
+            compared = output.source if sigmoid and output.source is not None else output.name
+            return SingleScore(classes=2, compared=(compared,), probabilities=sigmoid)
+    return Classification.recognise(outputs)
