@@ -35,7 +35,8 @@ class SingleScore(Classification):
 
     def fits(self, shapes: Sequence[Sequence[int]]) -> bool:
         """Whether the first output is one score; saved sets hold both."""
-        return len(shapes[0]) == 2 and shapes[0][1] in (0, 1, 2)
+        first = shapes[0] if shapes else ()
+        return not first or (len(first) == 2 and first[1] in (0, 1, 2))
 
     def _scores(self, outputs: OutputArrays) -> OutputArrays:
         score = outputs[0]
