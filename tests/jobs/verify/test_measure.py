@@ -64,7 +64,7 @@ def test_every_section_is_measured() -> None:
     assert (result.parity.exact, result.parity.images) == (True, 40)
     assert result.coverage.ratio == 1.0
     assert isinstance(result.layers, LayerErrors) and (result.layers.images, result.layers.worst_tensor) == (64, None)
-    assert [(weights.node, weights.scales) for weights in result.weights] == [("Conv_conv", 5), ("Gemm_logits", 4)]
+    assert [(weights.node, weights.scale_count) for weights in result.weights] == [("Conv_conv", 5), ("Gemm_logits", 4)]
     assert isinstance(result.latency, Latency)
     assert (result.latency.batch, result.latency.threads, result.latency.speedup.rounds >= 20) == (1, 1, True)
     assert list(progress.seconds) == ["agreement", "accuracy", "coverage", "parity", "layers", "latency"]
