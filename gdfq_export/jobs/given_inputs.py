@@ -9,6 +9,7 @@ from calib.synthetic_set import SyntheticSet
 from gdfq_export.artifacts.manifest import MANIFEST, Bundle, open_bundle
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.recipe import Recipe, load_recipe
+from gdfq_export.synthesis.registry import METHODS
 from gdfq_export.targets import find_target
 
 __all__ = ["bundle_of", "calibration_of", "labelled_of", "recipe_of"]
@@ -41,7 +42,7 @@ def calibration_of(
     """Real images where the recipe works with real ones, else a synthesized set."""
     if not isinstance(given, str | Path):
         return given
-    if recipe.data.method == "real":
+    if METHODS[recipe.data.method].make is None:
         return labelled_of(given, network)
     return SyntheticSet.load(Path(given))
 
