@@ -231,11 +231,7 @@ STILL_BROKEN = (
     "quantize: ",
     "_Walk.choose: complexity",
     "_of_weights: complexity",
-    "_Reading._on_codes: complexity",
-    "_Walk._not_fused: complexity",
-    "_Walk._require_float: complexity",
     "constant_of: complexity",
-    "_fold: complexity",
     "IntegerRun._layer: complexity",
 )
 

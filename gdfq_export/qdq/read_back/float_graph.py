@@ -179,11 +179,7 @@ class _Reading:
         if any(other in self.codes for other in node.inputs[1:] if other is not None):
             raise refusal(node, "computes with codes")
         if node.op_type == "Pad":
-            padding = constant_array(input_at(node, 2))
-            if (0 if padding is None else int(padding)) != activation.grid.zero_point:
-                raise refusal(node, "pads codes with another number than that of zero")
-            if len(node.inputs) > 2:
-                node.replace_input_with(2, None)
+            _pad_with_zero(node, activation.grid.zero_point)
         node.replace_input_with(0, value)
         self.on_codes.add(str(node.name))
         for output in node.outputs:
@@ -260,3 +256,12 @@ def key_of(codes: str) -> str:
         if codes.endswith(suffix) and codes != suffix:
             return codes.removesuffix(suffix)
     return codes
+
+
+def _pad_with_zero(node: ir.Node, zero_point: int) -> None:
+    """Drop the number that a Pad of codes pads with, which must be the code of zero."""
+    padding = constant_array(input_at(node, 2))
+    if (0 if padding is None else int(padding)) != zero_point:
+        raise refusal(node, "pads codes with another number than that of zero")
+    if len(node.inputs) > 2:
+        node.replace_input_with(2, None)

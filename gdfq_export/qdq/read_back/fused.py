@@ -141,16 +141,15 @@ class _Walk:
             return f"the scales of its weights lie along axis {weight.axis}"
         if x.signed and not weight.signed:
             return "its input is int8 and its weights are uint8"
-        if reason := self._bias_not_fused(node, x, weight):
-            return reason
+        return self._bias_not_fused(node, x, weight) or self._output_not_fused(node, rule, activation, x)
+
+    def _output_not_fused(self, node: ir.Node, rule: Rule, activation: ir.Node | None, x: Grid) -> str:
         output = node.outputs[0]
         written = self._written(node, activation)
         if written is not None:
             return "" if written.signed == x.signed else "its input and output are of different types"
         users = [user for user, _ in output.uses()]
-        if self._is_accumulated(output):
-            return ""
-        if any(_as_planned(user) in self.target.inside_layers for user in users):
+        if self._is_accumulated(output) or any(_as_planned(user) in self.target.inside_layers for user in users):
             return ""
         if rule.output is not Output.OWN_SCALE_OR_FLOAT:
             return "its output is not quantized, or is read in float too"
@@ -192,12 +191,18 @@ class _Walk:
             raise refusal(node, "stands between codes, and its integer kernel is not known")
         if rule is None or rule.kernel is Kernel.MOVE or unsupported_reason(node, rule):
             return
-        inputs = self._activations(node, rule)
-        behind = self._grid(_end_of_moves(node.outputs[0], self.target)) is not None
-        if all(map(self._comes_from_codes, inputs)) and behind and any(self._read(value) is None for value in inputs):
+        if self._apart_from_codes(self._activations(node, rule), node.outputs[0], written is not None):
             raise refusal(node, "is not next to its codes: a runtime may carry them past the operators between")
-        if all(self._read(value) is not None for value in inputs) and behind and written is None:
-            raise refusal(node, "is not next to its codes: a runtime may carry them past the operators between")
+
+    def _apart_from_codes(self, inputs: list[ir.Value | None], output: ir.Value, written: bool) -> bool:
+        """Whether operators that move elements stand between a node and the codes that it reads or that are made of it.
+
+        `written` says that codes are made of it directly.
+        """
+        if self._grid(_end_of_moves(output, self.target)) is None:
+            return False
+        read = [self._read(value) is not None for value in inputs]
+        return not written if all(read) else all(map(self._comes_from_codes, inputs))
 
     def _redundant(self, node: ir.Node) -> ir.Node | None:
         """The Relu or Clip that alone reads the node, and changes none of the codes that are made of it."""

@@ -99,12 +99,7 @@ def stored_bits(value: ir.Value) -> int:
 
 def _fold(model: ir.Model) -> None:
     graph = model.graph
-    known: set[ir.Value] = {value for value in graph.initializers.values() if is_constant(value)}
-    folded: list[ir.Node] = []
-    for node in graph:
-        if node.op_type != "DequantizeLinear" and node.inputs and all(x is None or x in known for x in node.inputs):
-            folded.append(node)
-            known.update(node.outputs)
+    folded = _foldable(graph)
     if not folded:
         return
     inside = set(folded)
@@ -115,15 +110,30 @@ def _fold(model: ir.Model) -> None:
         if value.is_graph_output() or any(user not in inside for user, _ in value.uses())
     ]
     for value, array in zip(needed, _computed(model, folded, needed), strict=True):
-        tensor = ir.tensor(array, name=value.name)
-        constant = ir.Value(name=value.name, const_value=tensor, shape=ir.Shape(array.shape))
-        constant.type = ir.TensorType(tensor.dtype)
-        constant.meta[_BITS] = _bits_before_cast(value)
-        value.replace_all_uses_with(constant, replace_graph_outputs=True)
-        value.name = None
-        graph.register_initializer(constant)
+        _replace(graph, value, array)
     for node in reversed(folded):
         graph.remove(node, safe=True)
+
+
+def _foldable(graph: ir.Graph) -> list[ir.Node]:
+    """Nodes that compute with constants only."""
+    known: set[ir.Value] = {value for value in graph.initializers.values() if is_constant(value)}
+    folded: list[ir.Node] = []
+    for node in graph:
+        if node.op_type != "DequantizeLinear" and node.inputs and all(x is None or x in known for x in node.inputs):
+            folded.append(node)
+            known.update(node.outputs)
+    return folded
+
+
+def _replace(graph: ir.Graph, value: ir.Value, array: np.ndarray) -> None:
+    tensor = ir.tensor(array, name=value.name)
+    constant = ir.Value(name=value.name, const_value=tensor, shape=ir.Shape(array.shape))
+    constant.type = ir.TensorType(tensor.dtype)
+    constant.meta[_BITS] = _bits_before_cast(value)
+    value.replace_all_uses_with(constant, replace_graph_outputs=True)
+    value.name = None
+    graph.register_initializer(constant)
 
 
 def _computed(model: ir.Model, nodes: list[ir.Node], needed: list[ir.Value]) -> list[np.ndarray]:
