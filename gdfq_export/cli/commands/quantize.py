@@ -111,7 +111,7 @@ def quantize(
     from gdfq_export.cli.options.outputs import default_output, require_outputs, sidecar_of
     from gdfq_export.cli.output.time_estimate import time_estimate
     from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
-    from gdfq_export.support.files import require_replaceable_folder
+    from gdfq_export.support.files import require_replaceable_folder, writes_through
 
     chosen = load_recipe(recipe or DEFAULT_RECIPE)
     if target not in (None, AUTO):
@@ -120,8 +120,8 @@ def quantize(
         raise click.UsageError("--dry-run writes nothing and times nothing; name the target")
     if onnx_out is None and bundle is None:
         onnx_out = default_output(model, chosen.bits.weights)
-    if onnx_out is not None:
-        report = report or onnx_out.parent / "report.json"
+    if onnx_out is not None and report is None and not writes_through(onnx_out):
+        report = onnx_out.parent / "report.json"
     outputs = [path for path in (onnx_out, report, html) if path is not None]
     require_outputs([] if dry_run else outputs, (model, sidecar_of(model), data, calibration, recipe))
     if bundle is not None:

@@ -208,3 +208,8 @@ def test_the_model_is_not_overwritten(calls: Calls, tmp_path: Path) -> None:
         assert "choose another name" in result.stderr
     assert model.read_bytes() == b"float"
     assert calls.load_model == {}
+
+
+def test_a_device_has_no_report_beside_it(calls: Calls) -> None:
+    run("net.onnx", "-o", "/dev/null")
+    assert calls.saved == (Path("/dev/null"), None)
