@@ -229,10 +229,7 @@ def complexity(function: Function) -> int:
 STILL_BROKEN = (
     "verify: complexity",
     "quantize: ",
-    "_Walk.choose: complexity",
-    "_of_weights: complexity",
     "constant_of: complexity",
-    "IntegerRun._layer: complexity",
 )
 
 CHECKS = (check_layers, check_calib, check_cycles, check_folders, check_functions, check_public)

@@ -195,12 +195,11 @@ class IntegerRun:
         )
         float_bias = node.inputs[2] if bias is None and len(node.inputs) > 2 else None
         multiplier = x.grid.scale * weight.scale
-        if grid is not None and float_bias is None:
-            multiplier = multiplier / grid.scale
         shape = (-1, *[1] * (accumulator.dim() - 2)) if node.op_type == "Conv" else (-1,)
-        channels = torch.from_numpy(np.asarray(multiplier, np.float32)).reshape(shape)
         if grid is not None and float_bias is None:
+            channels = torch.from_numpy(np.asarray(multiplier / grid.scale, np.float32)).reshape(shape)
             return self.state.kernels.requantize(accumulator, channels, grid)
+        channels = torch.from_numpy(np.asarray(multiplier, np.float32)).reshape(shape)
         values = accumulator.to(torch.float32) * channels
         if float_bias is not None:
             values = values + self._float(float_bias).reshape(shape)

@@ -98,14 +98,7 @@ class _Walk:
     def choose(self, node: ir.Node) -> None:
         name = name_of(node)
         rule = self.target.rules.get(node.op_type)
-        missing = f"{node.op_type} has no integer kernel on {self.target.name}"
-        reason = missing if rule is None else unsupported_reason(node, rule)
-        if not reason and rule is not None and rule.kernel is Kernel.MOVE and not self._carries_codes(node.inputs[0]):
-            reason = "its input is float"
-        if not reason and self._is_behind_compared(node):
-            reason = "it turns scores into what the network returns"
-        if not reason and (layer := self._computed_inside(node)) is not None:
-            reason = f"computed inside {layer}"
+        reason = self._float_reason(node, rule)
         if reason or rule is None:
             self.nodes[name] = PlannedNode(node=name, op_type=node.op_type, kernel=None, reason=reason)
             return
@@ -133,6 +126,19 @@ class _Walk:
             self.nodes[absorbed] = PlannedNode(
                 node=absorbed, op_type=activation.op_type, kernel=None, reason=f"absorbed by {name}"
             )
+
+    def _float_reason(self, node: ir.Node, rule: Rule | None) -> str:
+        """Why the node has no kernel of its own; empty where it has one."""
+        if rule is None:
+            return f"{node.op_type} has no integer kernel on {self.target.name}"
+        if reason := unsupported_reason(node, rule):
+            return reason
+        if rule.kernel is Kernel.MOVE and not self._carries_codes(node.inputs[0]):
+            return "its input is float"
+        if self._is_behind_compared(node):
+            return "it turns scores into what the network returns"
+        layer = self._computed_inside(node)
+        return "" if layer is None else f"computed inside {layer}"
 
     def _is_behind_compared(self, node: ir.Node) -> bool:
         """Whether the node only turns compared values into an output, as a final Sigmoid does."""

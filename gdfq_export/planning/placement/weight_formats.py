@@ -60,11 +60,11 @@ def block_of(bits: Bits, inputs: int, layer: str) -> int:
 def forewarnings(plan: QuantPlan) -> tuple[str, ...]:
     """What a user should know of a plan before any work is done, a sentence each."""
     target = find_target(plan.target)
-    return tuple(([target.warning] if target.warning else []) + [*_of_weights(plan, target)])
-
-
-def _of_weights(plan: QuantPlan, target: Target) -> Iterator[str]:
     weights = [point for point in plan.points if point.role is Role.WEIGHT]
+    return tuple(([target.warning] if target.warning else []) + [*_of_weights(weights, target)])
+
+
+def _of_weights(weights: list[QuantPoint], target: Target) -> Iterator[str]:
     blocks = [point for point in weights if point.block is not None]
     native = [point for point in weights if point.native and point.block is None]
     wide = [point for point in weights if point.bits <= BLOCK_BITS < point.stored_bits]
