@@ -21,10 +21,8 @@ from tests.report.reports import make_report
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    path = tmp_path / "model.onnx"
-    path.write_bytes(b"a file")
-    return path
+def file() -> bytes:
+    return b"a file"
 
 
 @pytest.fixture
@@ -43,11 +41,11 @@ def built(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return asked
 
 
-def build(file: Path, target: str = "tensorrt") -> BundledEngine | None:
+def build(file: bytes, target: str = "tensorrt") -> BundledEngine | None:
     return build_bundled_engine(file, TARGETS[target], batch=8, progress=SilentProgress())
 
 
-def test_engine_and_timing_cache_are_kept(file: Path, built: dict[str, Any]) -> None:
+def test_engine_and_timing_cache_are_kept(file: bytes, built: dict[str, Any]) -> None:
     engine = build(file)
     assert built == {"model": b"a file", "batches": (1, 8, 8)}
     assert engine == BundledEngine(
@@ -56,7 +54,7 @@ def test_engine_and_timing_cache_are_kept(file: Path, built: dict[str, Any]) -> 
 
 
 def test_a_package_that_measures_nothing_is_asked_for_no_cache(
-    file: Path, built: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    file: bytes, built: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bundle_engine, "find_package", lambda: SimpleNamespace(has_timing_cache=False))
     engine = build(file)
@@ -64,12 +62,12 @@ def test_a_package_that_measures_nothing_is_asked_for_no_cache(
 
 
 @pytest.mark.parametrize("target", [name for name in TARGETS if name != "tensorrt"])
-def test_other_targets_have_no_engines(file: Path, built: dict[str, Any], target: str) -> None:
+def test_other_targets_have_no_engines(file: bytes, built: dict[str, Any], target: str) -> None:
     assert build(file, target) is None and built == {}
 
 
 @pytest.mark.parametrize("error", [BackendUnavailable("TensorRT is not installed"), InputError("refused: Conv c")])
-def test_why_there_is_none_is_kept_and_said(file: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_why_there_is_none_is_kept_and_said(file: bytes, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def fail(*names: str) -> None:
         raise error
 
@@ -98,11 +96,14 @@ def test_why_there_is_none_is_kept_and_said(file: Path, monkeypatch: pytest.Monk
     ids=["with a cache", "without", "not built", "other target"],
 )
 def test_the_manifest_says_what_built_it_or_why_not(
-    tmp_path: Path, file: Path, engine: BundledEngine | None, facts: dict[str, Any] | None, names: set[str]
+    tmp_path: Path, file: bytes, engine: BundledEngine | None, facts: dict[str, Any] | None, names: set[str]
 ) -> None:
     network: Any = SimpleNamespace(original=SimpleNamespace(SerializeToString=lambda: b"float"))
     plan: Any = SimpleNamespace(target="tensorrt", points=())
-    write_bundle(tmp_path / "b", file, network, make_report(labelled=False), plan, None, "<page>", engine)
+    content: Any = SimpleNamespace(
+        onnx_bytes=file, model=network, report=make_report(labelled=False), plan=plan, images=None, page="<page>"
+    )
+    write_bundle(tmp_path / "b", content, engine)
     opened = open_bundle(tmp_path / "b")
     found = json.loads((tmp_path / "b" / MANIFEST).read_text()).get("engine")
     assert {path.name for path in opened.folder.iterdir()} & {"model.plan", "timing.cache"} == names
