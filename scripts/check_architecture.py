@@ -229,7 +229,6 @@ def complexity(function: Function) -> int:
 STILL_BROKEN = (
     "verify: complexity",
     "quantize: ",
-    "constant_of: complexity",
 )
 
 CHECKS = (check_layers, check_calib, check_cycles, check_folders, check_functions, check_public)

@@ -61,8 +61,8 @@ def _target(model: onnx.ModelProto) -> Target:
 
 def _require_types(file: FloatGraph, target: Target) -> None:
     for activation in file.activations.values():
-        if activation.grid.signed != target.activation.signed:
-            found, wanted = ("int8", "uint8") if activation.grid.signed else ("uint8", "int8")
+        if activation.params.signed != target.activation.signed:
+            found, wanted = ("int8", "uint8") if activation.params.signed else ("uint8", "int8")
             raise InputError(
                 f"{activation.codes} is {found} where integer kernels take {wanted}, and which of them the runtime "
                 "turns into the other depends on what else reads them: no exact simulation of it exists"

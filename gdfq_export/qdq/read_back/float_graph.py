@@ -24,9 +24,10 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import constant_array, input_at, unused_name
 from gdfq_export.frontend.passes.rewrites.hard_sigmoid import ALPHA, BETA
-from gdfq_export.qdq.read_back.numbers import Constant, Grid, constant_of, grid_of
+from gdfq_export.qdq.read_back.numbers import Constant, activation_params, constant_of
 from gdfq_export.qdq.read_back.prepared import is_constant, refusal
 from gdfq_export.simulator.hard_sigmoid import clip_form, sum_form
+from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel, Target
 
 __all__ = ["Activation", "FloatGraph", "float_graph", "key_of"]
@@ -37,7 +38,8 @@ class Activation:
     """A value that is codes in the file: `codes` is their name there; `clips` those of what the value's node reads."""
 
     codes: str
-    grid: Grid
+    params: QuantParams
+    scale_name: str
     clips: bool = False
 
 
@@ -95,7 +97,7 @@ class _Reading:
         )
 
     def _quantize(self, node: ir.Node) -> None:
-        value, codes, grid = node.inputs[0], node.outputs[0], grid_of(node)
+        value, codes, params = node.inputs[0], node.outputs[0], activation_params(node)
         assert value is not None
         if value in self.activations:
             raise refusal(node, "changes the scale of what another pair quantized, which runtimes rewrite")
@@ -105,10 +107,14 @@ class _Reading:
             low, high = (constant_array(input_at(users[0], index)) for index in (1, 2))
             if codes.is_graph_output() or low is None or high is None:
                 raise refusal(users[0], "limits codes to no constant range")
-            grid = dataclasses.replace(grid, code_range=(int(low), int(high)))
+            params = dataclasses.replace(params, code_range=(int(low), int(high)))
             codes = users[0].outputs[0]
             self.done.append(users[0])
-        self._is_codes(codes, Activation(codes=str(codes.name), grid=grid), self._alone(value, node))
+        self._is_codes(
+            codes,
+            Activation(codes=str(codes.name), params=params, scale_name=_scale_name(node)),
+            self._alone(value, node),
+        )
 
     def _alone(self, value: ir.Value, quantize: ir.Node) -> ir.Value:
         """The value that is quantized and read nowhere else."""
@@ -137,9 +143,9 @@ class _Reading:
         if source is None or source not in self.codes:
             raise refusal(node, "reads codes that no QuantizeLinear wrote")
         activation, value = self.codes[source]
-        grid = grid_of(node)
-        if not grid.same_values(activation.grid):
-            value = self._hard_sigmoid(node, source, grid)
+        params = activation_params(node)
+        if not params.same_values(activation.params):
+            value = self._hard_sigmoid(node, source, params)
         real = node.outputs[0]
         if real.is_graph_output():
             value = self._as_output(value, real)
@@ -158,7 +164,7 @@ class _Reading:
 
     def _constant(self, node: ir.Node) -> None:
         constant = constant_of(node)
-        numbers = constant.values(constant_array(input_at(node, 2)))
+        numbers = constant.values
         name = unused_name(self.graph, key_of(constant.name))
         value = ir.Value(name=name, const_value=ir.tensor(numbers, name=name), shape=ir.Shape(numbers.shape))
         value.type = ir.TensorType(ir.DataType.FLOAT)
@@ -169,17 +175,15 @@ class _Reading:
 
     def _on_codes(self, node: ir.Node) -> None:
         """An operator between codes and codes, put on the float values."""
-        source = node.inputs[0]
-        if node.op_type == "Clip" and source is not None and source in self.codes:
+        source, *others = node.inputs
+        if node.op_type == "Clip" and source in self.codes:
             self._clipped_codes(node, source)
             return
-        if source is None or source not in self.codes or node.op_type not in self.moves:
+        if source not in self.codes or node.op_type not in self.moves or any(other in self.codes for other in others):
             raise refusal(node, "computes with codes")
         activation, value = self.codes[source]
-        if any(other in self.codes for other in node.inputs[1:] if other is not None):
-            raise refusal(node, "computes with codes")
         if node.op_type == "Pad":
-            _pad_with_zero(node, activation.grid.zero_point)
+            _pad_with_zero(node, activation)
         node.replace_input_with(0, value)
         self.on_codes.add(str(node.name))
         for output in node.outputs:
@@ -191,22 +195,22 @@ class _Reading:
             output.dtype = ir.DataType.FLOAT
             self._is_codes(codes, dataclasses.replace(activation, codes=str(codes.name)), output)
 
-    def _hard_sigmoid(self, node: ir.Node, codes: ir.Value, grid: Grid) -> ir.Value:
-        """The HardSigmoid that was written as an Add, in its place; `grid` is what the codes are read with."""
+    def _hard_sigmoid(self, node: ir.Node, codes: ir.Value, params: QuantParams) -> ir.Value:
+        """The HardSigmoid that was written as an Add, in its place; `params` is what the codes are read with."""
         activation, total = self.codes[codes]
         add = total.producer()
-        written = activation.grid
+        written = activation.params
         if total in self.activations and add is not None and add.op_type == "Add" and len(add.inputs) == 2:
             x, offset = add.inputs
             one = None if offset is None else self.constants.get(offset)
             if x is not None and one is not None and one.codes.size == 1 and int(one.codes) == 1:
-                alpha = float(np.float64(grid.scale) / np.float64(written.scale))
-                attributes = {"alpha": alpha, "beta": float(one.scale) * alpha}
+                alpha = float(np.float64(params.scale) / np.float64(written.scale))
+                attributes = {"alpha": alpha, "beta": one.params.step * alpha}
                 gate = ir.node("HardSigmoid", [x], attributes, name=add.name)
-                form = sum_form(gate, grid.scale)
-                same = (form.offset, form.scale) == (np.float32(one.scale), written.scale)
-                if same and (one.zero_point, grid.zero_point, written.zero_point) == (0, 0, 0):
-                    return self._put_gate(add, gate, codes, grid)
+                form = sum_form(gate, params.scale)
+                same = (form.offset, form.scale) == (np.float32(one.params.scale), written.scale)
+                if same and (one.zero_point, params.zero_point, written.zero_point) == (0, 0, 0):
+                    return self._put_gate(node, add, gate, codes, params)
         raise refusal(node, "reads codes with another scale or zero point than they were written with")
 
     def _clipped_codes(self, node: ir.Node, source: ir.Value) -> None:
@@ -215,7 +219,7 @@ class _Reading:
         arrays = [constant_array(input_at(node, index)) for index in (1, 2)]
         limits = [None if array is None or array.size != 1 else int(array.reshape(())) for array in arrays]
         users = [user for user, _ in node.outputs[0].uses()]
-        form = clip_form(activation.grid.scale, activation.grid.zero_point)
+        form = clip_form(activation.params.scale, activation.params.zero_point)
         found = form is not None and users and all(user.op_type == "DequantizeLinear" for user in users)
         if (
             form is None
@@ -223,7 +227,7 @@ class _Reading:
             or [None if each is None else int(each) for each in limits] != [form.low, form.high]
         ):
             raise refusal(node, "limits codes that are read beside it")
-        read = grid_of(users[0])
+        read = activation_params(users[0])
         if (read.scale, read.zero_point, read.signed) != (form.scale, form.zero_point, False):
             raise refusal(users[0], "reads codes with another scale or zero point than they were written with")
         gate = ir.node("HardSigmoid", [value], {"alpha": ALPHA, "beta": BETA}, name=node.name)
@@ -232,10 +236,12 @@ class _Reading:
         output.dtype, output.shape = ir.DataType.FLOAT, value.shape
         self.graph.insert_after(node, gate)
         self.done.append(node)
-        self._is_codes(codes, Activation(codes=str(codes.name), grid=read, clips=True), output)
+        self._is_codes(
+            codes, Activation(codes=str(codes.name), params=read, scale_name=_scale_name(users[0]), clips=True), output
+        )
         self.gates.add(gate)
 
-    def _put_gate(self, add: ir.Node, gate: ir.Node, codes: ir.Value, grid: Grid) -> ir.Value:
+    def _put_gate(self, node: ir.Node, add: ir.Node, gate: ir.Node, codes: ir.Value, params: QuantParams) -> ir.Value:
         activation, total = self.codes[codes]
         value = gate.outputs[0]
         value.name = unused_name(self.graph, str(total.name).removesuffix("_sum"))
@@ -244,10 +250,24 @@ class _Reading:
         total.replace_all_uses_with(value)
         self.done.insert(0, add)
         del self.activations[total]
-        read = dataclasses.replace(activation.grid, scale=grid.scale, scale_name=grid.scale_name)
-        self._is_codes(codes, dataclasses.replace(activation, grid=read), value)
+        read = dataclasses.replace(activation.params, scale=params.scale)
+        self._is_codes(codes, dataclasses.replace(activation, params=read, scale_name=_scale_name(node)), value)
         self.gates.add(gate)
         return value
+
+
+def _pad_with_zero(pad: ir.Node, activation: Activation) -> None:
+    """Leave out the padding of a Pad on codes, which is the code of zero."""
+    padding = constant_array(input_at(pad, 2))
+    if (0 if padding is None else int(padding)) != activation.params.zero_point:
+        raise refusal(pad, "pads codes with another number than that of zero")
+    if len(pad.inputs) > 2:
+        pad.replace_input_with(2, None)
+
+
+def _scale_name(node: ir.Node) -> str:
+    value = input_at(node, 1)
+    return "" if value is None else str(value.name)
 
 
 def key_of(codes: str) -> str:
@@ -256,12 +276,3 @@ def key_of(codes: str) -> str:
         if codes.endswith(suffix) and codes != suffix:
             return codes.removesuffix(suffix)
     return codes
-
-
-def _pad_with_zero(node: ir.Node, zero_point: int) -> None:
-    """Drop the number that a Pad of codes pads with, which must be the code of zero."""
-    padding = constant_array(input_at(node, 2))
-    if (0 if padding is None else int(padding)) != zero_point:
-        raise refusal(node, "pads codes with another number than that of zero")
-    if len(node.inputs) > 2:
-        node.replace_input_with(2, None)

@@ -19,8 +19,10 @@ from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.planning.placement import activation_bounds, unsupported_reason
 from gdfq_export.planning.plan import PlannedNode
 from gdfq_export.qdq.read_back.float_graph import FloatGraph
-from gdfq_export.qdq.read_back.numbers import Constant, Grid
+from gdfq_export.qdq.read_back.numbers import Constant
 from gdfq_export.qdq.read_back.prepared import is_constant, refusal
+from gdfq_export.qdq.reader.layers import weight_output_axis
+from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel, Output, Rule, Target
 from gdfq_export.targets.operator_traits import LAYERS
 
@@ -82,11 +84,11 @@ class _Walk:
     def _in_blocks(self, node: ir.Node) -> bool:
         """Whether the runtime multiplies floats with the layer's weights in blocks."""
         weight = self._constant(input_at(node, 1)) if node.op_type in LAYERS else None
-        if weight is None or weight.block is None:
+        if weight is None or weight.params.block is None:
             return False
-        if node.op_type != "MatMul" or weight.axis != 0:
+        if node.op_type != "MatMul" or weight.params.axis != 0:
             raise refusal(node, "has weights in blocks and is no MatMul of [..., inputs] and [inputs, outputs]")
-        if self._grid(node.inputs[0]) is not None:
+        if self._params(node.inputs[0]) is not None:
             raise refusal(node, "has weights in blocks beside quantized activations, and then runs in float")
         return True
 
@@ -106,14 +108,14 @@ class _Walk:
 
     def _softmax(self, node: ir.Node) -> Kernel | None:
         """ONNX Runtime has an integer Softmax, of which no target makes use."""
-        source, result = self._grid(node.inputs[0]) if node.inputs else None, self._grid(node.outputs[0])
+        source, result = self._params(node.inputs[0]) if node.inputs else None, self._params(node.outputs[0])
         if node.op_type != "Softmax" or source is None or result is None or source.signed != result.signed:
             return None
         return Kernel.SOFTMAX
 
     def _moves(self, node: ir.Node) -> bool:
-        source = self._grid(node.inputs[0])
-        results = [self._grid(value) for value in node.outputs]
+        source = self._params(node.inputs[0])
+        results = [self._params(value) for value in node.outputs]
         return source is not None and all(
             result is not None
             and result.same_values(source)
@@ -127,50 +129,54 @@ class _Walk:
             raise refusal(node, f"runs in float ({reason}), with sums in an order that only the runtime knows")
 
     def _not_fused(self, node: ir.Node, rule: Rule, activation: ir.Node | None) -> str:
-        x = self._grid(node.inputs[0])
+        """Why the runtime does not compute a layer on integers; empty where it does."""
+        x = self._params(node.inputs[0])
         weight = self._constant(input_at(node, rule.weight or 1))
         if x is None:
             return "its input is not quantized"
+        reason = self._operands_not_fused(node, x, weight)
+        return reason or self._output_not_fused(node, rule, self._written(node, activation), x)
+
+    def _operands_not_fused(self, node: ir.Node, x: QuantParams, weight: Constant | None) -> str:
         if weight is None or weight.codes.dtype not in (np.int8, np.uint8):
             return "its weights are not int8 or uint8 codes"
         if weight.zero_point is None:
             return "its weights have several zero points"
         if not weight.has_zero_point and node.op_type in _WANT_ZERO_POINT:
             return "its weights have no zero point"
-        if weight.scale.size > 1 and weight.axis != _channel_axis(node, rule):
-            return f"the scales of its weights lie along axis {weight.axis}"
-        if x.signed and not weight.signed:
+        if weight.params.scale.size > 1 and weight.params.axis != weight_output_axis(node, weight.codes.ndim):
+            return f"the scales of its weights lie along axis {weight.params.axis}"
+        if x.signed and not weight.params.signed:
             return "its input is int8 and its weights are uint8"
-        return self._bias_not_fused(node, x, weight) or self._output_not_fused(node, rule, activation, x)
+        return self._bias_not_fused(node, x, weight)
 
-    def _output_not_fused(self, node: ir.Node, rule: Rule, activation: ir.Node | None, x: Grid) -> str:
-        output = node.outputs[0]
-        written = self._written(node, activation)
+    def _output_not_fused(self, node: ir.Node, rule: Rule, written: QuantParams | None, x: QuantParams) -> str:
         if written is not None:
             return "" if written.signed == x.signed else "its input and output are of different types"
-        users = [user for user, _ in output.uses()]
-        if self._is_accumulated(output) or any(_as_planned(user) in self.target.inside_layers for user in users):
+        users = [user for user, _ in node.outputs[0].uses()]
+        inside = any(_as_planned(user) in self.target.inside_layers for user in users)
+        if inside or self._is_accumulated(node.outputs[0]):
             return ""
         if rule.output is not Output.OWN_SCALE_OR_FLOAT:
             return "its output is not quantized, or is read in float too"
-        if any(user.op_type == "Identity" and self._grid(user.outputs[0]) is not None for user in users):
+        if any(user.op_type == "Identity" and self._params(user.outputs[0]) is not None for user in users):
             return "its output is quantized and read in float too"
         if len(users) == 1 and users[0].op_type in self.target.absorbed:
             return f"{users[0].op_type} {users[0].name} reads its output"
         return ""
 
-    def _bias_not_fused(self, node: ir.Node, x: Grid, weight: Constant) -> str:
+    def _bias_not_fused(self, node: ir.Node, x: QuantParams, weight: Constant) -> str:
         value = input_at(node, 2)
         if value is None:
             return ""
         bias = self._constant(value)
         if bias is None or bias.codes.dtype != np.int32 or bias.zero_point != 0:
             return "its bias is not int32 codes"
-        if bias.codes.size != weight.codes.shape[_channel_axis(node, self.target.rules[node.op_type])]:
+        if bias.codes.size != weight.codes.shape[weight_output_axis(node, weight.codes.ndim)]:
             return "its bias is not one number a channel"
-        scale = np.float64(x.scale) * weight.scale.astype(np.float64)
-        if not np.allclose(bias.scale, scale, rtol=_BIAS_TOLERANCE, atol=0.0):
-            worst = float(np.max(np.abs(bias.scale / scale - 1)))
+        scale = np.float64(x.scale) * weight.params.scale.astype(np.float64)
+        if not np.allclose(bias.params.scale, scale, rtol=_BIAS_TOLERANCE, atol=0.0):
+            worst = float(np.max(np.abs(bias.params.scale / scale - 1)))
             raise refusal(
                 node,
                 f"has a bias whose scale differs by {worst:.2g} from the product of the scales of its input and its "
@@ -186,59 +192,58 @@ class _Walk:
             if value.dtype not in (None, ir.DataType.FLOAT):
                 raise refusal(node, f"computes {value.dtype} from the image")
         written = self._written(node, activation)
-        from_codes = any(self._grid(value) is not None for value in node.inputs)
+        from_codes = any(self._params(value) is not None for value in node.inputs)
         if node.op_type in _FUSED_OTHERWISE and written is not None and from_codes:
             raise refusal(node, "stands between codes, and its integer kernel is not known")
         if rule is None or rule.kernel is Kernel.MOVE or unsupported_reason(node, rule):
             return
-        if self._apart_from_codes(self._activations(node, rule), node.outputs[0], written is not None):
+        if self._may_move_pairs(node, rule, written):
             raise refusal(node, "is not next to its codes: a runtime may carry them past the operators between")
 
-    def _apart_from_codes(self, inputs: list[ir.Value | None], output: ir.Value, written: bool) -> bool:
-        """Whether operators that move elements stand between a node and the codes that it reads or that are made of it.
-
-        `written` says that codes are made of it directly.
-        """
-        if self._grid(_end_of_moves(output, self.target)) is None:
+    def _may_move_pairs(self, node: ir.Node, rule: Rule, written: QuantParams | None) -> bool:
+        """Whether codes stand on both sides of a node, and behind moves on one of them."""
+        if self._params(_end_of_moves(node.outputs[0], self.target)) is None:
             return False
-        read = [self._read(value) is not None for value in inputs]
-        return not written if all(read) else all(map(self._comes_from_codes, inputs))
+        inputs = self._activations(node, rule)
+        if all(self._read(value) is not None for value in inputs):
+            return written is None
+        return all(map(self._comes_from_codes, inputs))
 
     def _redundant(self, node: ir.Node) -> ir.Node | None:
         """The Relu or Clip that alone reads the node, and changes none of the codes that are made of it."""
         output = node.outputs[0]
         users = [user for user, _ in output.uses()]
-        alone = len(users) == 1 and not output.is_graph_output() and self._grid(output) is None
+        alone = len(users) == 1 and not output.is_graph_output() and self._params(output) is None
         if not alone or users[0].op_type not in self.target.absorbed:
             return None
-        grid = self._grid(users[0].outputs[0])
-        if grid is None:
+        params = self._params(users[0].outputs[0])
+        if params is None:
             return None
         bounds = np.asarray(activation_bounds(users[0]), np.float32)
         if np.isnan(bounds).any():
             return None
-        low, high = np.rint(bounds / grid.scale) + grid.zero_point
-        least, most = grid.storage_range
+        low, high = np.rint(bounds / params.scale) + params.zero_point
+        least, most = params.storage_range
         return users[0] if low <= least and high >= most else None
 
-    def _written(self, node: ir.Node, activation: ir.Node | None) -> Grid | None:
-        return self._grid((activation or node).outputs[0])
+    def _written(self, node: ir.Node, activation: ir.Node | None) -> QuantParams | None:
+        return self._params((activation or node).outputs[0])
 
     def _activations(self, node: ir.Node, rule: Rule) -> list[ir.Value | None]:
         return list(node.inputs) if rule.activations is None else [input_at(node, index) for index in rule.activations]
 
     def _read(self, value: ir.Value | None) -> bool | None:
         """Whether a kernel reads signed codes here; None: it reads floats."""
-        if (grid := self._grid(value)) is not None:
-            return grid.signed
+        if (params := self._params(value)) is not None:
+            return params.signed
         constant = self._constant(value)
-        if constant is None or constant.scale.size > 1 or constant.codes.dtype == np.int32:
+        if constant is None or constant.params.scale.size > 1 or constant.codes.dtype == np.int32:
             return None
-        return constant.signed if constant.has_zero_point else None
+        return constant.params.signed if constant.has_zero_point else None
 
-    def _grid(self, value: ir.Value | None) -> Grid | None:
+    def _params(self, value: ir.Value | None) -> QuantParams | None:
         activation = None if value is None else self.file.activations.get(str(value.name))
-        return None if activation is None else activation.grid
+        return None if activation is None else activation.params
 
     def _constant(self, value: ir.Value | None) -> Constant | None:
         return None if value is None else self.file.constants.get(str(value.name))
@@ -246,7 +251,7 @@ class _Walk:
     def _is_accumulated(self, value: ir.Value | None) -> bool:
         """Whether one kernel takes the value from the layer that computes it, before it is rounded."""
         node = None if value is None else value.producer()
-        if value is None or node is None or self._grid(value) is not None or value.is_graph_output():
+        if value is None or node is None or self._params(value) is not None or value.is_graph_output():
             return False
         users = [user for user, _ in value.uses()]
         rule = self.target.rules.get(users[0].op_type) if len(users) == 1 else None
@@ -275,13 +280,6 @@ def _end_of_moves(value: ir.Value, target: Target) -> ir.Value:
 def _is_move(node: ir.Node, target: Target) -> bool:
     rule = target.rules.get(node.op_type)
     return rule is not None and rule.kernel is Kernel.MOVE
-
-
-def _channel_axis(node: ir.Node, rule: Rule) -> int:
-    """The axis of a layer's weights that its output channels lie along."""
-    if node.op_type == "Gemm":
-        return 0 if node.attributes.get_int("transB", 0) else 1
-    return rule.weight_axis or 0
 
 
 def _as_planned(node: ir.Node) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.qdq.read_back.prepared import is_constant, refusal, stored_bits
 from gdfq_export.support.bit_width import bits_of
+from gdfq_export.support.quant_params import QuantParams
 
-__all__ = ["Constant", "Grid", "constant_of", "grid_of"]
+__all__ = ["Constant", "activation_params", "constant_of"]
 
 _ACTIVATION_TYPES = {np.dtype(np.int8), np.dtype(np.uint8)}
 _CONSTANT_TYPES = {*_ACTIVATION_TYPES, np.dtype(np.int32)}
@@ -19,72 +22,53 @@ _BLOCKS = (16, 32, 64, 128, 256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
-    """What the codes of an activation mean, and which of them occur."""
-
-    scale: np.float32
-    zero_point: int
-    signed: bool
-    code_range: tuple[int, int]
-    scale_name: str
-
-    @property
-    def storage_range(self) -> tuple[int, int]:
-        """Smallest and largest code of the type."""
-        return (-128, 127) if self.signed else (0, 255)
-
-    def same_values(self, other: Grid) -> bool:
-        """Whether a code means the same on both."""
-        return (self.scale, self.zero_point, self.signed) == (other.scale, other.zero_point, other.signed)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Constant:
-    """Codes of a weight, a bias or an operand, int8, uint8 or int32.
+    """Codes of a weight, a bias or an operand, int8, uint8 or int32; `bits` are those of the type in the file.
 
-    `scale` is float32, scalar or `[channels]` along `axis`, of which there may be one; where `block` codes along `axis`
-    share one, it has the codes' rank. `zero_point` is the one of all, None where they differ; `bits` are the type's.
+    `zero_points` are as the file has them, None where it leaves them out.
     """
 
     name: str
-    codes: np.ndarray
-    scale: np.ndarray
-    zero_point: int | None
-    axis: int | None
+    codes: NDArray[Any]
+    params: QuantParams
+    zero_points: NDArray[Any] | None
     bits: int
-    has_zero_point: bool
-    block: int | None = None
 
     @property
-    def signed(self) -> bool:
-        """Whether the codes are int8 or int32."""
-        return self.codes.dtype != np.uint8
+    def has_zero_point(self) -> bool:
+        """Whether the file states one."""
+        return self.zero_points is not None
+
+    @property
+    def zero_point(self) -> int | None:
+        """The one of all codes, None where they differ."""
+        zeros = np.zeros(1) if self.zero_points is None else np.unique(self.zero_points)
+        return int(zeros[0]) if zeros.size == 1 else None
 
     @property
     def output_axis(self) -> int | None:
         """Where output channels lie: along the axis of the scales, across that of blocks."""
-        return self.axis if self.block is None or self.axis is None else 1 - self.axis
+        axis = self.params.axis
+        return axis if self.params.block is None or axis is None else 1 - axis
 
-    def values(self, zero_point: np.ndarray | None) -> np.ndarray:
-        """What the codes mean, float32, with the zero points of the file."""
-        if self.block is not None and self.axis is not None:
-            scale = np.repeat(self.scale, self.block, self.axis).take(range(self.codes.shape[self.axis]), self.axis)
-            return np.asarray(self.codes.astype(np.float32) * scale)
-        shape = [-1 if axis == self.axis else 1 for axis in range(self.codes.ndim)]
-        offset = 0 if zero_point is None else zero_point.astype(np.int32).reshape(shape if zero_point.size > 1 else ())
-        numbers = (self.codes.astype(np.int32) - offset).astype(np.float32)
-        return np.asarray(numbers * self.scale.reshape(shape if self.axis is not None else ()), np.float32)
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """What the codes mean."""
+        if self.zero_point is not None or self.zero_points is None:
+            return self.params.dequantize(self.codes)
+        shape = [-1 if axis == self.params.axis else 1 for axis in range(self.codes.ndim)]
+        return self.params.dequantize(self.codes.astype(np.int32) - self.zero_points.astype(np.int32).reshape(shape))
 
     @property
     def used_bits(self) -> int:
         """Bits of the codes that occur, two at least."""
         if not self.codes.size:
             return self.bits
-        return max(2, bits_of((int(self.codes.min()), int(self.codes.max())), around_zero=self.signed))
+        return max(2, bits_of((int(self.codes.min()), int(self.codes.max())), around_zero=self.params.signed))
 
 
-def grid_of(node: ir.Node) -> Grid:
-    """The grid of a QuantizeLinear or DequantizeLinear of an activation.
+def activation_params(node: ir.Node) -> QuantParams:
+    """What the codes of a QuantizeLinear or DequantizeLinear of an activation mean.
 
     Raises:
         InputError: its numbers are computed, or not those of one int8 or uint8 tensor with one scale.
@@ -95,15 +79,15 @@ def grid_of(node: ir.Node) -> Grid:
     if zero is None or zero.dtype not in _ACTIVATION_TYPES:
         found = "no zero point" if zero is None else f"codes of {zero.dtype}"
         raise refusal(node, f"has {found} where activations are int8 or uint8 with a zero point")
-    value = node.inputs[1]
-    signed = zero.dtype == np.int8
-    return Grid(
-        scale=np.float32(scale.reshape(())),
-        zero_point=int(zero.reshape(())),
-        signed=signed,
-        code_range=(-128, 127) if signed else (0, 255),
-        scale_name=str(value.name if value is not None else ""),
-    )
+    return _params(np.float32(scale.reshape(())), int(zero.reshape(())), zero.dtype)
+
+
+def _params(
+    scale: np.float32 | NDArray[np.float32], zero: int, dtype: np.dtype[Any], axis: int | None = None
+) -> QuantParams:
+    ends = np.iinfo(dtype)
+    codes = int(ends.min), int(ends.max)
+    return QuantParams(scale=scale, zero_point=zero, dtype=dtype, code_range=codes, axis=axis)
 
 
 def constant_of(node: ir.Node) -> Constant:
@@ -120,27 +104,26 @@ def constant_of(node: ir.Node) -> Constant:
     if array.dtype not in _CONSTANT_TYPES:
         raise refusal(node, f"reads codes of {codes.dtype}, which no integer kernel multiplies")
     scale, zero = _parameters(node)
-    axis: int | None = None
-    if scale.size > 1 or (scale.ndim == 1 and "axis" in node.attributes):
-        axis = node.attributes.get_int("axis", 1) % max(array.ndim, 1)
-        fits = scale.ndim == 1 and array.ndim > 0 and array.shape[axis] == scale.size
-        if not fits and scale.size == 1:
-            axis = None
-        elif not fits:
-            raise refusal(node, f"has scales {list(scale.shape)} for codes {list(array.shape)}")
-    zeros = np.unique(zero) if zero is not None else np.zeros(1, np.int32)
-    return Constant(
-        name=str(codes.name),
-        codes=array,
-        scale=scale if axis is not None else scale.reshape(()),
-        zero_point=int(zeros[0]) if zeros.size == 1 else None,
-        axis=axis,
-        bits=stored_bits(codes),
-        has_zero_point=zero is not None,
-    )
+    axis = _axis(node, scale, array)
+    scale = scale if axis is not None else scale.reshape(())
+    first = 0 if zero is None or np.unique(zero).size != 1 else int(zero.reshape(-1)[0])
+    params = _params(scale, first, array.dtype, axis)
+    return Constant(name=str(codes.name), codes=array, params=params, zero_points=zero, bits=stored_bits(codes))
 
 
-def _in_blocks(node: ir.Node, codes: ir.Value, array: np.ndarray) -> Constant:
+def _axis(node: ir.Node, scale: NDArray[Any], codes: NDArray[Any]) -> int | None:
+    """The axis that several scales, or a list of one, lie along."""
+    if scale.size == 1 and not (scale.ndim == 1 and "axis" in node.attributes):
+        return None
+    axis = node.attributes.get_int("axis", 1) % max(codes.ndim, 1)
+    if scale.ndim == 1 and codes.ndim > 0 and codes.shape[axis] == scale.size:
+        return axis
+    if scale.size != 1:
+        raise refusal(node, f"has scales {list(scale.shape)} for codes {list(codes.shape)}")
+    return None
+
+
+def _in_blocks(node: ir.Node, codes: ir.Value, array: NDArray[Any]) -> Constant:
     """A matrix in blocks as this tool writes it: INT4, zero points of 0, blocks that ONNX Runtime has a kernel for."""
     block, axis = node.attributes.get_int("block_size", 0), node.attributes.get_int("axis", 1) % max(array.ndim, 1)
     scale, zero = _stored_parameters(node)
@@ -151,25 +134,17 @@ def _in_blocks(node: ir.Node, codes: ir.Value, array: np.ndarray) -> Constant:
     shape = [-(-size // block) if index == axis else size for index, size in enumerate(array.shape)]
     if list(scale.shape) != shape:
         raise refusal(node, f"has scales {list(scale.shape)} for codes {list(array.shape)} in blocks of {block}")
-    return Constant(
-        name=str(codes.name),
-        codes=array.astype(np.int8),
-        scale=scale,
-        zero_point=0,
-        axis=axis,
-        bits=4,
-        has_zero_point=zero is not None,
-        block=block,
-    )
+    params = QuantParams(scale=scale, zero_point=0, dtype=np.dtype(np.int8), code_range=(-8, 7), axis=axis, block=block)
+    return Constant(name=str(codes.name), codes=array.astype(np.int8), params=params, zero_points=zero, bits=4)
 
 
-def _parameters(node: ir.Node) -> tuple[np.ndarray, np.ndarray | None]:
+def _parameters(node: ir.Node) -> tuple[NDArray[Any], NDArray[Any] | None]:
     if node.attributes.get_int("block_size", 0):
         raise refusal(node, "has a scale a block")
     return _stored_parameters(node)
 
 
-def _stored_parameters(node: ir.Node) -> tuple[np.ndarray, np.ndarray | None]:
+def _stored_parameters(node: ir.Node) -> tuple[NDArray[Any], NDArray[Any] | None]:
     scale, zero = input_at(node, 1), input_at(node, 2)
     if not is_constant(scale) or (zero is not None and not is_constant(zero)):
         raise refusal(node, "has a scale or a zero point that is computed from the image")

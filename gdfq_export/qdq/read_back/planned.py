@@ -13,9 +13,10 @@ from gdfq_export.planning.constraints import ClippedCodes, Unrounded
 from gdfq_export.planning.placement import clipped_summand, unsupported_reason
 from gdfq_export.planning.plan import PlannedNode, QuantPlan, QuantPoint, Role
 from gdfq_export.qdq.read_back.float_graph import Activation, FloatGraph, key_of
-from gdfq_export.qdq.read_back.numbers import Constant, Grid
+from gdfq_export.qdq.read_back.numbers import Constant
 from gdfq_export.qdq.read_back.prepared import refusal
 from gdfq_export.simulator.encoding import Encoding
+from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Rule, Target
 
 __all__ = ["plan_of_file"]
@@ -83,21 +84,21 @@ class _Points:
         activation = self.file.activations.get(name)
         if activation is None or name in self.points:
             return
-        grid, key = activation.grid, self._key(activation)
-        group = self.groups.setdefault((grid.scale_name, grid.zero_point), key)
+        params, key = activation.params, self._key(activation)
+        group = self.groups.setdefault((activation.scale_name, params.zero_point), key)
         self.points[name] = QuantPoint(
             key=key,
             tensor=name,
             consumers=_readers(value),
             role=role,
-            bits=_bits(grid, value),
-            signed=grid.signed,
-            symmetric=grid.signed and grid.zero_point == 0,
+            bits=_bits(params, value),
+            signed=params.signed,
+            symmetric=params.signed and params.zero_point == 0,
             axis=None,
             group=group,
             constraint=_clipped_codes(value) if activation.clips else None,
         )
-        self.encodings[key] = Encoding(scale=np.asarray(grid.scale), zero_point=grid.zero_point)
+        self.encodings[key] = Encoding(scale=np.asarray(params.scale), zero_point=params.zero_point)
         self.names[key] = activation.codes
 
     def _key(self, activation: Activation) -> str:
@@ -119,15 +120,16 @@ class _Points:
             consumers=(str(node.name),) if role is Role.BIAS else _readers(value),
             role=role,
             bits=constant.bits if role is not Role.WEIGHT else constant.used_bits,
-            signed=constant.signed,
-            symmetric=constant.signed and constant.zero_point == 0,
+            signed=constant.params.signed,
+            symmetric=constant.params.signed and constant.zero_point == 0,
             axis=None if role is Role.CONSTANT else constant.output_axis,
             group=key,
             packed=(constant.bits,) if constant.bits < 8 else (),
-            native=constant.block is not None,
-            block=constant.block,
+            native=constant.params.block is not None,
+            block=constant.params.block,
         )
-        scale = constant.scale.reshape(()) if role is Role.CONSTANT else constant.scale
+        scale = np.asarray(constant.params.scale)
+        scale = scale.reshape(()) if role is Role.CONSTANT else scale
         self.encodings[key] = Encoding(scale=scale, zero_point=constant.zero_point or 0, codes=constant.codes)
 
 
@@ -143,14 +145,14 @@ def _readers(value: ir.Value) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(user.name) for user, _ in value.uses()))
 
 
-def _bits(grid: Grid, value: ir.Value) -> int:
+def _bits(params: QuantParams, value: ir.Value) -> int:
     """Bits whose codes are those that occur."""
     for bits in range(1, 9):
         signed = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
-        if grid.code_range == (signed if grid.signed else (0, 2**bits - 1)):
+        if params.code_range == (signed if params.signed else (0, 2**bits - 1)):
             return bits
     node = value.producer()
-    low, high = grid.code_range
+    low, high = params.code_range
     if node is None:
         node = next(user for user, _ in value.uses())
     raise refusal(node, f"is next to {value.name}, whose codes from {low} to {high} are not those of whole bits")

@@ -102,13 +102,7 @@ def _fold(model: ir.Model) -> None:
     folded = _foldable(graph)
     if not folded:
         return
-    inside = set(folded)
-    needed = [
-        value
-        for node in folded
-        for value in node.outputs
-        if value.is_graph_output() or any(user not in inside for user, _ in value.uses())
-    ]
+    needed = _read_outside(folded)
     for value, array in zip(needed, _computed(model, folded, needed), strict=True):
         _replace(graph, value, array)
     for node in reversed(folded):
@@ -134,6 +128,13 @@ def _replace(graph: ir.Graph, value: ir.Value, array: np.ndarray) -> None:
     value.replace_all_uses_with(constant, replace_graph_outputs=True)
     value.name = None
     graph.register_initializer(constant)
+
+
+def _read_outside(nodes: list[ir.Node]) -> list[ir.Value]:
+    """Values of nodes that something else reads."""
+    inside = set(nodes)
+    values = [value for node in nodes for value in node.outputs]
+    return [value for value in values if value.is_graph_output() or any(user not in inside for user, _ in value.uses())]
 
 
 def _computed(model: ir.Model, nodes: list[ir.Node], needed: list[ir.Value]) -> list[np.ndarray]:

@@ -5,7 +5,7 @@ import onnx_ir as ir
 import pytest
 
 from gdfq_export.errors import InputError
-from gdfq_export.qdq.read_back.numbers import constant_of, grid_of
+from gdfq_export.qdq.read_back.numbers import activation_params, constant_of
 
 
 def value(name: str, array: np.ndarray | None) -> ir.Value:
@@ -19,17 +19,17 @@ def node(codes: np.ndarray | None, scale: object, zero: object, **attributes: in
     return ir.node("DequantizeLinear", inputs, attributes, name="dq")
 
 
-def test_the_grid_of_an_activation() -> None:
-    grid = grid_of(node(None, np.float32(0.5), np.int8(-3)))
-    assert (grid.scale, grid.zero_point, grid.signed, grid.code_range) == (np.float32(0.5), -3, True, (-128, 127))
-    assert grid.scale_name == "scale"
+def test_what_the_codes_of_an_activation_mean() -> None:
+    params = activation_params(node(None, np.float32(0.5), np.int8(-3)))
+    assert (params.scale, params.zero_point, params.dtype) == (np.float32(0.5), -3, np.int8)
+    assert params.signed and params.code_range == params.storage_range == (-128, 127)
 
 
 @pytest.mark.parametrize("axis", [0, -2])
 def test_a_constant_with_a_scale_a_channel(axis: int) -> None:
     codes = np.arange(6, dtype=np.int8).reshape(2, 3)
     constant = constant_of(node(codes, np.ones(2, np.float32), np.zeros(2, np.int8), axis=axis))
-    assert (constant.axis, constant.bits, constant.zero_point, constant.signed) == (0, 8, 0, True)
+    assert (constant.params.axis, constant.bits, constant.zero_point, constant.params.signed) == (0, 8, 0, True)
     assert np.array_equal(constant.codes, codes)
 
 
@@ -38,12 +38,17 @@ def test_one_scale_has_no_axis(shape: tuple[int, ...]) -> None:
     constant = constant_of(
         node(np.zeros((2, 3), np.uint8), np.full(shape, 0.5, np.float32), np.full(shape, 7, np.uint8))
     )
-    assert (constant.axis, constant.scale.shape, constant.zero_point, constant.signed) == (None, (), 7, False)
+    assert (constant.params.axis, constant.params.scale.shape, constant.zero_point, constant.params.signed) == (
+        None,
+        (),
+        7,
+        False,
+    )
 
 
 def test_one_channel_is_a_channel_where_the_file_says_along_what() -> None:
     constant = constant_of(node(np.zeros((1, 3), np.int8), np.ones(1, np.float32), np.zeros(1, np.int8), axis=0))
-    assert (constant.axis, constant.scale.shape) == (0, (1,))
+    assert (constant.params.axis, constant.params.scale.shape) == (0, (1,))
 
 
 @pytest.mark.parametrize(
@@ -61,4 +66,4 @@ def test_one_channel_is_a_channel_where_the_file_says_along_what() -> None:
 )
 def test_other_numbers_are_refused(codes, scale, zero, attributes: dict[str, int], message: str) -> None:
     with pytest.raises(InputError, match=f"DequantizeLinear dq .*{message}.*no exact simulation of it exists"):
-        (grid_of if codes is None else constant_of)(node(codes, scale, zero, **attributes))
+        (activation_params if codes is None else constant_of)(node(codes, scale, zero, **attributes))
