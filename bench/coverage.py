@@ -101,7 +101,7 @@ def run_cell(model: FloatModel, target: str, bits: Bits) -> dict[str, Any]:
         "float_compute": None
         if coverage is None
         else [f"{node['op_type']} {node['name']}" for node in coverage["float_compute"]],
-        "dequantize_left": None if coverage is None else [left["reason"] for left in coverage["dequantize"]],
+        "dequantize_left": None if coverage is None else [left["reason"] for left in coverage["remaining_dequantize"]],
         "coverage_missing": report["reasons"].get("coverage"),
         "parity": None
         if parity is None

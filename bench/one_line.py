@@ -90,7 +90,12 @@ def _print(reports: dict[str, dict[str, Any]]) -> None:
             _speedup(report["latency"]),
             f"{parity['differing']} of {parity['elements']:,}" + ("" if parity["exact"] else ", NOT EXACT"),
             str(len(coverage["float_compute"])),
-            "\n".join([str(len(coverage["dequantize"])), *sorted({left["reason"] for left in coverage["dequantize"]})]),
+            "\n".join(
+                [
+                    str(len(coverage["remaining_dequantize"])),
+                    *sorted({left["reason"] for left in coverage["remaining_dequantize"]}),
+                ]
+            ),
             "\n".join(
                 [f"{report['seconds_in_all']:.0f}"]
                 + [f"{phase} {seconds:.1f}" for phase, seconds in report["seconds_by_phase"].items()]

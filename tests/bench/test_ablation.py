@@ -43,7 +43,7 @@ def test_runs_are_written_and_become_a_page(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(ablation, "RESULTS", tmp_path / "ablation")
     monkeypatch.setattr(ablation, "PAGE", tmp_path / "ablation.md")
     monkeypatch.setattr(ablation, "recipe_of", lambda cell, shape: SMALL)
-    changes = "noise for images,outliers kept,layers not fitted"
+    changes = "Gaussian noise as images,outliers kept,layers not fitted"
     ran = CliRunner().invoke(
         ablation.main, ["run", "demo", "w4a4", "--seeds", "0,1", "--changes", changes], catch_exceptions=False
     )
@@ -52,7 +52,7 @@ def test_runs_are_written_and_become_a_page(tmp_path: Path, monkeypatch: pytest.
     assert [(run["change"], run["seed"]) for run in body["runs"]] == [
         (change, seed)
         for seed in (0, 1)
-        for change in (ablation.WHOLE, "noise for images", "outliers kept", "layers not fitted")
+        for change in (ablation.WHOLE, "Gaussian noise as images", "outliers kept", "layers not fitted")
     ]
     errors = {(run["change"], run["seed"]): run["error"] for run in body["runs"]}
     assert errors["the recipe", 0] == errors["outliers kept", 0], "no image is one, and the images are the same"
