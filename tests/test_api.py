@@ -105,6 +105,12 @@ def test_a_result_is_saved_shown_and_bundled(result: gq.Result, tmp_path: Path) 
     assert report.passed and report.command == "verify"
 
 
+def test_the_report_calls_the_file_by_its_name(result: gq.Result) -> None:
+    named = result.named("net.int8.onnx")
+    assert (named.report.files.quantized.name, named.onnx_bytes) == ("net.int8.onnx", result.onnx_bytes)
+    assert result.report.files.quantized.name == "model.onnx"
+
+
 def test_gates_give_verdicts_and_raise_nothing() -> None:
     made = gq.quantize(None, QUICK, gates={"max-size-ratio": 0.001})
     assert not made.report.passed and made.report.gates[0].name == "max-size-ratio"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -82,6 +83,12 @@ class Result:
         if self.tuned.drawn is None:
             return None
         return as_synthetic_set(self.model, self.recipe, *self.tuned.drawn, method=self.method, run=self.run)
+
+    def named(self, name: str) -> Result:
+        """The same result, whose file is called `name` in the report."""
+        file = dataclasses.replace(self.file, name=name)
+        files = dataclasses.replace(self.report.files, quantized=file.facts)
+        return dataclasses.replace(self, file=file, report=dataclasses.replace(self.report, files=files))
 
     def save(self, path: str | Path, *, report: str | Path | None = None) -> Path:
         """Write the ONNX file and, if asked for, the report as JSON: both or neither.

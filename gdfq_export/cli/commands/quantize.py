@@ -161,6 +161,8 @@ def quantize(
         gates=gate_limits(flags),
         run=run,
     )
+    if onnx_out is not None:
+        result = result.named(onnx_out.name)
     if result.report.target_choice is not None:
         print_choice(result.report.target_choice)
     print_warnings(warning for warning in result.report.warnings if warning not in progress.warned)

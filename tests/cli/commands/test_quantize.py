@@ -66,7 +66,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         click.echo("quantizing", err=True)
         warnings = ("folded before it came here", "a late one", *calls.forewarnings)
         report = SimpleNamespace(warnings=warnings, gates=(), target_choice=None)
-        return SimpleNamespace(report=report, plan=PLAN, save=save)
+        made = SimpleNamespace(report=report, plan=PLAN, save=save)
+        made.named = lambda name: made
+        return made
 
     def save(path: Path, report: Path | None) -> None:
         calls.saved = (path, report)
