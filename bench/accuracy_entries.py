@@ -16,7 +16,7 @@ from statistics import fmean
 from typing import Any
 
 from gdfq_export.errors import InputError
-from gdfq_export.support.proportion import paired_difference_interval
+from gdfq_export.support.confidence_interval import paired_difference_interval
 from gdfq_export.support.text import counted
 
 __all__ = ["Entries", "Entry", "combine", "read_entries"]

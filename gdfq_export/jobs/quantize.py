@@ -13,13 +13,13 @@ from calib.synthetic_set import SyntheticSet
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.passes.symbolic_batch import with_fixed_batch
 from gdfq_export.jobs.assemble_report import curves_of, mixed_bits_of, recipe_facts, report_of
+from gdfq_export.jobs.budget_clock import TimeBudget
 from gdfq_export.jobs.image_source import ImageSource
 from gdfq_export.jobs.network_file import NetworkFile
 from gdfq_export.jobs.provenance import file_metadata
-from gdfq_export.jobs.resolve import resolve, time_steps
 from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.run_context import RunContext
-from gdfq_export.jobs.time_budget import TimeBudget
+from gdfq_export.jobs.time_budget import resolve, time_steps
 from gdfq_export.jobs.tune_network import TunedNetwork, tune_network
 from gdfq_export.jobs.verify.evaluation_data import as_labelled
 from gdfq_export.jobs.verify.measure import EvaluationImages, MeasureRequest, Simulation, Timing, measure

@@ -1,46 +1,88 @@
-"""The clock of a run with a time budget: what is left, and how many fine-tuning steps that pays for."""
+"""Which recipe a run really runs: the given one, for the network's image size and within the time budget.
+
+Half of a budget may go into images: after the generator, which is cut short where it alone would take too much, as many
+are refined as the rest of the half pays for. Fine-tuning comes last and takes what is left (`budget_clock.py`).
+Everything chosen is a number of the recipe, so the report says how to have the same run again without a clock.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from torch import Tensor
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.recipe import Recipe
+from gdfq_export.synthesis.method import SynthesisInputs
+from gdfq_export.synthesis.registry import METHODS
 
-from gdfq_export.recipe import FineTune, Recipe
-from gdfq_export.simulator import Simulator
-from gdfq_export.tuning.distillation import time_step
+__all__ = ["ResolvedRecipe", "StepSeconds", "resolve", "time_steps"]
 
-__all__ = ["TimeBudget"]
-
-FEWEST_FINETUNE_STEPS = 40  # below, the schedule is too short to settle
-_SPARE = 0.9  # of what is left when fine-tuning begins; the rest is for verification
+FEWEST_IMAGES = 64
+FEWEST_GENERATOR_STEPS = 60
+_FOR_IMAGES = 0.5  # of the budget
+_FOR_GENERATOR = 0.25
 
 
-class TimeBudget:
-    """The time that one run may take, counted from the making of this object.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedRecipe:
+    """The recipe as it was given, and as it is used for one network."""
+
+    given: Recipe
+    used: Recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSeconds:
+    """Seconds of a generator step and of a refinement step of a batch; None where the data method has none."""
+
+    generator: float | None = None
+    refinement: float | None = None
+
+
+def time_steps(recipe: Recipe, model: FloatModel, device: str) -> StepSeconds:
+    """Time the steps of the recipe's data method on this machine."""
+    used = recipe.for_input(model.input_spec.shape)
+    method, inputs = METHODS[used.data.method], SynthesisInputs(model=model, recipe=used, device=device)
+    return StepSeconds(
+        generator=None if method.generator_step is None else method.generator_step(inputs),
+        refinement=None if method.refinement_step is None else method.refinement_step(inputs),
+    )
+
+
+def resolve(
+    recipe: Recipe, shape: Sequence[int], *, seconds: float | None = None, steps: StepSeconds | None = None
+) -> ResolvedRecipe:
+    """Resolve `recipe` for images of `shape` (C, H, W), without side effects.
 
     Args:
-        seconds: for everything up to the written file.
+        recipe: as the user gave it.
+        shape: (C, H, W) of an image.
+        seconds: time budget up to the written file; None keeps the recipe's own numbers.
+        steps: measured by `time_steps`; None keeps the recipe's own numbers.
+
+    Example:
+        >>> recipe = Recipe(name="mine")
+        >>> resolve(recipe, (3, 32, 32)).used == recipe.for_input((3, 32, 32))
+        True
     """
-
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.seconds = seconds
-        self._clock = clock
-        self._started = clock()
-
-    @property
-    def left(self) -> float:
-        """Seconds left; negative when the run took longer."""
-        return self.seconds - (self._clock() - self._started)
-
-    def fit_finetune(
-        self, recipe: Recipe, simulator: Simulator, reference: Simulator, images: Tensor
-    ) -> FineTune | None:
-        """Fine-tuning with as many steps as the rest of the time pays for, none where they would be too few."""
-        settings = recipe.tuning.finetune or FineTune(steps=1, batch=recipe.budget.finetune_batch)
-        most = max(settings.steps, recipe.budget.finetune_steps)
-        steps = 0
-        if most >= FEWEST_FINETUNE_STEPS and self.left > 0:
-            steps = min(most, int(_SPARE * self.left / time_step(simulator, reference, images, settings)))
-        return settings.model_copy(update={"steps": steps}) if steps >= FEWEST_FINETUNE_STEPS else None
+    channels, height, width = shape
+    used = recipe.for_input((channels, height, width))
+    if seconds is None or steps is None or (steps.generator is None and steps.refinement is None):
+        return ResolvedRecipe(given=recipe, used=used)
+    data, spent, images = used.data, 0.0, used.calibration.images
+    if steps.generator is not None:
+        fit = int(_FOR_GENERATOR * seconds / steps.generator)
+        count = min(data.generator.steps, max(FEWEST_GENERATOR_STEPS, fit))
+        data = data.model_copy(update={"generator": data.generator.model_copy(update={"steps": count})})
+        spent = count * steps.generator
+    if steps.refinement is not None:
+        batches = int((_FOR_IMAGES * seconds - spent) / (data.refinement.steps * steps.refinement))
+        most = max(used.budget.images, FEWEST_IMAGES)
+        images = min(most, max(FEWEST_IMAGES, batches * data.refinement.batch))
+    large = used.large_images
+    update = {
+        "data": data.model_copy(update={"images": images}),
+        "calibration": used.calibration.model_copy(update={"images": images}),
+        "large_images": large.model_copy(update={"calibration_images": max(images, large.calibration_images)}),
+    }
+    return ResolvedRecipe(given=recipe, used=used.model_copy(update=update))

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
+from gdfq_export.jobs.budget_clock import TimeBudget
 from gdfq_export.jobs.image_source import ImageSource
 from gdfq_export.jobs.mixed_precision import mix_bits
-from gdfq_export.jobs.time_budget import TimeBudget
 from gdfq_export.planning.mixed_precision import MixedPrecision
 from gdfq_export.planning.placement import plan_of
 from gdfq_export.planning.plan import QuantPlan

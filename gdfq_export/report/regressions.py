@@ -25,8 +25,8 @@ from gdfq_export.report.baseline import Baseline
 from gdfq_export.report.gates import float_nodes, latency_ratio, worst_layer
 from gdfq_export.report.report import Report
 from gdfq_export.report.verdict import Figure, GateResult, evaluate_gate
+from gdfq_export.support.confidence_interval import Proportion, unpaired_difference_interval
 from gdfq_export.support.not_measured import NotMeasured
-from gdfq_export.support.proportion import Proportion, unpaired_difference_interval
 from gdfq_export.support.text import counted
 
 __all__ = ["REGRESSIONS", "Regression", "parse_regression", "regressions"]

@@ -19,7 +19,7 @@ from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.metrics.resources import Resources
 from gdfq_export.metrics.weights import WeightCodes
 from gdfq_export.report.json_form import SCHEMA_VERSION, from_json, read_report_json, to_json_data
-from gdfq_export.report.summary import summary_rows
+from gdfq_export.report.summary_table import summary_rows
 from gdfq_export.report.target_choice import TargetChoice
 from gdfq_export.report.verdict import GateResult, Outcome
 from gdfq_export.runtimes.environment.machine import Machine

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from gdfq_export.frontend.passes.rewrites.hard_sigmoid import BREAKPOINT
+from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import BREAKPOINT
 from gdfq_export.planning.constraints import ClippedCodes
 from gdfq_export.planning.plan import QuantPlan, QuantPoint
 from gdfq_export.simulator.encoding import Encoding

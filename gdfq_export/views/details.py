@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gdfq_export.report.report import Report
-from gdfq_export.report.summary import Row, not_measured_row, percent
+from gdfq_export.report.summary_table import Row, not_measured_row, percent
 from gdfq_export.runtimes import runtime_title
 from gdfq_export.runtimes.base import HOST_CLOCK
 from gdfq_export.support.not_measured import NotMeasured

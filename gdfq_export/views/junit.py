@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 from gdfq_export.report.report import Report
-from gdfq_export.report.summary import summary_rows
+from gdfq_export.report.summary_table import summary_rows
 from gdfq_export.report.verdict import GateResult, Verdict
 from gdfq_export.views.details import detail_rows
 

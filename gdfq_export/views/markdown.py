@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gdfq_export.report.gates import float_nodes, worst_layer
 from gdfq_export.report.report import Report
-from gdfq_export.report.summary import summary_rows
+from gdfq_export.report.summary_table import summary_rows
 from gdfq_export.report.verdict import GateResult, Verdict
 from gdfq_export.runtimes import runtime_title
 from gdfq_export.support.text import counted

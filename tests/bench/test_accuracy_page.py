@@ -11,7 +11,7 @@ from bench.accuracy_chart import draw_chart
 from bench.accuracy_entries import Entry, combine
 from bench.accuracy_page import build_page, verdict
 from gdfq_export.errors import InputError
-from gdfq_export.support.proportion import paired_difference_interval
+from gdfq_export.support.confidence_interval import paired_difference_interval
 
 LIMIT = next(limit for limit in LIMITS if (limit.network, limit.bits) == ("cifar10_resnet20", "w4a4"))
 

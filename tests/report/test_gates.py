@@ -18,9 +18,9 @@ from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.report.gates import decide
 from gdfq_export.report.report import Report
 from gdfq_export.report.verdict import GateResult, Verdict
+from gdfq_export.support.confidence_interval import paired_difference_interval, proportion
 from gdfq_export.support.finding import Consequence, Finding
 from gdfq_export.support.not_measured import NotMeasured
-from gdfq_export.support.proportion import paired_difference_interval, proportion
 from gdfq_export.tasks.classification.accuracy import Accuracy, TopK
 from gdfq_export.tasks.classification.agreement import Agreement
 from tests.report.reports import bare_report, make_report

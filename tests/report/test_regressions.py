@@ -18,8 +18,8 @@ from gdfq_export.report.baseline import Baseline, baseline_from_json
 from gdfq_export.report.regressions import REGRESSIONS, parse_regression, regressions
 from gdfq_export.report.report import FileFacts, Report
 from gdfq_export.report.verdict import GateResult, Verdict
+from gdfq_export.support.confidence_interval import paired_difference_interval, proportion
 from gdfq_export.support.not_measured import NotMeasured
-from gdfq_export.support.proportion import paired_difference_interval, proportion
 from gdfq_export.tasks.classification.accuracy import Accuracy, TopK
 from tests.report.reports import bare_report, make_report
 

@@ -12,7 +12,7 @@ from gdfq_export.recipe import FineTune, Recipe, Tuning
 from gdfq_export.report.gates import decide
 from gdfq_export.report.json_form import SCHEMA_VERSION
 from gdfq_export.report.report import BudgetFacts, MixedBitsFacts, Report
-from gdfq_export.report.summary import summary_figures, summary_rows
+from gdfq_export.report.summary_table import summary_figures, summary_rows
 from gdfq_export.support.finding import Finding
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.details import detail_rows

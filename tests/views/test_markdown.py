@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 
 from gdfq_export.report.gates import decide
 from gdfq_export.report.report import Report
-from gdfq_export.report.summary import summary_rows
+from gdfq_export.report.summary_table import summary_rows
 from gdfq_export.report.verdict import GateResult, Verdict
 from gdfq_export.views.details import detail_rows
 from gdfq_export.views.markdown import markdown

@@ -36,7 +36,7 @@ WIDTH_OF_A_FILE = 160
 
 def print_report(report: Report, *, details: bool) -> None:
     """The figures that decide, one row each; all figures with `details`."""
-    from gdfq_export.report.summary import summary_rows
+    from gdfq_export.report.summary_table import summary_rows
     from gdfq_export.views.details import detail_rows
 
     print_table(("result", "value", "sample"), summary_rows(report))
@@ -77,7 +77,7 @@ def print_choice(choice: TargetChoice) -> None:
 def print_engine(engine: Engine, latency: str) -> None:
     """An engine's size and its integer layers; `latency` is why latency was not measured."""
     from gdfq_export.metrics.coverage import measure_coverage
-    from gdfq_export.report.summary import integer_layers
+    from gdfq_export.report.summary_table import integer_layers
 
     rows = [("engine", f"{len(engine.data):,} bytes", f"{engine.runtime}, {engine.seconds:.1f} s")]
     if engine.graph is None:

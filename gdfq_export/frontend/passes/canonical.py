@@ -24,8 +24,8 @@ from gdfq_export.frontend.passes.rewrites.flatten import FlattenPass
 from gdfq_export.frontend.passes.rewrites.fold_pad import FoldPadPass
 from gdfq_export.frontend.passes.rewrites.gemm import GemmPass
 from gdfq_export.frontend.passes.rewrites.global_average_pool import GlobalAveragePoolPass
-from gdfq_export.frontend.passes.rewrites.hard_sigmoid import HardSigmoidPass
 from gdfq_export.frontend.passes.rewrites.pooled_classifier import PooledClassifierPass
+from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import HardSigmoidPass
 from gdfq_export.frontend.passes.rewrites.relu_before_concat import ReluBeforeConcatPass
 from gdfq_export.frontend.passes.rewrites.shared_stride import SharedStridePass
 from gdfq_export.frontend.passes.rewrites.slice import SlicePass

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from gdfq_export.jobs.compare.methods import BIT_WIDTHS, METHODS
 from gdfq_export.report.report import FileFacts
 from gdfq_export.runtimes.environment.machine import Machine
-from gdfq_export.support.proportion import Proportion
+from gdfq_export.support.confidence_interval import Proportion
 from gdfq_export.synthesis.method import Cut
 from gdfq_export.tasks.classification.accuracy import TopK
 

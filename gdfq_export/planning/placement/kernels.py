@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from gdfq_export.frontend.passes.rewrites.hard_sigmoid import is_of_hard_swish
+from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import is_of_hard_swish
 from gdfq_export.planning.placement.fused_add import clipped_summand
 from gdfq_export.planning.placement.graph_nodes import activation_bounds, name_of, required
 from gdfq_export.planning.placement.unsupported import unsupported_reason

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import onnx_ir as ir
 
-from gdfq_export.frontend.passes.rewrites.hard_sigmoid import BREAKPOINT, is_of_hard_swish
+from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import BREAKPOINT, is_of_hard_swish
 from gdfq_export.planning.constraints import Breakpoints, ClippedCodes, Constraint, Unrounded
 from gdfq_export.planning.placement.bit_widths import Widths
 from gdfq_export.planning.placement.graph_nodes import activation_bounds, bounds_of, name_of, required

@@ -19,7 +19,7 @@ from __future__ import annotations
 import onnx
 
 from gdfq_export.errors import InputError
-from gdfq_export.frontend.passes.rewrites.hard_sigmoid import HardSigmoidPass
+from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import HardSigmoidPass
 from gdfq_export.qdq.metadata import own_metadata
 from gdfq_export.qdq.read_back.float_graph import FloatGraph, float_graph, key_of
 from gdfq_export.qdq.read_back.fused import fused_nodes

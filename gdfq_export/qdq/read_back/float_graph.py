@@ -23,7 +23,7 @@ import numpy as np
 import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import constant_array, input_at, unused_name
-from gdfq_export.frontend.passes.rewrites.hard_sigmoid import ALPHA, BETA
+from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import ALPHA, BETA
 from gdfq_export.qdq.read_back.numbers import Constant, activation_params, constant_of
 from gdfq_export.qdq.read_back.prepared import is_constant, refusal
 from gdfq_export.simulator.hard_sigmoid import clip_form, sum_form

@@ -8,7 +8,7 @@ import functools
 import numpy as np
 import onnx_ir as ir
 
-from gdfq_export.frontend.passes.rewrites.hard_sigmoid import BREAKPOINT
+from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import BREAKPOINT
 from gdfq_export.planning.constraints import ClippedCodes, Unrounded
 from gdfq_export.planning.placement import clipped_summand, unsupported_reason
 from gdfq_export.planning.plan import PlannedNode, QuantPlan, QuantPoint, Role

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gdfq_export import __version__
 from gdfq_export.frontend.passes.rewrites.gemm_as_product import gemm_as_product
-from gdfq_export.frontend.passes.rewrites.written_hard_sigmoid import join_hard_swish, spell_hard_sigmoid
+from gdfq_export.frontend.passes.rewrites.write_hard_swish import join_hard_swish, spell_hard_sigmoid
 from gdfq_export.planning.plan import QuantPlan, Role
 from gdfq_export.qdq.metadata import as_metadata
 from gdfq_export.qdq.writer.activations import write_activation

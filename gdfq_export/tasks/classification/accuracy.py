@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdfq_export.errors import InputError
+from gdfq_export.support.confidence_interval import Proportion, paired_difference_interval, proportion
 from gdfq_export.support.not_measured import NotMeasured
-from gdfq_export.support.proportion import Proportion, paired_difference_interval, proportion
 
 __all__ = ["Accuracy", "LabelledImages", "Logits", "TopK", "measure_accuracy"]
 

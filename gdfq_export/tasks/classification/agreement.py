@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdfq_export.errors import InputError
-from gdfq_export.support.proportion import Proportion, proportion
+from gdfq_export.support.confidence_interval import Proportion, proportion
 from gdfq_export.support.text import counted
 from gdfq_export.tasks.classification.accuracy import Logits
 

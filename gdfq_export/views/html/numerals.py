@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import floor, log10
 
-from gdfq_export.support.proportion import Proportion
+from gdfq_export.support.confidence_interval import Proportion
 from gdfq_export.support.text import counted
 
 __all__ = ["count", "decibels", "kilobytes", "milliseconds", "percent", "points", "seconds", "share", "significant"]

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from gdfq_export.report.report import Report
-from gdfq_export.report.summary import summary_figures
+from gdfq_export.report.summary_table import summary_figures
 from gdfq_export.runtimes import runtime_title
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.html import numerals

@@ -82,7 +82,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     for function in (load, quantize, plan):
         monkeypatch.setattr(f"gdfq_export.api.{function.__name__}", function)
     monkeypatch.setattr(
-        "gdfq_export.report.summary.summary_rows", lambda report: [("top-1 drop", "+0.11 pp", "899 [x]")]
+        "gdfq_export.report.summary_table.summary_rows", lambda report: [("top-1 drop", "+0.11 pp", "899 [x]")]
     )
     return calls
 

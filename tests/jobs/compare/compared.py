@@ -13,7 +13,7 @@ from gdfq_export.frontend.sources import load_model
 from gdfq_export.jobs.compare.cells import Cell, CellResult, Comparison, Identity, ImagesFacts, NetworkFacts, Score
 from gdfq_export.report.report import FileFacts
 from gdfq_export.runtimes.environment.machine import Machine
-from gdfq_export.support.proportion import paired_difference_interval, proportion
+from gdfq_export.support.confidence_interval import paired_difference_interval, proportion
 from gdfq_export.synthesis.method import Cut
 from gdfq_export.tasks.classification.accuracy import TopK
 

@@ -1,6 +1,6 @@
 """How a HardSigmoid that stays in float is written: in the forms that runtimes have kernels for.
 
-The inverse of `hard_sigmoid.py`, for the numbers of ONNX HardSwish-14 alone:
+The inverse of `recognize_hard_swish.py`, for the numbers of ONNX HardSwish-14 alone:
 
 1. `Mul(x, HardSigmoid(x))` becomes `HardSwish(x)`.
 2. `HardSigmoid(x)` becomes `Clip(x + 3, 0, 6) / 6`, which OpenVINO reads as its HSigmoid and computes inside a layer;
@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import add_initializer, unused_name
-from gdfq_export.frontend.passes.rewrites.hard_sigmoid import is_of_hard_swish
+from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import is_of_hard_swish
 
 __all__ = ["join_hard_swish", "spell_hard_sigmoid"]
 

@@ -14,7 +14,7 @@ from gdfq_export.support.text import counted
 if TYPE_CHECKING:
     from gdfq_export.metrics.coverage import Coverage, NamedNode
     from gdfq_export.report.report import Report
-    from gdfq_export.support.proportion import Proportion
+    from gdfq_export.support.confidence_interval import Proportion
 
 __all__ = ["Row", "SummaryFigure", "integer_layers", "not_measured_row", "percent", "summary_figures", "summary_rows"]
 

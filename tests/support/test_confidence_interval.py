@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gdfq_export.support.proportion import (
+from gdfq_export.support.confidence_interval import (
     paired_difference_interval,
     proportion,
     unpaired_difference_interval,

@@ -7,8 +7,8 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from gdfq_export.frontend.passes.rewrites.hard_sigmoid import HardSigmoidPass
-from gdfq_export.frontend.passes.rewrites.written_hard_sigmoid import join_hard_swish, spell_hard_sigmoid
+from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import HardSigmoidPass
+from gdfq_export.frontend.passes.rewrites.write_hard_swish import join_hard_swish, spell_hard_sigmoid
 from tests import tiny_graph
 from tests.frontend.passes.equivalence import assert_same_outputs, operators
 

@@ -8,7 +8,7 @@ import onnx_ir as ir
 import pytest
 
 from gdfq_export.frontend.passes.canonical import canonicalize
-from gdfq_export.frontend.passes.rewrites.hard_sigmoid import HardSigmoidPass
+from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import HardSigmoidPass
 from tests import tiny_graph
 from tests.frontend.passes.equivalence import assert_same_outputs, operators
 
