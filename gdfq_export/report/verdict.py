@@ -82,7 +82,7 @@ class Outcome:
             return "no gates were set"
         verdicts = [gate.verdict for gate in self.not_passed]
         if not verdicts:
-            return "the gate passed" if len(self.gates) == 1 else f"all {len(self.gates)} gates passed"
+            return "the gate passed" if len(self.gates) == 1 else f"all {counted(len(self.gates), 'gate')} passed"
         total, first = counted(len(self.gates), "gate"), verdicts.count(verdicts[0])
         rest = len(verdicts) - first
         return f"{first} of {total} {verdicts[0]}{f', {rest} inconclusive' if rest else ''}"

@@ -133,7 +133,7 @@ def _findings(report: Report) -> Iterator[Row]:
     for finding in findings:
         broken.setdefault((finding.rule, finding.consequence), []).append(finding.message)
     for (rule, consequence), messages in [*broken.items()][:_RULES]:
-        more = f"; {len(messages) - 1} more nodes" if len(messages) > 1 else ""
+        more = f"; {counted(len(messages) - 1, 'more node')}" if len(messages) > 1 else ""
         yield f"rule {rule}", consequence, f"{messages[0]}{more}"
     if (more_rules := len(broken) - _RULES) > 0:
         yield "rules", f"{more_rules} more", "gdfq-export inspect lists all"
