@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from calib.samplers import RealSet
+from gdfq_export.api.networks import Network, load
 from gdfq_export.frontend.demo import held_out_set
 from gdfq_export.jobs.compare.cells import Comparison
 from gdfq_export.jobs.compare.compare import DEFAULT_BUDGET, CompareOptions, CompareRequest
@@ -16,11 +16,6 @@ from gdfq_export.jobs.compare.methods import DEFAULT_BITS, DEFAULT_METHODS, requ
 from gdfq_export.jobs.compare.scored_images import scored_images
 from gdfq_export.jobs.given_inputs import labelled_of
 from gdfq_export.jobs.run_context import RunContext
-
-if TYPE_CHECKING:
-    pass
-
-from gdfq_export.api.networks import Network, load
 
 __all__ = ["compare"]
 

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torch import nn
 
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
-
-if TYPE_CHECKING:
-    pass
-
 
 __all__ = ["Network", "load"]
 

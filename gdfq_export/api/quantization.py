@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
+from gdfq_export.api.networks import Network, load
 from gdfq_export.frontend.demo import held_out_set
 from gdfq_export.jobs.auto_target.choose_target import choose_target
 from gdfq_export.jobs.auto_target.quantize_fastest import quantize_fastest
@@ -20,11 +20,6 @@ from gdfq_export.planning.placement import forewarnings, plan_of
 from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.recipe import DEFAULT_RECIPE, Recipe
 from gdfq_export.support.files import require_writable
-
-if TYPE_CHECKING:
-    pass
-
-from gdfq_export.api.networks import Network, load
 
 __all__ = ["AUTO", "plan", "quantize"]
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from calib.synthetic_set import SyntheticSet
+from gdfq_export.api.networks import Network, load
 from gdfq_export.jobs.given_inputs import recipe_of
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.jobs.synthesize import synthesize as run_synthesize
 from gdfq_export.recipe import DEFAULT_RECIPE, Recipe
 from gdfq_export.support.files import require_writable
-
-if TYPE_CHECKING:
-    pass
-
-from gdfq_export.api.networks import Network, load
 
 __all__ = ["synthesize"]
 

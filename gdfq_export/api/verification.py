@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
+from gdfq_export.api.networks import Network, load
 from gdfq_export.errors import InputError
 from gdfq_export.jobs.given_inputs import bundle_of, labelled_of
 from gdfq_export.jobs.run_context import RunContext
@@ -16,11 +16,6 @@ from gdfq_export.jobs.verify.subject import find_subject
 from gdfq_export.jobs.verify.verify import Gating, VerifyOptions
 from gdfq_export.jobs.verify.verify import verify as run_verify
 from gdfq_export.report.report import Report
-
-if TYPE_CHECKING:
-    pass
-
-from gdfq_export.api.networks import Network, load
 
 __all__ = ["verify"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,10 @@ from gdfq_export.cli.options.shared import (
     run_options,
 )
 from gdfq_export.targets import TARGETS, find_target
+
+if TYPE_CHECKING:
+    from gdfq_export import FloatModel, Recipe, Result, RunContext
+    from gdfq_export.cli.options.outputs import QuantizeOutputs
 
 __all__ = ["quantize"]
 
@@ -108,49 +112,38 @@ def quantize(
     MODEL is a path (.onnx, .pt2), package.module:callable, or a published network (pytorchcv:NAME, timm:NAME,
     torchvision:NAME). Without it, the embedded demo is quantized and scored on handwritten digits it has never seen.
     """
-    from gdfq_export.cli.options.outputs import default_output, require_outputs, sidecar_of
+    from gdfq_export.cli.options.outputs import QuantizeOutputs, require_outputs, sidecar_of
     from gdfq_export.cli.output.time_estimate import time_estimate
     from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
-    from gdfq_export.support.files import require_replaceable_folder, writes_through
+    from gdfq_export.support.files import require_replaceable_folder
 
+    if dry_run and target == AUTO:
+        raise click.UsageError("--dry-run writes nothing and times nothing; name the target")
     chosen = load_recipe(recipe or DEFAULT_RECIPE)
     if target not in (None, AUTO):
         chosen = chosen.model_copy(update={"target": find_target(target).name})
-    if dry_run and target == AUTO:
-        raise click.UsageError("--dry-run writes nothing and times nothing; name the target")
-    if onnx_out is None and bundle is None:
-        onnx_out = default_output(model, chosen.bits.weights)
-    if onnx_out is not None and report is None and not writes_through(onnx_out):
-        report = onnx_out.parent / "report.json"
-    outputs = [path for path in (onnx_out, report, html) if path is not None]
-    require_outputs([] if dry_run else outputs, (model, sidecar_of(model), data, calibration, recipe))
+    outputs = QuantizeOutputs(onnx=onnx_out, report=report, html=html, bundle=bundle)
+    outputs = outputs.with_defaults(model, chosen.bits.weights)
+    require_outputs([] if dry_run else outputs.files, (model, sidecar_of(model), data, calibration, recipe))
     if bundle is not None:
         require_replaceable_folder(bundle, "manifest.json")
-    written = " and ".join(str(path) for path in (*outputs, bundle) if path is not None)
     if not dry_run:
         how_long = time_estimate(model, chosen, budget)
-        click.echo(f"Quantizing {model or 'the demo network'} with {chosen.name} into {written}; {how_long}", err=True)
+        click.echo(f"Quantizing {model or 'the demo network'} with {chosen.name} into {outputs}; {how_long}", err=True)
 
     import gdfq_export as gq
     from gdfq_export.cli.output.progress_display import progress_display
-    from gdfq_export.cli.output.report_outputs import require_passed
-    from gdfq_export.cli.output.report_tables import print_choice, print_plan, print_report
-    from gdfq_export.cli.output.warnings import print_warnings
-    from gdfq_export.frontend.demo import held_out_set
 
     progress = progress_display()
     run = gq.RunContext(
         seed=seed, device=device, threads=threads, budget_seconds=budget, batch=batch, progress=progress
     ).started()
     network = gq.load(model, scale=scale, mean=mean, std=std, input_shape=input_shape, keep_batch=keep_batch)
-    labelled = held_out_set() if model is None else None
+    labelled = gq.demo_data() if model is None else None
     if data is not None:
         labelled = gq.RealSet.load(data, network.input_spec, network.num_classes)
     if dry_run:
-        progress.warn(*network.warnings)
-        print_plan(gq.plan(network, chosen, run=run))
-        if (mixed := chosen.bits.mixed) is not None:
-            click.echo(f"bits.mixed: when layers have been measured, some of these weights get {mixed.weights} bits")
+        _print_plan(network, chosen, run)
         return
     result = gq.quantize(
         network,
@@ -161,19 +154,38 @@ def quantize(
         gates=gate_limits(flags),
         run=run,
     )
-    if onnx_out is not None:
-        result = result.named(onnx_out.name)
-    if result.report.target_choice is not None:
-        print_choice(result.report.target_choice)
-    print_warnings(warning for warning in result.report.warnings if warning not in progress.warned)
-    print_report(result.report, details=details)
-    if onnx_out is not None:
-        result.save(onnx_out, report=report)
-    elif report is not None:
-        result.report.save(report)
-    if html is not None:
-        result.html(html)
-    if bundle is not None:
-        print_warnings(result.bundle(bundle))
-    click.echo(f"wrote {written}")
-    require_passed(result.report)
+    _print_and_write(result, outputs, run, details=details)
+
+
+def _print_plan(network: FloatModel, recipe: Recipe, run: RunContext) -> None:
+    import gdfq_export as gq
+    from gdfq_export.cli.output.report_tables import print_plan
+
+    run.progress.warn(*network.warnings)
+    print_plan(gq.plan(network, recipe, run=run))
+    if (mixed := recipe.bits.mixed) is not None:
+        click.echo(f"bits.mixed: when layers have been measured, some of these weights get {mixed.weights} bits")
+
+
+def _print_and_write(result: Result, outputs: QuantizeOutputs, run: RunContext, *, details: bool) -> None:
+    from gdfq_export.cli.output.report_outputs import require_passed
+    from gdfq_export.cli.output.report_tables import print_choice, print_report
+    from gdfq_export.cli.output.warnings import print_warnings
+
+    if outputs.onnx is not None:
+        result = result.named(outputs.onnx.name)
+    report = result.report
+    if report.target_choice is not None:
+        print_choice(report.target_choice)
+    print_warnings(warning for warning in report.warnings if warning not in run.progress.warned)
+    print_report(report, details=details)
+    if outputs.onnx is not None:
+        result.save(outputs.onnx, report=outputs.report)
+    elif outputs.report is not None:
+        report.save(outputs.report)
+    if outputs.html is not None:
+        result.html(outputs.html)
+    if outputs.bundle is not None:
+        print_warnings(result.bundle(outputs.bundle))
+    click.echo(f"wrote {outputs}")
+    require_passed(report)

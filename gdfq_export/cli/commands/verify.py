@@ -125,17 +125,7 @@ def verify(
     outputs = [path for path in (json_out, html, junit, markdown) if path is not None]
     require_outputs(outputs, (model, reference, sidecar_of(reference), data, images, gates, baseline, manifest))
 
-    from gdfq_export.recipe.gates import load_gates
-    from gdfq_export.report.baseline import read_baseline
-    from gdfq_export.report.regressions import parse_regression
-
-    limits = (load_gates(gates).limits() if gates is not None else {}) | gate_limits(flags)
-    allowed = dict(map(parse_regression, max_regression))
-    if bool(allowed) != (baseline is not None):
-        raise click.UsageError(
-            "--baseline and --max-regression go together: a report, and how much worse figures may be"
-        )
-    earlier = None if baseline is None else read_baseline(baseline)
+    gating = _gating(gates, gate_limits(flags), baseline, max_regression)
     if manifest is not None and (model is not None or reference is not None):
         raise click.UsageError("--manifest names the file and the float network; leave out MODEL and --reference")
     subject = manifest or model
@@ -161,7 +151,7 @@ def verify(
         network,
         data=data,
         images=images,
-        gates=gq.Gating(limits=limits, baseline=earlier, allowed=allowed),
+        gates=gq.Gating(**gating),
         options=gq.VerifyOptions(
             target=target,
             backend=None if backend is None else RUNTIMES[backend],
@@ -173,3 +163,20 @@ def verify(
     print_report(report, details=details)
     write_views(report, json_out=json_out, html=html, junit=junit, markdown=markdown)
     require_passed(report)
+
+
+def _gating(
+    gates: Path | None, flags: dict[str, float | bool], baseline: Path | None, max_regression: tuple[str, ...]
+) -> dict[str, Any]:
+    """Arguments of `Gating`: limits of the file `gates` and of flags, which win; baseline and allowed regressions."""
+    from gdfq_export.recipe.gates import load_gates
+    from gdfq_export.report.baseline import read_baseline
+    from gdfq_export.report.regressions import parse_regression
+
+    limits = (load_gates(gates).limits() if gates is not None else {}) | flags
+    allowed = dict(map(parse_regression, max_regression))
+    if bool(allowed) != (baseline is not None):
+        raise click.UsageError(
+            "--baseline and --max-regression go together: a report, and how much worse figures may be"
+        )
+    return {"limits": limits, "baseline": None if baseline is None else read_baseline(baseline), "allowed": allowed}

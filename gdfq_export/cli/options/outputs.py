@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gdfq_export.errors import InputError
 from gdfq_export.support.files import require_writable, writes_through
 
-__all__ = ["default_output", "require_outputs", "sidecar_of"]
+__all__ = ["QuantizeOutputs", "default_output", "require_outputs", "sidecar_of"]
 
 
 def sidecar_of(model: str | None) -> Path | None:
@@ -25,6 +26,34 @@ def default_output(model: str | None, bits: int) -> Path:
     if path.suffix.lower() in (".onnx", ".pt2"):
         return path.with_suffix(f".int{bits}.onnx")
     return Path(f"{model.rpartition(':')[2]}.int{bits}.onnx")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizeOutputs:
+    """Where the results of quantize go; None is not written."""
+
+    onnx: Path | None
+    report: Path | None
+    html: Path | None
+    bundle: Path | None
+
+    @property
+    def files(self) -> list[Path]:
+        """Those that are files."""
+        return [path for path in (self.onnx, self.report, self.html) if path is not None]
+
+    def __str__(self) -> str:
+        return " and ".join(map(str, [*self.files, *([self.bundle] if self.bundle else [])]))
+
+    def with_defaults(self, model: str | None, bits: int) -> QuantizeOutputs:
+        """With an ONNX file where nothing is asked for, and a report beside the ONNX file."""
+        onnx = self.onnx
+        if onnx is None and self.bundle is None:
+            onnx = default_output(model, bits)
+        report = self.report
+        if report is None and onnx is not None and not writes_through(onnx):
+            report = onnx.parent / "report.json"
+        return replace(self, onnx=onnx, report=report)
 
 
 def require_outputs(outputs: Sequence[Path], inputs: Sequence[str | Path | None]) -> None:
