@@ -154,7 +154,7 @@ def verify(
         gates=gq.Gating(**gating),
         options=gq.VerifyOptions(
             target=target,
-            backend=None if backend is None else RUNTIMES[backend],
+            backend=RUNTIMES.get(backend or ""),
             timing=gq.Timing(seconds=latency_seconds, batch=batch, threads=threads),
         ),
         run=gq.RunContext(seed=seed, progress=progress),
