@@ -122,8 +122,8 @@ def verify(
 
     if data is not None and images is not None:
         raise click.UsageError("--data and --images both say what to evaluate on; give one of them")
-    outputs = [path for path in (json_out, html, junit, markdown) if path is not None]
-    require_outputs(outputs, (model, reference, sidecar_of(reference), data, images, gates, baseline, manifest))
+    inputs = (model, reference, sidecar_of(reference), data, images, gates, baseline, manifest)
+    require_outputs((json_out, html, junit, markdown), inputs)
 
     gating = _gating(gates, gate_limits(flags), baseline, max_regression)
     if manifest is not None and (model is not None or reference is not None):

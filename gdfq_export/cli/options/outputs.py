@@ -56,14 +56,14 @@ class QuantizeOutputs:
         return replace(self, onnx=onnx, report=report)
 
 
-def require_outputs(outputs: Sequence[Path], inputs: Sequence[str | Path | None]) -> None:
+def require_outputs(outputs: Sequence[Path | None], inputs: Sequence[str | Path | None]) -> None:
     """Fail unless every output can be written and none would replace an input or another output.
 
     Raises:
         InputError: an output cannot be written, or stands for two files.
     """
     taken = {os.path.realpath(path) for path in inputs if path is not None}
-    for output in outputs:
+    for output in filter(None, outputs):
         place = os.path.realpath(output)
         if place in taken and not writes_through(output):
             raise InputError(f"{output} would be overwritten but this run also reads or writes it; choose another name")
