@@ -26,10 +26,10 @@ from bench.results_file import FOLDER, write_results
 from bench.usual_networks import USUAL_NETWORKS, drawn_network, load_drawn
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.auto_target.choose_target import choose_target
+from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.metrics.latency import interleave, summarize, versus
 from gdfq_export.report.target_choice import TargetChoice
 from gdfq_export.runtimes import find_backend
-from gdfq_export.support.progress import SilentProgress
 from gdfq_export.targets import find_target
 
 RESULTS = FOLDER / "target_auto"
@@ -53,7 +53,7 @@ def run(networks: str, batches: str, seconds: float) -> None:
         model = load_drawn(name)
         for batch in map(int, batches.split(",")):
             recipe = recipe_for("ort-cpu", BITS["W8A8"])
-            choice = choose_target(model, recipe, seed=0, batch=batch, threads=1, progress=SilentProgress())
+            choice = choose_target(model, recipe, RunContext(batch=batch))
             with tempfile.TemporaryDirectory(prefix="gdfq-export-") as folder:
                 rows = _time(name, model, choice, batch, Path(folder), seconds)
             body = {"network": name, "batch": batch, "threads": 1, "seed": 0, "calibration_images": IMAGES}

@@ -1,4 +1,4 @@
-"""A network with one sigmoid or one logit is a classifier of two classes, from the images to the verified file."""
+"""A network with one sigmoid output is a classifier of two classes, from the images to the verified file."""
 
 from __future__ import annotations
 
@@ -23,28 +23,27 @@ verify: {agreement_images: 20, parity_images: 20, latency_seconds: 0}
 """
 
 
-def _network(sigmoid: bool) -> onnx.ModelProto:
+def _network() -> onnx.ModelProto:
     proto = networks.classifier()
     weights = networks.weights(proto)
     for tensor in proto.graph.initializer:
         if tensor.name in ("w2", "b2"):
             tensor.CopyFrom(onnx.numpy_helper.from_array(weights[tensor.name][:1], tensor.name))
-    if sigmoid:
-        proto.graph.node[-1].output[0] = "z"
-        proto.graph.node.append(onnx.helper.make_node("Sigmoid", ["z"], ["y"]))
+    proto.graph.node[-1].output[0] = "z"
+    proto.graph.node.append(onnx.helper.make_node("Sigmoid", ["z"], ["y"]))
     del proto.graph.value_info[:]
     return onnx.shape_inference.infer_shapes(proto)
 
 
-@pytest.fixture(params=[True, False], ids=["sigmoid", "logit"])
-def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
     sidecar = '{"classes": 2, "preprocess": {"scale": 255}}'
-    networks.saved(tmp_path, _network(request.param), sidecar)
+    networks.saved(tmp_path, _network(), sidecar)
     (tmp_path / "quick.yaml").write_text(RECIPE)
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
     logits = OnnxRuntime().load(tmp_path / "net.onnx", 1).run(pixels.transpose(0, 3, 1, 2).astype(np.float32) / 255)
-    labels = (logits[:, 0] > (0.5 if request.param else 0)).astype(np.int64)
+    labels = (logits[:, 0] > 0.5).astype(np.int64)
     np.savez(tmp_path / "data.npz", images=pixels, labels=labels)
     return tmp_path
 

@@ -1,6 +1,6 @@
-"""A classifier of two classes with one output `[N, 1]`: the score of the second class, or its probability.
+"""A classifier of two classes with one output `[N, 1]` behind a Sigmoid: the probability of the second class.
 
-A logit z stands for the class scores (0, z), a probability p for (1 - p, p).
+A probability p stands for (1 - p, p); the logit z in front of the Sigmoid, where it is compared, for (0, z).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["SingleScore", "recognise_classifier"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SingleScore(Classification):
-    """Two classes in one column; `probabilities` says that it is behind a Sigmoid."""
+    """Two classes in one column, the probability of the second."""
 
     def agreement(self, float_outputs: OutputArrays, outputs: OutputArrays, source: str) -> Agreement:
         """Figures of two class scores; the errors of logits are over both, one of which is exact."""
@@ -47,11 +47,9 @@ class SingleScore(Classification):
 
 
 def recognise_classifier(outputs: Sequence[GraphOutput]) -> Classification | str:
-    """Class scores [N, classes], or one column that a Sigmoid or a fully connected layer writes."""
+    """Class scores [N, classes], or one column behind a Sigmoid; a column without one may be any number."""
     if len(outputs) == 1 and len(shape := outputs[0].shape) == 2 and isinstance(shape[0], str) and shape[1] == 1:
         output = outputs[0]
-        sigmoid = output.op_type == "Sigmoid" and output.source is not None
-        if sigmoid or output.op_type == "Gemm":
-            compared = output.source if sigmoid and output.source is not None else output.name
-            return SingleScore(classes=2, compared=(compared,), probabilities=sigmoid)
+        if output.op_type == "Sigmoid" and output.source is not None:
+            return SingleScore(classes=2, compared=(output.source,), probabilities=True)
     return Classification.recognise(outputs)

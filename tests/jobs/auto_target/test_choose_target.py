@@ -13,11 +13,11 @@ from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.jobs.auto_target import choose_target as module
 from gdfq_export.jobs.auto_target.choose_target import _choose, _Timed, choose_target
+from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
 from gdfq_export.report.target_choice import TargetChoice
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
-from gdfq_export.support.progress import SilentProgress
 from gdfq_export.targets import TARGETS
 
 
@@ -72,7 +72,7 @@ def run(model: FloatModel, monkeypatch: pytest.MonkeyPatch, **backends) -> Targe
     monkeypatch.setattr(module, "BACKENDS", {**BACKENDS, **backends})
     monkeypatch.setattr(module, "TARGETS", {name: TARGETS[name] for name in ("ort-cpu", "openvino")})
     recipe = load_recipe(DEFAULT_RECIPE)
-    return choose_target(model, recipe, seed=0, batch=2, threads=1, progress=SilentProgress())
+    return choose_target(model, recipe, RunContext(batch=2))
 
 
 class Absent(OnnxRuntime):
@@ -102,6 +102,6 @@ def test_a_runtime_that_computes_otherwise_is_not_chosen(demo: FloatModel, monke
     monkeypatch.setattr(module, "_SECONDS", 0.1)
     monkeypatch.setattr(module, "TARGETS", {"ort-cpu": TARGETS["ort-cpu"], "openvino": wrong})
     recipe = load_recipe(DEFAULT_RECIPE)
-    choice = choose_target(demo, recipe, seed=0, batch=1, threads=1, progress=SilentProgress())
+    choice = choose_target(demo, recipe, RunContext(batch=1))
     assert choice.chosen == "ort-cpu"
     assert "does not compute what is simulated" in choice.candidates[-1].reason
