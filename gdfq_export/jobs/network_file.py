@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import onnx
 
 from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.report.report import FileFacts
 
 __all__ = ["NetworkFile"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class NetworkFile:
     """One file: parsed once, serialized once. `proto` is None for an engine."""
 
@@ -32,6 +34,11 @@ class NetworkFile:
         """The float network, under its file's own name where there is one."""
         path = Path(model.source)
         return cls.of(model.original, path.name if path.suffix == ".onnx" else model.name)
+
+    @cached_property
+    def qdq(self) -> QdqModel | None:
+        """The Q/DQ file, parsed once for every section that reads it; None for an engine."""
+        return None if self.proto is None else QdqModel.of(self.proto, check=False)
 
     @property
     def facts(self) -> FileFacts:

@@ -151,7 +151,7 @@ class _Measurement:
             simulation=simulated,
             coverage=coverage,
             layers=layers,
-            weights=NO_PAIRS if quantized.proto is None else weight_codes(quantized.proto),
+            weights=NO_PAIRS if quantized.qdq is None else weight_codes(quantized.qdq),
             resources=resources,
             latency=self._latency(),
         )
@@ -193,13 +193,13 @@ class _Measurement:
 
     def _compare_simulation(self) -> tuple[ParityResult | NotMeasured, Agreement | NotMeasured]:
         """Integer parity with the simulation, or the agreement of outputs where integers are not known to the bit."""
-        simulation, proto = self._request.simulation, self._request.quantized.proto
+        simulation, file = self._request.simulation, self._request.quantized.qdq
         if isinstance(simulation, NotMeasured):
             return simulation, simulation
-        if simulation.exact and proto is not None:
+        if simulation.exact and file is not None:
             with self._progress.phase("parity") as report:
                 same = parity(
-                    proto,
+                    file,
                     simulation.run,
                     simulation.images,
                     _PARITY_BATCH,
@@ -222,7 +222,7 @@ class _Measurement:
 
     def _layers(self) -> LayerErrors | NotMeasured:
         """Layer by layer where the runtime shows inner tensors."""
-        files = self._request.float_network.proto, self._request.quantized.proto
+        files = self._request.float_network.proto, self._request.quantized.qdq
         if files[0] is None or files[1] is None:
             return NO_PAIRS
         images, source = self._request.evaluation.images, self._request.evaluation.source
