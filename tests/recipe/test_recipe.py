@@ -150,8 +150,8 @@ def test_a_wrong_recipe_is_explained(text: str, said: str, tmp_path: Path) -> No
 def test_an_unknown_name_lists_what_there_is() -> None:
     message = refusal("w8a8-ort-cp")
     assert "no recipe is named 'w8a8-ort-cp' (did you mean w8a8-ort-cpu?)" in message
-    with pytest.raises(InputError, match=r"no recipe is named 'w4a8' \(did you mean w4a8-ort-cpu\?\)"):
-        load_recipe("w4a8")
+    with pytest.raises(InputError, match=r"no recipe is named 'w4a8-ort' \(did you mean w4a8-ort-cpu\?\)"):
+        load_recipe("w4a8-ort")
     assert all(name in message for name in SHIPPED)
 
 
