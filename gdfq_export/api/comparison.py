@@ -49,6 +49,12 @@ def compare(
     Raises:
         InputError: a method or bit widths are unknown, or an earlier comparison in the folder cannot be read.
         BackendUnavailable: nothing here runs files of that target.
+
+    Example:
+        >>> import gdfq_export as gq
+        >>> found = gq.compare("net.onnx", methods=["dfq", "ours"], bits=["w4a4"])  # doctest: +SKIP
+        >>> [cell.method for cell in found.cells]  # doctest: +SKIP
+        ['dfq', 'ours']
     """
     run, options, network = (run or RunContext()).started(), options or CompareOptions(), load(model)
     run.progress.warn(*network.warnings)

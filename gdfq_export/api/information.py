@@ -26,6 +26,11 @@ def inspect(file: str | Path, targets: Iterable[str] = ()) -> InspectedFile:
 
     Raises:
         InputError: the file cannot be read or is no ONNX model, or there is no such target.
+
+    Example:
+        >>> import gdfq_export as gq
+        >>> gq.inspect("net.int8.onnx").findings["ort-cpu"]  # doctest: +SKIP
+        []
     """
     return inspect_model(Path(file), [find_target(name) for name in dict.fromkeys(targets)])
 
@@ -34,14 +39,21 @@ def recipes() -> tuple[Recipe, ...]:
     """Return the shipped recipes, the default first.
 
     Example:
-        >>> recipes()[0].name
+        >>> import gdfq_export as gq
+        >>> gq.recipes()[0].name
         'w8a8-ort-cpu'
     """
     return tuple(list_recipes())
 
 
 def doctor() -> Diagnosis:
-    """Return what this machine can run: runtimes, targets, devices, and whether its integer products are exact."""
+    """Return what this machine can run: runtimes, targets, devices, and whether its integer products are exact.
+
+    Example:
+        >>> import gdfq_export as gq
+        >>> [runtime.name for runtime in gq.doctor().runtimes][0]
+        'onnxruntime'
+    """
     from gdfq_export.runtimes.environment.doctor import diagnose
 
     return diagnose()

@@ -43,7 +43,8 @@ def load(
         InputError: `model` cannot be used; the message says why and what to do.
 
     Example:
-        >>> load().input_spec.shape
+        >>> import gdfq_export as gq
+        >>> gq.load().input_spec.shape
         (1, 8, 8)
     """
     if isinstance(model, FloatModel):

@@ -59,9 +59,10 @@ def quantize(
         DataError: the images cannot be read.
 
     Example:
-        >>> result = quantize(recipe="w8a8-ort-cpu", target="ort-cpu")  # doctest: +SKIP
-        >>> result.report.parity.exact  # doctest: +SKIP
-        True
+        >>> import gdfq_export as gq
+        >>> result = gq.quantize(recipe="paper/noise")  # the embedded demo network, on noise
+        >>> result.report.parity.exact, result.file.name
+        (True, 'model.onnx')
     """
     run = (run or RunContext()).started()
     if out is not None:
@@ -101,7 +102,8 @@ def plan(
         InputError: the network or the recipe cannot be used, or the target does not take the recipe's bits.
 
     Example:
-        >>> plan().target
+        >>> import gdfq_export as gq
+        >>> gq.plan().target
         'ort-cpu'
     """
     chosen, network = recipe_of(recipe, target), load(model)

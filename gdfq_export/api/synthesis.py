@@ -38,6 +38,11 @@ def synthesize(
 
     Raises:
         InputError: the network or the recipe cannot be used, or training diverged.
+
+    Example:
+        >>> import gdfq_export as gq
+        >>> gq.synthesize(recipe="paper/noise", count=8).images.shape
+        (8, 1, 8, 8)
     """
     run = (run or RunContext()).started()
     if out is not None:

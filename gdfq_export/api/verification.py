@@ -47,6 +47,12 @@ def verify(
     Raises:
         InputError: a file cannot be used, does not belong to the float network, or a bundle was changed.
         BackendUnavailable: the runtime or its device is missing.
+
+    Example:
+        >>> import gdfq_export as gq
+        >>> report = gq.verify("net.int8.onnx", "net.onnx", gates={"min-agreement": 0.99})  # doctest: +SKIP
+        >>> report.passed  # doctest: +SKIP
+        True
     """
     run, options = run or RunContext(), options or VerifyOptions()
     bundle = bundle_of(Path(file))
