@@ -21,10 +21,10 @@ import onnx
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import HardSigmoidPass
 from gdfq_export.qdq.metadata import own_metadata
-from gdfq_export.qdq.read_back.float_graph import FloatGraph, float_graph, key_of
-from gdfq_export.qdq.read_back.fused import fused_nodes
-from gdfq_export.qdq.read_back.planned import plan_of_file
-from gdfq_export.qdq.read_back.prepared import prepare
+from gdfq_export.qdq.read_back.constant_folding import prepare
+from gdfq_export.qdq.read_back.kernel_matching import fused_nodes
+from gdfq_export.qdq.read_back.plan_of_file import plan_of_file
+from gdfq_export.qdq.read_back.remove_qdq import FloatGraph, float_graph, key_of
 from gdfq_export.simulator.integer_simulator import IntegerSimulator
 from gdfq_export.targets import TARGETS, Clip, Target, find_target
 

@@ -18,9 +18,9 @@ import onnx_ir as ir
 from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.planning.placement import activation_bounds, unsupported_reason
 from gdfq_export.planning.plan import PlannedNode
-from gdfq_export.qdq.read_back.float_graph import FloatGraph
-from gdfq_export.qdq.read_back.numbers import Constant
-from gdfq_export.qdq.read_back.prepared import is_constant, refusal
+from gdfq_export.qdq.read_back.constant_folding import is_constant, refusal
+from gdfq_export.qdq.read_back.constants import Constant
+from gdfq_export.qdq.read_back.remove_qdq import FloatGraph
 from gdfq_export.qdq.reader.layers import weight_output_axis
 from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel, Output, Rule, Target

@@ -12,9 +12,9 @@ from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import BREAKPOINT
 from gdfq_export.planning.constraints import ClippedCodes, Unrounded
 from gdfq_export.planning.placement import clipped_summand, unsupported_reason
 from gdfq_export.planning.plan import PlannedNode, QuantPlan, QuantPoint, Role
-from gdfq_export.qdq.read_back.float_graph import Activation, FloatGraph, key_of
-from gdfq_export.qdq.read_back.numbers import Constant
-from gdfq_export.qdq.read_back.prepared import refusal
+from gdfq_export.qdq.read_back.constant_folding import refusal
+from gdfq_export.qdq.read_back.constants import Constant
+from gdfq_export.qdq.read_back.remove_qdq import Activation, FloatGraph, key_of
 from gdfq_export.simulator.encoding import Encoding
 from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Rule, Target

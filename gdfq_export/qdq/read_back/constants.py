@@ -10,7 +10,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from gdfq_export.frontend.passes.constants.constant import input_at
-from gdfq_export.qdq.read_back.prepared import is_constant, refusal, stored_bits
+from gdfq_export.qdq.read_back.constant_folding import is_constant, refusal, stored_bits
 from gdfq_export.support.bit_width import bits_of
 from gdfq_export.support.quant_params import QuantParams
 

@@ -7,7 +7,7 @@ from onnx import TensorProto, helper
 
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.sources import load_model
-from gdfq_export.qdq.read_back.prepared import is_constant, prepare, stored_bits
+from gdfq_export.qdq.read_back.constant_folding import is_constant, prepare, stored_bits
 from gdfq_export.recipe import Bits
 from tests.jobs.verify.quantized_classifier import classifier, images
 from tests.qdq.read_back.drafted import drafted, require_exact

@@ -9,8 +9,8 @@ from onnx import TensorProto, helper
 
 from gdfq_export.errors import InputError
 from gdfq_export.qdq.read_back import read_back
-from gdfq_export.qdq.read_back.float_graph import FloatGraph, float_graph, key_of
-from gdfq_export.qdq.read_back.prepared import prepare
+from gdfq_export.qdq.read_back.constant_folding import prepare
+from gdfq_export.qdq.read_back.remove_qdq import FloatGraph, float_graph, key_of
 from gdfq_export.targets import find_target
 from tests import tiny_graph
 from tests.jobs.verify.quantized_classifier import classifier, images

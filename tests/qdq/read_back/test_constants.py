@@ -5,7 +5,7 @@ import onnx_ir as ir
 import pytest
 
 from gdfq_export.errors import InputError
-from gdfq_export.qdq.read_back.numbers import activation_params, constant_of
+from gdfq_export.qdq.read_back.constants import activation_params, constant_of
 
 
 def value(name: str, array: np.ndarray | None) -> ir.Value:

@@ -24,8 +24,8 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import constant_array, input_at, unused_name
 from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import ALPHA, BETA
-from gdfq_export.qdq.read_back.numbers import Constant, activation_params, constant_of
-from gdfq_export.qdq.read_back.prepared import is_constant, refusal
+from gdfq_export.qdq.read_back.constant_folding import is_constant, refusal
+from gdfq_export.qdq.read_back.constants import Constant, activation_params, constant_of
 from gdfq_export.simulator.hard_sigmoid import clip_form, sum_form
 from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel, Target
