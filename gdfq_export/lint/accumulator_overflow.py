@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from gdfq_export.lint.finding_at import finding_at
-from gdfq_export.qdq.reader.layers import Layer
+from gdfq_export.qdq.reader.layers import QdqLayer
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.support.finding import Consequence, Finding
 
@@ -17,7 +17,7 @@ __all__ = ["overflows", "saturates"]
 _INT16_END, _INT32_END = 2**15 - 1, 2**31 - 1
 
 
-def saturates(model: QdqModel, layer: Layer) -> Iterator[Finding]:
+def saturates(model: QdqModel, layer: QdqLayer) -> Iterator[Finding]:
     """Without VNNI two products are added in 16 bits (`vpmaddubsw`): no two weights may be too large for that."""
     used = None if layer.activation is None else model.codes_used(layer.activation)
     codes = layer.weight_codes(model)
@@ -39,7 +39,7 @@ def saturates(model: QdqModel, layer: Layer) -> Iterator[Finding]:
         )
 
 
-def overflows(model: QdqModel, layer: Layer) -> Iterator[Finding]:
+def overflows(model: QdqModel, layer: QdqLayer) -> Iterator[Finding]:
     """Sums fit into int32, the bias among them."""
     used = None if layer.activation is None else model.codes_used(layer.activation)
     codes = layer.weight_codes(model)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gdfq_export.lint.finding_at import finding_at
-from gdfq_export.qdq.reader.layers import Layer
+from gdfq_export.qdq.reader.layers import QdqLayer
 from gdfq_export.support.finding import Consequence, Finding
 
 __all__ = ["both_quantized", "runs_in_float"]
 
 
-def runs_in_float(layer: Layer, rule: str, message: str) -> Finding:
+def runs_in_float(layer: QdqLayer, rule: str, message: str) -> Finding:
     """The finding for a layer that breaks a rule and runs in float."""
     return finding_at(layer.node, rule, Consequence.FLOAT, message)
 
 
-def both_quantized(layer: Layer, float_input: str = "") -> Iterator[Finding]:
+def both_quantized(layer: QdqLayer, float_input: str = "") -> Iterator[Finding]:
     """A layer's activation and weight both come from a DequantizeLinear; `float_input` says why the first does not."""
     if layer.whole or layer.weight_only:
         return

@@ -20,7 +20,7 @@ from onnx import external_data_helper
 from gdfq_export.lint.tensor_facts import TensorFacts, code_bits, quantized_tensors
 from gdfq_export.planning.plan import Role
 from gdfq_export.qdq.metadata import own_metadata
-from gdfq_export.qdq.reader.layers import Layer, read_layers
+from gdfq_export.qdq.reader.layers import QdqLayer, read_layers
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import QdqNode
 from gdfq_export.targets.operator_traits import MOVES_ELEMENTS, POOLS
@@ -186,7 +186,7 @@ def _is_integer_operator(name: str) -> bool:
     return name.startswith(("QLinear", "QGemm", "DynamicQuantize")) or "Integer" in name
 
 
-def _layer(model: QdqModel, layer: Layer) -> LayerFacts:
+def _layer(model: QdqModel, layer: QdqLayer) -> LayerFacts:
     activation, weight, bias = layer.activation, layer.weight, layer.bias
     return LayerFacts(
         name=layer.name,

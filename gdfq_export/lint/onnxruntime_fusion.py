@@ -15,7 +15,7 @@ from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import QdqNode, code_limits, node_name
 from gdfq_export.targets.operator_traits import MOVES_ELEMENTS
 
-__all__ = ["MOVES", "Result", "ends_do_its_work", "result_of"]
+__all__ = ["MOVES", "QuantizedResult", "ends_do_its_work", "result_of"]
 
 MOVES = (MOVES_ELEMENTS | {"MaxPool", "Pad"}) - {"Flatten", "Split"}
 """Operators that codes pass without a pair behind them: Pad because it becomes part of the convolution, neither Flatten
@@ -25,7 +25,7 @@ _ACTIVATIONS = ("Relu", "Clip")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class QuantizedResult:
     """The QuantizeLinear that takes a result; where there is not one alone, `readers` says what reads it as float.
 
     `kept` is a Relu or Clip in between that codes do not replace.
@@ -36,24 +36,24 @@ class Result:
     kept: ir.Node | None = None
 
 
-def result_of(model: QdqModel, node: ir.Node) -> Result:
+def result_of(model: QdqModel, node: ir.Node) -> QuantizedResult:
     """Follow the first output of a node to what quantizes it."""
     value = node.outputs[0]
     passed: list[ir.Node] = []
     while True:
         users = list(dict.fromkeys(user for user, _ in value.uses()))
         if value.is_graph_output():
-            return Result(writer=None, readers=f"the graph output {value.name}")
+            return QuantizedResult(writer=None, readers=f"the graph output {value.name}")
         if (writer := _one_writer(model, users)) is not None:
             kept = (each for each in passed if not ends_do_its_work(model, each, writer))
-            return Result(writer=writer, kept=next(kept, None))
+            return QuantizedResult(writer=writer, kept=next(kept, None))
         if len(users) == 1 and users[0].op_type in MOVES | set(_ACTIVATIONS):
             if users[0].op_type in _ACTIVATIONS:
                 passed.append(users[0])
             value = users[0].outputs[0]
             continue
         names = [f"{user.op_type} {node_name(user)}" for user in users if user.op_type != "QuantizeLinear"]
-        return Result(writer=None, readers=" and ".join(names) or "more than one scale")
+        return QuantizedResult(writer=None, readers=" and ".join(names) or "more than one scale")
 
 
 def _one_writer(model: QdqModel, users: list[ir.Node]) -> QdqNode | None:

@@ -17,8 +17,8 @@ from gdfq_export.lint.accumulator_overflow import overflows, saturates
 from gdfq_export.lint.finding_at import finding_at
 from gdfq_export.lint.layer_rules import both_quantized, runs_in_float
 from gdfq_export.lint.onnxruntime_float_islands import island_findings
-from gdfq_export.lint.onnxruntime_fusion import MOVES, Result, result_of
-from gdfq_export.qdq.reader.layers import Layer, read_layers
+from gdfq_export.lint.onnxruntime_fusion import MOVES, QuantizedResult, result_of
+from gdfq_export.qdq.reader.layers import QdqLayer, read_layers
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import QdqNode, node_name, producer_of
 from gdfq_export.support.finding import Consequence, Finding
@@ -56,7 +56,7 @@ def _opset(version: int) -> Iterator[Finding]:
         )
 
 
-def _both_quantized(model: QdqModel, layer: Layer) -> Iterator[Finding]:
+def _both_quantized(model: QdqModel, layer: QdqLayer) -> Iterator[Finding]:
     """A layer's activation and weight both come from a DequantizeLinear."""
     maker, between = producer_of(input_at(layer.node, 0)), ""
     if maker is not None and maker.op_type != "DequantizeLinear" and model.dequantized(input_at(maker, 0), MOVES):
@@ -64,7 +64,7 @@ def _both_quantized(model: QdqModel, layer: Layer) -> Iterator[Finding]:
     yield from both_quantized(layer, between)
 
 
-def _types(model: QdqModel, layer: Layer) -> Iterator[Finding]:
+def _types(model: QdqModel, layer: QdqLayer) -> Iterator[Finding]:
     """Codes are bytes; weights are signed ones."""
     if not layer.whole:
         return
@@ -79,7 +79,7 @@ def _types(model: QdqModel, layer: Layer) -> Iterator[Finding]:
         )
 
 
-def _one_activation_scale(model: QdqModel, layer: Layer) -> Iterator[Finding]:
+def _one_activation_scale(model: QdqModel, layer: QdqLayer) -> Iterator[Finding]:
     """An activation has one scale."""
     written = None if layer.op_type != "Conv" else result_of(model, layer.node).writer
     for what, pair in (("reads", layer.activation), ("writes", written)):
@@ -89,7 +89,7 @@ def _one_activation_scale(model: QdqModel, layer: Layer) -> Iterator[Finding]:
             )
 
 
-def _weight_axis(model: QdqModel, layer: Layer) -> Iterator[Finding]:
+def _weight_axis(model: QdqModel, layer: QdqLayer) -> Iterator[Finding]:
     """Scales of a weight lie along its output channels."""
     weight, axis = layer.weight, layer.output_axis
     if not layer.whole or weight is None or weight.scale is None or weight.scale.size == 1 or axis is None:
@@ -101,7 +101,7 @@ def _weight_axis(model: QdqModel, layer: Layer) -> Iterator[Finding]:
         yield finding_at(layer.node, "weight axis", consequence, message)
 
 
-def _gemm(model: QdqModel, layer: Layer) -> Iterator[Finding]:
+def _gemm(model: QdqModel, layer: QdqLayer) -> Iterator[Finding]:
     """What QGemm asks for beyond a convolution: a zero point, a quantized bias, no factors."""
     if layer.op_type != "Gemm" or not layer.whole:
         return
@@ -112,7 +112,7 @@ def _gemm(model: QdqModel, layer: Layer) -> Iterator[Finding]:
             yield runs_in_float(layer, "factor", f"its {factor} is {value:g}; put it into the scales")
 
 
-def _bias(model: QdqModel, layer: Layer) -> Iterator[Finding]:
+def _bias(model: QdqModel, layer: QdqLayer) -> Iterator[Finding]:
     """A bias is int32 in steps of activation scale times weight scale, its zero point 0."""
     if not layer.whole or not layer.has_bias:
         return
@@ -136,7 +136,7 @@ def _bias(model: QdqModel, layer: Layer) -> Iterator[Finding]:
     yield from _bias_scale(layer, gemm)
 
 
-def _bias_scale(layer: Layer, gemm: bool) -> Iterator[Finding]:
+def _bias_scale(layer: QdqLayer, gemm: bool) -> Iterator[Finding]:
     wrong = layer.wrong_bias_step()
     if wrong is None:
         return
@@ -146,7 +146,7 @@ def _bias_scale(layer: Layer, gemm: bool) -> Iterator[Finding]:
     yield finding_at(layer.node, "bias scale", consequence, f"{wrong}{instead}")
 
 
-def _product_and_sum(model: QdqModel, layer: Layer) -> Iterator[Finding]:
+def _product_and_sum(model: QdqModel, layer: QdqLayer) -> Iterator[Finding]:
     """A MatMul of matrices and an Add of a float constant become a Gemm, which then has a float bias."""
     users = [user for user, _ in layer.node.outputs[0].uses()]
     read = input_at(layer.node, 0)
@@ -167,11 +167,11 @@ def _product_and_sum(model: QdqModel, layer: Layer) -> Iterator[Finding]:
         )
 
 
-def _result(model: QdqModel, layer: Layer) -> Iterator[Finding]:
+def _result(model: QdqModel, layer: QdqLayer) -> Iterator[Finding]:
     """A convolution's result is quantized, and an activation in between is the QuantizeLinear's own work."""
     if not layer.whole or layer.op_type not in ("Conv", "ConvTranspose"):
         return
-    result: Result = result_of(model, layer.node)
+    result: QuantizedResult = result_of(model, layer.node)
     if result.writer is None:
         yield runs_in_float(layer, "result in float", f"its result is not quantized: {result.readers} reads it")
     elif result.kept is not None:
@@ -194,7 +194,7 @@ def _signed(model: QdqModel, pair: QdqNode) -> Iterator[Finding]:
         )
 
 
-_LAYER_RULES: tuple[Callable[[QdqModel, Layer], Iterator[Finding]], ...] = (
+_LAYER_RULES: tuple[Callable[[QdqModel, QdqLayer], Iterator[Finding]], ...] = (
     _both_quantized,
     _types,
     _one_activation_scale,

@@ -15,7 +15,7 @@ import onnx_ir as ir
 from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.lint.finding_at import finding_at
 from gdfq_export.lint.layer_rules import both_quantized, runs_in_float
-from gdfq_export.qdq.reader.layers import Layer, read_layers
+from gdfq_export.qdq.reader.layers import QdqLayer, read_layers
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import QdqNode, code_limits, node_name, producer_of
 from gdfq_export.support.finding import Consequence, Finding
@@ -49,7 +49,7 @@ def openvino_findings(model: QdqModel, *, own: bool = False) -> list[Finding]:
     return findings
 
 
-def _types(layer: Layer) -> Iterator[Finding]:
+def _types(layer: QdqLayer) -> Iterator[Finding]:
     """Codes are bytes; weights of convolutions are signed and have no zero points."""
     if not layer.whole or layer.weight is None or layer.activation is None:
         return
@@ -69,7 +69,7 @@ def _types(layer: Layer) -> Iterator[Finding]:
         )
 
 
-def _weight_axis(layer: Layer) -> Iterator[Finding]:
+def _weight_axis(layer: QdqLayer) -> Iterator[Finding]:
     """Scales of a weight lie along its output channels."""
     weight, axis = layer.weight, layer.output_axis
     if not layer.whole or weight is None or weight.scale is None or weight.scale.size == 1 or axis is None:
@@ -82,7 +82,7 @@ def _weight_axis(layer: Layer) -> Iterator[Finding]:
         yield finding_at(layer.node, "weight axis", consequence, message)
 
 
-def _bias_scale(layer: Layer) -> Iterator[Finding]:
+def _bias_scale(layer: QdqLayer) -> Iterator[Finding]:
     """An int32 bias is counted in steps of activation scale times weight scale, as every tool writes it."""
     if layer.bias is not None and layer.bias.dtype is ir.DataType.INT32 and (wrong := layer.wrong_bias_step()):
         yield finding_at(layer.node, "bias scale", Consequence.MISTAKE, str(wrong))
@@ -182,4 +182,4 @@ def _pair_behind_convolution(model: QdqModel, value: ir.Value | None) -> QdqNode
     return pair if alone else None
 
 
-_LAYER_RULES: tuple[Callable[[Layer], Iterator[Finding]], ...] = (both_quantized, _types, _weight_axis, _bias_scale)
+_LAYER_RULES: tuple[Callable[[QdqLayer], Iterator[Finding]], ...] = (both_quantized, _types, _weight_axis, _bias_scale)

@@ -15,7 +15,7 @@ import onnx_ir as ir
 from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.lint.finding_at import finding_at
 from gdfq_export.lint.layer_rules import runs_in_float
-from gdfq_export.qdq.reader.layers import Layer, read_layers
+from gdfq_export.qdq.reader.layers import QdqLayer, read_layers
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import QdqNode, node_name, producer_of, stored_array
 from gdfq_export.support.finding import Consequence, Finding
@@ -111,7 +111,7 @@ def _scale(model: QdqModel, pair: QdqNode) -> Iterator[Finding]:
         yield finding_at(pair.node, "activation scale", Consequence.FLOAT, message)
 
 
-def _both_or_neither(model: QdqModel, layer: Layer) -> Iterator[Finding]:
+def _both_or_neither(model: QdqModel, layer: QdqLayer) -> Iterator[Finding]:
     """A layer's activations and weights are both quantized, or neither is; no convolution multiplies four bits."""
     activation, weight = layer.activation, layer.weight
     if activation is None and weight is None:
@@ -126,7 +126,7 @@ def _both_or_neither(model: QdqModel, layer: Layer) -> Iterator[Finding]:
         yield runs_in_float(layer, "half quantized", "its weights are quantized, its activations are not")
 
 
-def _behind_a_pool(model: QdqModel, layer: Layer) -> Iterator[Finding]:
+def _behind_a_pool(model: QdqModel, layer: QdqLayer) -> Iterator[Finding]:
     """The pair stands behind an AveragePool, at the input of the convolution."""
     pool = producer_of(input_at(layer.node, 0))
     if pool is not None and pool.op_type in _POOLS and model.dequantized(input_at(pool, 0), _COMMUTING) is not None:
@@ -148,4 +148,4 @@ def _before_a_relu(model: QdqModel, node: ir.Node) -> Iterator[Finding]:
 
 
 _PAIR_RULES: tuple[Callable[[QdqModel, QdqNode], Iterator[Finding]], ...] = (_zero_point, _types, _scale)
-_LAYER_RULES: tuple[Callable[[QdqModel, Layer], Iterator[Finding]], ...] = (_both_or_neither, _behind_a_pool)
+_LAYER_RULES: tuple[Callable[[QdqModel, QdqLayer], Iterator[Finding]], ...] = (_both_or_neither, _behind_a_pool)

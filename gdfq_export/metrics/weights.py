@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.metrics.histogram import Histogram, code_histogram
-from gdfq_export.qdq.reader.layers import Layer, read_layers
+from gdfq_export.qdq.reader.layers import QdqLayer, read_layers
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import QdqNode
 from gdfq_export.targets.operator_traits import KEEPS_ALL_ELEMENTS
@@ -61,7 +61,7 @@ def weight_codes(file: onnx.ModelProto | QdqModel) -> tuple[WeightCodes, ...]:
     return tuple(found)
 
 
-def _describe(layer: Layer, pair: QdqNode, codes: NDArray[np.int32], scale: NDArray[Any]) -> WeightCodes:
+def _describe(layer: QdqLayer, pair: QdqNode, codes: NDArray[np.int32], scale: NDArray[Any]) -> WeightCodes:
     axis = 0 if pair.axis is None else pair.axis
     zero = np.zeros(()) if pair.zero_point is None else pair.zero_point
     low, high = int(codes.min()), int(codes.max())

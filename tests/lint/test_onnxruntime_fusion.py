@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from gdfq_export.lint.onnxruntime_fusion import Result, result_of
+from gdfq_export.lint.onnxruntime_fusion import QuantizedResult, result_of
 from gdfq_export.qdq.reader.model import QdqModel
 from tests.qdq.qdq_files import Nodes, file
 
 
-def result(model: onnx.ModelProto, name: str) -> Result:
+def result(model: onnx.ModelProto, name: str) -> QuantizedResult:
     graph = QdqModel(model)
     (node,) = (node for node in graph.nodes if node.name == name)
     return result_of(graph, node)

@@ -12,13 +12,13 @@ from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import QdqNode, node_name, producer_of
 from gdfq_export.targets.operator_traits import LAYERS, OPERATOR_TRAITS
 
-__all__ = ["Layer", "read_layers", "weight_output_axis"]
+__all__ = ["QdqLayer", "read_layers", "weight_output_axis"]
 
 _SAME_STEP = 1e-3  # relative
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class QdqLayer:
     """One of `LAYERS` and the DequantizeLinear of its activation, weight and bias, None where they are float.
 
     The second operand of a product of two activations counts as its weight.
@@ -138,10 +138,10 @@ def weight_output_axis(node: ir.Node, rank: int) -> int:
     return axis % rank if rank else 0
 
 
-def read_layers(model: QdqModel, through: frozenset[str]) -> tuple[Layer, ...]:
+def read_layers(model: QdqModel, through: frozenset[str]) -> tuple[QdqLayer, ...]:
     """Every layer of the graph; `through` are the operators that a DequantizeLinear may stand in front of."""
     return tuple(
-        Layer(
+        QdqLayer(
             node=node,
             activation=model.dequantized(input_at(node, 0), through),
             weight=model.dequantized(input_at(node, 1), through),

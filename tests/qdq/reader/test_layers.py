@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gdfq_export.qdq.reader.layers import Layer, read_layers
+from gdfq_export.qdq.reader.layers import QdqLayer, read_layers
 from gdfq_export.qdq.reader.model import QdqModel
 from tests.qdq.qdq_files import ARRAYS, dq, file
 
 MATMUL = {"g_dq": [dq("g", axis=1)], "h_dq": [], "y": [("MatMul", ["f_dq", "g_dq"], ["y"])]}
 
 
-def layers(*arguments, **arrays: np.ndarray) -> tuple[QdqModel, dict[str, Layer]]:  # type: ignore[no-untyped-def]
+def layers(*arguments, **arrays: np.ndarray) -> tuple[QdqModel, dict[str, QdqLayer]]:  # type: ignore[no-untyped-def]
     graph = QdqModel(file(*arguments, **arrays))
     return graph, {layer.name: layer for layer in read_layers(graph, frozenset())}
 

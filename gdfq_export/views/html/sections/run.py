@@ -39,7 +39,7 @@ class TargetRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class BrokenRule:
     """A rule broken by one node."""
 
     consequence: str
@@ -69,11 +69,11 @@ def phases(report: Report) -> tuple[PhaseRow, ...]:
     )
 
 
-def broken_rules(report: Report) -> tuple[Rule, ...]:
+def broken_rules(report: Report) -> tuple[BrokenRule, ...]:
     """Findings, the most severe consequence first; none where no rule was checked."""
     found = () if isinstance(report.findings, NotMeasured) else report.findings
     rules = [
-        Rule(
+        BrokenRule(
             consequence=str(finding.consequence),
             rule=finding.rule,
             node=finding.node,
