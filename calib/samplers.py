@@ -80,8 +80,13 @@ class NoiseSampler:
         del on_step
         images = torch.empty((count, *self._input_spec.shape))
         for chunk in images.split(batch):
-            chunk.copy_(self._input_spec.from_noise(torch.randn(chunk.shape, generator=self._random)))
+            chunk.copy_(self._draw(len(chunk)))
         return images, torch.randint(self._num_classes, (count,), generator=self._random)
+
+    def _draw(self, count: int) -> Tensor:
+        """`count` images; a sampler of other noise overrides this."""
+        noise = torch.randn((count, *self._input_spec.shape), generator=self._random)
+        return self._input_spec.from_noise(noise)
 
 
 class AlternatingSampler:

@@ -11,31 +11,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from calib.input_spec import InputSpec
-from calib.samplers import StepReport
+from calib.samplers import NoiseSampler
 
 __all__ = ["PinkNoiseSampler"]
 
 BRIGHTNESS, COLOUR = 0.85, 0.5  # standard deviations of what channels share and of what each has of its own
 
 
-class PinkNoiseSampler:
+class PinkNoiseSampler(NoiseSampler):
     """Draw pink noise with labels that mean nothing; mean and spread are the InputSpec's `centre` and `spread`."""
 
     source = "pink noise"
-
-    def __init__(self, input_spec: InputSpec, num_classes: int, seed: int = 0) -> None:
-        self._input_spec = input_spec
-        self._num_classes = num_classes
-        self._random = torch.Generator().manual_seed(seed)
-
-    def draw(self, count: int, batch: int, on_step: StepReport | None = None) -> tuple[Tensor, Tensor]:
-        """Draw images float32 [count, C, H, W] and labels int64 [count]; `batch` bounds the working memory."""
-        del on_step
-        images = torch.empty((count, *self._input_spec.shape))
-        for chunk in images.split(batch):
-            chunk.copy_(self._draw(len(chunk)))
-        return images, torch.randint(self._num_classes, (count,), generator=self._random)
 
     def _draw(self, count: int) -> Tensor:
         channels, height, width = self._input_spec.shape

@@ -32,16 +32,7 @@ def load_model(
     input_shape: Sequence[int] | None = None,
     keep_batch: bool = False,
 ) -> FloatModel:
-    """Return the network `model` names, ready to quantize.
-
-    Args:
-        model: path to `.onnx` or `.pt2`, `package.module:callable`, `pytorchcv:`, `timm:` or `torchvision:` and a name,
-            a torch module, or None for the embedded demo.
-        scale: pixels are divided by it; 255 unless stated here or in the sidecar.
-        mean: subtracted after scaling, one number or one for each channel.
-        std: divides after that, one number or one for each channel.
-        input_shape: (C, H, W); needed where the network does not say it.
-        keep_batch: a file with a fixed batch is quantized to a file with that batch, not to one of any batch.
+    """Return the network `model` names, ready to quantize; the arguments are those of `gdfq_export.load`.
 
     Raises:
         InputError: `model` cannot be used; the message says why and what to do.
