@@ -12,8 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["Aim", "ClassAim", "NoAim", "class_scores", "output_shapes"]
-
 Outputs = Tensor | tuple[Tensor, ...]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["DataError"]
-
 
 class DataError(ValueError):
     """A data file is unusable; the message is one sentence: what was found, in which file, and what is accepted."""

@@ -40,8 +40,6 @@ from calib.settings import require_at_least, require_finite
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
 from calib.teacher import Teacher
 
-__all__ = ["GdfqSampler", "GeneratorTraining", "train_gdfq"]
-
 NATURAL_DISTANCE = 0.3
 DIVERSITY_GRID = 8
 SMALLEST_CROPPED = 64

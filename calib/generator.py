@@ -28,8 +28,6 @@ from torch.nn import functional
 
 from calib.input_spec import InputSpec
 
-__all__ = ["ConditionalGenerator"]
-
 SMALLEST_GRID = 7
 LARGEST_CONVOLVED = 56
 FEWEST_CHANNELS = 16

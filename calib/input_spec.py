@@ -14,8 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["InputSpec"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSpec:

@@ -9,8 +9,6 @@ from contextlib import AbstractContextManager
 
 import torch
 
-__all__ = ["SMALLEST_SIDE", "mixed_precision"]
-
 SMALLEST_SIDE = 128  # pixels; below, conversions cost what the products gain (measured on an AVX512-BF16 CPU)
 
 

@@ -32,8 +32,6 @@ from calib.settings import require_at_least, require_finite
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
 from calib.teacher import Teacher
 
-__all__ = ["RefinedSampler", "RefinementSettings"]
-
 BETAS = (0.9, 0.99)
 SIDES_PER_SHIFT = 14  # an image is rolled by at most 1/14 of its side: 16 pixels of 224
 SMOOTH_GRID = 8  # smooth noise is drawn on a grid of at most 8 x 8 and interpolated

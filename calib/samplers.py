@@ -18,8 +18,6 @@ from calib.files.image_folder import read_image_folder
 from calib.files.npz_images import read_npz_images
 from calib.input_spec import InputSpec
 
-__all__ = ["AlternatingSampler", "NoiseSampler", "RealSet", "Sampler", "StepReport"]
-
 StepReport = Callable[[int, int, Mapping[str, float]], None]
 """Called after each optimizer step with the steps done, the steps in all, and the figures of the step by name."""
 

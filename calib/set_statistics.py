@@ -26,8 +26,6 @@ from calib.aim import class_scores
 from calib.input_spec import InputSpec
 from calib.statistics import BatchNormTap, normalized_distance
 
-__all__ = ["ClassBalance", "LayerDistance", "SetStatistics", "measure_set"]
-
 CONFIDENCE_BINS = 20
 BATCH = 64
 PAIRS = 20_000  # of images of one class; where a set has more, that many are drawn

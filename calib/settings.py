@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["require_at_least", "require_finite"]
-
 
 def require_at_least(settings: object, **least: int) -> None:
     """Require each named attribute to be at least the number given.

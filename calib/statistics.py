@@ -16,8 +16,6 @@ from types import TracebackType
 import torch
 from torch import Tensor, nn
 
-__all__ = ["BatchNormTap", "bns_loss", "has_batch_norm", "normalized_distance"]
-
 
 def _batch_norms(teacher: nn.Module) -> list[nn.BatchNorm2d]:
     return [

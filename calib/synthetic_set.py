@@ -19,8 +19,6 @@ from calib.errors import DataError
 from calib.files.checks import check_labels, check_normalized_images
 from calib.files.npz_file import read_npz, write_npz
 
-__all__ = ["SyntheticSet"]
-
 KEYS = ("images", "labels", "logits", "input_name", "provenance")
 _ADVICE = (
     "give a set that gdfq-export synthesize wrote; labelled images are given as --data for scoring, and as "

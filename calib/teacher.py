@@ -9,8 +9,6 @@ from torch import nn
 from calib.aim import Aim
 from calib.input_spec import InputSpec
 
-__all__ = ["Teacher"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Teacher:

@@ -28,8 +28,6 @@ from calib.samplers import StepReport
 from calib.settings import require_at_least
 from calib.teacher import Teacher
 
-__all__ = ["ZeroQSampler", "ZeroQSettings"]
-
 EPS = 1e-6
 PATIENCE = 100
 LOWEST_RATE = 1e-4

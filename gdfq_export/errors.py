@@ -6,8 +6,6 @@ of ours (exit code 4).
 
 from __future__ import annotations
 
-__all__ = ["BackendUnavailable", "GateFailed", "GdfqExportError", "InputError", "InternalError"]
-
 
 class GdfqExportError(Exception):
     """Base of every error that is shown to a user without a traceback."""

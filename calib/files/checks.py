@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from calib.errors import DataError
 
-__all__ = ["check_labels", "check_normalized_images"]
-
 
 def check_normalized_images(images: NDArray[Any], shape: tuple[int, int, int] | None, where: str) -> None:
     """Require finite float32 [N, C, H, W], at least one image, with the network's (C, H, W) where `shape` gives it.

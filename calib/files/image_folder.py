@@ -17,8 +17,6 @@ from calib.errors import DataError
 from calib.files.checks import check_labels
 from calib.input_spec import InputSpec
 
-__all__ = ["read_image_folder"]
-
 MODES = {1: "L", 3: "RGB"}
 
 

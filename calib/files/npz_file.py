@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 
 from calib.errors import DataError
 
-__all__ = ["read_npz", "write_npz"]
-
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 

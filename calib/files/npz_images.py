@@ -16,8 +16,6 @@ from calib.files.checks import check_labels, check_normalized_images
 from calib.files.npz_file import read_npz
 from calib.input_spec import InputSpec
 
-__all__ = ["read_npz_images"]
-
 
 def read_npz_images(
     path: Path, input_spec: InputSpec, num_classes: int | None

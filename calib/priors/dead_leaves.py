@@ -18,8 +18,6 @@ from torch import Tensor
 from calib.input_spec import InputSpec
 from calib.samplers import StepReport
 
-__all__ = ["DeadLeavesSampler"]
-
 LEAVES = 250
 SMALLEST, LARGEST = 0.02, 0.5  # radii, as shares of the shorter side
 SMALLEST_RADIUS = 1.0  # pixels

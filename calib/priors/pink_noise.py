@@ -13,8 +13,6 @@ from torch import Tensor
 
 from calib.samplers import NoiseSampler
 
-__all__ = ["PinkNoiseSampler"]
-
 BRIGHTNESS, COLOUR = 0.85, 0.5  # standard deviations of what channels share and of what each has of its own
 
 

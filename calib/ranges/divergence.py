@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from calib.ranges.histogram import BINS, StreamingHistogram
 
-__all__ = ["divergence_threshold"]
-
 TRIALS = 256
 SMOOTH = 1e-6
 

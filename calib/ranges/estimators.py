@@ -19,17 +19,6 @@ from torch import Tensor
 from calib.ranges.divergence import divergence_threshold
 from calib.ranges.histogram import StreamingHistogram
 
-__all__ = [
-    "METHODS",
-    "Entropy",
-    "MinMax",
-    "Mse",
-    "Percentile",
-    "RangeEstimator",
-    "make_range_estimator",
-    "quantize_values",
-]
-
 METHODS = ("minmax", "percentile", "entropy", "mse")
 
 # Fractions of the full range that Mse tries: fine where the best clip mostly lies, down to 1/2000 for far outliers.

@@ -13,8 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["BINS", "StreamingHistogram"]
-
 BINS = 2048
 FINEST = 2.0**-100
 RELATIVE_FINEST = 2.0**-22

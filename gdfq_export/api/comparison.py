@@ -17,8 +17,6 @@ from gdfq_export.jobs.compare.scored_images import scored_images
 from gdfq_export.jobs.given_inputs import labelled_of
 from gdfq_export.jobs.run_context import RunContext
 
-__all__ = ["compare"]
-
 
 def compare(
     model: Network = None,

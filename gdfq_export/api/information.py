@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from gdfq_export.runtimes.environment.doctor import Diagnosis
 
 
-__all__ = ["doctor", "inspect", "recipes"]
-
-
 def inspect(file: str | Path, targets: Iterable[str] = ()) -> InspectedFile:
     """Read what is in an ONNX file, and which rules of a runtime it breaks; nothing is run.
 

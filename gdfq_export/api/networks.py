@@ -10,8 +10,6 @@ from torch import nn
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
 
-__all__ = ["Network", "load"]
-
 Network = FloatModel | str | Path | nn.Module | None
 """What every function of the API takes as a network."""
 

@@ -21,8 +21,6 @@ from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.recipe import DEFAULT_RECIPE, Recipe
 from gdfq_export.support.files import require_writable
 
-__all__ = ["AUTO", "plan", "quantize"]
-
 AUTO = "auto"
 
 

@@ -12,8 +12,6 @@ from gdfq_export.jobs.synthesize import synthesize as run_synthesize
 from gdfq_export.recipe import DEFAULT_RECIPE, Recipe
 from gdfq_export.support.files import require_writable
 
-__all__ = ["synthesize"]
-
 
 def synthesize(
     model: Network = None,

@@ -17,8 +17,6 @@ from gdfq_export.jobs.verify.verify import Gating, VerifyOptions
 from gdfq_export.jobs.verify.verify import verify as run_verify
 from gdfq_export.report.report import Report
 
-__all__ = ["verify"]
-
 
 def verify(
     file: str | Path,

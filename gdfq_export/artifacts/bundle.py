@@ -17,8 +17,6 @@ from gdfq_export.report.report import Report
 from gdfq_export.support.files import atomic_folder
 from gdfq_export.support.not_measured import NotMeasured
 
-__all__ = ["write_bundle"]
-
 
 class BundleContent(Protocol):
     """What a bundle is written of, as `jobs.result.Result` has it."""

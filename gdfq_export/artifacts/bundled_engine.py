@@ -11,8 +11,6 @@ from gdfq_export.runtimes.tensorrt import build_engine, find_package
 from gdfq_export.support.progress import Progress
 from gdfq_export.targets import Target
 
-__all__ = ["BundledEngine", "build_bundled_engine"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundledEngine:

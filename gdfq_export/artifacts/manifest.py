@@ -27,8 +27,6 @@ from typing import Any
 from gdfq_export.errors import InputError
 from gdfq_export.support.files import atomic_output, sha256_file
 
-__all__ = ["ENGINE", "MANIFEST", "MEASUREMENTS", "PRODUCTS", "Bundle", "open_bundle", "write_manifest"]
-
 MANIFEST = "manifest.json"
 PRODUCTS = ("model.onnx", "float.onnx", "float.json", "calibration.npz")
 ENGINE = ("model.plan", "timing.cache")

@@ -8,8 +8,6 @@ from gdfq_export.recipe import PublishedFineTune
 from gdfq_export.simulator import Simulator
 from gdfq_export.support.step_clock import StepClock
 
-__all__ = ["published_seconds", "steps_within", "time_published"]
-
 
 def published_seconds(steps: int, generator: float, full: float, settings: PublishedFineTune) -> float:
     """Seconds of a run of `steps`: in the warm-up only the generator is trained, once ranges are no longer followed."""

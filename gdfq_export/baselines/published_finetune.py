@@ -39,8 +39,6 @@ from gdfq_export.simulator import Mode, Quantizer, Simulator
 from gdfq_export.tasks.task import as_tuple
 from gdfq_export.tuning.calibration import weight_scale
 
-__all__ = ["published_finetune", "steps_of"]
-
 _MOMENTUM = 0.9
 _WEIGHT_DECAY = 1e-4
 _FEWEST_STEPS = 100  # a moving average over the first few batches of an untrained generator is no range

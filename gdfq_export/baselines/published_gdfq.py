@@ -31,8 +31,6 @@ from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
 from calib.teacher import Teacher
 from gdfq_export.baselines.published_generator import LATENT, make_published_generator
 
-__all__ = ["DROPS", "PublishedBatch", "PublishedGdfq", "PublishedTraining", "milestones"]
-
 BETAS = (0.5, 0.999)
 DROPS = (0.25, 0.5, 0.75)  # shares of the run at which learning rates fall to a tenth
 

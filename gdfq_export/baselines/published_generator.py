@@ -22,8 +22,6 @@ from torch.nn import functional
 
 from calib.input_spec import InputSpec
 
-__all__ = ["LATENT", "LabelInLatent", "LabelInNorms", "PublishedGeneratorNetwork", "make_published_generator"]
-
 LATENT = 100
 CHANNELS = (128, 128, 64)
 SMALLEST_LARGE = 64  # pixels of the shorter side from which the generator for ImageNet is taken

@@ -15,8 +15,6 @@ import click
 
 from gdfq_export.errors import GdfqExportError, InputError, InternalError
 
-__all__ = ["CommandGroup", "Failure"]
-
 INTERRUPTED = 130
 OUTSIDE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 

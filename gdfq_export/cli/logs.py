@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import warnings
 
-__all__ = ["LEVELS", "set_up_logging"]
-
 LEVELS = ("debug", "info", "warning", "error")
 OURS = ("gdfq_export", "calib")
 LIBRARIES = ("onnxscript", "onnx_ir", "onnxruntime", "torch", "torch.onnx")

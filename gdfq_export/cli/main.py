@@ -18,8 +18,6 @@ from gdfq_export.cli.commands.synthesize import synthesize
 from gdfq_export.cli.commands.verify import verify
 from gdfq_export.cli.errors import CommandGroup
 
-__all__ = ["cli", "main"]
-
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="gdfq-export")

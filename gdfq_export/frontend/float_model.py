@@ -20,8 +20,6 @@ from gdfq_export.support.text import counted
 from gdfq_export.tasks.registry import find_task
 from gdfq_export.tasks.task import GraphOutput, Task
 
-__all__ = ["FloatModel", "build"]
-
 _NO_BATCH_NORM = (
     "{where} has no BatchNormalization left (it was folded into the weights), so the statistics of the training data "
     "are lost: synthetic data is made from class scores alone and bias correction has no statistics; expect lower "

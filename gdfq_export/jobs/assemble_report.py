@@ -28,8 +28,6 @@ from gdfq_export.support.finding import Finding
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.text import counted
 
-__all__ = ["curves_of", "mixed_bits_of", "recipe_facts", "report_of"]
-
 _AS_SIMULATED = 0.95  # of the outputs, where a runtime adds floats in an order of its own
 
 

@@ -11,8 +11,6 @@ from gdfq_export.recipe import FineTune, Recipe
 from gdfq_export.simulator import Simulator
 from gdfq_export.tuning.distillation import time_step
 
-__all__ = ["TimeBudget"]
-
 FEWEST_FINETUNE_STEPS = 40  # below, the schedule is too short to settle
 _SPARE = 0.9  # of what is left when fine-tuning begins; the rest is for verification
 

@@ -16,8 +16,6 @@ from gdfq_export.recipe import Bits, Calibration
 from gdfq_export.simulator import Encoding, IntegerSimulator, Simulator
 from gdfq_export.tuning import calibrate
 
-__all__ = ["Draft", "draft_of", "write_draft"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:

@@ -12,8 +12,6 @@ from gdfq_export.recipe import Recipe, load_recipe
 from gdfq_export.synthesis.registry import METHODS
 from gdfq_export.targets import find_target
 
-__all__ = ["bundle_of", "calibration_of", "labelled_of", "recipe_of"]
-
 
 def recipe_of(recipe: Recipe | str | Path, target: str | None) -> Recipe:
     """The recipe by name or file, for `target` where that is given.

@@ -20,8 +20,6 @@ from gdfq_export.synthesis.given import given_samplers
 from gdfq_export.synthesis.method import Samplers, SynthesisInputs
 from gdfq_export.synthesis.registry import METHODS, require_consistent
 
-__all__ = ["Draw", "ImageSource"]
-
 _DRAW_BATCH = 64
 
 

@@ -14,8 +14,6 @@ from gdfq_export.recipe import MixedBits, Recipe
 from gdfq_export.simulator import Simulator
 from gdfq_export.tuning.weight_sensitivity import weight_sensitivity
 
-__all__ = ["mix_bits"]
-
 _SENSITIVITY_IMAGES = 64
 _DRAFT_IMAGES = 8  # that give a draft its ranges
 

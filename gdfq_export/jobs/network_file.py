@@ -13,8 +13,6 @@ from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.report.report import FileFacts
 
-__all__ = ["NetworkFile"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkFile:

@@ -8,8 +8,6 @@ from gdfq_export.jobs.image_source import ImageSource
 from gdfq_export.metrics.preprocessing import preprocessing_text
 from gdfq_export.recipe import Recipe, recipe_sha256
 
-__all__ = ["file_metadata"]
-
 
 def file_metadata(model: FloatModel, recipe: Recipe, source: ImageSource) -> dict[str, str]:
     """Facts by their keys (`own_metadata.py` reads them back); of `recipe` its name, its target and its hash."""

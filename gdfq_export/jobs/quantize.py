@@ -35,8 +35,6 @@ from gdfq_export.simulator import IntegerSimulator
 from gdfq_export.support.curves import Curves
 from gdfq_export.targets import find_target
 
-__all__ = ["QuantizeRequest", "quantize"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizeRequest:

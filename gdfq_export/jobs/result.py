@@ -28,8 +28,6 @@ from gdfq_export.targets import find_target
 from gdfq_export.views.dataset_preview.picture import draw_set_picture
 from gdfq_export.views.html import render_page
 
-__all__ = ["Result", "page_with_images"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Result:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from gdfq_export.errors import BackendUnavailable
 from gdfq_export.support.progress import Progress, SilentProgress
 
-__all__ = ["RunContext"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:

@@ -12,8 +12,6 @@ from gdfq_export.jobs.image_source import ImageSource
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.recipe import Recipe, recipe_sha256
 
-__all__ = ["as_synthetic_set", "synthesize"]
-
 
 def synthesize(model: FloatModel, recipe: Recipe, run: RunContext, *, count: int | None = None) -> SyntheticSet:
     """Synthesize `count` images; None makes as many as a run with the recipe needs.

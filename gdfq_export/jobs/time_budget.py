@@ -15,8 +15,6 @@ from gdfq_export.recipe import Recipe
 from gdfq_export.synthesis.method import SynthesisInputs
 from gdfq_export.synthesis.registry import METHODS
 
-__all__ = ["ResolvedRecipe", "StepSeconds", "resolve", "time_steps"]
-
 FEWEST_IMAGES = 64
 FEWEST_GENERATOR_STEPS = 60
 _FOR_IMAGES = 0.5  # of the budget

@@ -21,8 +21,6 @@ from gdfq_export.simulator import Encoding, Simulator
 from gdfq_export.tuning import tune
 from gdfq_export.tuning.outliers import without_outliers
 
-__all__ = ["TunedNetwork", "tune_network"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunedNetwork:

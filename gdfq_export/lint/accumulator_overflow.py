@@ -12,8 +12,6 @@ from gdfq_export.qdq.reader.layers import QdqLayer
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.support.finding import Consequence, Finding
 
-__all__ = ["overflows", "saturates"]
-
 _INT16_END, _INT32_END = 2**15 - 1, 2**31 - 1
 
 

@@ -15,8 +15,6 @@ from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.support.finding import Finding
 from gdfq_export.targets import Target
 
-__all__ = ["check"]
-
 _BY_RUNTIME: Mapping[str, Callable[[QdqModel, Target], list[Finding]]] = {
     "onnxruntime": onnxruntime_findings,
     "openvino": lambda model, target: openvino_findings(

@@ -19,8 +19,6 @@ from gdfq_export.qdq.reader.nodes import QdqNode, code_limits, node_name, produc
 from gdfq_export.support.finding import Consequence, Finding
 from gdfq_export.support.text import counted
 
-__all__ = ["common_findings"]
-
 _SMALLEST = float(np.finfo(np.float32).tiny)
 _SAME = 1e-6  # relative; scales that tools computed twice differ in the last bits
 _INT32_END = 2**31 - 1

@@ -7,8 +7,6 @@ import onnx_ir as ir
 from gdfq_export.qdq.reader.nodes import node_name
 from gdfq_export.support.finding import Consequence, Finding
 
-__all__ = ["finding_at"]
-
 
 def finding_at(node: ir.Node, rule: str, consequence: Consequence, message: str) -> Finding:
     """A finding whose message begins with the node."""

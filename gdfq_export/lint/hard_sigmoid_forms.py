@@ -12,8 +12,6 @@ from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import QdqNode, producer_of
 from gdfq_export.simulator.hard_sigmoid import clip_form
 
-__all__ = ["clips_as_gate", "saturates_as_gate"]
-
 
 def saturates_as_gate(model: QdqModel, pair: QdqNode, writer: QdqNode) -> bool:
     """A HardSigmoid alpha x + beta, written as the Add of x and beta / alpha.

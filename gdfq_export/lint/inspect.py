@@ -15,8 +15,6 @@ from gdfq_export.lint.model_facts import Inspection, bytes_on_disk, inspect_file
 from gdfq_export.support.finding import Finding
 from gdfq_export.targets import TARGETS, Target
 
-__all__ = ["SCHEMA_VERSION", "InspectedFile", "inspect_model"]
-
 SCHEMA_VERSION = 1
 
 

@@ -8,8 +8,6 @@ from gdfq_export.lint.finding_at import finding_at
 from gdfq_export.qdq.reader.layers import QdqLayer
 from gdfq_export.support.finding import Consequence, Finding
 
-__all__ = ["both_quantized", "runs_in_float"]
-
 
 def runs_in_float(layer: QdqLayer, rule: str, message: str) -> Finding:
     """The finding for a layer that breaks a rule and runs in float."""

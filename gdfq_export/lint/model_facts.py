@@ -25,8 +25,6 @@ from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import QdqNode
 from gdfq_export.targets.operator_traits import MOVES_ELEMENTS, POOLS
 
-__all__ = ["Inspection", "LayerFacts", "ValueFacts", "bytes_on_disk", "inspect_file"]
-
 _CARRIES = (MOVES_ELEMENTS | POOLS | {"Pad"}) - {"GlobalMaxPool"}
 """Operators behind which a layer's input still counts as quantized, in some runtime; none computes GlobalMaxPool so."""
 

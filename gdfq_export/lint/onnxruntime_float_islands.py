@@ -19,8 +19,6 @@ from gdfq_export.runtimes.onnxruntime_operators import INTEGER_KERNELS
 from gdfq_export.support.finding import Consequence, Finding
 from gdfq_export.targets.operator_traits import LAYERS
 
-__all__ = ["island_findings"]
-
 _READS_ALL = ("Add", "Concat", "Mul")
 _QDQ = ("QuantizeLinear", "DequantizeLinear")
 _ACTIVATIONS = ("Relu", "Clip")

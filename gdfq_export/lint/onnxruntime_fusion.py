@@ -15,8 +15,6 @@ from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import QdqNode, code_limits, node_name
 from gdfq_export.targets.operator_traits import MOVES_ELEMENTS
 
-__all__ = ["MOVES", "QuantizedResult", "ends_do_its_work", "result_of"]
-
 MOVES = (MOVES_ELEMENTS | {"MaxPool", "Pad"}) - {"Flatten", "Split"}
 """Operators that codes pass without a pair behind them: Pad because it becomes part of the convolution, neither Flatten
 nor Split, at which QDQPropagation stops."""

@@ -24,8 +24,6 @@ from gdfq_export.qdq.reader.nodes import QdqNode, node_name, producer_of
 from gdfq_export.support.finding import Consequence, Finding
 from gdfq_export.targets import Target
 
-__all__ = ["onnxruntime_findings"]
-
 _MOST_OPSET = 27  # 28: "Could not find an implementation for QuantizeLinear(28)"
 _BYTES = (ir.DataType.UINT8, ir.DataType.INT8)
 _FUSED_ANYWAY = 0.04  # ONNX Runtime ignores a bias scale that is off by 3 %, and sees one that is off by 5 %

@@ -21,8 +21,6 @@ from gdfq_export.qdq.reader.nodes import QdqNode, code_limits, node_name, produc
 from gdfq_export.support.finding import Consequence, Finding
 from gdfq_export.targets.operator_traits import MOVES_ELEMENTS, POOLS
 
-__all__ = ["openvino_findings"]
-
 _MOVES = (MOVES_ELEMENTS | POOLS | {"Pad", "Relu"}) - {"GlobalMaxPool", "Split"}
 """Operators that OpenVINO moves a pair past; GlobalMaxPool and Split were not seen to let it pass."""
 _KEEPS_CODES = MOVES_ELEMENTS - {"Dropout", "Flatten", "Split"}

@@ -19,8 +19,6 @@ from gdfq_export.qdq.reader.nodes import QdqNode, node_name, producer_of
 from gdfq_export.support.bit_width import bits_of
 from gdfq_export.targets.operator_traits import KEEPS_ALL_ELEMENTS, LAYERS
 
-__all__ = ["TensorFacts", "code_bits", "quantized_tensors"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorFacts:

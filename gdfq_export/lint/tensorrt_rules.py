@@ -21,8 +21,6 @@ from gdfq_export.qdq.reader.nodes import QdqNode, node_name, producer_of, stored
 from gdfq_export.support.finding import Consequence, Finding
 from gdfq_export.targets.operator_traits import KEEPS_ALL_ELEMENTS, LAYERS
 
-__all__ = ["tensorrt_findings"]
-
 _MOST_OPSET = 25
 _LAYERS = LAYERS - {"ConvTranspose"}  # not measured
 _COMMUTING = (KEEPS_ALL_ELEMENTS | {"MaxPool"}) - {"Dropout", "Identity", "Squeeze", "Unsqueeze"}

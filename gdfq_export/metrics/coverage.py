@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from gdfq_export.metrics.leftovers import Leftover, leftovers
 from gdfq_export.runtimes.base import ExecutedGraph, Kind
 
-__all__ = ["Coverage", "NamedNode", "RunNode", "measure_coverage"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedNode:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Histogram", "code_histogram"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Histogram:

@@ -20,19 +20,6 @@ from numpy.typing import NDArray
 
 from gdfq_export.runtimes.base import HOST_CLOCK, Images, Session
 
-__all__ = [
-    "Latency",
-    "RatioInterval",
-    "Samples",
-    "Timings",
-    "interleave",
-    "interleave_timers",
-    "median_interval",
-    "summarize",
-    "time_both",
-    "versus",
-]
-
 Samples = NDArray[np.float64]
 """Milliseconds of one network, `[rounds, runs per round]`."""
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from gdfq_export.runtimes.base import ExecutedGraph, ExecutedNode
 from gdfq_export.targets.operator_traits import KEEPS_ALL_ELEMENTS
 
-__all__ = ["Leftover", "leftovers"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:

@@ -20,8 +20,6 @@ from gdfq_export.runtimes.base import Array, Backend, Images
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.support.progress import Phase
 
-__all__ = ["Expected", "ParityResult", "TensorParity", "parity"]
-
 Expected = Callable[[Images], Mapping[str, Array]]
 """Images `[N, C, H, W]` to every quantized tensor and every output, under their names in the file."""
 

@@ -12,8 +12,6 @@ from calib.input_spec import InputSpec
 from gdfq_export.metrics.layer_error import LayerErrors
 from gdfq_export.support.finding import Consequence, Finding
 
-__all__ = ["preprocessing_findings", "preprocessing_text"]
-
 _OUT_OF_RANGE = 0.1  # of the pixels; calibrated ranges clip a few per cent, wrong preprocessing far more
 _RULE = "preprocessing"
 

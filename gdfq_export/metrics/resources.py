@@ -17,8 +17,6 @@ from pathlib import Path
 from gdfq_export.runtimes.base import Backend
 from gdfq_export.support.not_measured import NotMeasured
 
-__all__ = ["FileResources", "Resources", "measure_resources", "peak_memory_bytes"]
-
 _LOADS = 3
 _SECONDS = 300
 

@@ -17,8 +17,6 @@ from gdfq_export.metrics.histogram import Histogram
 from gdfq_export.qdq.reader.activations import QuantizedActivation
 from gdfq_export.runtimes.base import Array
 
-__all__ = ["MOST_DB", "TensorError"]
-
 MOST_DB = 200.0
 """SNR of a tensor without any error; its negative is the least."""
 

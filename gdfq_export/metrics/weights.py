@@ -17,8 +17,6 @@ from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import QdqNode
 from gdfq_export.targets.operator_traits import KEEPS_ALL_ELEMENTS
 
-__all__ = ["WeightCodes", "weight_codes"]
-
 _MOST_BINS = 64
 
 

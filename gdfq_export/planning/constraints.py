@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["Breakpoints", "ClippedCodes", "Constraint", "Unrounded"]
-
 _LARGEST_COARSENING = 1.25
 
 

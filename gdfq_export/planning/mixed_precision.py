@@ -18,8 +18,6 @@ from gdfq_export.errors import InputError
 from gdfq_export.planning.plan import QuantPlan, QuantPoint, Role
 from gdfq_export.recipe import Bits, LayerBits, MixedBits
 
-__all__ = ["MixedPrecision", "allocate", "mix", "raise_layers", "raising_costs", "weight_bytes"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MixedPrecision:

@@ -13,8 +13,6 @@ from functools import cached_property
 from gdfq_export.planning.constraints import Constraint
 from gdfq_export.targets import Kernel, find_target
 
-__all__ = ["PlannedNode", "QuantPlan", "QuantPoint", "Role"]
-
 
 class Role(StrEnum):
     """What a quantized tensor is."""

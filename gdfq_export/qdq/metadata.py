@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 import onnx
 
-__all__ = ["as_metadata", "own_metadata"]
-
 _PREFIX = "gdfq_export."
 
 

@@ -8,8 +8,6 @@ from pydantic import Field
 
 from gdfq_export.recipe.section import BitWidth, Section, Share
 
-__all__ = ["Bits", "LayerBits", "MixedBits"]
-
 
 class LayerBits(Section):
     """Bit widths of single layers, overriding the general ones."""

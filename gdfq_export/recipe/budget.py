@@ -8,8 +8,6 @@ from pydantic import Field
 
 from gdfq_export.recipe.section import Count, Section
 
-__all__ = ["Budget"]
-
 
 class Budget(Section):
     """Upper limits of a run with `--budget`; more would not improve the result. Unused without `--budget`."""

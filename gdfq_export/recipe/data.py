@@ -8,8 +8,6 @@ from pydantic import Field
 
 from gdfq_export.recipe.section import Count, Rate, Section, Weight
 
-__all__ = ["Data", "Generator", "LargeImages", "PublishedGenerator", "Refinement", "ZeroQ"]
-
 
 class Generator(Section):
     """The conditional generator G(z | y) and its training (GDFQ: cross-entropy + BatchNorm statistics)."""

@@ -11,8 +11,6 @@ from pydantic import BaseModel
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-__all__ = ["accepted", "explain", "hint", "keys", "section_of"]
-
 
 def explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     """One clause for one error pydantic found in a `model`: the key, what was found, what is accepted."""

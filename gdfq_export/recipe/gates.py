@@ -16,8 +16,6 @@ from gdfq_export.recipe.explain import keys
 from gdfq_export.recipe.section import Section
 from gdfq_export.recipe.yaml_text import validated, yaml_mapping
 
-__all__ = ["Gates", "load_gates"]
-
 
 def _number(value: object) -> object:
     if isinstance(value, bool):

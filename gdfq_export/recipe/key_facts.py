@@ -13,8 +13,6 @@ from pydantic.fields import FieldInfo
 from gdfq_export.recipe.explain import accepted, section_of
 from gdfq_export.recipe.recipe import Recipe
 
-__all__ = ["KeyFacts", "key_facts"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFacts:

@@ -15,8 +15,6 @@ from gdfq_export.recipe.explain import hint, keys
 from gdfq_export.recipe.recipe import Recipe
 from gdfq_export.recipe.yaml_text import validated, yaml_mapping
 
-__all__ = ["DEFAULT_RECIPE", "list_recipes", "load_recipe", "recipe_sha256", "recipe_to_yaml"]
-
 DEFAULT_RECIPE = "w8a8-ort-cpu"
 _OTHER_NAMES = {"int8": "w8a8", "int4": "w4a8"}
 _LATER_KEYS = {"storage": "packed", "blocks": None}

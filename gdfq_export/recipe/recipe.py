@@ -14,8 +14,6 @@ from gdfq_export.recipe.section import Count, Section
 from gdfq_export.recipe.tuning import Calibration, Tuning
 from gdfq_export.targets import TARGETS
 
-__all__ = ["Recipe", "Verify"]
-
 
 def _known_target(name: str) -> str:
     if name not in TARGETS:

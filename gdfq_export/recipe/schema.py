@@ -6,8 +6,6 @@ from typing import Any
 
 from gdfq_export.recipe.recipe import Recipe
 
-__all__ = ["DIALECT", "recipe_schema"]
-
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 

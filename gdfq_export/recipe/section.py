@@ -6,8 +6,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["BitWidth", "Count", "Rate", "Section", "Share", "Weight"]
-
 BitWidth = Annotated[int, Field(ge=2, le=8)]
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]

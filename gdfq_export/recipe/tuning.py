@@ -8,8 +8,6 @@ from pydantic import Field
 
 from gdfq_export.recipe.section import Count, Rate, Section, Share, Weight
 
-__all__ = ["Calibration", "FineTune", "PublishedFineTune", "Tuning"]
-
 
 class Calibration(Section):
     """Range estimation of quantized tensors."""

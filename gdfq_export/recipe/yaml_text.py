@@ -11,8 +11,6 @@ from pydantic import BaseModel, ValidationError
 from gdfq_export.errors import InputError
 from gdfq_export.recipe.explain import explain
 
-__all__ = ["validated", "yaml_mapping"]
-
 Model = TypeVar("Model", bound=BaseModel)
 
 

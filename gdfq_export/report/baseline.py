@@ -18,8 +18,6 @@ from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.tasks.classification.accuracy import Accuracy
 from gdfq_export.tasks.classification.agreement import Agreement
 
-__all__ = ["Baseline", "baseline_from_json", "read_baseline"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:

@@ -17,8 +17,6 @@ from gdfq_export.report.verdict import Figure, GateResult, evaluate_gate
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.text import counted
 
-__all__ = ["decide", "float_nodes", "latency_ratio", "worst_layer"]
-
 
 def decide(report: Report, limits: Mapping[str, float | bool]) -> tuple[GateResult, ...]:
     """Compare a report with limits by gate name (`{"max-top1-drop-pp": 1.0}`), in the order of `GATES`.

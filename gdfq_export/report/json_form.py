@@ -18,8 +18,6 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from gdfq_export.errors import InputError, InternalError
 from gdfq_export.support.not_measured import NotMeasured
 
-__all__ = ["SCHEMA_VERSION", "from_json", "read_report_json", "to_json_data"]
-
 SCHEMA_VERSION = 4
 
 T = TypeVar("T")

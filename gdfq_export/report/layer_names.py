@@ -14,8 +14,6 @@ from gdfq_export.support.not_measured import NotMeasured
 if TYPE_CHECKING:
     from gdfq_export.report.report import Report
 
-__all__ = ["layer_name"]
-
 _WEIGHT = re.compile(r"(?P<module>.+)\.weight(_q|_quantized)?")
 _PATH = re.compile(r"[./]")
 

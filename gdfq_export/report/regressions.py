@@ -29,8 +29,6 @@ from gdfq_export.support.confidence_interval import Proportion, unpaired_differe
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.text import counted
 
-__all__ = ["REGRESSIONS", "Regression", "parse_regression", "regressions"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regression:

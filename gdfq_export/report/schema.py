@@ -14,8 +14,6 @@ from gdfq_export.report.json_form import SCHEMA_VERSION
 from gdfq_export.report.report import Report
 from gdfq_export.support.not_measured import NotMeasured
 
-__all__ = ["DIALECT", "report_schema"]
-
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _PLAIN: Mapping[Any, str] = {

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from gdfq_export.report.report import Report
     from gdfq_export.support.confidence_interval import Proportion
 
-__all__ = ["Row", "SummaryFigure", "integer_layers", "not_measured_row", "percent", "summary_figures", "summary_rows"]
-
 Row = tuple[str, str, str]
 """A figure's name, its value with unit, and its sample."""
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from gdfq_export.metrics.latency import RatioInterval, Timings
 
-__all__ = ["Candidate", "TargetChoice"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:

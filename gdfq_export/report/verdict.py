@@ -16,8 +16,6 @@ from gdfq_export.gates import Gate
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.text import counted
 
-__all__ = ["Figure", "GateResult", "Outcome", "Verdict", "evaluate_gate"]
-
 _LARGEST_SAMPLE = 10_000_000
 
 

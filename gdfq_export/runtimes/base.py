@@ -14,18 +14,6 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "HOST_CLOCK",
-    "Array",
-    "Backend",
-    "ExecutedGraph",
-    "ExecutedNode",
-    "Images",
-    "Kind",
-    "Output",
-    "Session",
-]
-
 HOST_CLOCK = "the clock of the process that runs it"
 
 Kind = Literal["integer compute", "float compute", "quantize", "dequantize", "layout", "other"]

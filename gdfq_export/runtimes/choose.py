@@ -8,8 +8,6 @@ from gdfq_export.errors import BackendUnavailable
 from gdfq_export.runtimes.base import Backend
 from gdfq_export.targets import Target
 
-__all__ = ["Measuring", "choose_backend"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measuring:

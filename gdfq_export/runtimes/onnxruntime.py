@@ -14,8 +14,6 @@ from gdfq_export.runtimes.base import Array, ExecutedGraph, ExecutedNode, Images
 from gdfq_export.runtimes.onnxruntime_operators import INTEGER_KERNELS, KINDS
 from gdfq_export.runtimes.session import PiecewiseSession, first_line, where
 
-__all__ = ["OnnxRuntime", "OrtSession", "optimized_graph"]
-
 _QUIET = 3  # errors only; saving an optimised graph warns that it is specific to this machine
 _BATCH = 64
 

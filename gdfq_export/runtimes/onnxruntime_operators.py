@@ -10,8 +10,6 @@ from __future__ import annotations
 from gdfq_export.runtimes.base import Kind
 from gdfq_export.targets.operator_traits import MOVES_ELEMENTS
 
-__all__ = ["INTEGER_KERNELS", "KINDS"]
-
 _BY_KIND: dict[Kind, tuple[str, ...]] = {
     "integer compute": (
         "QLinearConv", "QLinearMatMul", "QGemm", "ConvInteger", "MatMulInteger", "MatMulIntegerToFloat",

@@ -19,8 +19,6 @@ from gdfq_export.runtimes.session import PiecewiseSession, first_line, where
 if TYPE_CHECKING:
     import openvino
 
-__all__ = ["OpenVino", "OpenVinoSession"]
-
 _BATCH = 64
 _INTEGERS = ("u8", "i8")
 _COMPUTE = frozenset({"Convolution", "BinaryConvolution", "Deconvolution", "FullyConnected", "MatMul"})

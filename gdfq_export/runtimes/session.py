@@ -12,8 +12,6 @@ import numpy as np
 from gdfq_export.errors import InputError
 from gdfq_export.runtimes.base import HOST_CLOCK, Array, Images, Output
 
-__all__ = ["PiecewiseSession", "first_line", "where"]
-
 
 class PiecewiseSession(ABC):
     """One file in a runtime, fed in pieces.

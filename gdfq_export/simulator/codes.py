@@ -13,8 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["CodedTensor", "Grid", "accumulate", "clip", "dequantize", "quantize", "to_codes"]
-
 _EXACT_IN_FLOAT32 = 2**24
 
 

@@ -17,8 +17,6 @@ from torch import Tensor
 
 from gdfq_export.simulator.quantizer import Quantizer
 
-__all__ = ["Encoding", "encode_activation", "encode_bias", "encode_blocks", "encode_constant", "encode_weight"]
-
 _BIAS_LIMIT = 2**30
 
 

@@ -22,8 +22,6 @@ from gdfq_export.planning.constraints import ClippedCodes
 from gdfq_export.planning.plan import QuantPlan, QuantPoint
 from gdfq_export.simulator.encoding import Encoding
 
-__all__ = ["ClipForm", "SumForm", "clip_form", "clip_form_of", "sum_form"]
-
 _LARGEST = 255
 
 

@@ -22,8 +22,6 @@ from gdfq_export.simulator.hard_sigmoid import clip_form_of, sum_form
 from gdfq_export.simulator.integer_state import IntegerState
 from gdfq_export.targets import Kernel
 
-__all__ = ["IntegerRun", "quantized_name"]
-
 _LAYERS = (Kernel.CONV, Kernel.GEMM, Kernel.MATMUL)
 
 

@@ -19,8 +19,6 @@ from gdfq_export.simulator.runtime_node import RuntimeNode
 from gdfq_export.simulator.weight_only import WeightOnlyKernel
 from gdfq_export.targets import find_target
 
-__all__ = ["IntegerState"]
-
 _Made = TypeVar("_Made")
 
 

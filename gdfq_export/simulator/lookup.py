@@ -16,8 +16,6 @@ from onnx import TensorProto, helper, numpy_helper
 from gdfq_export.simulator.codes import Grid
 from gdfq_export.simulator.session import one_thread_session
 
-__all__ = ["UnaryKernel", "lookup_table"]
-
 
 def lookup_table(node: ir.Node, source: Grid, result: Grid, *, opset: int) -> torch.Tensor:
     """int32 [256]: the output code for every input code of a unary node; arguments are those of `UnaryKernel`."""

@@ -22,8 +22,6 @@ from torch import Tensor, nn
 from gdfq_export.planning.constraints import Breakpoints, Unrounded
 from gdfq_export.planning.plan import QuantPoint, Role
 
-__all__ = ["Mode", "Observer", "Quantizer"]
-
 _SMALLEST_RANGE = 1e-6
 _UNROUNDED_RANGE = 2.0  # factor; what is not rounded loses nothing by a wider range
 

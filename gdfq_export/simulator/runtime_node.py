@@ -15,8 +15,6 @@ from torch import Tensor
 
 from gdfq_export.simulator.session import one_thread_session
 
-__all__ = ["RuntimeNode"]
-
 
 class RuntimeNode:
     """Runs one node on tensors of any shape.

@@ -6,8 +6,6 @@ import onnx
 import onnxruntime
 from onnx import helper
 
-__all__ = ["one_thread_session"]
-
 _IR_VERSION = 10
 
 

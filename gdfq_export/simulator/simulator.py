@@ -29,8 +29,6 @@ from gdfq_export.simulator.hard_sigmoid import clip_form_of
 from gdfq_export.simulator.quantizer import Mode, Quantizer
 from gdfq_export.tasks.task import Outputs, Task
 
-__all__ = ["Layer", "Simulator"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Layer:

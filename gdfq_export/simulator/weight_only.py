@@ -18,8 +18,6 @@ from gdfq_export.simulator.encoding import Encoding
 from gdfq_export.simulator.session import one_thread_session
 from gdfq_export.targets.subbyte_types import NARROW_TYPES
 
-__all__ = ["WeightOnlyKernel", "dequantized_blocks"]
-
 
 def dequantized_blocks(point: QuantPoint, encoding: Encoding) -> np.ndarray:
     """The weight in float32, in its own shape."""

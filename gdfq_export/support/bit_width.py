@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["bits_of"]
-
 
 def bits_of(codes: tuple[int, int], *, around_zero: bool) -> int:
     """Bits that a range of codes needs: (0, 15) and (-8, 7) four, (-127, 127) eight.

@@ -10,14 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import hypot, sqrt
 
-__all__ = [
-    "Proportion",
-    "paired_difference_interval",
-    "proportion",
-    "unpaired_difference_interval",
-    "wilson_interval",
-]
-
 _Z95 = 1.959963984540054
 
 

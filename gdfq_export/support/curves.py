@@ -7,8 +7,6 @@ from contextlib import contextmanager
 
 from gdfq_export.support.progress import Phase, Progress
 
-__all__ = ["Curves", "Points", "RecordedProgress"]
-
 
 class Points:
     """One figure of a phase; every second point is dropped whenever there are more than `MOST`."""

@@ -13,15 +13,6 @@ from pathlib import Path
 
 from gdfq_export.errors import InputError
 
-__all__ = [
-    "atomic_folder",
-    "atomic_output",
-    "require_replaceable_folder",
-    "require_writable",
-    "sha256_file",
-    "writes_through",
-]
-
 _DESCRIPTORS = {Path("/dev/stdout"): 1, Path("/dev/stderr"): 2}
 _DESCRIPTOR_FOLDERS = (Path("/dev/fd"), Path("/proc/self/fd"))
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Consequence", "Finding"]
-
 
 class Consequence(StrEnum):
     """What a runtime does with a node that breaks a rule."""

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
-__all__ = ["Phase", "Progress", "SilentProgress"]
-
 
 class Phase(Protocol):
     """One phase under way; called after each step."""

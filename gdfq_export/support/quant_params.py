@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["QuantParams"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantParams:

@@ -6,8 +6,6 @@ import statistics
 import time
 from collections.abc import Mapping
 
-__all__ = ["StepClock"]
-
 _SHORTEST = 1e-6  # seconds; a clock may not resolve less
 
 

@@ -12,8 +12,6 @@ import os
 import sys
 from types import ModuleType
 
-__all__ = ["disable_telemetry"]
-
 
 def disable_telemetry() -> None:
     """Turn it off for this process and those it starts; a variable that the user has set is left as it is."""

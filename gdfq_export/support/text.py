@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["counted"]
-
 
 def counted(number: int, one: str, many: str = "") -> str:
     """The number and `one` or `many`, which is `one` with an s unless given.

@@ -7,8 +7,6 @@ from gdfq_export.support.progress import Progress
 from gdfq_export.support.step_clock import StepClock
 from gdfq_export.synthesis.method import Method, Samplers, SynthesisInputs
 
-__all__ = ["GDFQ", "generator_step", "train_generator"]
-
 _SECTION = "generator"
 _TIMED_STEPS = 3  # the first is not counted
 

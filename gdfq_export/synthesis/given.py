@@ -10,8 +10,6 @@ from calib.synthetic_set import SyntheticSet
 from gdfq_export.errors import InputError
 from gdfq_export.synthesis.method import Method, Samplers, SynthesisInputs
 
-__all__ = ["REAL", "given_samplers"]
-
 
 class GivenSampler:
     """Draws given images in an order, and from its start again when they are used up."""

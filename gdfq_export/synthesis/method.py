@@ -13,8 +13,6 @@ from gdfq_export.recipe import Recipe
 from gdfq_export.simulator import Simulator
 from gdfq_export.support.progress import Progress
 
-__all__ = ["Cut", "Method", "Samplers", "SynthesisInputs"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SynthesisInputs:

@@ -6,8 +6,6 @@ from calib.samplers import NoiseSampler
 from gdfq_export.support.progress import Progress
 from gdfq_export.synthesis.method import Method, Samplers, SynthesisInputs
 
-__all__ = ["NOISE"]
-
 
 def _make(inputs: SynthesisInputs, progress: Progress) -> Samplers:
     del progress

@@ -17,8 +17,6 @@ from gdfq_export.simulator import Simulator
 from gdfq_export.support.progress import Progress
 from gdfq_export.synthesis.method import Cut, Method, Samplers, SynthesisInputs
 
-__all__ = ["PUBLISHED"]
-
 _TIMED_STEPS = 3
 _SPARE = 0.97  # of the seconds left; the rest is for freezing and writing the file
 

@@ -15,8 +15,6 @@ from gdfq_export.support.step_clock import StepClock
 from gdfq_export.synthesis.generator import generator_step, train_generator
 from gdfq_export.synthesis.method import Method, Samplers, SynthesisInputs
 
-__all__ = ["GDFQ_REFINED", "REFINED", "refinement_step"]
-
 _SECTION = "refinement"
 _TIMED_STEPS = 3  # the first is not counted
 

@@ -16,8 +16,6 @@ from gdfq_export.synthesis.published import PUBLISHED
 from gdfq_export.synthesis.refined import GDFQ_REFINED, REFINED
 from gdfq_export.synthesis.zeroq import ZEROQ
 
-__all__ = ["METHODS", "cut_to_budget", "require_consistent"]
-
 METHODS: dict[str, Method] = {
     "gdfq": GDFQ,
     "gdfq-refined": GDFQ_REFINED,

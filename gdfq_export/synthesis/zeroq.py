@@ -10,8 +10,6 @@ from gdfq_export.support.progress import Progress
 from gdfq_export.support.step_clock import StepClock
 from gdfq_export.synthesis.method import Cut, Method, Samplers, SynthesisInputs
 
-__all__ = ["ZEROQ"]
-
 _TIMED_STEPS = 3
 _SPARE = 0.97  # of the seconds left; the rest is for freezing and writing the file
 

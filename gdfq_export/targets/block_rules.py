@@ -10,8 +10,6 @@ from types import MappingProxyType
 
 from gdfq_export.targets.table import Kernel, Output, Rule
 
-__all__ = ["BLOCK_BITS", "BLOCK_RULES"]
-
 BLOCK_BITS = 4
 """Bits of such weights; the only type that all three have kernels for."""
 

@@ -28,8 +28,6 @@ from types import MappingProxyType
 
 from gdfq_export.targets.ort_cpu import ORT_CPU
 
-__all__ = ["OPENVINO"]
-
 OPENVINO = dataclasses.replace(
     ORT_CPU,
     name="openvino",

@@ -10,16 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = [
-    "KEEPS_ALL_ELEMENTS",
-    "KEEPS_RANGE",
-    "LAYERS",
-    "MOVES_ELEMENTS",
-    "OPERATOR_TRAITS",
-    "POOLS",
-    "OperatorTraits",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorTraits:

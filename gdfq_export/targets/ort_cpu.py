@@ -16,8 +16,6 @@ from types import MappingProxyType
 
 from gdfq_export.targets.table import Kernel, NumberFormat, Output, Rule, Target
 
-__all__ = ["ORT_CPU"]
-
 _MOVED = ("MaxPool", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split")
 
 ORT_CPU = Target(

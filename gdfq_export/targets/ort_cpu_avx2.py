@@ -12,8 +12,6 @@ import dataclasses
 
 from gdfq_export.targets.ort_cpu import ORT_CPU
 
-__all__ = ["ORT_CPU_AVX2"]
-
 ORT_CPU_AVX2 = dataclasses.replace(
     ORT_CPU,
     name="ort-cpu-avx2",

@@ -12,8 +12,6 @@ import dataclasses
 
 from gdfq_export.targets.tensorrt import TENSORRT
 
-__all__ = ["PORTABLE"]
-
 PORTABLE = dataclasses.replace(
     TENSORRT,
     name="portable",

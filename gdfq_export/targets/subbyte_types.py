@@ -9,8 +9,6 @@ from types import MappingProxyType
 import ml_dtypes
 import numpy as np
 
-__all__ = ["NARROW_TYPES", "NarrowType"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NarrowType:

@@ -18,8 +18,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Clip", "Kernel", "NumberFormat", "Output", "Rule", "Target"]
-
 
 class Kernel(StrEnum):
     """An integer kernel, named by what it computes; the simulator has one function for each."""

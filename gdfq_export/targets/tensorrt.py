@@ -15,8 +15,6 @@ from types import MappingProxyType
 
 from gdfq_export.targets.table import Clip, Kernel, NumberFormat, Output, Rule, Target
 
-__all__ = ["TENSORRT"]
-
 TENSORRT = Target(
     name="tensorrt",
     description="TensorRT 10 and 11, TensorRT-RTX, NVIDIA GPU",

@@ -7,8 +7,6 @@ from torch import Tensor
 
 from gdfq_export.tasks.task import Outputs, as_tuple
 
-__all__ = ["relative_error"]
-
 _SMALLEST = 1e-12
 
 

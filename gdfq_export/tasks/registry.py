@@ -8,8 +8,6 @@ from gdfq_export.errors import InputError
 from gdfq_export.tasks.classification.single_score import recognise_classifier
 from gdfq_export.tasks.task import GraphOutput, Task
 
-__all__ = ["TASKS", "find_task"]
-
 Recognise = Callable[[Sequence[GraphOutput]], Task | str]
 """The task of a graph with these outputs, or why they are not its outputs, as the end of a sentence."""
 

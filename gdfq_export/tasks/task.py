@@ -17,8 +17,6 @@ from torch import Tensor
 
 from calib.aim import Aim
 
-__all__ = ["GraphOutput", "OutputArrays", "Outputs", "Task", "as_tuple", "concatenated"]
-
 Outputs = Tensor | tuple[Tensor, ...]
 """What a torch network returns: a tensor `[N, ...]` for one value, a tuple of them for several."""
 

@@ -19,8 +19,6 @@ from gdfq_export.planning.plan import Role
 from gdfq_export.recipe import Calibration
 from gdfq_export.simulator import Mode, Quantizer, Simulator
 
-__all__ = ["calibrate"]
-
 _RATIOS = tuple(1.0 - step / 100 for step in range(0, 80))
 
 

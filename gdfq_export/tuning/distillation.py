@@ -25,8 +25,6 @@ from gdfq_export.simulator import Simulator
 from gdfq_export.support.text import counted
 from gdfq_export.tasks.task import Task
 
-__all__ = ["finetune", "time_step"]
-
 _LARGEST_SHIFT = 1 / 16
 _SMALLEST = 1e-12
 _SMALLEST_SIZE = 1e-3

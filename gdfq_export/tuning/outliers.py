@@ -15,8 +15,6 @@ from torch import Tensor, fx
 from gdfq_export.simulator import Mode, Simulator
 from gdfq_export.support.text import counted
 
-__all__ = ["without_outliers"]
-
 _MOST = 20  # one image in so many; where there are more, they are no outliers
 _NAMED = 5
 _BATCH = 64

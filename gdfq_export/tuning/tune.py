@@ -20,8 +20,6 @@ from gdfq_export.tuning.dfq.statistics_ranges import statistics_ranges
 from gdfq_export.tuning.distillation import finetune
 from gdfq_export.tuning.reconstruction.layerwise import tune_layers
 
-__all__ = ["ChooseFineTune", "Tuned", "tune"]
-
 log = logging.getLogger(__name__)
 
 _BATCH = 64

@@ -15,8 +15,6 @@ from gdfq_export.simulator import Mode, Simulator
 from gdfq_export.tasks.task import concatenated
 from gdfq_export.tuning.calibration import weight_scale
 
-__all__ = ["weight_sensitivity"]
-
 _BATCH = 64
 
 

@@ -11,8 +11,6 @@ from gdfq_export.runtimes.base import HOST_CLOCK
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.text import counted
 
-__all__ = ["detail_rows"]
-
 _RULES = 5
 
 

@@ -17,8 +17,6 @@ from gdfq_export.report.summary_table import summary_rows
 from gdfq_export.report.verdict import GateResult, Verdict
 from gdfq_export.views.details import detail_rows
 
-__all__ = ["junit_xml"]
-
 _ILLEGAL = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ELEMENT = {Verdict.FAILED: "failure", Verdict.INCONCLUSIVE: "error"}
 

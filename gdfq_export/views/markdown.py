@@ -14,8 +14,6 @@ from gdfq_export.runtimes import runtime_title
 from gdfq_export.support.text import counted
 from gdfq_export.views.details import detail_rows
 
-__all__ = ["markdown"]
-
 _MARK = {Verdict.PASSED: "✅", Verdict.FAILED: "❌", Verdict.INCONCLUSIVE: "⚠️"}
 _ACTIVE = re.compile(r"([\\`*_\[\]|~@#$])")  # HTML's own characters are escaped as HTML
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")

@@ -8,8 +8,6 @@ import click
 
 from gdfq_export.cli.options.shared import MODEL_FILE
 
-__all__ = ["build"]
-
 _FINDINGS = 8
 
 

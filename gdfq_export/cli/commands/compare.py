@@ -16,8 +16,6 @@ from gdfq_export.cli.options.shared import (
 )
 from gdfq_export.targets import TARGETS, find_target
 
-__all__ = ["compare"]
-
 ALL_METHODS = "noise,dfq,zeroq,gdfq,ours,real"
 USUAL_BITS = "w8a8,w4a8,w4a4"
 

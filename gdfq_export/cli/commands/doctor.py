@@ -8,8 +8,6 @@ import click
 
 from gdfq_export.cli.options.shared import log_level_option
 
-__all__ = ["doctor"]
-
 
 @click.command()
 @click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write everything to this file as well.")

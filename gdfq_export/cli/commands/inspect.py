@@ -9,8 +9,6 @@ import click
 from gdfq_export.cli.options.shared import MODEL_FILE, log_level_option
 from gdfq_export.targets import TARGETS
 
-__all__ = ["inspect"]
-
 
 @click.command()
 @click.argument("model", type=MODEL_FILE)

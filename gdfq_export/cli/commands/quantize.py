@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from gdfq_export import FloatModel, Recipe, Result, RunContext
     from gdfq_export.cli.options.outputs import QuantizeOutputs
 
-__all__ = ["quantize"]
-
 AUTO = "auto"
 
 

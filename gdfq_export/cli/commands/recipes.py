@@ -8,8 +8,6 @@ import click
 
 from gdfq_export.cli.options.shared import log_level_option
 
-__all__ = ["recipes"]
-
 
 @click.group()
 def recipes() -> None:

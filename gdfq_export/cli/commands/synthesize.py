@@ -8,8 +8,6 @@ import click
 
 from gdfq_export.cli.options.shared import model_argument, preprocessing_options, run_options
 
-__all__ = ["synthesize"]
-
 
 @click.command()
 @model_argument

@@ -17,8 +17,6 @@ from gdfq_export.cli.options.shared import (
     preprocessing_options,
 )
 
-__all__ = ["verify"]
-
 RUNTIMES = {"ort": "onnxruntime", "onnxruntime": "onnxruntime", "openvino": "openvino", "tensorrt": "tensorrt"}
 OUTPUT = click.Path(path_type=Path)
 

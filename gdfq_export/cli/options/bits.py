@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["bits_options", "recipe_option"]
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 _KEY = "gdfq_export.bits"
 _OPTIONS = ("bits", "weights", "activations")

@@ -10,8 +10,6 @@ import click
 
 from gdfq_export.gates import GATES, Gate
 
-__all__ = ["gate_limits", "gate_options"]
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

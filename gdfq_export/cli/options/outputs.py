@@ -10,8 +10,6 @@ from pathlib import Path
 from gdfq_export.errors import InputError
 from gdfq_export.support.files import require_writable, writes_through
 
-__all__ = ["QuantizeOutputs", "default_output", "require_outputs", "sidecar_of"]
-
 
 def sidecar_of(model: str | None) -> Path | None:
     """Where the preprocessing of MODEL lies if MODEL is a file."""

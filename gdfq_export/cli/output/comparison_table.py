@@ -14,8 +14,6 @@ from gdfq_export.jobs.compare.figure_text import lost_heading, lost_text, note, 
 from gdfq_export.jobs.compare.methods import METHODS, bits_title
 from gdfq_export.support.text import counted
 
-__all__ = ["ComparisonPrinter"]
-
 WIDTHS = (22, 13, 24, 9, 10, 12)  # of bits, method, loss, Top-1, seconds and size; the note has what is left
 WIDTH_OF_A_FILE = 160
 

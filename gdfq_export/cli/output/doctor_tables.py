@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from gdfq_export.runtimes.environment.doctor import Diagnosis
     from gdfq_export.runtimes.environment.product_exactness import ProductExactness
 
-__all__ = ["print_diagnosis"]
-
 _GIB = 2**30
 
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from gdfq_export.lint import InspectedFile, Inspection, LayerFacts, ValueFacts
     from gdfq_export.support.finding import Finding
 
-__all__ = ["print_findings", "print_inspection"]
-
 _NODES = 8
 
 

@@ -15,8 +15,6 @@ from rich.progress import Progress as Bars
 from gdfq_export.cli.output.warnings import print_warnings
 from gdfq_export.support.progress import Phase, Progress
 
-__all__ = ["BarProgress", "LoggedProgress", "progress_display"]
-
 FACTS_SHOWN = 3
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,6 @@ from gdfq_export.views.html import render_page
 from gdfq_export.views.junit import junit_xml
 from gdfq_export.views.markdown import markdown as as_markdown
 
-__all__ = ["require_passed", "write_views"]
-
 
 def require_passed(report: Report) -> None:
     """Check the gates.

@@ -20,17 +20,6 @@ if TYPE_CHECKING:
     from gdfq_export.runtimes.tensorrt import Engine
     from gdfq_export.views.dataset_preview.headline import Row
 
-__all__ = [
-    "print_choice",
-    "print_engine",
-    "print_headline",
-    "print_keys",
-    "print_plan",
-    "print_recipes",
-    "print_report",
-    "print_table",
-]
-
 WIDTH_OF_A_FILE = 160
 
 

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from gdfq_export.recipe import Recipe
 
-__all__ = ["time_estimate"]
-
 _LARGE = 128 * 128  # pixels from which images are refined one by one
 _USUAL = {
     (False, False): "15 s to 2 minutes",

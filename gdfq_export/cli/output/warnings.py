@@ -6,8 +6,6 @@ from collections.abc import Iterable
 
 import click
 
-__all__ = ["print_warnings"]
-
 
 def print_warnings(warnings: Iterable[str]) -> None:
     """One line a warning."""

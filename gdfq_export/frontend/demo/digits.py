@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from gdfq_export.errors import InputError
 
-__all__ = ["held_out_digits", "training_digits"]
-
 Digits = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 

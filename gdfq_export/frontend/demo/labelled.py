@@ -8,8 +8,6 @@ from calib.samplers import RealSet
 from gdfq_export.frontend.demo.digits import held_out_digits
 from gdfq_export.frontend.demo.network import load_demo
 
-__all__ = ["held_out_set"]
-
 
 def held_out_set() -> RealSet:
     """The 899 held-out digits, normalised: images float32 [899, 1, 8, 8], labels int64 [899].

@@ -12,8 +12,6 @@ from torch import Tensor, nn
 
 from calib.input_spec import InputSpec
 
-__all__ = ["DemoNetwork", "load_demo"]
-
 CLASSES = 10
 
 

@@ -12,8 +12,6 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.opset import OLDEST_OPSET, OPSET, opset_of
 from gdfq_export.frontend.passes.symbolic_batch import graph_inputs
 
-__all__ = ["fix_input_shape", "not_quantized", "require_float_network"]
-
 NOT_QUANTIZED = (
     "{} is not quantized: it computes in float; give the file that gdfq-export quantize or another tool made of it"
 )

@@ -34,8 +34,6 @@ from gdfq_export.frontend.passes.simplify import simplify
 from gdfq_export.frontend.passes.stable_names import StableNamesPass
 from gdfq_export.frontend.passes.symbolic_batch import fixed_batch, graph_inputs, with_symbolic_batch
 
-__all__ = ["canonicalize"]
-
 
 def canonicalize(proto: onnx.ModelProto, where: str) -> ir.Model:
     """Return the canonical form of `proto`, which is not modified.

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-__all__ = ["DefaultAttributesPass"]
-
 _WINDOW: dict[str, int | float | str] = {"strides": 1, "dilations": 1, "pads": 0, "auto_pad": "NOTSET"}
 
 _DEFAULTS: dict[str, dict[str, int | float | str]] = {

@@ -6,8 +6,6 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import constant_array, input_at
 
-__all__ = ["DropoutToIdentityPass"]
-
 
 class DropoutToIdentityPass(ir.passes.InPlacePass):
     """Turn Dropout into Identity, for the elimination of Identity to remove.

@@ -17,8 +17,6 @@ from onnx_ir.passes import common
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.constants.constant import add_initializer, constant_array, input_at, unused_name
 
-__all__ = ["ChannelStatistics", "Folded", "fold_batch_norm"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelStatistics:

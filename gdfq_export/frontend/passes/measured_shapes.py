@@ -16,8 +16,6 @@ import onnxruntime
 
 from gdfq_export.errors import InputError
 
-__all__ = ["BATCHES", "Measured", "annotate_shapes", "measure_shapes", "run_model", "static_sizes"]
-
 BATCHES = (2, 3)
 
 

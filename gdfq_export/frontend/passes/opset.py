@@ -7,8 +7,6 @@ from onnx import inliner, version_converter
 
 from gdfq_export.errors import InputError
 
-__all__ = ["IR_VERSION", "OLDEST_OPSET", "OPSET", "opset_of", "to_canonical_opset"]
-
 OPSET = 21
 IR_VERSION = 10  # the version of the file format that came with opset 21
 OLDEST_OPSET = 11

@@ -7,8 +7,6 @@ import onnxsim
 
 from gdfq_export.errors import InputError
 
-__all__ = ["simplify"]
-
 _KEPT_FROM_ONNXSIM = [
     "fuse_bn_into_conv",
     "eliminate_duplicate_initializer",  # equal weights of two layers must be tuned apart

@@ -8,8 +8,6 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import unused_name
 
-__all__ = ["StableNamesPass"]
-
 
 class StableNamesPass(ir.passes.InPlacePass):
     """Name what has no name of the user's.

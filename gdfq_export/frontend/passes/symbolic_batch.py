@@ -15,8 +15,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-__all__ = ["BATCH_SYMBOL", "fixed_batch", "graph_inputs", "with_fixed_batch", "with_symbolic_batch"]
-
 BATCH_SYMBOL = "batch"
 
 

@@ -5,8 +5,6 @@ Both exporters fold BatchNormalization into convolutions unless told otherwise; 
 
 from __future__ import annotations
 
-__all__ = ["EXPORT_ARGUMENTS", "OLD_EXPORT_ARGUMENTS", "export_lines"]
-
 EXPORT_ARGUMENTS = "dynamo=True, optimize=False"
 """Of `torch.onnx.export` in torch 2.6 and later."""
 

@@ -11,8 +11,6 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.sources.module_export import program_to_onnx, quiet
 from gdfq_export.frontend.sources.pt2_archive import safe_archive
 
-__all__ = ["read_exported_program"]
-
 
 def read_exported_program(path: Path) -> onnx.ModelProto:
     """Read `path` and convert it to ONNX, BatchNormalization kept.

@@ -20,8 +20,6 @@ from gdfq_export.frontend.sources.preprocessing import Stated, input_spec
 from gdfq_export.frontend.sources.sidecar import read_sidecar
 from gdfq_export.support.files import sha256_file
 
-__all__ = ["load_model"]
-
 
 def load_model(
     model: str | Path | nn.Module | None,

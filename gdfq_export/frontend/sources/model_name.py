@@ -7,8 +7,6 @@ from pathlib import Path
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.sources.unsupported_file import describe
 
-__all__ = ["ACCEPTED", "FILES", "require_model"]
-
 FILES = (".onnx", ".pt2")
 """Suffixes of files that are read."""
 

@@ -24,8 +24,6 @@ from torch import nn
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.opset import OPSET
 
-__all__ = ["digest", "export_module", "program_to_onnx", "quiet"]
-
 
 def export_module(module: nn.Module, shape: tuple[int, int, int], where: str) -> onnx.ModelProto:
     """Export a copy of `module` in eval mode for images [N, *shape]; input `image`, output `logits`.

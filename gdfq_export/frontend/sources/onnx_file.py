@@ -12,8 +12,6 @@ from onnx import external_data_helper
 
 from gdfq_export.errors import InputError
 
-__all__ = ["read_onnx"]
-
 _LFS = b"version https://git-lfs"
 
 

@@ -9,8 +9,6 @@ from typing import TypeVar
 from calib.input_spec import InputSpec
 from gdfq_export.errors import InputError
 
-__all__ = ["Stated", "input_spec"]
-
 _T = TypeVar("_T")
 
 

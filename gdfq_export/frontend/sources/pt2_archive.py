@@ -18,8 +18,6 @@ from typing import Any
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.sources.pt2_program import Unsafe, checked_program, require_plain_expressions
 
-__all__ = ["safe_archive"]
-
 _PROGRAM = "models/model.json"
 _CONFIGS = {"data/weights/": r"weight_\d+", "data/constants/": r"tensor_\d+"}
 _FACTS = ("archive_format", "archive_version", "byteorder", ".data/version")

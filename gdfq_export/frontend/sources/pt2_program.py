@@ -15,8 +15,6 @@ import json
 import re
 from typing import Any
 
-__all__ = ["Unsafe", "checked_program", "require_plain_expressions"]
-
 _OPERATOR = re.compile(
     r"torch\.ops\.(aten|prims|torchvision)\.(?!save\b|from_file\b)(?!__)\w+\.[A-Za-z]\w*"
     r"|torch\.ops\.higher_order\.[a-z]\w*"

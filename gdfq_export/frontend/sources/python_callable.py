@@ -10,8 +10,6 @@ from torch import nn
 
 from gdfq_export.errors import InputError
 
-__all__ = ["call"]
-
 
 def call(text: str) -> nn.Module:
     """Import and call what `text` names; modules in the current folder are found too.

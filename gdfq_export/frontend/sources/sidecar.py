@@ -13,8 +13,6 @@ import pydantic
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.sources.preprocessing import Stated
 
-__all__ = ["Sidecar", "read_sidecar"]
-
 _EXAMPLE = '{"input": [3, 32, 32], "classes": 10, "preprocess": {"scale": 255, "mean": [0, 0, 0], "std": [1, 1, 1]}}'
 
 

@@ -16,8 +16,6 @@ from typing import IO
 
 from gdfq_export.frontend.sources.export_hint import export_lines
 
-__all__ = ["describe"]
-
 _NESTED = ("state_dict", "model_state_dict", "model", "net", "network", "ema")
 _OBJECT = 3  # which pickle of a file in torch's format before 1.6 is the object, behind number, version and sizes
 _TEXTS = frozenset({"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "UNICODE"})

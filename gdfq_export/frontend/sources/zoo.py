@@ -13,8 +13,6 @@ from torch import nn
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.sources.preprocessing import Stated
 
-__all__ = ["ZOOS"]
-
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 _OTHER_DATASETS = ("cifar", "svhn", "cub", "voc", "coco", "cityscapes", "ade20k", "celeba")

@@ -18,8 +18,6 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.torch_import.operators import lower
 from gdfq_export.frontend.torch_import.parameters import AttributeNames, tensor_from_onnx
 
-__all__ = ["import_graph"]
-
 _OLDEST_OPSET = 18
 _BATCH_NORMS: dict[int, type[nn.Module]] = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
 

@@ -16,8 +16,6 @@ import onnx_ir as ir
 from gdfq_export.errors import InputError
 from gdfq_export.support.text import counted
 
-__all__ = ["Lowering", "NodeReader", "Op"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Op:

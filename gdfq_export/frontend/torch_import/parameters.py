@@ -12,8 +12,6 @@ from torch import Tensor, fx, nn
 
 from gdfq_export.errors import InputError
 
-__all__ = ["AttributeNames", "tensor_from_onnx"]
-
 _DTYPES = ("float16", "float32", "float64", "int8", "uint8", "int16", "int32", "int64", "bool")
 
 

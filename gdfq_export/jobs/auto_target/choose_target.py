@@ -26,8 +26,6 @@ from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.base import Backend, Session
 from gdfq_export.targets import TARGETS, Target
 
-__all__ = ["choose_target"]
-
 _IMAGES = 8
 _SECONDS = 6.0
 _AS_FAST = 0.97  # of the speed of the fastest

@@ -17,8 +17,6 @@ from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.report.target_choice import TargetChoice
 from gdfq_export.report.verdict import GateResult, Verdict
 
-__all__ = ["quantize_fastest"]
-
 _ON_ACCURACY = frozenset(gate.name for gate in GATES if gate.on_accuracy)
 
 

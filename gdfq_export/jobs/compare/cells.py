@@ -18,20 +18,6 @@ from gdfq_export.support.confidence_interval import Proportion
 from gdfq_export.synthesis.method import Cut
 from gdfq_export.tasks.classification.accuracy import TopK
 
-__all__ = [
-    "SCHEMA_VERSION",
-    "Cell",
-    "CellKey",
-    "CellResult",
-    "Comparison",
-    "Identity",
-    "ImagesFacts",
-    "NetworkFacts",
-    "Score",
-    "in_order",
-    "kept_cells",
-]
-
 CellKey = tuple[str, str]
 """Bit widths and method."""
 

@@ -25,8 +25,6 @@ from gdfq_export.jobs.compare.methods import METHODS, bits_title
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["LOOKS", "TICKS", "draw_comparison", "scale_lost"]
-
 LOOKS = {  # colours are Okabe and Ito's, which colour-blind readers tell apart
     "noise": ("#999999", "v"),
     "dfq": ("#E69F00", "s"),

@@ -35,8 +35,6 @@ from gdfq_export.support.progress import Progress, SilentProgress
 from gdfq_export.support.text import counted
 from gdfq_export.targets import find_target
 
-__all__ = ["DEFAULT_BUDGET", "NO_REAL_IMAGES", "CompareOptions", "CompareRequest", "Listener", "compare"]
-
 DEFAULT_BUDGET = 300.0
 """Seconds for each cell, up to the written file."""
 

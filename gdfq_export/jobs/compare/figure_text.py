@@ -6,17 +6,6 @@ from gdfq_export.jobs.compare.cells import Cell, CellResult, Comparison, Score
 from gdfq_export.jobs.compare.methods import METHODS
 from gdfq_export.support.text import counted
 
-__all__ = [
-    "float_text",
-    "lost_heading",
-    "lost_text",
-    "note",
-    "scored_text",
-    "seconds_text",
-    "size_text",
-    "top1_text",
-]
-
 
 def lost_heading(comparison: Comparison) -> str:
     """What is lost, with its unit."""

@@ -15,20 +15,6 @@ from gdfq_export.recipe import DEFAULT_RECIPE, Bits, MixedBits, Recipe, Verify, 
 from gdfq_export.recipe.explain import hint
 from gdfq_export.targets import find_target
 
-__all__ = [
-    "AS_PUBLISHED",
-    "BIT_WIDTHS",
-    "DEFAULT_BITS",
-    "DEFAULT_METHODS",
-    "METHODS",
-    "MIXED",
-    "BudgetUse",
-    "ComparedMethod",
-    "bits_title",
-    "recipe_for",
-    "require_known",
-]
-
 
 class BudgetUse(Enum):
     """What a method does with a budget in seconds."""

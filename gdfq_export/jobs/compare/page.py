@@ -17,8 +17,6 @@ from gdfq_export.jobs.compare.figure_text import (
 )
 from gdfq_export.jobs.compare.methods import BIT_WIDTHS, METHODS, bits_title
 
-__all__ = ["build_page"]
-
 _WITH_LABELS = (
     "*Drop* is the Top-1 accuracy of the float network minus that of the quantized one; lower is better. Both see the "
     "same images: the brackets hold the paired 95 % interval, which covers the choice of images, not of the seed."

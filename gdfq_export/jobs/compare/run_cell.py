@@ -27,8 +27,6 @@ from gdfq_export.synthesis.method import Cut
 from gdfq_export.synthesis.registry import cut_to_budget
 from gdfq_export.tasks.classification.accuracy import Accuracy
 
-__all__ = ["CellRun", "CellSettings", "quantize_cell", "run_cell"]
-
 _MEASURING_PHASES = (
     "make fresh images",
     "agreement",

@@ -26,8 +26,6 @@ from gdfq_export.jobs.synthesize import synthesize
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe, recipe_sha256
 from gdfq_export.support.progress import Progress
 
-__all__ = ["ScoredImages", "given_images", "images_facts", "made_images", "scored_images", "shared_images"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredImages:

@@ -13,8 +13,6 @@ from gdfq_export.jobs.verify.measure import EvaluationImages
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
 from gdfq_export.tasks.classification.accuracy import LabelledImages
 
-__all__ = ["EvaluationData", "as_labelled", "evaluation_images"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationData:

@@ -25,8 +25,6 @@ from gdfq_export.tasks.classification.accuracy import Accuracy, LabelledImages
 from gdfq_export.tasks.classification.agreement import Agreement
 from gdfq_export.tasks.task import OutputArrays, Task
 
-__all__ = ["EvaluationImages", "MeasureRequest", "Simulation", "Timing", "Verification", "measure"]
-
 _PARITY_BATCH = 32
 _PIECE = 256
 _LAYER_IMAGES, _LAYER_PIXELS = 64, 64 * 64 * 64  # at most, so that large images take no longer than small ones

@@ -17,14 +17,6 @@ from gdfq_export.runtimes.base import Session
 from gdfq_export.support.finding import Finding
 from gdfq_export.support.not_measured import NotMeasured
 
-__all__ = [
-    "preprocessing_of_file",
-    "require_engine_fits",
-    "require_file_fits",
-    "warn_of_accuracy",
-    "warn_of_other_network",
-]
-
 
 def require_file_fits(model: FloatModel, proto: onnx.ModelProto, name: str) -> None:
     """Refuse a file that takes other images or gives other outputs than the float network.

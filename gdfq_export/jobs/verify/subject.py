@@ -14,8 +14,6 @@ from gdfq_export.qdq.metadata import own_metadata
 from gdfq_export.runtimes.tensorrt import EngineFile, is_engine, read_engine, require_package, require_runs_here
 from gdfq_export.targets import TARGETS, Target, find_target
 
-__all__ = ["Subject", "find_subject", "target_of_engine", "target_of_file"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:

@@ -42,8 +42,6 @@ from gdfq_export.runtimes.choose import Measuring, choose_backend
 from gdfq_export.runtimes.tensorrt import build_engine, require_runs_here
 from gdfq_export.support.not_measured import NotMeasured
 
-__all__ = ["Gating", "VerifyOptions", "verify"]
-
 _LARGE = 128 * 128  # pixels from which simulating an image takes a second
 _PARITY_IMAGES, _PARITY_IMAGES_LARGE = 256, 8
 _ENGINE_BATCH = 64  # of the float network's engine, where the timed batch is smaller

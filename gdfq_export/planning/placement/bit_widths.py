@@ -13,8 +13,6 @@ from gdfq_export.recipe import Bits, LayerBits
 from gdfq_export.recipe.explain import hint
 from gdfq_export.targets import BLOCK_BITS, Kernel
 
-__all__ = ["Widths"]
-
 
 class Widths:
     """The recipe's bits for what a node reads or writes.

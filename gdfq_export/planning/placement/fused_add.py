@@ -19,8 +19,6 @@ import onnx_ir as ir
 
 from gdfq_export.planning.placement.graph_nodes import reach
 
-__all__ = ["clipped_summand"]
-
 
 def clipped_summand(add: ir.Node, layer_of: Callable[[ir.Value], ir.Node | None]) -> ir.Value | None:
     """The summand that is clipped and not rounded, if its pair uses all codes; None if the Add has a kernel of its own.

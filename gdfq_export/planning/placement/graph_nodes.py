@@ -9,8 +9,6 @@ import onnx_ir as ir
 
 from gdfq_export.targets.operator_traits import KEEPS_RANGE
 
-__all__ = ["activation_bounds", "bounds_of", "name_of", "reach", "required"]
-
 _BOUNDED = ("Clip", "HardSigmoid", "Relu")
 _WITHIN = KEEPS_RANGE - {"GlobalMaxPool", "Split"}  # whose results' zero points files have from calibration
 

@@ -15,8 +15,6 @@ from gdfq_export.planning.placement.unsupported import unsupported_reason
 from gdfq_export.planning.plan import PlannedNode
 from gdfq_export.targets import Kernel, Output, Rule, Target
 
-__all__ = ["Clipped", "Kernels", "choose_kernels"]
-
 _ARITHMETIC = (Kernel.ADD, Kernel.MUL, Kernel.LOOKUP, Kernel.HARD_SIGMOID)
 
 

@@ -17,8 +17,6 @@ from gdfq_export.planning.placement.weight_formats import block_of
 from gdfq_export.planning.plan import QuantPoint, Role
 from gdfq_export.targets import BLOCK_BITS, Kernel, Output, Rule
 
-__all__ = ["place_points"]
-
 WHOLE_BITS = 8  # of the type that holds a code
 
 

@@ -9,8 +9,6 @@ import onnx_ir as ir
 from gdfq_export.planning.placement.graph_nodes import required
 from gdfq_export.targets import Rule
 
-__all__ = ["unsupported_reason"]
-
 
 def unsupported_reason(node: ir.Node, rule: Rule) -> str:
     """Why the rule's kernel cannot compute this node; empty if it can."""

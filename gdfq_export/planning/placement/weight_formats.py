@@ -15,8 +15,6 @@ from gdfq_export.recipe import Bits
 from gdfq_export.support.text import counted
 from gdfq_export.targets import BLOCK_BITS, BLOCK_RULES, Target, find_target
 
-__all__ = ["block_of", "forewarnings", "with_forms"]
-
 _SMALLEST_BLOCK = 16
 
 

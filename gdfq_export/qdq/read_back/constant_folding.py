@@ -21,8 +21,6 @@ from gdfq_export.frontend.passes.measured_shapes import measure_shapes
 from gdfq_export.frontend.passes.symbolic_batch import fixed_batch, with_symbolic_batch
 from gdfq_export.simulator.session import one_thread_session
 
-__all__ = ["is_constant", "prepare", "refusal", "stored_bits"]
-
 _BITS = "stored bits"
 _STANDARD = ("", "ai.onnx")
 _WHERE = "the quantized file"

@@ -14,8 +14,6 @@ from gdfq_export.qdq.read_back.constant_folding import is_constant, refusal, sto
 from gdfq_export.support.bit_width import bits_of
 from gdfq_export.support.quant_params import QuantParams
 
-__all__ = ["Constant", "activation_params", "constant_of"]
-
 _ACTIVATION_TYPES = {np.dtype(np.int8), np.dtype(np.uint8)}
 _CONSTANT_TYPES = {*_ACTIVATION_TYPES, np.dtype(np.int32)}
 _BLOCKS = (16, 32, 64, 128, 256)

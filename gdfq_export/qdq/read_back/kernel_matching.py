@@ -26,8 +26,6 @@ from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel, Output, Rule, Target
 from gdfq_export.targets.operator_traits import LAYERS
 
-__all__ = ["fused_nodes"]
-
 _WANT_ZERO_POINT = ("Gemm", "MatMul")
 _FUSED_OTHERWISE = ("Einsum", "Where")
 _BIAS_TOLERANCE = 1e-5

@@ -19,8 +19,6 @@ from gdfq_export.simulator.encoding import Encoding
 from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Rule, Target
 
-__all__ = ["plan_of_file"]
-
 
 def plan_of_file(
     file: FloatGraph, nodes: tuple[PlannedNode, ...], target: Target

@@ -30,8 +30,6 @@ from gdfq_export.simulator.hard_sigmoid import clip_form, sum_form
 from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel, Target
 
-__all__ = ["Activation", "FloatGraph", "float_graph", "key_of"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activation:

@@ -18,8 +18,6 @@ from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import QdqNode, node_name, producer_of
 from gdfq_export.support.quant_params import QuantParams
 
-__all__ = ["QuantizedActivation", "activation_codes", "quantized_activations", "sources_of"]
-
 _BYTES = (ir.DataType.UINT8, ir.DataType.INT8)
 _CLIPS = ("Clip", "Relu")
 

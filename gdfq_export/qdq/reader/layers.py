@@ -12,8 +12,6 @@ from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import QdqNode, node_name, producer_of
 from gdfq_export.targets.operator_traits import LAYERS, OPERATOR_TRAITS
 
-__all__ = ["QdqLayer", "read_layers", "weight_output_axis"]
-
 _SAME_STEP = 1e-3  # relative
 
 

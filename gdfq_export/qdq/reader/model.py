@@ -20,8 +20,6 @@ from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.qdq.reader.nodes import QdqNode, code_limits, codes_dtype, node_name, producer_of, stored_array
 from gdfq_export.targets.operator_traits import MOVES_ELEMENTS
 
-__all__ = ["QdqModel"]
-
 CodeRange = tuple[int, int]
 _Ends = tuple[float | None, float | None]
 

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from gdfq_export.frontend.passes.constants.constant import input_at
 
-__all__ = ["QdqNode", "code_limits", "codes_dtype", "node_name", "producer_of", "stored_array"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QdqNode:

@@ -18,8 +18,6 @@ from gdfq_export.simulator import quantized_name
 from gdfq_export.simulator.hard_sigmoid import clip_form_of, sum_form
 from gdfq_export.targets import Clip, Kernel
 
-__all__ = ["write_activation"]
-
 
 def write_activation(written: WrittenGraph, point: QuantPoint, clip: Clip) -> None:
     """Quantize the tensor of `point`; `clip` says where its limits are kept if they are not those of its type."""

@@ -24,8 +24,6 @@ from gdfq_export.simulator import quantized_name
 from gdfq_export.targets import Kernel
 from gdfq_export.targets.subbyte_types import NARROW_TYPES
 
-__all__ = ["bias_scale_names", "products_of_blocks", "write_constant"]
-
 
 def bias_scale_names(written: WrittenGraph) -> Iterator[str]:
     """Short names for the scales of biases that are no value's yet: `bias_scale_1`, ..."""

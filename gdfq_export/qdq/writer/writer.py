@@ -25,8 +25,6 @@ from gdfq_export.simulator import Encoding
 from gdfq_export.targets import Target, find_target
 from gdfq_export.targets.subbyte_types import NARROW_TYPES
 
-__all__ = ["write_onnx"]
-
 _PRODUCER = "gdfq-export"
 _IR_VERSION = 10
 

@@ -16,8 +16,6 @@ from gdfq_export.planning.plan import PlannedNode, QuantPlan, QuantPoint
 from gdfq_export.simulator import Encoding
 from gdfq_export.targets.subbyte_types import NARROW_TYPES
 
-__all__ = ["WrittenGraph", "dequantized_name", "scale_name", "storage_type"]
-
 
 def dequantized_name(key: str) -> str:
     """Name, in the file, of the dequantized tensor of the point `key`."""

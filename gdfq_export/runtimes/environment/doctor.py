@@ -21,8 +21,6 @@ from gdfq_export.runtimes.environment.machine import Machine, this_machine, vers
 from gdfq_export.runtimes.environment.product_exactness import ProductExactness, measure_products
 from gdfq_export.targets import TARGETS, Target
 
-__all__ = ["Diagnosis", "RuntimeState", "SourceState", "TargetState", "diagnose"]
-
 _FAST = {
     "amx_int8": "AMX multiplies int8 tiles",
     "avx512_vnni": "AVX512-VNNI accumulates four uint8 x int8 products at once, in 32 bits",

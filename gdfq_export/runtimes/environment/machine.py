@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["Machine", "this_machine", "usable_cores", "versions"]
-
 _FLAGS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimddp", "i8mm")
 _PACKAGES = (
     "gdfq-export", "numpy", "onnx", "onnx-ir", "onnxruntime", "openvino", "tensorrt", "tensorrt-rtx", "torch",

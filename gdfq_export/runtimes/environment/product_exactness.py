@@ -16,8 +16,6 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-__all__ = ["ProductExactness", "measure_products"]
-
 _CHANNELS, _OUTPUTS, _SIDE, _KERNEL = 32, 16, 8, 3
 _ZERO = 128
 _OPSET = 21

@@ -21,8 +21,6 @@ from gdfq_export.runtimes.tensorrt.build_log import logged_graph
 from gdfq_export.runtimes.tensorrt.package import Package, find_package, reason_against_gpu
 from gdfq_export.support.files import atomic_output
 
-__all__ = ["Engine", "build_engine"]
-
 _BUILDER = Path(__file__).with_name("builder.py")
 
 

@@ -13,8 +13,6 @@ from gdfq_export.runtimes.base import ExecutedGraph, ExecutedNode
 from gdfq_export.runtimes.tensorrt.layer_kinds import INTEGER_KERNELS, kind_of, onnx_names
 from gdfq_export.targets.operator_traits import LAYERS
 
-__all__ = ["logged_graph"]
-
 
 def logged_graph(text: str, model: onnx.ModelProto, runtime: str) -> ExecutedGraph:
     """Layers as the build log lists them; a layer of the file that no integer or float kernel names counts as float.

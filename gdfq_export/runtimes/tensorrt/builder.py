@@ -15,8 +15,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["collected_log", "main"]
-
 _LAYERS = "Layers:"
 _NO_DEVICE = ("catchCudaError", "cudaError 35")
 

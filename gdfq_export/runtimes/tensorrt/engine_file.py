@@ -15,8 +15,6 @@ from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.runtimes.session import where
 from gdfq_export.runtimes.tensorrt.package import PACKAGES, Package, find_package, reason_against_gpu
 
-__all__ = ["EngineFile", "is_engine", "read_engine", "require_package", "require_runs_here"]
-
 _PACKAGES = {b"ftrt": PACKAGES[0], b"vtrt": PACKAGES[1]}
 _SUFFIXES = frozenset({".plan", ".engine", ".trt"})
 _HEADER, _LENGTH, _VERSION = 28, slice(16, 24), slice(24, 28)

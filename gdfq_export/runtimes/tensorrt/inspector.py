@@ -15,8 +15,6 @@ from gdfq_export.errors import BackendUnavailable
 from gdfq_export.runtimes.base import ExecutedGraph, ExecutedNode
 from gdfq_export.runtimes.tensorrt.layer_kinds import INTEGER_KERNELS, kind_of, onnx_names
 
-__all__ = ["inspected_graph"]
-
 _TYPE_KEYS = ("Format/Datatype", "Datatype", "DataType", "Format")
 _UNKNOWN = "N/A"
 

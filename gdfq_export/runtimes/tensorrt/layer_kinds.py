@@ -11,8 +11,6 @@ import re
 from gdfq_export.runtimes.base import Kind
 from gdfq_export.targets.operator_traits import LAYERS
 
-__all__ = ["INTEGER_KERNELS", "kind_of", "onnx_names"]
-
 INTEGER_KERNELS = LAYERS | {"Relu", "Clip", "Add", "MaxPool", "Concat"}
 
 _COMPUTE = re.compile(r"conv(?!er)|correlation|gemm|mat(rix)?_?mul|fully_?connected", re.IGNORECASE)

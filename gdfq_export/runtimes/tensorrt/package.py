@@ -14,8 +14,6 @@ from typing import Any
 
 from gdfq_export.errors import BackendUnavailable
 
-__all__ = ["PACKAGES", "Package", "find_package", "reason_against_gpu"]
-
 PACKAGES = ("tensorrt", "tensorrt_rtx")
 
 

@@ -22,8 +22,6 @@ from gdfq_export.runtimes.tensorrt.inspector import inspected_graph
 from gdfq_export.runtimes.tensorrt.package import Package
 from gdfq_export.support.text import counted
 
-__all__ = ["TensorRtSession"]
-
 _TYPES = {"FLOAT": torch.float32, "HALF": torch.float16, "BF16": torch.bfloat16}
 _DEVICE = "cuda"
 _lock = threading.Lock()

@@ -11,8 +11,6 @@ from torch import Tensor
 from gdfq_export.simulator.codes import CodedTensor, Grid
 from gdfq_export.targets import Kernel
 
-__all__ = ["KernelSet"]
-
 
 class Concat(Protocol):
     """Concatenates along `axis`; int32 codes on `grid`."""

@@ -27,8 +27,6 @@ from gdfq_export.simulator.codes import CodedTensor, Grid, dequantize, quantize,
 from gdfq_export.simulator.kernel_sets.kernel_set import KernelSet
 from gdfq_export.targets import Kernel
 
-__all__ = ["ONNXRUNTIME_X86"]
-
 
 def requantize(accumulator: Tensor, multiplier: Tensor, grid: Grid) -> Tensor:
     """Accumulators to output codes; `multiplier` is float32 and broadcasts over them."""

@@ -15,8 +15,6 @@ from gdfq_export.errors import InputError
 from gdfq_export.support.confidence_interval import Proportion, paired_difference_interval, proportion
 from gdfq_export.support.not_measured import NotMeasured
 
-__all__ = ["Accuracy", "LabelledImages", "Logits", "TopK", "measure_accuracy"]
-
 Logits = NDArray[np.float32]
 """Class scores or probabilities, `[N, classes]`."""
 

@@ -12,8 +12,6 @@ from gdfq_export.support.confidence_interval import Proportion, proportion
 from gdfq_export.support.text import counted
 from gdfq_export.tasks.classification.accuracy import Logits
 
-__all__ = ["Agreement", "measure_agreement"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:

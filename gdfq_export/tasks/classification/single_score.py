@@ -16,8 +16,6 @@ from gdfq_export.tasks.classification.agreement import Agreement
 from gdfq_export.tasks.classification.task import Classification
 from gdfq_export.tasks.task import GraphOutput, OutputArrays
 
-__all__ = ["SingleScore", "recognise_classifier"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SingleScore(Classification):

@@ -17,8 +17,6 @@ from gdfq_export.tasks.classification.agreement import Agreement, measure_agreem
 from gdfq_export.tasks.output_error import relative_error
 from gdfq_export.tasks.task import GraphOutput, OutputArrays, Outputs
 
-__all__ = ["Classification"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classification:

@@ -24,8 +24,6 @@ from gdfq_export.simulator import Simulator
 from gdfq_export.tuning.dfq.input_channels import response
 from gdfq_export.tuning.dfq.layer_pairs import find_pairs
 
-__all__ = ["absorb"]
-
 _SIGMAS = 3.0
 
 

@@ -21,8 +21,6 @@ from gdfq_export.simulator import Mode, Simulator
 from gdfq_export.tuning.dfq.channel_moments import follow_moments
 from gdfq_export.tuning.dfq.input_channels import response
 
-__all__ = ["correct_biases"]
-
 
 def correct_biases(
     simulator: Simulator, float_weights: Mapping[str, Tensor], statistics: Mapping[str, ChannelStatistics]

@@ -29,8 +29,6 @@ from gdfq_export.planning.placement import activation_bounds
 from gdfq_export.targets.operator_traits import MOVES_ELEMENTS, POOLS
 from gdfq_export.tuning.dfq.rectified_normal import clipped, leaky
 
-__all__ = ["KnownMoments", "Moments", "follow_moments"]
-
 _ALIKE = MOVES_ELEMENTS | POOLS | {"Concat", "Pad"}
 _ACTIVATIONS = frozenset({"Relu", "Clip", "LeakyRelu"})
 _FOLLOWED = _ALIKE | _ACTIVATIONS | {"Add", "Mul"}

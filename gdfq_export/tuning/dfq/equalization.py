@@ -39,8 +39,6 @@ from gdfq_export.simulator import Simulator
 from gdfq_export.tuning.dfq.input_channels import largest_by_input, scale_inputs
 from gdfq_export.tuning.dfq.layer_pairs import LayerPair, find_pairs
 
-__all__ = ["equalize"]
-
 _ROUNDS = 200
 _SETTLED = 1e-4  # mean |log s| of the pair that moves most
 _LARGEST_FACTOR = 1e8

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-__all__ = ["largest_by_input", "response", "scale_inputs"]
-
 
 def largest_by_input(weight: Tensor, groups: int) -> Tensor:
     """Largest magnitude among the weights that read each input channel, [C], of `weight` [M, C / groups, ...]."""

@@ -26,8 +26,6 @@ from gdfq_export.planning.placement import activation_bounds
 from gdfq_export.simulator import Layer, Simulator
 from gdfq_export.targets.operator_traits import MOVES_ELEMENTS, POOLS
 
-__all__ = ["LayerPair", "find_pairs"]
-
 _SIGMAS = 6.0
 
 

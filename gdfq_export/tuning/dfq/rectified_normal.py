@@ -19,8 +19,6 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["clipped", "leaky"]
-
 _SMALLEST_STD = 1e-30
 
 

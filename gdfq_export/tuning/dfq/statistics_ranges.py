@@ -14,8 +14,6 @@ from gdfq_export.planning.plan import Role
 from gdfq_export.simulator import Simulator
 from gdfq_export.tuning.dfq.channel_moments import follow_moments
 
-__all__ = ["statistics_ranges"]
-
 
 def statistics_ranges(
     simulator: Simulator, statistics: Mapping[str, ChannelStatistics], sigmas: float

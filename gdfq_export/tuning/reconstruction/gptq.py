@@ -15,8 +15,6 @@ from gdfq_export.simulator import Quantizer
 from gdfq_export.tuning.calibration import search_block_scale, search_scale
 from gdfq_export.tuning.reconstruction.second_moments import LayerMoments
 
-__all__ = ["round_weights", "weighted_scale"]
-
 _DAMPING = 0.01
 
 

@@ -28,8 +28,6 @@ from gdfq_export.tuning.reconstruction.paired_run import PairedRun, peak_numel
 from gdfq_export.tuning.reconstruction.second_moments import observe_layer
 from gdfq_export.tuning.reconstruction.weight_regression import refit_weights
 
-__all__ = ["tune_layers"]
-
 _MEMORY = 4 * 2**30  # bytes
 _FLOAT32 = 4  # bytes
 _FEWEST_IMAGES = 16

@@ -12,8 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-__all__ = ["PairedRun", "peak_numel"]
-
 
 class PairedRun:
     """Runs `network` and `reference` node by node on images [N, C, H, W].

@@ -16,8 +16,6 @@ from torch.nn import functional
 
 from gdfq_export.frontend.torch_import.operators.padding import Pads, spatial_pads
 
-__all__ = ["LayerMoments", "observe_layer"]
-
 _MOST_ROWS = 2**16
 _MOST_NUMBERS = 2**26
 

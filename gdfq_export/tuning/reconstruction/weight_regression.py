@@ -17,8 +17,6 @@ from torch import Tensor
 
 from gdfq_export.tuning.reconstruction.second_moments import LayerMoments
 
-__all__ = ["refit_weights"]
-
 _SMALLEST = 1e-12
 
 

@@ -17,8 +17,6 @@ from PIL import Image
 
 from calib.input_spec import InputSpec
 
-__all__ = ["ImageGrid", "Label", "lay_grid"]
-
 ROWS = COLUMNS = 10
 MOST_TILES = 90
 GAP = 8  # pixels between images

@@ -11,8 +11,6 @@ import math
 
 from calib.set_statistics import ClassBalance, SetStatistics
 
-__all__ = ["NOISE_BNS", "REAL_BNS", "Row", "headline_rows"]
-
 REAL_BNS = (0.01, 0.04)
 NOISE_BNS = (0.25, 0.85)
 REAL_DISTANCE = (71, 89)

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_set_picture"]
-
 DPI = 100
 WIDTH, HEIGHT = 1600, 1000  # pixels, as is every position below, counted from the top left corner
 MARGIN = 40

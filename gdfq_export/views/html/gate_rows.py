@@ -10,8 +10,6 @@ from gdfq_export.report.verdict import GateResult, Verdict
 from gdfq_export.views.html.numerals import points, significant
 from gdfq_export.views.html.scale import linear_scale
 
-__all__ = ["GatePicture", "GateRow", "gate_rows", "tone_of"]
-
 _WORST_FIRST = (Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.PASSED)
 _DIRECTION = {gate.name: gate.most for gate in GATES}
 

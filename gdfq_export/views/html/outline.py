@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import log1p
 
-__all__ = ["bars", "line"]
-
 
 def line(points: Iterable[tuple[float, float]]) -> str:
     """Points (x, y) in per cent, joined."""

@@ -29,8 +29,6 @@ from gdfq_export.views.html.sections.layers import layer_rows
 from gdfq_export.views.html.sections.network import network_view
 from gdfq_export.views.html.sections.run import broken_rules, facts, phases, subtitle, targets
 
-__all__ = ["render_page"]
-
 
 def render_page(
     report: Report, *, picture: bytes | None = None, picture_words: str | None = None, title: str | None = None

@@ -11,8 +11,6 @@ import yaml
 from gdfq_export.report.report import Report
 from gdfq_export.support.not_measured import NotMeasured
 
-__all__ = ["Reproduction", "reproduction"]
-
 _DEMO = "demo"
 _RECIPE = "recipe.yaml"
 _BASELINE = "baseline.json"

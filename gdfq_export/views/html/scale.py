@@ -12,8 +12,6 @@ from math import floor, log10
 
 from gdfq_export.views.html.numerals import significant
 
-__all__ = ["Scale", "Tick", "count_scale", "linear_scale", "log_scale"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:

@@ -9,8 +9,6 @@ import onnx
 import onnx_ir as ir
 from onnxscript import optimizer
 
-__all__ = ["fold_cast_like"]
-
 
 def fold_cast_like(proto: onnx.ModelProto) -> onnx.ModelProto:
     """Return `proto` with its constants folded where it holds a CastLike."""

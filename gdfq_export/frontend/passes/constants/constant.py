@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-__all__ = ["add_initializer", "constant_array", "input_at", "integer_list", "unused_name"]
-
 
 def input_at(node: ir.Node, index: int) -> ir.Value | None:
     """The node's input at `index`, None where it is left out."""

@@ -7,8 +7,6 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import add_initializer, constant_array
 
-__all__ = ["ConstantArithmeticPass"]
-
 
 class ConstantArithmeticPass(ir.passes.InPlacePass):
     """Rewrite the second operand where it is a float32 constant.

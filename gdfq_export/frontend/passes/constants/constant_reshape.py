@@ -11,8 +11,6 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.constants.constant import add_initializer, constant_array
 from gdfq_export.frontend.passes.measured_shapes import BATCHES, Measured
 
-__all__ = ["ConstantReshapePass"]
-
 
 class ConstantReshapePass(ir.passes.InPlacePass):
     """Replace a Reshape target that is computed (Shape, Gather, Concat, ...) by a constant.

@@ -8,8 +8,6 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.measured_shapes import static_sizes
 
-__all__ = ["ExplicitPadsPass"]
-
 
 class ExplicitPadsPass(ir.passes.InPlacePass):
     """Replace `auto_pad` of Conv, MaxPool and AveragePool by `pads`, and give Conv its `kernel_shape`.

@@ -6,8 +6,6 @@ import math
 
 import onnx_ir as ir
 
-__all__ = ["FlattenPass"]
-
 
 class FlattenPass(ir.passes.InPlacePass):
     """Rewrite `Reshape(x [batch, a, b, ...]) -> [batch, a * b * ...]` to `Flatten(x, axis=1)`.

@@ -6,8 +6,6 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import constant_array, input_at, integer_list
 
-__all__ = ["FoldPadPass"]
-
 
 class FoldPadPass(ir.passes.InPlacePass):
     """Fold `Pad` into the `pads` of its consumer.

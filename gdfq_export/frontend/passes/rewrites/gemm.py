@@ -7,8 +7,6 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import add_initializer, constant_array, input_at
 
-__all__ = ["GemmPass"]
-
 
 class GemmPass(ir.passes.InPlacePass):
     """Rewrite fully connected layers to `Gemm(x [N, K], w [M, K], bias [M], transB=1)` without alpha and beta.

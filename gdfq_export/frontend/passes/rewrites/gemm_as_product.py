@@ -16,8 +16,6 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import add_initializer, constant_array, input_at
 
-__all__ = ["gemm_as_product"]
-
 
 def gemm_as_product(graph: ir.Graph, gemm: ir.Node) -> None:
     """Put the form in the place of a Gemm without factors; the MatMul has its name, the last node its output."""

@@ -6,8 +6,6 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import input_at, integer_list, unused_name
 
-__all__ = ["GlobalAveragePoolPass"]
-
 
 class GlobalAveragePoolPass(ir.passes.InPlacePass):
     """Rewrite means over the whole image.

@@ -11,8 +11,6 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import add_initializer, constant_array, input_at, unused_name
 
-__all__ = ["PooledClassifierPass"]
-
 
 class PooledClassifierPass(ir.passes.InPlacePass):
     """Move a plain 1x1 convolution behind the global pooling, then make it a Gemm.

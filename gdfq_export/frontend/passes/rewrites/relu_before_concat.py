@@ -6,8 +6,6 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import unused_name
 
-__all__ = ["ReluBeforeConcatPass"]
-
 _COMPUTING = frozenset({"Add", "AveragePool", "BatchNormalization", "Conv", "Mul"})
 
 

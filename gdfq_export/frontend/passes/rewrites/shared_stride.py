@@ -6,8 +6,6 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import unused_name
 
-__all__ = ["SharedStridePass"]
-
 
 class SharedStridePass(ir.passes.InPlacePass):
     """Where 1 x 1 convolutions of one stride alone read a value (ResNet-50's first form), take every n-th pixel first.

@@ -7,8 +7,6 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import add_initializer, input_at, integer_list
 
-__all__ = ["SlicePass"]
-
 
 class SlicePass(ir.passes.InPlacePass):
     """Drop the axes along which a Slice with constant bounds takes everything, as exporters write for `x[:, :, ::2]`.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-__all__ = ["TrivialShufflePass"]
-
 
 class TrivialShufflePass(ir.passes.InPlacePass):
     """Remove `Reshape -> Transpose -> Reshape` where the Transpose moves axes of size 1 alone (ShuffleNet, 1 group).

@@ -15,8 +15,6 @@ import onnx_ir as ir
 from gdfq_export.frontend.passes.constants.constant import add_initializer, unused_name
 from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import is_of_hard_swish
 
-__all__ = ["join_hard_swish", "spell_hard_sigmoid"]
-
 
 def join_hard_swish(graph: ir.Graph) -> None:
     """Rule 1, everywhere."""

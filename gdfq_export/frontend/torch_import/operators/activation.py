@@ -8,8 +8,6 @@ from torch.nn import functional
 
 from gdfq_export.frontend.torch_import.node_reader import Lowering, NodeReader, Op
 
-__all__ = ["OPERATORS"]
-
 
 def clip(x: Tensor, *, low: float | None, high: float | None) -> Tensor:
     """Return x limited to [low, high]; where low exceeds high, high wins."""

@@ -14,8 +14,6 @@ from gdfq_export.frontend.torch_import.operators.padding import (
     spatial_pads,
 )
 
-__all__ = ["OPERATORS"]
-
 _CONVOLUTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 
 

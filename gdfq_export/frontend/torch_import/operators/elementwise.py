@@ -8,8 +8,6 @@ from torch import Tensor
 
 from gdfq_export.frontend.torch_import.node_reader import Lowering, NodeReader, Op
 
-__all__ = ["OPERATORS"]
-
 _CAST_TYPES = {
     ir.DataType.FLOAT16: torch.float16,
     ir.DataType.FLOAT: torch.float32,

@@ -8,8 +8,6 @@ from torch.nn import functional
 
 from gdfq_export.frontend.torch_import.node_reader import Lowering, NodeReader, Op
 
-__all__ = ["OPERATORS"]
-
 
 def gemm(
     a: Tensor, b: Tensor, c: Tensor | None = None, *, alpha: float, beta: float, trans_a: bool, trans_b: bool

@@ -7,8 +7,6 @@ from torch.nn import functional
 
 from gdfq_export.frontend.torch_import.node_reader import Lowering, NodeReader, Op
 
-__all__ = ["OPERATORS"]
-
 
 def batch_normalization(
     x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, *, epsilon: float

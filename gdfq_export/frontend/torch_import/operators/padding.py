@@ -9,8 +9,6 @@ from torch.nn import functional
 
 from gdfq_export.frontend.torch_import.node_reader import NodeReader
 
-__all__ = ["Pads", "output_size", "pad_spatial", "read_pads", "same_on_both_sides", "spatial_pads"]
-
 #: Begins and then ends of every spatial axis, or the auto_pad rule that gives them when the input size is known.
 Pads = tuple[int, ...] | str
 

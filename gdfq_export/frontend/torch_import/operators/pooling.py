@@ -23,8 +23,6 @@ from gdfq_export.frontend.torch_import.operators.padding import (
     spatial_pads,
 )
 
-__all__ = ["OPERATORS"]
-
 _MAX_POOLS = {1: functional.max_pool1d, 2: functional.max_pool2d, 3: functional.max_pool3d}
 _AVERAGE_POOLS = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}
 _CONVOLUTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}

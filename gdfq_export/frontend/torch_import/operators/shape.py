@@ -12,8 +12,6 @@ from torch.nn import functional
 
 from gdfq_export.frontend.torch_import.node_reader import Lowering, NodeReader, Op
 
-__all__ = ["OPERATORS"]
-
 
 def concat(*tensors: Tensor, axis: int) -> Tensor:
     """Join tensors along `axis`."""

@@ -11,8 +11,6 @@ from gdfq_export.tasks.classification.accuracy import Accuracy, TopK
 from gdfq_export.views.html.numerals import MINUS, percent, points
 from gdfq_export.views.html.scale import Scale, linear_scale
 
-__all__ = ["AccuracyView", "Whisker", "accuracy_view"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whisker:

@@ -12,8 +12,6 @@ from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.targets.operator_traits import MOVES_ELEMENTS
 from gdfq_export.views.html.numerals import count
 
-__all__ = ["Chip", "CoverageView", "Executed", "coverage_view", "executed_as"]
-
 _INTEGER_OTHER = "integer-other"
 _CHIPS: dict[str, tuple[str, str]] = {
     "integer": ("INT", "convolution or matrix product on integers"),

@@ -9,8 +9,6 @@ from gdfq_export.views.html.numerals import significant
 from gdfq_export.views.html.outline import line
 from gdfq_export.views.html.scale import Scale, linear_scale, log_scale
 
-__all__ = ["CurvePicture", "CurvesOfPhase", "curves_by_phase"]
-
 _WIDE = 30
 
 

@@ -13,8 +13,6 @@ from gdfq_export.views.html.numerals import GAP, count, kilobytes, milliseconds,
 from gdfq_export.views.html.outline import line
 from gdfq_export.views.html.scale import Scale, linear_scale, log_scale
 
-__all__ = ["LatencyView", "latency_view", "noise", "resource_rows"]
-
 _WIDE = 8  # ends that are this many times apart need a logarithmic axis
 _INTERRUPTED = 3  # p99 by p50
 _NOISE = (

@@ -16,8 +16,6 @@ from gdfq_export.views.html.scale import Scale, linear_scale
 from gdfq_export.views.html.sections.coverage import Executed, executed_as
 from gdfq_export.views.html.sections.network import explain_layer
 
-__all__ = ["HistogramPicture", "LayerRow", "layer_rows"]
-
 _FULL_BAR_DB = 60.0
 _NOT_COMPARABLE = "not comparable: equalization rescaled its channels"
 Facts = tuple[tuple[str, str], ...]

@@ -18,8 +18,6 @@ from gdfq_export.views.html.outline import line
 from gdfq_export.views.html.scale import Scale, count_scale, linear_scale
 from gdfq_export.views.html.sections.coverage import executed_as
 
-__all__ = ["Column", "NetworkView", "explain_layer", "network_view"]
-
 _MOST_SHOWN_DB = 80.0
 _RANGES = (-0.5, 2.0)  # of the codes' range, which is 0 to 1
 

@@ -10,8 +10,6 @@ from gdfq_export.support.finding import Consequence
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.html.numerals import count, kilobytes, milliseconds, percent, seconds, significant
 
-__all__ = ["PhaseRow", "TargetRow", "broken_rules", "facts", "phases", "subtitle", "targets"]
-
 _MOST_SEVERE_FIRST = (*Consequence,)
 _SEVERE = (Consequence.REFUSED, Consequence.WRONG)
 
