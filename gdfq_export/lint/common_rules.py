@@ -6,16 +6,16 @@ what is written; the finding says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import input_at
-from gdfq_export.lint.finding_at import finding_at
 from gdfq_export.lint.hard_sigmoid_forms import clips_as_gate, saturates_as_gate
+from gdfq_export.lint.rules import Broken, Rule, broken_rules
 from gdfq_export.qdq.reader.model import QdqModel
-from gdfq_export.qdq.reader.nodes import QdqNode, code_limits, node_name, producer_of
+from gdfq_export.qdq.reader.nodes import QdqNode, node_name, producer_of
 from gdfq_export.support.finding import Consequence, Finding
 from gdfq_export.support.text import counted
 
@@ -26,13 +26,10 @@ _INT32_END = 2**31 - 1
 
 def common_findings(model: QdqModel) -> list[Finding]:
     """Every rule that every node breaks, in the order of the rules and of the graph."""
-    findings = [finding for rule in _NODE_RULES for node in model.nodes for finding in rule(model, node)]
-    for rule in _PAIR_RULES:
-        findings.extend(finding for pair in model.pairs for finding in rule(model, pair))
-    return findings
+    return broken_rules(model, _NODE_RULES, model.nodes) + broken_rules(model, _PAIR_RULES, model.pairs)
 
 
-def _scale(model: QdqModel, pair: QdqNode) -> Iterator[Finding]:
+def _scale(model: QdqModel, pair: QdqNode) -> Iterator[Broken]:
     """Scales are positive numbers; that of a dead channel, whose codes are all 0, may be anything finite."""
     if pair.scale is None:
         return
@@ -45,14 +42,10 @@ def _scale(model: QdqModel, pair: QdqNode) -> Iterator[Finding]:
     }
     for kind, broken in kinds.items():
         if broken.any():
-            yield finding_at(pair.node, "scale", Consequence.WRONG, f"{_how_many(broken, 'scale')} {kind}")
+            yield "scale", Consequence.WRONG, f"{_how_many(broken, 'scale')} {kind}"
     if (negative := scale < 0).any():
-        yield finding_at(
-            pair.node,
-            "negative scale",
-            Consequence.MISTAKE,
-            f"{_how_many(negative, 'scale')} negative; TensorRT refuses it",
-        )
+        message = f"{_how_many(negative, 'scale')} negative; TensorRT refuses it"
+        yield "negative scale", Consequence.MISTAKE, message
 
 
 def _matters(model: QdqModel, pair: QdqNode) -> np.ndarray | bool:
@@ -60,12 +53,7 @@ def _matters(model: QdqModel, pair: QdqNode) -> np.ndarray | bool:
     codes = model.numbers(pair.codes)
     if codes is None or pair.zero_point is None or pair.scale is None:
         return True
-    if (
-        pair.scale.size == 1
-        or pair.axis is None
-        or pair.block
-        or codes.shape[pair.axis : pair.axis + 1] != pair.scale.shape
-    ):
+    if pair.axis is None or pair.block or codes.shape[pair.axis : pair.axis + 1] != pair.scale.shape:
         return bool(np.any(codes))
     channels = np.moveaxis(np.asarray(codes), pair.axis, 0).reshape(pair.scale.size, -1)
     return np.asarray(channels.any(axis=1))
@@ -80,104 +68,67 @@ def _how_many(broken: np.ndarray, what: str) -> str:
     return f"{count} of {broken.size} {what}s ({which}) {'is' if count == 1 else 'are'}"
 
 
-def _shapes(model: QdqModel, pair: QdqNode) -> Iterator[Finding]:
+def _shapes(model: QdqModel, pair: QdqNode) -> Iterator[Broken]:
     """As many zero points as scales, and as many scales as the axis is long."""
-    if pair.scale is None:
+    rule, scale, zeros = ("number of scales", Consequence.REFUSED), pair.scale, pair.zero_point
+    if scale is None:
         return
-    if pair.scale.ndim > 1 and not pair.block:
-        shape = list(pair.scale.shape)
-        yield finding_at(
-            pair.node,
-            "number of scales",
-            Consequence.REFUSED,
-            f"its scale is of shape {shape}; write a number or a list",
-        )
+    if scale.ndim > 1 and not pair.block:
+        yield *rule, f"its scale is of shape {list(scale.shape)}; write a number or a list"
         return
-    if not pair.omits_zero_point and pair.zero_point is not None and pair.zero_point.size != pair.scale.size:
-        yield finding_at(
-            pair.node,
-            "number of scales",
-            Consequence.REFUSED,
-            f"it has {counted(pair.scale.size, 'scale')} and {counted(pair.zero_point.size, 'zero point')}",
-        )
+    if not pair.omits_zero_point and zeros is not None and zeros.size != scale.size:
+        yield *rule, f"it has {counted(scale.size, 'scale')} and {counted(zeros.size, 'zero point')}"
     codes = model.numbers(pair.codes)
     if codes is None or pair.axis is None or pair.block:
         return
-    if not pair.axis < codes.ndim or codes.shape[pair.axis] != pair.scale.size:
-        found = f"axis {pair.axis} of shape {list(codes.shape)}"
-        yield finding_at(
-            pair.node, "number of scales", Consequence.REFUSED, f"it has {pair.scale.size} scales along {found}"
-        )
+    if not pair.axis < codes.ndim or codes.shape[pair.axis] != scale.size:
+        yield *rule, f"it has {scale.size} scales along axis {pair.axis} of shape {list(codes.shape)}"
 
 
-def _other_numbers(model: QdqModel, pair: QdqNode) -> Iterator[Finding]:
+def _other_numbers(model: QdqModel, pair: QdqNode) -> Iterator[Broken]:
     """What is read is what was written: the same type, scale and zero point on both sides of the codes."""
     if pair.node.op_type != "DequantizeLinear" or (writer := model.writer(pair)) is None:
         return
+    name = node_name(writer.node)
     if pair.dtype is not writer.dtype and not pair.omits_zero_point and None not in (pair.dtype, writer.dtype):
-        yield finding_at(
-            pair.node,
-            "zero point type",
-            Consequence.REFUSED,
-            f"its zero point is {pair.dtype_name}, the codes that {node_name(writer.node)} writes are "
-            f"{writer.dtype_name}",
-        )
+        message = f"its zero point is {pair.dtype_name}, the codes that {name} writes are {writer.dtype_name}"
+        yield "zero point type", Consequence.REFUSED, message
         return
     if clips_as_gate(model, pair, writer):
         return
     if (at := _difference(pair.scale, writer.scale, _SAME)) and not saturates_as_gate(model, pair, writer):
-        yield finding_at(
-            pair.node,
-            "other scale",
-            Consequence.MISTAKE,
-            f"it dequantizes with the scale {at[0]:.9g} what {node_name(writer.node)} quantizes with {at[1]:.9g}",
-        )
+        message = f"it dequantizes with the scale {at[0]:.9g} what {name} quantizes with {at[1]:.9g}"
+        yield "other scale", Consequence.MISTAKE, message
     if at := _difference(pair.zero_point, writer.zero_point, 0.0):
-        yield finding_at(
-            pair.node,
-            "other zero point",
-            Consequence.MISTAKE,
-            f"it dequantizes with the zero point {at[0]:.0f} what {node_name(writer.node)} quantizes with {at[1]:.0f}",
-        )
+        message = f"it dequantizes with the zero point {at[0]:.0f} what {name} quantizes with {at[1]:.0f}"
+        yield "other zero point", Consequence.MISTAKE, message
 
 
 def _difference(here: np.ndarray | None, there: np.ndarray | None, tolerance: float) -> tuple[float, float] | None:
     """The first two numbers that differ."""
     if here is None or there is None or (here.size != there.size and 1 not in (here.size, there.size)):
         return None
-    ours, theirs = np.broadcast_arrays(
-        np.asarray(here, np.float64).reshape(-1), np.asarray(there, np.float64).reshape(-1)
-    )
+    ours, theirs = np.broadcast_arrays(here.astype(np.float64).reshape(-1), there.astype(np.float64).reshape(-1))
     with np.errstate(invalid="ignore"):
         apart = np.flatnonzero(np.abs(ours - theirs) > tolerance * np.abs(theirs))
     return (float(ours[apart[0]]), float(theirs[apart[0]])) if apart.size else None
 
 
-def _clip(model: QdqModel, node: ir.Node) -> Iterator[Finding]:
+def _clip(model: QdqModel, node: ir.Node) -> Iterator[Broken]:
     """A Clip of codes leaves some, and the zero point among them."""
-    if node.op_type != "Clip":
-        return
     source = producer_of(input_at(node, 0))
-    if source is None or source.op_type != "QuantizeLinear":
+    if node.op_type != "Clip" or source is None or source.op_type != "QuantizeLinear":
         return
-    pair = model.read(source)
+    zeros = model.read(source).zero_range
     low, high = model.clip_bounds(node)
     if low > high:
-        message = f"its bounds {low:.0f} and {high:.0f} leave no code"
-        yield finding_at(node, "clip", Consequence.WRONG, message)
-    elif pair.zero_point is not None and pair.zero_point.size:
-        zero = np.asarray(pair.zero_point, np.int64)
-        if zero.min() < low or zero.max() > high:
-            yield finding_at(
-                node,
-                "clip",
-                Consequence.MISTAKE,
-                f"its codes {low:.0f} to {high:.0f} leave out the zero point {int(zero.reshape(-1)[0])}, so that no "
-                "code means 0",
-            )
+        yield "clip", Consequence.WRONG, f"its bounds {low:.0f} and {high:.0f} leave no code"
+    elif zeros is not None and (zeros[0] < low or zeros[1] > high):
+        message = f"its codes {low:.0f} to {high:.0f} leave out the zero point {zeros[0]}, so that no code means 0"
+        yield "clip", Consequence.MISTAKE, message
 
 
-def _not_numbers(model: QdqModel, node: ir.Node) -> Iterator[Finding]:
+def _not_numbers(model: QdqModel, node: ir.Node) -> Iterator[Broken]:
     """Stored floats are numbers; a Q/DQ node's own are looked at elsewhere."""
     if node.op_type in ("QuantizeLinear", "DequantizeLinear", "Clip"):
         return
@@ -186,15 +137,11 @@ def _not_numbers(model: QdqModel, node: ir.Node) -> Iterator[Finding]:
         if stored is None or value is None or stored.dtype.kind != "f" or np.isfinite(stored).all():
             continue
         count = int((~np.isfinite(stored)).sum())
-        yield finding_at(
-            node,
-            "not a number",
-            Consequence.WRONG,
-            f"{value.name} holds NaN or infinity in {count} of {counted(stored.size, 'number')}",
-        )
+        message = f"{value.name} holds NaN or infinity in {count} of {counted(stored.size, 'number')}"
+        yield "not a number", Consequence.WRONG, message
 
 
-def _stored_as_float(model: QdqModel, pair: QdqNode) -> Iterator[Finding]:
+def _stored_as_float(model: QdqModel, pair: QdqNode) -> Iterator[Broken]:
     """Weights are stored as the integers that they are."""
     value = input_at(pair.node, 0)
     if pair.node.op_type != "QuantizeLinear" or not model.is_constant(value) or pair.dtype is None:
@@ -202,36 +149,21 @@ def _stored_as_float(model: QdqModel, pair: QdqNode) -> Iterator[Finding]:
     stored = None if value is None else value.const_value
     if stored is not None and stored.size > 1:
         times = 8 * stored.nbytes / (stored.size * int(pair.dtype.bitwidth))
-        yield finding_at(
-            pair.node,
-            "stored as float",
-            Consequence.LARGER,
-            f"{stored.name} is stored in float and quantized when the file is loaded: {times:.0f} times the bytes",
-        )
+        message = f"{stored.name} is stored in float and quantized when the file is loaded: {times:.0f} times the bytes"
+        yield "stored as float", Consequence.LARGER, message
 
 
-def _cut_off(model: QdqModel, pair: QdqNode) -> Iterator[Finding]:
+def _cut_off(model: QdqModel, pair: QdqNode) -> Iterator[Broken]:
     """No int32 code sits at the end of its type, where a bias was cut off."""
-    if pair.node.op_type != "DequantizeLinear" or pair.dtype is not ir.DataType.INT32:
-        return
     codes = model.numbers(pair.codes)
-    if codes is None or code_limits(pair.dtype) is None:
+    if pair.node.op_type != "DequantizeLinear" or pair.dtype is not ir.DataType.INT32 or codes is None:
         return
-    ends = int((np.abs(codes.astype(np.int64)) >= _INT32_END).sum())
-    if ends:
-        yield finding_at(
-            pair.node,
-            "bias cut off",
-            Consequence.MISTAKE,
-            f"{ends} of {codes.size} int32 codes are the largest there are: the scales are too small for this bias",
+    if ends := int((np.abs(codes.astype(np.int64)) >= _INT32_END).sum()):
+        message = (
+            f"{ends} of {codes.size} int32 codes are the largest there are: the scales are too small for this bias"
         )
+        yield "bias cut off", Consequence.MISTAKE, message
 
 
-_NODE_RULES: tuple[Callable[[QdqModel, ir.Node], Iterator[Finding]], ...] = (_not_numbers, _clip)
-_PAIR_RULES: tuple[Callable[[QdqModel, QdqNode], Iterator[Finding]], ...] = (
-    _scale,
-    _shapes,
-    _other_numbers,
-    _cut_off,
-    _stored_as_float,
-)
+_NODE_RULES: tuple[Rule[ir.Node], ...] = (_not_numbers, _clip)
+_PAIR_RULES: tuple[Rule[QdqNode], ...] = (_scale, _shapes, _other_numbers, _cut_off, _stored_as_float)

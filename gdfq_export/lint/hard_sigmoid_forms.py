@@ -19,13 +19,11 @@ def saturates_as_gate(model: QdqModel, pair: QdqNode, writer: QdqNode) -> bool:
     The ratio of the scales is alpha, so that the constant that is added must be beta / alpha with beta inside 0..1.
     """
     add = producer_of(input_at(writer.node, 0))
-    if add is None or add.op_type != "Add" or pair.scale is None or writer.scale is None:
+    if add is None or add.op_type != "Add" or pair.step is None or writer.step is None or not writer.step > 0:
         return False
-    if pair.scale.size != 1 or writer.scale.size != 1 or not (writer.scale > 0).all():
-        return False
-    alpha = float(pair.scale.reshape(-1)[0] / writer.scale.reshape(-1)[0])
+    alpha = pair.step / writer.step
     constants = (model.numbers(value) for value in add.inputs)
-    return any(each is not None and each.size == 1 and 0 < alpha * float(each.reshape(-1)[0]) < 1 for each in constants)
+    return any(each is not None and each.size == 1 and 0 < alpha * float(each.item()) < 1 for each in constants)
 
 
 def clips_as_gate(model: QdqModel, pair: QdqNode, writer: QdqNode) -> bool:
@@ -33,11 +31,9 @@ def clips_as_gate(model: QdqModel, pair: QdqNode, writer: QdqNode) -> bool:
     clip = producer_of(input_at(pair.node, 0))
     if clip is None or clip.op_type != "Clip":
         return False
-    numbers = (pair.scale, pair.zero_point, writer.scale, writer.zero_point)
-    if any(each is None or each.size != 1 for each in numbers):
+    if pair.step is None or writer.step is None or writer.zero is None or not writer.step > 0:
         return False
-    scale, zero_point, from_scale, from_zero = (each.reshape(()) for each in numbers if each is not None)
-    form = clip_form(from_scale, int(from_zero)) if from_scale > 0 else None
-    if form is None or (form.scale, form.zero_point) != (np.float32(scale), int(zero_point)):
+    form = clip_form(np.float32(writer.step), writer.zero)
+    if form is None or (form.scale, form.zero_point) != (np.float32(pair.step), pair.zero):
         return False
     return model.clip_bounds(clip) == (form.low, form.high)

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import input_at
-from gdfq_export.lint.finding_at import finding_at
 from gdfq_export.lint.onnxruntime_fusion import MOVES, ends_do_its_work, result_of
+from gdfq_export.lint.rules import Broken, broken_rules
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import node_name, producer_of
 from gdfq_export.runtimes.onnxruntime_operators import INTEGER_KERNELS
@@ -27,8 +27,8 @@ _ACTIVATIONS = ("Relu", "Clip")
 def island_findings(model: QdqModel) -> list[Finding]:
     """Every node of an island, in the order of the graph, and pairs that tear a layer and its activation apart."""
     between = _between(model)
-    findings = [finding for node in model.nodes if node in between for finding in _why_float(model, node)]
-    return findings + [finding for node in model.nodes for finding in _torn_apart(model, node)]
+    islands = [node for node in model.nodes if node in between]
+    return broken_rules(model, [_why_float], islands) + broken_rules(model, [_torn_apart], model.nodes)
 
 
 def _between(model: QdqModel) -> set[ir.Node]:
@@ -52,20 +52,15 @@ def _dequantizes_activation(model: QdqModel, node: ir.Node) -> bool:
     return node.op_type == "DequantizeLinear" and not model.is_constant(input_at(node, 0))
 
 
-def _why_float(model: QdqModel, node: ir.Node) -> Iterator[Finding]:
+def _why_float(model: QdqModel, node: ir.Node) -> Iterator[Broken]:
     if node.op_type in LAYERS or node.op_type in _ACTIVATIONS:
         return  # layers have rules of their own; a Relu or Clip is fused into what is in front of it, float or not
     if node.op_type in MOVES:
         yield from _scale_kept(model, node)
         return
     if node.op_type not in INTEGER_KERNELS:
-        yield finding_at(
-            node,
-            "no integer kernel",
-            Consequence.FLOAT,
-            "ONNX Runtime has no integer kernel for it; what surrounds it has",
-        )
-        return
+        message = "ONNX Runtime has no integer kernel for it; what surrounds it has"
+        yield "no integer kernel", Consequence.FLOAT, message
     if node.op_type not in _COMPUTES:
         return
     read = node.inputs if node.op_type in _READS_ALL else node.inputs[:1]
@@ -73,48 +68,34 @@ def _why_float(model: QdqModel, node: ir.Node) -> Iterator[Finding]:
     if floats:
         maker = producer_of(floats[0])
         source = f" (from {maker.op_type} {node_name(maker)})" if maker is not None else ""
-        yield finding_at(
-            node, "pair missing", Consequence.FLOAT, f"its input {floats[0].name}{source} is not quantized"
-        )
+        yield "pair missing", Consequence.FLOAT, f"its input {floats[0].name}{source} is not quantized"
         return
     result = result_of(model, node)
     if result.writer is None:
-        yield finding_at(
-            node, "pair missing", Consequence.FLOAT, f"its result is not quantized: {result.readers} reads it"
-        )
+        yield "pair missing", Consequence.FLOAT, f"its result is not quantized: {result.readers} reads it"
     elif result.kept is not None:
-        yield finding_at(
-            node,
-            "activation kept",
-            Consequence.SLOWER,
-            f"{result.kept.op_type} {node_name(result.kept)} behind it does more than the codes do by ending",
-        )
+        message = f"{result.kept.op_type} {node_name(result.kept)} behind it does more than the codes do by ending"
+        yield "activation kept", Consequence.SLOWER, message
 
 
 _COMPUTES = (*_READS_ALL, "AveragePool", "GlobalAveragePool", "LeakyRelu", "Sigmoid", "Softmax")
 
 
-def _scale_kept(model: QdqModel, node: ir.Node) -> Iterator[Finding]:
+def _scale_kept(model: QdqModel, node: ir.Node) -> Iterator[Broken]:
     """An operator that moves codes has one scale on both sides."""
     before = model.dequantized(input_at(node, 0))
     users = [user for user, _ in node.outputs[0].uses()]
-    if before is None or len(users) != 1 or users[0].op_type != "QuantizeLinear" or before.scale is None:
+    if before is None or len(users) != 1 or users[0].op_type != "QuantizeLinear":
         return
     after = model.read(users[0])
-    if after.scale is None or before.scale.size != 1 or after.scale.size != 1:
+    if before.step is None or after.step is None:
         return
-    here, there = float(before.scale.reshape(-1)[0]), float(after.scale.reshape(-1)[0])
-    if here != there or str(before.zero_point) != str(after.zero_point):
-        yield finding_at(
-            node,
-            "scale changes",
-            Consequence.FLOAT,
-            f"it moves numbers of the scale {here:.6g}, which are then quantized with {there:.6g}; keep scale and zero "
-            "point",
-        )
+    if before.step != after.step or str(before.zero_point) != str(after.zero_point):
+        scales = f"numbers of the scale {before.step:.6g}, which are then quantized with {after.step:.6g}"
+        yield "scale changes", Consequence.FLOAT, f"it moves {scales}; keep scale and zero point"
 
 
-def _torn_apart(model: QdqModel, node: ir.Node) -> Iterator[Finding]:
+def _torn_apart(model: QdqModel, node: ir.Node) -> Iterator[Broken]:
     """No pair between a layer and its Relu or Clip, unless its codes already end where the activation cuts."""
     if node.op_type not in _ACTIVATIONS:
         return
@@ -124,9 +105,5 @@ def _torn_apart(model: QdqModel, node: ir.Node) -> Iterator[Finding]:
     if writer is None or layer is None or layer.op_type not in LAYERS | {"Add"}:
         return
     if not ends_do_its_work(model, node, writer):
-        yield finding_at(
-            node,
-            "pair before an activation",
-            Consequence.SLOWER,
-            f"a Q/DQ pair stands between {layer.op_type} {node_name(layer)} and it; put it behind the {node.op_type}",
-        )
+        where = f"a Q/DQ pair stands between {layer.op_type} {node_name(layer)} and it"
+        yield "pair before an activation", Consequence.SLOWER, f"{where}; put it behind the {node.op_type}"

@@ -67,13 +67,12 @@ def ends_do_its_work(model: QdqModel, activation: ir.Node, pair: QdqNode) -> boo
     limits = code_limits(pair.dtype)
     if limits is None or pair.scale is None or pair.zero_point is None:
         return False
-    if pair.scale.size != 1:
-        return True  # that there are several is at fault
-    step, zero = float(pair.scale.reshape(-1)[0]), float(np.asarray(pair.zero_point, np.float64).reshape(-1)[0])
-    if not 0 < step < np.inf:
-        return True  # the scale itself is at fault
+    if pair.step is None or pair.zero is None or not 0 < pair.step < np.inf:
+        return True  # that there are several, or the scale itself, is at fault
     low, high = model.clip_bounds(activation)
-    return bool(np.rint(low / step) + zero <= limits[0] and np.rint(high / step) + zero >= limits[1])
+    return bool(
+        np.rint(low / pair.step) + pair.zero <= limits[0] and np.rint(high / pair.step) + pair.zero >= limits[1]
+    )
 
 
 def _same(one: QdqNode, other: QdqNode) -> bool:

@@ -119,11 +119,7 @@ def _activation_pairs(model: QdqModel) -> Iterator[tuple[QdqNode, QdqNode]]:
 
 def _params(model: QdqModel, pair: QdqNode, clip: ir.Node | None) -> QuantParams | None:
     """Of codes of a byte with one scale."""
-    scale, zero, codes = pair.scale, pair.zero_point, model.code_range(pair, clip)
-    if pair.dtype not in _BYTES or pair.dtype is None or scale is None or zero is None or codes is None:
+    dtype, codes = pair.dtype, model.code_range(pair, clip)
+    if dtype not in _BYTES or dtype is None or pair.step is None or pair.zero is None or codes is None:
         return None
-    if scale.size != 1 or zero.size != 1:
-        return None
-    return QuantParams(
-        scale=np.float32(scale.item()), zero_point=int(zero.item()), dtype=pair.dtype.numpy(), code_range=codes
-    )
+    return QuantParams(scale=np.float32(pair.step), zero_point=pair.zero, dtype=dtype.numpy(), code_range=codes)

@@ -165,13 +165,10 @@ class QdqModel:
 
     def _clipped_codes(self, clip: ir.Node, writer: QdqNode) -> _Ends:
         """Codes of the bounds of a Clip of floats, where there is one scale."""
-        scale, zero = writer.scale, writer.zero_point
-        if scale is None or zero is None or scale.size != 1 or not scale.item() > 0:
+        step, zero = writer.step, writer.zero
+        if step is None or zero is None or not step > 0:
             return None, None
-        low, high = (
-            None if end is None else float(np.rint(end / scale.item())) + float(zero.reshape(-1)[0])
-            for end in self._bounds(clip)
-        )
+        low, high = (None if end is None else float(np.rint(end / step)) + zero for end in self._bounds(clip))
         return low, high
 
     def _bounds(self, clip: ir.Node) -> _Ends:

@@ -40,6 +40,16 @@ class QdqNode:
         return input_at(self.node, 2) is None
 
     @property
+    def step(self) -> float | None:
+        """Its scale, where there is one; None where there are several or they are computed at run time."""
+        return float(self.scale.item()) if self.scale is not None and self.scale.size == 1 else None
+
+    @property
+    def zero(self) -> int | None:
+        """Its zero point, where there is one."""
+        return int(self.zero_point.item()) if self.zero_point is not None and self.zero_point.size == 1 else None
+
+    @property
     def scale_range(self) -> tuple[float, float] | None:
         """Smallest and largest scale, NaN where one is; None where they are computed at run time."""
         return None if self.scale is None else (float(self.scale.min()), float(self.scale.max()))
