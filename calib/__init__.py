@@ -5,7 +5,7 @@ Knows torch, never ONNX: what it trains on is any `torch.nn.Module` that maps im
 
 from __future__ import annotations
 
-from calib.aim import Aim, ClassAim, NoAim
+from calib.aim import Aim, ClassAim, NoAim, SpreadAim
 from calib.errors import DataError
 from calib.gdfq import GdfqSampler, GeneratorTraining, train_gdfq
 from calib.generator import ConditionalGenerator
@@ -45,6 +45,7 @@ __all__ = [
     "RefinedSampler",
     "RefinementSettings",
     "Sampler",
+    "SpreadAim",
     "StepReport",
     "SyntheticSet",
     "Teacher",

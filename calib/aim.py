@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 Outputs = Tensor | tuple[Tensor, ...]
+_SMALLEST_SHARE = 1e-4  # of the mean variance of an output's channels; less is no answer
 
 
 def output_shapes(outputs: Outputs) -> list[tuple[int, ...]]:
@@ -67,3 +68,35 @@ class NoAim:
         """Give 0."""
         del outputs
         return torch.zeros((), device=labels.device), {}
+
+
+class SpreadAim:
+    """Stretch the outputs over their range: for networks without classes, whatever their outputs are.
+
+    BatchNorm's statistics hold every layer that has a BatchNorm behind it, and nothing the outputs behind the last one.
+    Images are therefore drawn to where outputs differ from image to image and from place to place, so that the range of
+    a quantized output covers strong answers too (Dikstein et al., "Data Generation for Hardware-Friendly Post-Training
+    Quantization", WACV 2025, arXiv 2410.22110, stretch outputs for the same reason). The logarithm counts each channel
+    by its own size: boxes in pixels weigh no more than scores between 0 and 1.
+    """
+
+    conditions = 1
+
+    def loss(self, outputs: Outputs, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Give minus the mean logarithm of the outputs' standard deviation, and that mean as `spread`."""
+        parts = (outputs,) if isinstance(outputs, Tensor) else outputs
+        spreads = [_log_spread(part.float()) for part in parts if part.is_floating_point() and part.numel() > 1]
+        spread = torch.stack(spreads).mean() if spreads else torch.zeros((), device=labels.device)
+        return -spread, {"spread": spread}
+
+
+def _log_spread(output: Tensor) -> Tensor:
+    """Mean over channels of the logarithm of the standard deviation over images and positions.
+
+    Channels are the shortest axis behind the batch: classes of `[N, anchors, classes]`, maps of `[N, C, H, W]`.
+    """
+    channels = min(range(1, output.dim()), key=lambda axis: output.shape[axis], default=0)
+    rows = output.movedim(channels, 0).flatten(1) if output.dim() > 1 else output[None]
+    variance = rows.var(dim=1, correction=0)
+    floor = _SMALLEST_SHARE * variance.detach().mean() + torch.finfo(variance.dtype).tiny
+    return 0.5 * torch.log(variance + floor).mean()

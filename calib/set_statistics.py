@@ -14,7 +14,7 @@ Four questions, each answered over the whole set:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from calib.aim import class_scores
 from calib.input_spec import InputSpec
-from calib.statistics import BatchNormTap, normalized_distance
+from calib.statistics import BatchNorm, BatchNormTap, normalized_distance
 
 CONFIDENCE_BINS = 20
 BATCH = 64
@@ -47,20 +47,20 @@ class SetStatistics:
 
     Attributes:
         images: how many.
-        agreement: share of images to which the teacher answers their label, 0..1.
-        confidence: mean of the teacher's largest class probability, 0..1.
-        confidence_counts: images by that probability, in bins of equal width from 0 to 1.
-        entropy: mean entropy of the teacher's class probabilities, nats.
+        agreement: share of images to which the teacher answers their label, 0..1; None without classes.
+        confidence: mean of the teacher's largest class probability, 0..1; None without classes.
+        confidence_counts: images by that probability, in bins of equal width from 0 to 1; empty without classes.
+        entropy: mean entropy of the teacher's class probabilities, nats; None without classes.
         within_class_distance: root mean square difference per pixel of two images with the same label, pixels 0..255,
             mean over pairs; None where no two images share a label.
         layers: normalised BNS distance of each BatchNorm layer, from input to output; empty without BatchNorm.
     """
 
     images: int
-    agreement: float
-    confidence: float
-    confidence_counts: tuple[int, ...]
-    entropy: float
+    agreement: float | None = None
+    confidence: float | None = None
+    confidence_counts: tuple[int, ...] = ()
+    entropy: float | None = None
     within_class_distance: float | None
     layers: tuple[LayerDistance, ...]
 
@@ -88,62 +88,82 @@ class SetStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassBalance:
-    """Images of each class, int [classes]: by label (`asked`), and by the teacher's answer (`answered`)."""
+    """Images of each class, int [classes]: by label (`asked`), and by the teacher's answer (`answered`).
+
+    Without classes all images are asked for alike, and there are no answers.
+    """
 
     asked: tuple[int, ...]
     answered: tuple[int, ...]
 
     @classmethod
     def count(cls, labels: NDArray[np.int64], logits: NDArray[np.float32]) -> Self:
-        """Count labels [N] and the largest of logits [N, classes]."""
+        """Count labels [N] and the largest of logits [N, classes]; [N, 0] is a network without classes."""
         classes = logits.shape[1]
+        if not classes:
+            return cls(asked=(len(labels),), answered=())
         asked, answered = (np.bincount(which, minlength=classes).tolist() for which in (labels, logits.argmax(1)))
         return cls(asked=tuple(asked), answered=tuple(answered))
 
 
 def measure_set(
-    teacher: nn.Module, images: Tensor, labels: Tensor, input_spec: InputSpec, device: str | torch.device
+    teacher: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    input_spec: InputSpec,
+    device: str | torch.device,
+    *,
+    classes: bool = True,
 ) -> tuple[SetStatistics, Tensor]:
-    """Measure a set, and give the teacher's answers that this takes.
+    """Measure a set, and give the class scores that this takes.
 
     Args:
-        teacher: a classifier in eval mode, on `device`.
-        images: float32 [N, C, H, W] on the CPU, normalised, at least one.
+        teacher: in eval mode, on `device`.
+        images: float32 [N, C, ...] on the CPU, normalised, at least one.
         labels: int64 [N] on the CPU.
         input_spec: the preprocessing; it turns differences into pixels.
         device: where the teacher runs.
+        classes: the teacher returns class scores; False for outputs of any other kind, which are not kept.
 
     Returns:
-        The statistics, and the logits float32 [N, classes] on the CPU; of one logit, [N, 1], two are made.
+        The statistics, and the logits float32 [N, classes] on the CPU; of one logit, [N, 1], two are made. Without
+        classes they are [N, 0].
     """
-    logits, layers = _answers(teacher, images, device)
+    logits, layers = _answers(teacher, images, device, keep=classes)
+    statistics = SetStatistics(
+        images=len(images),
+        within_class_distance=_within_class_distance(images, labels, input_spec),
+        layers=layers,
+    )
+    if not classes:
+        return statistics, torch.empty(len(images), 0)
     logits = class_scores(logits)
     log_probability = logits.double().log_softmax(1)
     probability = log_probability.exp()
     confidence = probability.amax(1).clamp(max=1.0)
-    statistics = SetStatistics(
-        images=len(images),
+    scored = replace(
+        statistics,
         agreement=(logits.argmax(1) == labels).double().mean().item(),
         confidence=confidence.mean().item(),
         confidence_counts=tuple(torch.histc(confidence, CONFIDENCE_BINS, 0.0, 1.0).long().tolist()),
         entropy=-torch.where(probability > 0, probability * log_probability, 0.0).sum(1).mean().item(),
-        within_class_distance=_within_class_distance(images, labels, input_spec),
-        layers=layers,
     )
-    return statistics, logits
+    return scored, logits
 
 
 @torch.no_grad()
 def _answers(
-    teacher: nn.Module, images: Tensor, device: str | torch.device
+    teacher: nn.Module, images: Tensor, device: str | torch.device, *, keep: bool
 ) -> tuple[Tensor, tuple[LayerDistance, ...]]:
-    """One pass over the images: logits [N, classes], and the distance of each BatchNorm layer."""
+    """One pass over the images: logits [N, classes] if they are kept, and the distance of each BatchNorm layer."""
     names = {module: name for name, module in teacher.named_modules()}
-    moments: dict[nn.BatchNorm2d, tuple[Tensor, Tensor]] = {}
+    moments: dict[BatchNorm, tuple[Tensor, Tensor]] = {}
     logits, seen = [], 0
     with BatchNormTap(teacher) as tap:
         for batch in images.split(BATCH):
-            logits.append(teacher(batch.to(device)).cpu())
+            outputs = teacher(batch.to(device))
+            if keep:
+                logits.append(outputs.cpu())
             share = len(batch) / (seen + len(batch))
             for layer, *latest in tap.moments():
                 mean, variance = (moment.cpu().double() for moment in latest)
@@ -153,7 +173,7 @@ def _answers(
         LayerDistance(layer=names[layer], distance=normalized_distance(layer, *moments[layer]).item())
         for layer in moments
     )
-    return torch.cat(logits), tuple(distances)
+    return torch.cat(logits) if keep else torch.empty(seen, 0), tuple(distances)
 
 
 def _merge(old: tuple[Tensor, Tensor], new: tuple[Tensor, Tensor], share: float) -> tuple[Tensor, Tensor]:
@@ -168,11 +188,11 @@ def _within_class_distance(images: Tensor, labels: Tensor, input_spec: InputSpec
     first, second = _pairs_of_a_class(labels.numpy())
     if not len(first):
         return None
-    to_pixels = input_spec.scale * torch.tensor(input_spec.std).reshape(1, -1, 1, 1)
+    to_pixels = input_spec.scale * input_spec.plane(input_spec.std)
     distances = []
     for chunk in torch.arange(len(first)).split(max(1, ELEMENTS_AT_A_TIME // images[0].numel())):
         difference = (images[first[chunk]] - images[second[chunk]]) * to_pixels
-        distances.append(difference.square().mean((1, 2, 3)).sqrt())
+        distances.append(difference.square().mean(list(range(1, images.dim()))).sqrt())
     return torch.cat(distances).double().mean().item()
 
 

@@ -16,11 +16,12 @@ from types import TracebackType
 import torch
 from torch import Tensor, nn
 
+BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 
-def _batch_norms(teacher: nn.Module) -> list[nn.BatchNorm2d]:
-    return [
-        module for module in teacher.modules() if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None
-    ]
+
+def batch_norms(teacher: nn.Module) -> list[BatchNorm]:
+    """BatchNorm layers with running statistics, of inputs of any rank, in module order."""
+    return [module for module in teacher.modules() if isinstance(module, BatchNorm) and module.running_mean is not None]
 
 
 def has_batch_norm(teacher: nn.Module) -> bool:
@@ -32,10 +33,10 @@ def has_batch_norm(teacher: nn.Module) -> bool:
         >>> has_batch_norm(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)))
         True
     """
-    return bool(_batch_norms(teacher))
+    return bool(batch_norms(teacher))
 
 
-def normalized_distance(layer: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> Tensor:
+def normalized_distance(layer: BatchNorm, mean: Tensor, variance: Tensor) -> Tensor:
     """Squared errors of mean [C] and deviation in units of the running deviation: a scalar, the mean over channels.
 
     Computed in the type and on the device of `mean`.
@@ -48,12 +49,12 @@ def normalized_distance(layer: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -
 
 
 class BatchNormTap:
-    """Context manager that captures mean and biased variance of every BatchNorm2d input in the latest forward pass.
+    """Context manager that captures mean and biased variance of every BatchNorm input in the latest forward pass.
 
     Gradients flow through what is captured.
 
     Args:
-        teacher: any network; its BatchNorm2d layers are found at any depth.
+        teacher: any network; its BatchNorm layers are found at any depth.
 
     Example:
         >>> import torch
@@ -68,7 +69,7 @@ class BatchNormTap:
     """
 
     def __init__(self, teacher: nn.Module) -> None:
-        self._layers = _batch_norms(teacher)
+        self._layers = batch_norms(teacher)
         self._captured: dict[nn.Module, tuple[Tensor, Tensor]] = {}
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
 
@@ -85,13 +86,13 @@ class BatchNormTap:
             handle.remove()
         self._captured.clear()
 
-    def moments(self) -> list[tuple[nn.BatchNorm2d, Tensor, Tensor]]:
+    def moments(self) -> list[tuple[BatchNorm, Tensor, Tensor]]:
         """Give each layer that ran with the mean [C] and biased variance [C] of its input, in module order."""
         return [(layer, *self._captured[layer]) for layer in self._layers if layer in self._captured]
 
     def _capture(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         values = inputs[0].to(torch.promote_types(inputs[0].dtype, torch.float32))
-        variance, mean = torch.var_mean(values, dim=(0, 2, 3), correction=0)
+        variance, mean = torch.var_mean(values, dim=(0, *range(2, values.dim())), correction=0)
         self._captured[layer] = (mean, variance)
 
 
@@ -117,7 +118,5 @@ def bns_loss(tap: BatchNormTap, normalized: bool = True) -> Tensor:
         else:
             losses.append((mean - layer.running_mean).square().mean() + (variance - layer.running_var).square().mean())
     if not losses:
-        raise ValueError(
-            "the teacher has no BatchNorm2d layer that ran: check has_batch_norm before asking for its loss"
-        )
+        raise ValueError("the teacher has no BatchNorm layer that ran: check has_batch_norm before asking for its loss")
     return torch.stack(losses).mean()

@@ -33,7 +33,7 @@ class SyntheticSet:
     Attributes:
         images: float32 [N, C, H, W], normalised, as the network takes them.
         labels: int64 [N], what was asked for.
-        logits: float32 [N, num_classes], what the teacher answered.
+        logits: float32 [N, num_classes], what the teacher answered; [N, 0] for a network without classes.
         input_name: name of the network's input.
         provenance: where the images come from; JSON values only.
         batch: images that `get_next` serves at a time; not saved.
@@ -142,4 +142,4 @@ class SyntheticSet:
             raise DataError(f"`logits` in {where} is {found}: give float32 [{count}, classes], one row for each image")
         if not np.isfinite(self.logits).all():
             raise DataError(f"`logits` in {where} holds NaN or infinite values: give finite float32 [{count}, classes]")
-        check_labels(self.labels, count, self.logits.shape[1], where)
+        check_labels(self.labels, count, self.logits.shape[1] or None, where)

@@ -15,9 +15,10 @@ class Teacher:
     """A trained network. Samplers work on a frozen copy of it and never change it.
 
     Attributes:
-        network: maps images `[N, C, H, W]` to a tensor `[N, ...]` or a tuple of them.
+        network: maps images `[N, C, ...]` to a tensor `[N, ...]` or a tuple of them.
         input_spec: shape and preprocessing of an image.
-        aim: what images ask of its outputs: `ClassAim(10)` for a classifier of ten classes, `NoAim()` where nothing.
+        aim: what images ask of its outputs: `ClassAim(10)` for a classifier of ten classes, `SpreadAim()` for any other
+            outputs, `NoAim()` for nothing.
     """
 
     network: nn.Module

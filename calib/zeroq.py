@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from calib.samplers import StepReport
 from calib.settings import require_at_least
+from calib.statistics import BatchNorm, batch_norms
 from calib.teacher import Teacher
 
 EPS = 1e-6
@@ -67,11 +68,7 @@ class ZeroQSampler:
         """
         self.settings = settings
         self._teacher = copy.deepcopy(teacher.network).eval().requires_grad_(False).to(device)
-        self._layers = [
-            layer
-            for layer in self._teacher.modules()
-            if isinstance(layer, nn.BatchNorm2d) and layer.running_mean is not None
-        ]
+        self._layers = batch_norms(self._teacher)
         if not self._layers:
             raise ValueError("ZeroQ needs a teacher with BatchNorm statistics")
         self._input_spec = teacher.input_spec
@@ -122,7 +119,7 @@ class ZeroQSampler:
         losses = [_statistics_error(standardized, images.new_zeros(colours), images.new_ones(colours))]
 
         def compare(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            assert isinstance(layer, nn.BatchNorm2d) and layer.running_mean is not None
+            assert isinstance(layer, BatchNorm) and layer.running_mean is not None
             assert layer.running_var is not None
             losses.append(_statistics_error(inputs[0], layer.running_mean, torch.sqrt(layer.running_var + EPS)))
 

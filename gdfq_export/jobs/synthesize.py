@@ -28,8 +28,9 @@ def synthesize(model: FloatModel, recipe: Recipe, run: RunContext, *, count: int
 def as_synthetic_set(
     model: FloatModel, recipe: Recipe, images: Tensor, labels: Tensor, *, method: str, run: RunContext
 ) -> SyntheticSet:
-    """Images `[N, C, H, W]` and labels `[N]` with the float network's outputs and the figures of the set."""
-    statistics, logits = measure_set(model.teacher.to(run.device), images, labels, model.input_spec, run.device)
+    """Images `[N, C, ...]` and labels `[N]` with the float network's class scores, if any, and the set's figures."""
+    teacher, classes = model.teacher.to(run.device), model.num_classes is not None
+    statistics, logits = measure_set(teacher, images, labels, model.input_spec, run.device, classes=classes)
     return SyntheticSet(
         images=images.numpy(),
         labels=labels.numpy(),

@@ -8,6 +8,7 @@ from torch import Tensor
 from calib.samplers import RealSet, StepReport
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.errors import InputError
+from gdfq_export.support.text import counted
 from gdfq_export.synthesis.method import Method, Samplers, SynthesisInputs
 
 
@@ -46,10 +47,12 @@ def _saved(inputs: SynthesisInputs, saved: SyntheticSet) -> GivenSampler:
             f"the calibration images are {list(saved.images.shape[1:])} but {model.source} takes "
             f"{list(model.input_spec.shape)}; make them for this network with gdfq-export synthesize"
         )
-    if not model.task.fits([saved.logits.shape]):
+    classes = saved.logits.shape[1]
+    if bool(classes) != (model.num_classes is not None) or (classes and not model.task.fits([saved.logits.shape])):
+        found = f"outputs of {counted(classes, 'class', 'classes')}" if classes else "no class scores"
         raise InputError(
-            f"the calibration images carry outputs of {model.task.describe([saved.logits.shape])} but {model.source} "
-            f"has {model.task.describe()}; make them for this network with gdfq-export synthesize"
+            f"the calibration images carry {found} but {model.source} has {model.task.describe()}; make them for this "
+            "network with gdfq-export synthesize"
         )
     images, labels = torch.from_numpy(saved.images), torch.from_numpy(saved.labels)
     name = f"a saved set ({saved.provenance.get('method', 'unknown origin')})"

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from calib.aim import ClassAim, NoAim, output_shapes
+from calib.aim import ClassAim, NoAim, SpreadAim, output_shapes
 
 
 def test_classes_are_aimed_at_with_cross_entropy() -> None:
@@ -30,3 +30,25 @@ def test_without_an_aim_nothing_is_added(outputs: torch.Tensor | tuple[torch.Ten
 def test_shapes_of_one_output_and_of_several() -> None:
     assert output_shapes(torch.zeros(2, 3)) == [(2, 3)]
     assert output_shapes((torch.zeros(2, 3), torch.zeros(2, 1, 4))) == [(2, 3), (2, 1, 4)]
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (6, 4, 5, 5), (6, 50, 4), (6, 4, 9)])
+def test_outputs_are_stretched_whatever_their_rank(shape: tuple[int, ...]) -> None:
+    outputs = torch.randn(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    loss, figures = SpreadAim().loss(outputs, torch.zeros(6, dtype=torch.int64))
+    (gradient,) = torch.autograd.grad(loss, outputs)
+    wider, _ = SpreadAim().loss(outputs - 0.1 * gradient / gradient.abs().max(), torch.zeros(6, dtype=torch.int64))
+    assert wider < loss and loss == -figures["spread"]
+
+
+def test_the_size_of_an_output_does_not_weigh() -> None:
+    small, labels = torch.randn(8, 3, 4, 4, generator=torch.Generator().manual_seed(0)).requires_grad_(), torch.zeros(8)
+    (alone,) = torch.autograd.grad(SpreadAim().loss(small, labels)[0], small)
+    (scaled,) = torch.autograd.grad(SpreadAim().loss(1000 * small, labels)[0], small)
+    torch.testing.assert_close(alone, scaled)
+
+
+@pytest.mark.parametrize("outputs", [torch.zeros(1, 1), torch.zeros(4), torch.zeros(4, 3), torch.ones(4, 2).long()])
+def test_outputs_without_spread_have_a_finite_loss(outputs: torch.Tensor) -> None:
+    loss, _ = SpreadAim().loss(outputs, torch.zeros(len(outputs), dtype=torch.int64))
+    assert torch.isfinite(loss)

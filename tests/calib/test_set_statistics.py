@@ -142,3 +142,23 @@ def test_balance_counts_what_was_asked_and_what_was_answered() -> None:
     logits = np.array([[0, 1, 0], [0, 2, 1], [3, 0, 0]], np.float32)
     balance = ClassBalance.count(np.array([2, 2, 0]), logits)
     assert (balance.asked, balance.answered) == ((1, 0, 2), (1, 2, 0))
+
+
+class Boxes(nn.Module):
+    """A detector's outputs behind one BatchNorm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3).eval()
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.norm(images)
+        return x.flatten(2), x.mean((1, 2, 3))
+
+
+def test_a_set_for_a_network_without_classes_has_the_figures_that_need_none() -> None:
+    statistics, scores = measure_set(Boxes(), *draw(6, seed=0), SPEC, "cpu", classes=False)
+    assert scores.shape == (6, 0)
+    assert (statistics.agreement, statistics.confidence, statistics.entropy) == (None, None, None)
+    assert statistics.bns_distance is not None and statistics.within_class_distance is not None
+    assert SetStatistics.from_json(json.loads(json.dumps(statistics.to_json()))) == statistics

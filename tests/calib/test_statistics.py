@@ -67,7 +67,7 @@ def test_hooks_are_gone_after_the_context() -> None:
         assert len(tap.moments()) == 2
     teacher(torch.zeros(1, 3, 12, 12))
     assert tap.moments() == []
-    with pytest.raises(ValueError, match="no BatchNorm2d"):
+    with pytest.raises(ValueError, match="no BatchNorm layer"):
         bns_loss(tap)
 
 
@@ -75,3 +75,17 @@ def test_has_batch_norm() -> None:
     assert has_batch_norm(tiny_teacher())
     assert not has_batch_norm(tiny_teacher(batch_norm=False))
     assert not has_batch_norm(nn.BatchNorm2d(3, track_running_stats=False))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [(nn.BatchNorm1d(2), (9, 2)), (nn.BatchNorm1d(2), (4, 2, 6)), (nn.BatchNorm3d(2), (2, 2, 3, 4, 5))],
+)
+def test_inputs_may_have_any_rank(layer: nn.Module, shape: tuple[int, ...]) -> None:
+    images = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    with BatchNormTap(layer.eval()) as tap:
+        layer(images)
+        ((_, mean, variance),) = tap.moments()
+    flat = images.movedim(1, 0).flatten(1)
+    torch.testing.assert_close(mean, flat.mean(1))
+    torch.testing.assert_close(variance, flat.var(1, correction=0))

@@ -109,3 +109,16 @@ def test_unusable_file_is_one_sentence(tmp_path: Path, change: dict, words: str)
     with pytest.raises(DataError, match=words) as caught:
         SyntheticSet.load(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_set_for_a_network_without_classes_has_no_scores(tmp_path: Path) -> None:
+    images = np.zeros((3, 1, 4, 4), np.float32)
+    made = SyntheticSet(
+        images=images,
+        labels=np.zeros(3, np.int64),
+        logits=np.zeros((3, 0), np.float32),
+        input_name="image",
+        provenance={},
+    )
+    made.save(tmp_path / "a.npz")
+    assert SyntheticSet.load(tmp_path / "a.npz").logits.shape == (3, 0)

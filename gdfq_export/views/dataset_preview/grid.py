@@ -71,7 +71,11 @@ def lay_grid(
     for number in range(classes if by_class else 0):
         texts.append(Label(text=f"{number}", x=-12, y=number * lines * down + tile[0] / 2, align="right"))
     shown = sum(map(len, rows))
-    heading = "The first images of each class" if by_class else f"The first image of each of {shown} classes"
+    heading = (
+        "The first images" + (" of each class" if classes > 1 else "")
+        if by_class
+        else f"The first image of each of {shown} classes"
+    )
     return ImageGrid(pixels=pixels, labels=tuple(texts), heading=heading)
 
 

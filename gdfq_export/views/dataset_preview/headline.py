@@ -20,12 +20,14 @@ Row = tuple[str, str, str]
 
 
 def headline_rows(statistics: SetStatistics, balance: ClassBalance) -> list[Row]:
-    """One row per statistic."""
+    """One row per statistic; of class scores only where the network has classes."""
+    distances = [_bns_distance(statistics.bns_distance), _within_class_distance(statistics.within_class_distance)]
+    if statistics.agreement is None or statistics.confidence is None or statistics.entropy is None:
+        return distances
     classes, answered = len(balance.asked), [count for count in balance.answered if count]
     each = f"{_from_to(min(answered), max(answered))} image{'s' if max(answered) > 1 else ''} each"
     return [
-        _bns_distance(statistics.bns_distance),
-        _within_class_distance(statistics.within_class_distance),
+        *distances,
         ("label agreement", f"{100 * statistics.agreement:.1f} %", f"of the images; by chance {100 / classes:.3g} %"),
         ("confidence", f"{statistics.confidence:.3f}", "real images 0.97 on CIFAR-10, 0.63 on ImageNet"),
         ("entropy", f"{statistics.entropy:.3f} nats", f"0: certain; {math.log(classes):.2f}: uniform"),

@@ -79,8 +79,10 @@ def draw_set_picture(images: SyntheticSet, statistics: SetStatistics, input_spec
         _grid(figure, images, input_spec, len(balance.asked))
         mean = "none" if statistics.bns_distance is None else f"mean {statistics.bns_distance:.3f} (dashed)"
         _layers(_panel(figure, LAYERS, f"BNS distance by layer: {mean}"), statistics)
-        _confidence(_panel(figure, CONFIDENCE, f"Confidence: mean {statistics.confidence:.3f}"), statistics)
-        _balance(_panel(figure, BALANCE, "Class balance"), balance)
+        if statistics.confidence is not None:
+            heading = f"Confidence: mean {statistics.confidence:.3f}"
+            _confidence(_panel(figure, CONFIDENCE, heading), statistics, statistics.confidence)
+            _balance(_panel(figure, BALANCE, "Class balance"), balance)
         _headline(figure, statistics, balance)
         stream = io.BytesIO()
         FigureCanvasAgg(figure).print_png(stream, metadata={"Software": None})
@@ -132,11 +134,11 @@ def _layers(axes: Axes, statistics: SetStatistics) -> None:
     axes.set_xlabel(f"BatchNorm layer, from input to output\nfarthest: {farthest + 1}, {name}", loc="left")
 
 
-def _confidence(axes: Axes, statistics: SetStatistics) -> None:
+def _confidence(axes: Axes, statistics: SetStatistics, mean: float) -> None:
     counts = np.array(statistics.confidence_counts)
     edges = np.linspace(0, 1, len(counts) + 1)
     axes.bar(edges[:-1], 100 * counts / counts.sum(), np.diff(edges), align="edge", color=BLUE, edgecolor="white")
-    axes.axvline(statistics.confidence, color=INK, linewidth=1.4, linestyle="--")
+    axes.axvline(mean, color=INK, linewidth=1.4, linestyle="--")
     axes.set_xlim(0, 1.02)
     axes.set_ylim(0, 100)
     axes.set_xlabel("probability of the predicted class")

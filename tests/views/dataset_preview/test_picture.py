@@ -50,6 +50,17 @@ def test_any_set_gives_a_png_of_one_size(classes: int, distances: tuple[float, .
         assert np.asarray(image.convert("L")).std() > 10
 
 
+def test_a_set_for_a_network_without_classes_has_neither_confidence_nor_balance() -> None:
+    images = made(1)
+    images.logits = np.zeros((12, 0), np.float32)
+    statistics = SetStatistics(
+        images=12, within_class_distance=70.0, layers=(LayerDistance(layer="norm", distance=0.1),)
+    )
+    with Image.open(io.BytesIO(draw_set_picture(images, statistics, SPEC, "boxes"))) as image:
+        pixels = np.asarray(image.convert("L"))
+    assert (pixels[500:760, 900:] == 255).all() and pixels[100:480, 900:].std() > 10
+
+
 def test_the_same_set_gives_the_same_bytes_whatever_the_user_configured() -> None:
     first = draw_set_picture(made(10), measured(0.1), SPEC, "net")
     with matplotlib.rc_context({"font.size": 30.0, "savefig.dpi": 30, "axes.facecolor": "red"}):
