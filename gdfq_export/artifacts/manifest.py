@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from gdfq_export.errors import InputError
-from gdfq_export.support.files import atomic_output, sha256_file
+from gdfq_export.support.files import read_text, sha256_file, write_files
 
 MANIFEST = "manifest.json"
 PRODUCTS = ("model.onnx", "float.onnx", "float.json", "calibration.npz")
@@ -73,8 +73,7 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> Path:
         "measurements": _listed(folder, MEASUREMENTS),
     }
     path = folder / MANIFEST
-    with atomic_output(path) as part:
-        part.write_text(json.dumps(body, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_files({path: json.dumps(body, indent=2, sort_keys=True) + "\n"})
     return path
 
 
@@ -85,12 +84,9 @@ def open_bundle(path: Path) -> Bundle:
         InputError: it is no manifest, or a file is missing, changed, or not the one the manifest was written for.
     """
     path = path / MANIFEST if path.is_dir() else path
+    text = read_text(path, str(path), "give the manifest.json of a bundle")
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"cannot read {path}: {error.strerror or error}; give the manifest.json of a bundle"
-        ) from error
+        facts = json.loads(text)
     except ValueError as error:
         raise InputError(f"{path} is no JSON or is cut short ({error}); copy the bundle again") from error
     version = facts.get("manifest_version") if isinstance(facts, dict) else None

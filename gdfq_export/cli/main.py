@@ -19,7 +19,10 @@ from gdfq_export.cli.commands.verify import verify
 from gdfq_export.cli.errors import CommandGroup
 
 
-@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=CommandGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
+)
 @click.version_option(__version__, prog_name="gdfq-export")
 def cli() -> None:
     """Turn a trained image classifier into a low-bit ONNX file, without data, and prove what the file does.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +22,7 @@ from gdfq_export.jobs.tune_network import TunedNetwork
 from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.recipe import Recipe
 from gdfq_export.report.report import Report
-from gdfq_export.support.files import atomic_output
+from gdfq_export.support.files import write_files
 from gdfq_export.targets import find_target
 from gdfq_export.views.dataset_preview.picture import draw_set_picture
 from gdfq_export.views.html import render_page
@@ -94,11 +93,8 @@ class Result:
         Raises:
             InputError: a file cannot be written.
         """
-        with ExitStack() as outputs:
-            outputs.enter_context(atomic_output(Path(path))).write_bytes(self.file.data)
-            if report is not None:
-                part = outputs.enter_context(atomic_output(Path(report)))
-                part.write_text(self.report.to_json(), encoding="utf-8")
+        beside = {} if report is None else {Path(report): self.report.to_json()}
+        write_files({Path(path): self.file.data, **beside})
         return Path(path)
 
     def html(self, path: str | Path) -> Path:
@@ -107,8 +103,7 @@ class Result:
         Raises:
             InputError: the file cannot be written.
         """
-        with atomic_output(Path(path)) as part:
-            part.write_text(self.page, encoding="utf-8")
+        write_files({Path(path): self.page})
         return Path(path)
 
     def bundle(self, folder: str | Path) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from gdfq_export.gates import GATES, gate_help
 from gdfq_export.recipe.explain import keys
 from gdfq_export.recipe.section import Section
 from gdfq_export.recipe.yaml_text import validated, yaml_mapping
+from gdfq_export.support.files import read_text
 
 
 def _number(value: object) -> object:
@@ -57,13 +58,7 @@ def load_gates(path: Path) -> Gates:
         InputError: the file cannot be read or is no YAML, holds no gates, or a key or value is not accepted.
     """
     what = f"gates {path}"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"cannot read the {what}: it is not a text file in UTF-8; give a YAML file") from error
-    except OSError as error:
-        raise InputError(f"cannot read the {what}: {error.strerror}; give a YAML file with a section gates") from error
-    content = yaml_mapping(text, what)
+    content = yaml_mapping(read_text(path, f"the {what}", "give a YAML file with a section gates"), what)
     if content and "gates" in content:
         beside = [key for key in content if key in Gates.model_fields]
         if beside:

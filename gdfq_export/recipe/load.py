@@ -14,6 +14,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.recipe.explain import hint, keys
 from gdfq_export.recipe.recipe import Recipe
 from gdfq_export.recipe.yaml_text import validated, yaml_mapping
+from gdfq_export.support.files import read_text
 
 DEFAULT_RECIPE = "w8a8-ort-cpu"
 _OTHER_NAMES = {"int8": "w8a8", "int4": "w4a8"}
@@ -41,14 +42,8 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
             f"no recipe is named {text!r}{hint(text, shipped)}; shipped are {', '.join(shipped)}, "
             "and a recipe of your own is given by its path, ending in .yaml"
         )
-    try:
-        content = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"cannot read the recipe {path}: it is not a text file in UTF-8; give a YAML file") from error
-    except OSError as error:
-        names = ", ".join(shipped)
-        raise InputError(f"cannot read the recipe {path}: {error.strerror}; shipped recipes are {names}") from error
-    return _parse(content, str(path))
+    remedy = f"give a YAML file, or one of the shipped recipes {', '.join(shipped)}"
+    return _parse(read_text(path, f"the recipe {path}", remedy), str(path))
 
 
 def list_recipes() -> tuple[Recipe, ...]:

@@ -23,7 +23,7 @@ from gdfq_export.report.summary_table import summary_rows
 from gdfq_export.report.target_choice import TargetChoice
 from gdfq_export.report.verdict import GateResult, Outcome
 from gdfq_export.runtimes.environment.machine import Machine
-from gdfq_export.support.files import atomic_output
+from gdfq_export.support.files import write_files
 from gdfq_export.support.finding import Finding
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.tasks.classification.accuracy import Accuracy
@@ -204,9 +204,7 @@ class Report:
         Raises:
             InputError: `path` cannot be written.
         """
-        text = self.to_json()
-        with atomic_output(Path(path)) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_files({Path(path): self.to_json()})
 
     @classmethod
     def load(cls, path: Path | str) -> Report:

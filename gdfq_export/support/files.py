@@ -7,8 +7,8 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from gdfq_export.errors import InputError
@@ -74,6 +74,32 @@ def atomic_output(path: Path) -> Iterator[Path]:
             os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_files(contents: Mapping[Path, bytes | str]) -> None:
+    """Write whole files, all or none; texts in UTF-8.
+
+    Raises:
+        InputError: a destination cannot be written.
+    """
+    with ExitStack() as outputs:
+        for path, content in contents.items():
+            data = content.encode() if isinstance(content, str) else content
+            outputs.enter_context(atomic_output(path)).write_bytes(data)
+
+
+def read_text(path: Path, what: str, remedy: str) -> str:
+    """The text of a file in UTF-8; `what` and `remedy` begin and end the message where it cannot be read.
+
+    Raises:
+        InputError: it cannot be read, or is no text in UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot read {what}: it is not a text file in UTF-8; {remedy}") from error
+    except OSError as error:
+        raise InputError(f"cannot read {what}: {error.strerror or error}; {remedy}") from error
 
 
 @contextmanager

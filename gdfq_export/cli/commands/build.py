@@ -6,24 +6,23 @@ from pathlib import Path
 
 import click
 
-from gdfq_export.cli.options.shared import MODEL_FILE
+from gdfq_export.cli.options.shared import COUNT, MODEL_FILE, OUTPUT
 
 _FINDINGS = 8
 
 
 @click.command()
 @click.argument("model", type=MODEL_FILE)
-@click.option("--engine-out", type=click.Path(path_type=Path), required=True, help="The engine to write.")
+@click.option("--engine-out", type=OUTPUT, required=True, help="The engine to write.")
 @click.option(
     "--batch",
-    type=click.IntRange(min=1),
+    type=COUNT,
     default=1,
-    show_default=True,
     help="Batch the engine is tuned for; smaller ones run too.",
 )
 @click.option(
     "--timing-cache",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     help="Measured kernels, read if the file exists and written again, so that later builds are quick; TensorRT-RTX "
     "measures none, which a warning says.",
 )
@@ -31,7 +30,6 @@ _FINDINGS = 8
     "--level",
     type=click.IntRange(0, 5),
     default=3,
-    show_default=True,
     help="TensorRT's builder optimization level: how long it looks for fast kernels.",
 )
 def build(model: Path, engine_out: Path, batch: int, timing_cache: Path | None, level: int) -> None:
@@ -53,7 +51,7 @@ def build(model: Path, engine_out: Path, batch: int, timing_cache: Path | None, 
     from gdfq_export.frontend.sources.onnx_file import read_onnx
     from gdfq_export.lint.tensorrt_rules import tensorrt_findings
     from gdfq_export.runtimes.tensorrt import Consequence, build_engine, reason_against_gpu
-    from gdfq_export.support.files import atomic_output
+    from gdfq_export.support.files import write_files
     from gdfq_export.support.text import counted
 
     proto = read_onnx(model)
@@ -70,7 +68,6 @@ def build(model: Path, engine_out: Path, batch: int, timing_cache: Path | None, 
     with progress_display().phase("build the engine"):
         engine = build_engine(model, batches=(1, batch, batch), timing_cache=timing_cache, level=level)
     print_warnings(engine.warnings)
-    with atomic_output(engine_out) as temporary:
-        temporary.write_bytes(engine.data)
+    write_files({engine_out: engine.data})
     print_engine(engine, reason_against_gpu() or "gdfq-export verify times an engine")
     click.echo(f"wrote {engine_out}")

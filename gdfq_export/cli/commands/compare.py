@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from gdfq_export.cli.options.shared import (
+    COUNT,
     DURATION,
     IMAGES,
     NAMES,
+    OUTPUT,
     compute_options,
+    log_level_option,
     model_argument,
     preprocessing_options,
 )
@@ -24,7 +28,7 @@ USUAL_BITS = "w8a8,w4a8,w4a4"
 @model_argument
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     required=True,
     help="Folder for comparison.json, .md and .png, and for the networks.",
 )
@@ -39,12 +43,11 @@ USUAL_BITS = "w8a8,w4a8,w4a4"
     type=IMAGES,
     help="Real images for the method real, in the forms of --data; other images than those.",
 )
-@click.option("--methods", type=NAMES, default=ALL_METHODS, show_default=True, help="Methods, comma-separated.")
+@click.option("--methods", type=NAMES, default=ALL_METHODS, help="Methods, comma-separated.")
 @click.option(
     "--bits",
     type=NAMES,
     default=USUAL_BITS,
-    show_default=True,
     help="Bit widths, comma-separated: w8a8, w6a6, w5a5, w4a8, w4a4 and w3a3 (first and last layer, input and "
     "residual edges at 8 bits), w4a8-mixed (8 bits for the most sensitive layers), w6a6-first-last and w4a4-first-last "
     "(those two layers like all others), w4a4-everywhere.",
@@ -53,16 +56,16 @@ USUAL_BITS = "w8a8,w4a8,w4a4"
     "--budget",
     type=DURATION,
     default="5m",
-    show_default=True,
     help="Time for each cell, up to the written file: ours and real use all of it, the published steps of ZeroQ and "
     "GDFQ are cut to it, noise and DFQ ignore it.",
 )
 @click.option(
     "--target", metavar="NAME", help=f"Runtime the files are for: {', '.join(TARGETS)}.  [default: the recipes']"
 )
-@click.option("--images", type=click.IntRange(min=1), help="Without --data: how many images are made to compare on.")
+@click.option("--images", type=COUNT, help="Without --data: how many images are made to compare on.")
 @preprocessing_options
 @compute_options
+@log_level_option
 def compare(
     model: str | None,
     out: Path,
@@ -73,13 +76,8 @@ def compare(
     budget: float,
     target: str | None,
     images: int | None,
-    scale: float | None,
-    mean: tuple[float, ...] | None,
-    std: tuple[float, ...] | None,
-    input_shape: tuple[int, int, int] | None,
-    seed: int,
-    threads: int | None,
-    device: str,
+    preprocessing: dict[str, Any],
+    compute: dict[str, Any],
 ) -> None:
     """Quantize MODEL by several methods at several bit widths, and compare the results.
 
@@ -109,7 +107,7 @@ def compare(
     outputs += [out / "images.npz"] if data is None else []
     require_outputs(outputs, (model, sidecar_of(model), data, calibration))
     progress = progress_display()
-    network = gq.load(model, scale=scale, mean=mean, std=std, input_shape=input_shape)
+    network = gq.load(model, **preprocessing)
     result = gq.compare(
         network,
         out,
@@ -120,7 +118,7 @@ def compare(
         options=gq.CompareOptions(
             target=target, images=images, progress=progress_display, listener=ComparisonPrinter()
         ),
-        run=gq.RunContext(seed=seed, device=device, threads=threads, budget_seconds=budget, progress=progress),
+        run=gq.RunContext(**compute, budget_seconds=budget, progress=progress),
     )
     print_warnings(warning for warning in result.warnings if warning not in progress.warned)
     click.echo("; ".join(filter(None, (scored_text(result), float_text(result)))))

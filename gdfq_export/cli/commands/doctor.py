@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from gdfq_export.cli.options.shared import log_level_option
+from gdfq_export.cli.options.shared import json_option, log_level_option
 
 
 @click.command()
-@click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write everything to this file as well.")
+@json_option
 @log_level_option
 def doctor(json_out: Path | None) -> None:
     """Print what this machine can run: runtimes, targets, devices, and whether its integer products are exact.
@@ -19,7 +19,7 @@ def doctor(json_out: Path | None) -> None:
     """
     from gdfq_export.cli.options.outputs import require_outputs
     from gdfq_export.cli.output.doctor_tables import print_diagnosis
-    from gdfq_export.support.files import atomic_output
+    from gdfq_export.support.files import write_files
 
     require_outputs([] if json_out is None else [json_out], ())
 
@@ -28,6 +28,5 @@ def doctor(json_out: Path | None) -> None:
     diagnosis = gq.doctor()
     print_diagnosis(diagnosis)
     if json_out is not None:
-        with atomic_output(json_out) as temporary:
-            temporary.write_text(diagnosis.to_json(), encoding="utf-8")
+        write_files({json_out: diagnosis.to_json()})
         click.echo(f"wrote {json_out}")

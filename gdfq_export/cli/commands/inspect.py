@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gdfq_export.cli.options.shared import MODEL_FILE, log_level_option
+from gdfq_export.cli.options.shared import MODEL_FILE, json_option, log_level_option
 from gdfq_export.targets import TARGETS
 
 
@@ -20,7 +20,7 @@ from gdfq_export.targets import TARGETS
     help=f"Runtime whose rules are checked, repeatable: {', '.join(TARGETS)}.  [default: the one "
     "the file was made for, where it says that; else all]",
 )
-@click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write everything to this file as well.")
+@json_option
 @click.option("--strict", is_flag=True, help="Exit with 1 where a rule is broken.")
 @log_level_option
 def inspect(model: Path, targets: tuple[str, ...], json_out: Path | None, strict: bool) -> None:
@@ -36,7 +36,7 @@ def inspect(model: Path, targets: tuple[str, ...], json_out: Path | None, strict
     from gdfq_export.cli.output.inspect_tables import print_findings, print_inspection
     from gdfq_export.cli.output.warnings import print_warnings
     from gdfq_export.errors import GateFailed
-    from gdfq_export.support.files import atomic_output
+    from gdfq_export.support.files import write_files
     from gdfq_export.support.text import counted
 
     inspected = gq.inspect(model, targets)
@@ -46,8 +46,7 @@ def inspect(model: Path, targets: tuple[str, ...], json_out: Path | None, strict
     print_inspection(inspected)
     print_findings(inspected)
     if json_out is not None:
-        with atomic_output(json_out) as temporary:
-            temporary.write_text(inspected.to_json(), encoding="utf-8")
+        write_files({json_out: inspected.to_json()})
         click.echo(f"wrote {json_out}")
     if strict and (broken := [(name, found) for name, found in inspected.findings.items() if found]):
         name, found = broken[0]

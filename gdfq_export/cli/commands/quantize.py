@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gdfq_export.cli.options.bits import bits_options
+from gdfq_export.cli.options.bits import bits_options, recipe_option
 from gdfq_export.cli.options.gates import gate_limits, gate_options
 from gdfq_export.cli.options.shared import (
+    COUNT,
     DURATION,
     IMAGES,
+    OUTPUT,
+    compute_options,
     details_option,
+    log_level_option,
     model_argument,
     preprocessing_options,
-    run_options,
 )
 from gdfq_export.targets import TARGETS, find_target
 
@@ -33,12 +36,12 @@ AUTO = "auto"
     "--output",
     "--onnx-out",
     "onnx_out",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     help="ONNX file to write.  [default: MODEL.int8.onnx beside MODEL, or int4 for weights of 4 bits]",
 )
 @click.option(
     "--bundle",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     help="Folder for everything a pipeline keeps: the file, the float network, the images, the report, hashes; for "
     "TensorRT an engine as well.",
 )
@@ -61,13 +64,12 @@ AUTO = "auto"
 )
 @click.option(
     "--batch",
-    type=click.IntRange(min=1),
+    type=COUNT,
     default=1,
-    show_default=True,
     help="Batch size for the latency measurement.",
 )
-@click.option("--report", type=click.Path(path_type=Path), help="[default: report.json beside --onnx-out]")
-@click.option("--html", type=click.Path(path_type=Path), help="The report as a page, one file.")
+@click.option("--report", type=OUTPUT, help="[default: report.json beside --onnx-out]")
+@click.option("--html", type=OUTPUT, help="The report as a page, one file.")
 @gate_options
 @click.option(
     "--budget",
@@ -80,7 +82,9 @@ AUTO = "auto"
 @click.option("--keep-batch", is_flag=True, help="Keep a fixed batch size of MODEL; by default the file takes any.")
 @preprocessing_options
 @bits_options
-@run_options
+@recipe_option
+@compute_options
+@log_level_option
 def quantize(
     model: str | None,
     onnx_out: Path | None,
@@ -95,14 +99,9 @@ def quantize(
     dry_run: bool,
     details: bool,
     keep_batch: bool,
-    scale: float | None,
-    mean: tuple[float, ...] | None,
-    std: tuple[float, ...] | None,
-    input_shape: tuple[int, int, int] | None,
+    preprocessing: dict[str, Any],
     recipe: str | None,
-    seed: int,
-    threads: int | None,
-    device: str,
+    compute: dict[str, Any],
     **flags: Any,
 ) -> None:
     """Quantize MODEL without data and prove the result.
@@ -133,10 +132,8 @@ def quantize(
     from gdfq_export.cli.output.progress_display import progress_display
 
     progress = progress_display()
-    run = gq.RunContext(
-        seed=seed, device=device, threads=threads, budget_seconds=budget, batch=batch, progress=progress
-    ).started()
-    network = gq.load(model, scale=scale, mean=mean, std=std, input_shape=input_shape, keep_batch=keep_batch)
+    run = gq.RunContext(**compute, budget_seconds=budget, batch=batch, progress=progress).started()
+    network = gq.load(model, **preprocessing, keep_batch=keep_batch)
     labelled = gq.demo_data() if model is None else None
     if data is not None:
         labelled = gq.RealSet.load(data, network.input_spec, network.num_classes)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gdfq_export.cli.options.shared import log_level_option
+from gdfq_export.cli.options.shared import OUTPUT, log_level_option
 
 
 @click.group()
@@ -49,7 +49,7 @@ def explain(recipe: str) -> None:
 
 
 @recipes.command()
-@click.option("--out", type=click.Path(path_type=Path), help="The file to write.  [default: standard output]")
+@click.option("--out", type=OUTPUT, help="The file to write.  [default: standard output]")
 @log_level_option
 def schema(out: Path | None) -> None:
     """Write the JSON Schema of recipes, with which an editor completes and checks them.
@@ -69,9 +69,8 @@ def schema(out: Path | None) -> None:
         click.echo(text)
         return
     from gdfq_export.cli.options.outputs import require_outputs
-    from gdfq_export.support.files import atomic_output
+    from gdfq_export.support.files import write_files
 
     require_outputs((out,), ())
-    with atomic_output(out) as part:
-        part.write_text(text + "\n", encoding="utf-8")
+    write_files({out: text + "\n"})
     click.echo(f"wrote {out}; let a recipe begin with: # yaml-language-server: $schema={out.name}")

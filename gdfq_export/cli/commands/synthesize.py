@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from gdfq_export.cli.options.shared import model_argument, preprocessing_options, run_options
+from gdfq_export.cli.options.bits import recipe_option
+from gdfq_export.cli.options.shared import (
+    COUNT,
+    OUTPUT,
+    compute_options,
+    log_level_option,
+    model_argument,
+    preprocessing_options,
+)
 
 
 @click.command()
 @model_argument
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The .npz file to write.")
-@click.option("--images", type=click.IntRange(min=1), help="How many.  [default: data.images of the recipe]")
-@click.option(
-    "--picture", type=click.Path(path_type=Path), help="The PNG that shows the set.  [default: --out, ending in .png]"
-)
+@click.option("--out", type=OUTPUT, required=True, help="The .npz file to write.")
+@click.option("--images", type=COUNT, help="How many.  [default: data.images of the recipe]")
+@click.option("--picture", type=OUTPUT, help="The PNG that shows the set.  [default: --out, ending in .png]")
 @click.option("--no-picture", is_flag=True, help="Do not draw a picture.")
 @preprocessing_options
-@run_options
+@recipe_option
+@compute_options
+@log_level_option
 def synthesize(
     model: str | None,
     out: Path,
     images: int | None,
     picture: Path | None,
     no_picture: bool,
-    scale: float | None,
-    mean: tuple[float, ...] | None,
-    std: tuple[float, ...] | None,
-    input_shape: tuple[int, int, int] | None,
+    preprocessing: dict[str, Any],
     recipe: str | None,
-    seed: int,
-    threads: int | None,
-    device: str,
+    compute: dict[str, Any],
 ) -> None:
     """Synthesize calibration images for MODEL from the network alone.
 
@@ -59,8 +63,8 @@ def synthesize(
     from gdfq_export.views.dataset_preview.headline import headline_rows
     from gdfq_export.views.dataset_preview.picture import draw_set_picture
 
-    run = gq.RunContext(seed=seed, device=device, threads=threads, progress=progress_display())
-    network = gq.load(model, scale=scale, mean=mean, std=std, input_shape=input_shape)
+    run = gq.RunContext(**compute, progress=progress_display())
+    network = gq.load(model, **preprocessing)
     made = gq.synthesize(network, chosen, count=images, run=run)
     statistics = SetStatistics.from_json(made.provenance["statistics"])
     if picture is None:

@@ -9,7 +9,10 @@ import click
 
 from gdfq_export.cli.options.gates import gate_limits, gate_options
 from gdfq_export.cli.options.shared import (
+    COUNT,
     IMAGES,
+    OUTPUT,
+    SEED,
     InputPath,
     checked_model,
     details_option,
@@ -18,7 +21,6 @@ from gdfq_export.cli.options.shared import (
 )
 
 RUNTIMES = {"ort": "onnxruntime", "onnxruntime": "onnxruntime", "openvino": "openvino", "tensorrt": "tensorrt"}
-OUTPUT = click.Path(path_type=Path)
 
 
 @click.command()
@@ -31,7 +33,7 @@ OUTPUT = click.Path(path_type=Path)
 )
 @click.option(
     "--manifest",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     help="manifest.json of a bundle: its files are checked against their hashes, and stand for MODEL and --reference.",
 )
 @click.option(
@@ -47,8 +49,8 @@ OUTPUT = click.Path(path_type=Path)
 @click.option("--backend", type=click.Choice([*RUNTIMES]), help="Runtime to measure in.  [default: the file's own]")
 @click.option("--target", metavar="NAME", help="Target whose rules the file must keep.  [default: the file's own]")
 @gate_options
-@click.option("--gates", type=click.Path(path_type=Path), help="YAML file with a section gates; flags win over it.")
-@click.option("--baseline", type=click.Path(path_type=Path), help="An earlier report to compare this one with.")
+@click.option("--gates", type=OUTPUT, help="YAML file with a section gates; flags win over it.")
+@click.option("--baseline", type=OUTPUT, help="An earlier report to compare this one with.")
 @click.option(
     "--max-regression",
     multiple=True,
@@ -64,22 +66,16 @@ OUTPUT = click.Path(path_type=Path)
     "--latency-seconds",
     type=click.FloatRange(0, 600),
     default=5.0,
-    show_default=True,
     help="Seconds for the latency measurement; 0: none.",
 )
-@click.option(
-    "--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Batch size for the latency measurement."
-)
+@click.option("--batch", type=COUNT, default=1, help="Batch size for the latency measurement.")
 @click.option(
     "--threads",
-    type=click.IntRange(min=1),
+    type=COUNT,
     default=1,
-    show_default=True,
     help="Runtime threads for the latency measurement.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Random seed of synthesized images."
-)
+@click.option("--seed", type=SEED, default=0, help="Random seed of synthesized images.")
 @preprocessing_options
 @log_level_option
 def verify(
@@ -102,10 +98,7 @@ def verify(
     threads: int,
     seed: int,
     details: bool,
-    scale: float | None,
-    mean: tuple[float, ...] | None,
-    std: tuple[float, ...] | None,
-    input_shape: tuple[int, int, int] | None,
+    preprocessing: dict[str, Any],
     **flags: Any,
 ) -> None:
     """Measure MODEL, a Q/DQ file of any tool or an engine of TensorRT, against the float network --reference.
@@ -137,13 +130,7 @@ def verify(
     from gdfq_export.cli.output.warnings import print_warnings
 
     progress = progress_display()
-    network = gq.load(
-        reference if manifest is None else gq.open_bundle(manifest).float_network,
-        scale=scale,
-        mean=mean,
-        std=std,
-        input_shape=input_shape,
-    )
+    network = gq.load(reference if manifest is None else gq.open_bundle(manifest).float_network, **preprocessing)
     report = gq.verify(
         subject,
         network,

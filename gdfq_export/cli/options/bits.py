@@ -1,52 +1,39 @@
-"""--bits, --weights and --activations: the shipped recipe with these bit widths, in the spellings other tools use."""
+"""--recipe, and the recipe by its bit widths: --bits, --weights and --activations, as other tools spell them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any, TypeVar
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+from gdfq_export.cli.options.shared import Command, Form
+
 _KEY = "gdfq_export.bits"
-_OPTIONS = ("bits", "weights", "activations")
+_OPTIONS = {
+    "bits": "Bit width of both, as int8 or 4: short for the --recipe that has them.",
+    "weights": "Bit width of weights.  [default: 8]",
+    "activations": "Bit width of activations.  [default: 8]",
+}
 
 
-class _BitWidth(click.ParamType):
-    """A number of bits: 8, int8, uint8, w8, a8."""
+def _width(text: str) -> int:
+    found = re.fullmatch(r"(?:u?int|w|a)?(\d)", text.lower())
+    if not found:
+        raise ValueError(text)
+    return int(found[1])
 
-    name = "BITS"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        found = re.fullmatch(r"(?:u?int|w|a)?(\d)", str(value).lower())
-        if not found:
-            self.fail(f"{value!r} is not a bit width; give for instance int8, int4 or 4", param, ctx)
-        return int(found[1])
+BITS = Form("BITS", _width, "a bit width; give for instance int8, int4 or 4")
 
 
 def bits_options(command: Command) -> Command:
     """Add the three options; `recipe_option` turns them into the name of a recipe, so the command does not see them."""
-    for name, what in (
-        ("activations", "Bit width of activations.  [default: 8]"),
-        ("weights", "Bit width of weights.  [default: 8]"),
-        ("bits", "Bit width of both, as int8 or 4: short for the --recipe that has them."),
-    ):
+    for name, what in reversed(_OPTIONS.items()):
         option = click.option(
-            f"--{name}", type=_BitWidth(), is_eager=True, expose_value=False, callback=_remembered, help=what
+            f"--{name}", type=BITS, is_eager=True, expose_value=False, callback=_remembered, help=what
         )
         command = option(command)
     return command
-
-
-def recipe_option(command: Command) -> Command:
-    """Add --recipe; the command receives None where neither it nor a bit width was given."""
-    return click.option(
-        "--recipe",
-        metavar="NAME|FILE",
-        callback=_chosen,
-        help="See gdfq-export recipes list.  [default: w8a8-ort-cpu]",
-    )(command)
 
 
 def _remembered(ctx: click.Context, param: click.Parameter, value: int | None) -> None:
@@ -63,3 +50,12 @@ def _chosen(ctx: click.Context, param: click.Parameter, value: str | None) -> st
         raise click.UsageError(f"--recipe says the bit widths already; leave out {given}, or edit a copy of the recipe")
     both = bits.get("bits", 8)
     return f"w{bits.get('weights', both)}a{bits.get('activations', both)}"
+
+
+recipe_option = click.option(
+    "--recipe",
+    metavar="NAME|FILE",
+    callback=_chosen,
+    help="See gdfq-export recipes list.  [default: w8a8-ort-cpu]",
+)
+"""The command receives None where neither it nor a bit width was given."""

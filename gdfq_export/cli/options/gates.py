@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
+from gdfq_export.cli.options.shared import Command
 from gdfq_export.gates import GATES, Gate
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class _Limit(click.FloatRange):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -10,92 +11,67 @@ from typing import Any, TypeVar
 import click
 
 from gdfq_export.cli.logs import LEVELS, set_up_logging
-from gdfq_export.cli.options.bits import recipe_option
 from gdfq_export.errors import InputError
 
-__all__ = [
-    "DURATION",
-    "IMAGES",
-    "MODEL_FILE",
-    "NAMES",
-    "NUMBERS",
-    "SHAPE",
-    "InputPath",
-    "checked_model",
-    "compute_options",
-    "details_option",
-    "log_level_option",
-    "model_argument",
-    "preprocessing_options",
-    "run_options",
-]
-
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class _Numbers(click.ParamType):
-    """Comma-separated numbers, one for each channel."""
-
-    name = "numbers"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(float(part) for part in value.split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not a list of numbers; give one for each channel, for instance 0.485,0.456,0.406")
-
-
-class _Duration(click.ParamType):
-    """Seconds: 90s, 10m, 1h, or a preset."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        text = PRESETS.get(value, value)
-        try:
-            seconds = float(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1:]]
-        except (ValueError, KeyError):
-            seconds = math.nan
-        if not 0 < seconds < math.inf:
-            self.fail(f"{value!r} is not a time; give for instance 90s, 10m or 1h, or one of {', '.join(PRESETS)}")
-        return seconds
-
-
-class _Names(click.ParamType):
-    """Comma-separated names, each once."""
-
-    name = "NAMES"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        if isinstance(value, tuple):
-            return value
-        names = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
-        if not all(names):
-            self.fail(f"{value!r} is not a list of names; separate them by commas")
-        return names
-
-
-class _Shape(click.ParamType):
-    """C,H,W as positive integers."""
-
-    name = "C,H,W"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int, int]:
-        if isinstance(value, tuple):
-            return value
-        parts = value.split(",")
-        if len(parts) != 3 or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-            self.fail(f"{value!r} is not a shape; give channels, height and width, for instance 3,32,32")
-        channels, height, width = (int(part) for part in parts)
-        return channels, height, width
-
-
 PRESETS = {"fast": "2m", "balanced": "10m", "best": "1h"}
-NUMBERS, SHAPE, DURATION, NAMES = _Numbers(), _Shape(), _Duration(), _Names()
+
+
+class Form(click.ParamType):
+    """The text of a value in a form of its own.
+
+    Args:
+        name: what help calls it.
+        read: the text's value; ValueError where it has none.
+        expected: what it should have been and an example, for messages.
+    """
+
+    def __init__(self, name: str, read: Callable[[str], Any], expected: str) -> None:
+        self.name = name
+        self.read = read
+        self.expected = expected
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value of a text, and what is no text as it is."""
+        try:
+            return self.read(value) if isinstance(value, str) else value
+        except (ValueError, KeyError):
+            self.fail(f"{value!r} is not {self.expected}", param, ctx)
+
+
+def _seconds(text: str) -> float:
+    text = PRESETS.get(text, text)
+    seconds = float(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1:]]
+    if not 0 < seconds < math.inf:
+        raise ValueError(text)
+    return seconds
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    if not all(names):
+        raise ValueError(text)
+    return names
+
+
+def _shape(text: str) -> tuple[int, int, int]:
+    channels, height, width = (int(part) if part.strip().isdecimal() else 0 for part in text.split(","))
+    if min(channels, height, width) < 1:
+        raise ValueError(text)
+    return channels, height, width
+
+
+NUMBERS = Form(
+    "numbers",
+    lambda text: tuple(map(float, text.split(","))),
+    "a list of numbers; give one for each channel, for instance 0.485,0.456,0.406",
+)
+SHAPE = Form("C,H,W", _shape, "a shape; give channels, height and width, for instance 3,32,32")
+DURATION = Form("TIME", _seconds, f"a time; give for instance 90s, 10m or 1h, or one of {', '.join(PRESETS)}")
+NAMES = Form("NAMES", _names, "a list of names; separate them by commas")
+COUNT = click.IntRange(min=1)
+SEED = click.IntRange(0, 2**32 - 1)
+OUTPUT = click.Path(path_type=Path)
 
 
 class InputPath(click.ParamType):
@@ -136,65 +112,64 @@ def checked_model(ctx: click.Context, param: click.Parameter, value: str | None)
 
 model_argument = click.argument("model", required=False, callback=checked_model)
 details_option = click.option("--details", is_flag=True, help="Print every figure of the report, not only the summary.")
+json_option = click.option("--json", "json_out", type=OUTPUT, help="Write everything to this file as well.")
+log_level_option = click.option(
+    "--log-level",
+    type=click.Choice(LEVELS),
+    default="warning",
+    expose_value=False,
+    is_eager=True,
+    callback=lambda ctx, param, value: set_up_logging(value),
+    help="info: a line for each phase where no terminal shows progress; debug: also libraries and tracebacks.",
+)
 
 
-def log_level_option(command: Command) -> Command:
-    """--log-level, in force before the command starts."""
-    return click.option(
-        "--log-level",
-        type=click.Choice(LEVELS),
-        default="warning",
-        show_default=True,
-        expose_value=False,
-        is_eager=True,
-        callback=lambda ctx, param, value: set_up_logging(value),
-        help="info: a line for each phase where no terminal shows progress; debug: also libraries and tracebacks.",
-    )(command)
+def together(keyword: str, **options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Add options whose values, by name, reach the command as one mapping, its argument `keyword`."""
+
+    def add(command: Command) -> Command:
+        def grouped(*args: Any, **values: Any) -> Any:
+            return command(*args, **{keyword: {name: values.pop(name) for name in options}}, **values)
+
+        added: Any = functools.wraps(command)(grouped)
+        for option in reversed(options.values()):
+            added = option(added)
+        wrapped: Command = added
+        return wrapped
+
+    return add
 
 
-def preprocessing_options(command: Command) -> Command:
-    """How pixels become the network's input; they win over the sidecar NAME.json beside the model."""
-    std = "Per-channel std, applied last; one number stands for all channels."
-    mean = "Per-channel mean, subtracted after scaling; one number stands for all channels."
-    scale = "Pixels 0..255 are divided by it first: 255 gives 0..1, 1 keeps them."
-    for option in (
-        click.option("--input-shape", type=SHAPE, help="Shape of one image, where the network leaves it open."),
-        click.option(
-            "--std",
-            type=NUMBERS,
-            metavar="R,G,B",
-            help=std,
-        ),
-        click.option(
-            "--mean",
-            type=NUMBERS,
-            metavar="R,G,B",
-            help=mean,
-        ),
-        click.option("--scale", type=float, help=scale),
-    ):
-        command = option(command)
-    return command
+preprocessing_options = together(
+    "preprocessing",
+    scale=click.option(
+        "--scale", type=float, help="Pixels 0..255 are divided by it first: 255 gives 0..1, 1 keeps them."
+    ),
+    mean=click.option(
+        "--mean",
+        type=NUMBERS,
+        metavar="R,G,B",
+        help="Per-channel mean, subtracted after scaling; one number stands for all channels.",
+    ),
+    std=click.option(
+        "--std",
+        type=NUMBERS,
+        metavar="R,G,B",
+        help="Per-channel std, applied last; one number stands for all channels.",
+    ),
+    input_shape=click.option("--input-shape", type=SHAPE, help="Shape of one image, where the network leaves it open."),
+)
+"""How pixels become the network's input, as `gq.load` takes it; wins over the sidecar NAME.json beside the model."""
 
-
-def compute_options(command: Command) -> Command:
-    """Seed, threads, device and log level."""
-    command = log_level_option(command)
-    for option in (
-        click.option(
-            "--device",
-            type=click.Choice(("auto", "cpu", "cuda")),
-            default="auto",
-            show_default=True,
-            help="Device for synthesis and tuning; auto uses a GPU if there is one.",
-        ),
-        click.option("--threads", type=click.IntRange(min=1), help="Threads to compute with.  [default: all cores]"),
-        click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Random seed."),
-    ):
-        command = option(command)
-    return command
-
-
-def run_options(command: Command) -> Command:
-    """Recipe, seed, threads, device and log level."""
-    return recipe_option(compute_options(command))
+compute_options = together(
+    "compute",
+    seed=click.option("--seed", type=SEED, default=0, help="Random seed."),
+    threads=click.option("--threads", type=COUNT, help="Threads to compute with.  [default: all cores]"),
+    device=click.option(
+        "--device",
+        type=click.Choice(("auto", "cpu", "cuda")),
+        default="auto",
+        help="Device for synthesis and tuning; auto uses a GPU if there is one.",
+    ),
+)
+"""Seed, threads and device, as `gq.RunContext` takes them."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 
 from gdfq_export.errors import GateFailed
 from gdfq_export.report.report import Report
 from gdfq_export.report.verdict import Outcome
-from gdfq_export.support.files import atomic_output
+from gdfq_export.support.files import write_files
 from gdfq_export.support.text import counted
 from gdfq_export.views.html import render_page
 from gdfq_export.views.junit import junit_xml
@@ -42,7 +41,4 @@ def write_views(
         (junit, lambda: junit_xml(report)),
         (markdown, lambda: as_markdown(report)),
     )
-    texts = [(path, view()) for path, view in views if path is not None]
-    with ExitStack() as outputs:
-        for path, text in texts:
-            outputs.enter_context(atomic_output(path)).write_text(text, encoding="utf-8")
+    write_files({path: view() for path, view in views if path is not None})

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
 from pathlib import Path
 
 from gdfq_export.errors import InputError
 from gdfq_export.jobs.compare.cells import SCHEMA_VERSION, Comparison
 from gdfq_export.jobs.compare.chart import draw_comparison
 from gdfq_export.jobs.compare.page import build_page
-from gdfq_export.support.files import atomic_output
-
-__all__ = ["CHART", "FILES", "JSON", "PAGE", "file_name", "make_folder", "read_comparison", "write_comparison"]
+from gdfq_export.support.files import read_text, write_files
 
 JSON, PAGE, CHART = "comparison.json", "comparison.md", "comparison.png"
 FILES = "files"  # the folder of the networks
@@ -43,14 +40,13 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
     Raises:
         InputError: the folder cannot be written.
     """
-    written = {
-        CHART: draw_comparison(comparison),
-        PAGE: build_page(comparison, chart=CHART).encode(),
-        JSON: comparison.to_json().encode(),
-    }
-    with ExitStack() as outputs:
-        for name, data in written.items():
-            outputs.enter_context(atomic_output(folder / name)).write_bytes(data)
+    write_files(
+        {
+            folder / CHART: draw_comparison(comparison),
+            folder / PAGE: build_page(comparison, chart=CHART),
+            folder / JSON: comparison.to_json(),
+        }
+    )
 
 
 def read_comparison(path: Path) -> Comparison | None:
@@ -62,14 +58,9 @@ def read_comparison(path: Path) -> Comparison | None:
     from pydantic import TypeAdapter, ValidationError
 
     fix = "remove it, or choose another folder as --out"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a text file in UTF-8; {fix}") from error
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; {fix}") from error
+    text = read_text(path, str(path), fix)
     try:
         body = json.loads(text)
     except ValueError as error:
