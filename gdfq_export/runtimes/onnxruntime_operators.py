@@ -33,7 +33,8 @@ _COMPUTES_INTEGERS = (
 )  # fmt: skip
 # besides those that move elements
 _TAKES_ANY_TYPE = (
-    "MaxPool", "ReduceMax", "ReduceMin", "Gather", "DepthToSpace", "Expand", "Tile", "Resize", "ArgMax",
+    "MaxPool", "ReduceMax", "ReduceMin", "Gather", "GatherElements", "DepthToSpace", "Expand", "Tile",
+    "Resize", "ArgMax",
 )  # fmt: skip
 
 # removed where the range of the next quantizer has the same effect

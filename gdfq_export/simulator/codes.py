@@ -70,13 +70,13 @@ def accumulate(
 
     Args:
         function: the operator on floats, called with input, weight and, if there is one, bias.
-        x: the input, [N, C, H, W] or [N, C].
+        x: the input, [N, C, ...] with one to three spatial axes, or [..., C].
         weight: int32 codes minus their zero point, [out, ...].
         bias: int32 codes, [out].
         attributes: keyword arguments of `function`.
     """
     sizes = weight.abs()
-    reach = sizes.sum() if weight.dim() < 3 else sizes.sum(dim=(1, 2, 3)).max()
+    reach = sizes.sum() if weight.dim() < 3 else sizes.flatten(1).sum(dim=1).max()
     largest = 0 if bias is None else int(bias.abs().max())
     span = max(x.grid.code_max - x.grid.zero_point, x.grid.zero_point - x.grid.code_min)
     exact = int(reach) * span + largest < _EXACT_IN_FLOAT32

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from gdfq_export.frontend.passes.constants.constant import input_at
-from gdfq_export.frontend.torch_import import Op
 from gdfq_export.planning.constraints import Unrounded
 from gdfq_export.planning.plan import Role
 from gdfq_export.simulator.codes import CodedTensor, Grid, accumulate, clip, dequantize, quantize
@@ -103,19 +102,22 @@ class IntegerRun:
         outputs = list(node.outputs)
         if absorbed is not None:
             outputs = list(next(user for user, _ in node.outputs[0].uses()).outputs)
-        points = [self.plan.by_tensor.get(value.name or "") for value in outputs]
-        if points[0] is None:
+        point = next(filter(None, (self.plan.by_tensor.get(value.name or "") for value in outputs)), None)
+        if point is None:
             self.floats[outputs[0].name or ""] = self._compute_float(node, kernel)
             return
-        grid = self.state.grid(points[0])
-        if isinstance(points[0].constraint, Unrounded):
+        grid = self.state.grid(point)
+        if isinstance(point.constraint, Unrounded):
             values = clip(self._layer(node, None), grid)
             self.floats[outputs[0].name or ""] = values
             self.codes[outputs[0].name or ""] = CodedTensor(codes=quantize(values, grid), grid=grid)
             return
-        codes = self._compute(node, kernel, grid)
-        for value, result in zip(outputs, codes if isinstance(codes, tuple) else (codes,), strict=True):
-            self.codes[value.name or ""] = CodedTensor(codes=result, grid=grid)
+        codes = (
+            self._move(node) if kernel is Kernel.MOVE else {outputs[0].name or "": self._compute(node, kernel, grid)}
+        )
+        for name, result in codes.items():
+            if name in self.plan.by_tensor:  # an output that nothing reads is no point
+                self.codes[name] = CodedTensor(codes=result, grid=grid)
 
     def _compute_float(self, node: ir.Node, kernel: Kernel) -> Tensor:
         """What a kernel writes before it is quantized, or where it is not."""
@@ -129,7 +131,8 @@ class IntegerRun:
                 return product(self._float(x), None if bias is None else self._float(bias))
         return self._layer(node, None)
 
-    def _compute(self, node: ir.Node, kernel: Kernel, grid: Grid) -> Tensor | tuple[Tensor, ...]:
+    def _compute(self, node: ir.Node, kernel: Kernel, grid: Grid) -> Tensor:
+        """The codes of what a kernel computes, on `grid`."""
         op, kernels = self.state.ops[node.name or ""], self.state.kernels
         if kernel in _LAYERS:
             return self._layer(node, grid)
@@ -150,9 +153,7 @@ class IntegerRun:
                 return self._hard_sigmoid(node, x, grid)
             case Kernel.LOOKUP:
                 return self.state.table(node, x.grid, grid)[(x.codes - x.grid.storage_min).long()]
-            case Kernel.SOFTMAX:
-                return self.state.unary_kernel(node, x.grid, grid, x.codes.dim())(x.codes)
-        return self._move(op, x)
+        return self.state.unary_kernel(node, x.grid, grid, x.codes.dim())(x.codes)
 
     def _hard_sigmoid(self, node: ir.Node, x: CodedTensor, grid: Grid) -> Tensor:
         point = self.plan.by_tensor[node.outputs[0].name or ""]
@@ -167,13 +168,14 @@ class IntegerRun:
         first, second = (self._float(value) for value in node.inputs if value is not None)
         return first + second
 
-    def _move(self, op: Op, x: CodedTensor) -> Tensor | tuple[Tensor, ...]:
+    def _move(self, node: ir.Node) -> dict[str, Tensor]:
         """Run an operator that moves or compares on codes minus the zero point, so that padding is the code of zero."""
-        rest = [self._float(value) for value in op.inputs[1:] if value is not None]
-        results: Tensor | tuple[Tensor, ...] = op.function(x.offsets.to(torch.float32), *rest, **op.kwargs)
-        if isinstance(results, tuple):
-            return tuple(result.to(torch.int32) + x.grid.zero_point for result in results)
-        return results.to(torch.int32) + x.grid.zero_point
+        first, *others = node.inputs
+        x = self._coded(first)
+        inputs = {value.name or "": self._float(value) for value in others if value is not None}
+        inputs[(first.name if first else "") or ""] = x.offsets.to(torch.float32)
+        results = self.state.float_node(node)(inputs)
+        return {name: result.to(torch.int32) + x.grid.zero_point for name, result in results.items()}
 
     def _layer(self, node: ir.Node, grid: Grid | None) -> Tensor:
         """Conv, Gemm or MatMul: codes on `grid`, float32 where it is None; a bias that is no point is a float."""

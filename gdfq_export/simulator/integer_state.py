@@ -17,7 +17,7 @@ from gdfq_export.simulator.kernel_sets import KERNEL_SETS
 from gdfq_export.simulator.lookup import UnaryKernel, lookup_table
 from gdfq_export.simulator.runtime_node import RuntimeNode
 from gdfq_export.simulator.weight_only import WeightOnlyKernel
-from gdfq_export.targets import find_target
+from gdfq_export.targets import Kernel, find_target
 
 _Made = TypeVar("_Made")
 
@@ -31,7 +31,7 @@ class IntegerState:
         encodings: numbers by the points' keys.
         parameters: float values of initializers, by name.
         kernels: the integer kernels of the plan's target.
-        ops: how torch computes the nodes that have a kernel, by name.
+        ops: how torch computes the nodes whose kernel computes, by name.
     """
 
     def __init__(
@@ -42,8 +42,8 @@ class IntegerState:
         self.encodings = encodings
         self.parameters = parameters
         self.kernels = KERNEL_SETS[find_target(plan.target).kernels]
-        on_codes = {planned.node for planned in plan.nodes if planned.kernel is not None}
-        self.ops: dict[str, Op] = {node.name or "": lower(node) for node in folded.graph if node.name in on_codes}
+        computed = {planned.node for planned in plan.nodes if planned.kernel not in (None, Kernel.MOVE)}
+        self.ops: dict[str, Op] = {node.name or "": lower(node) for node in folded.graph if node.name in computed}
         self._opset = folded.opset_imports[""]
         self._made: dict[str, Any] = {}  # by node
 
@@ -62,7 +62,7 @@ class IntegerState:
         )
 
     def float_node(self, node: ir.Node) -> RuntimeNode:
-        """What computes a node that stays float, made once."""
+        """What computes a node that stays float or moves codes, made once."""
         return self._once(node, lambda: RuntimeNode(node, opset=self._opset))
 
     def weight_only_kernel(self, node: ir.Node) -> WeightOnlyKernel:

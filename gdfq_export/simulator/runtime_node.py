@@ -36,13 +36,14 @@ class RuntimeNode:
         if kinds not in self.sessions:
             self.sessions[kinds] = self._session(arrays)
         results = self.sessions[kinds].run(None, arrays)
-        return dict(zip(self.proto.output, map(torch.from_numpy, results), strict=True))
+        return dict(zip(filter(None, self.proto.output), map(torch.from_numpy, results), strict=True))
 
     def _session(self, arrays: dict[str, np.ndarray]) -> onnxruntime.InferenceSession:
         inputs = [
             helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), [None] * array.ndim)
             for name, array in arrays.items()
         ]
-        outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in self.proto.output]
+        written = filter(None, self.proto.output)
+        outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in written]
         graph = helper.make_graph([self.proto], "node", inputs, outputs)
         return one_thread_session(graph, self.opset)

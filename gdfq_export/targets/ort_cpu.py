@@ -3,7 +3,8 @@
 Measured (ONNX Runtime 1.32, AVX512-VNNI): this is the only combination of types that is both fully fused and fast; int8
 activations run at a third of the speed, uint8 weights likewise, a float bias leaves Gemm in float, a missing weight
 zero point too. The fused operators are those of the Q/DQ selectors in ONNX Runtime's
-`qdq_selector_action_transformer.cc`; Pad is not among them but runs on uint8 as it is.
+`qdq_selector_action_transformer.cc`; Pad and SpaceToDepth are not among them but run on uint8 as they are. It takes
+AveragePool with dilations for one of them, and then refuses the file.
 
 Weights below 8 bits: INT4 or, from opset 25 on, INT2 behind a Cast is int8 after loading, at no cost in speed. INT4
 that DequantizeLinear reads is unpacked in every run and multiplied in float. A matrix product whose weights have a
@@ -16,7 +17,11 @@ from types import MappingProxyType
 
 from gdfq_export.targets.table import Kernel, NumberFormat, Output, Rule, Target
 
-_MOVED = ("MaxPool", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split")
+_MOVED = (
+    "MaxPool", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Split", "Resize", "DepthToSpace",
+    "Tile", "Expand", "Gather", "GatherElements", "ReduceMax", "ReduceMin",
+)  # fmt: skip
+_MOVED_AS_CODES = ("Pad", "SpaceToDepth")
 
 ORT_CPU = Target(
     name="ort-cpu",
@@ -39,7 +44,7 @@ ORT_CPU = Target(
             "HardSigmoid": Rule(kernel=Kernel.HARD_SIGMOID, clips_codes=True),
             **dict.fromkeys(("LeakyRelu", "Sigmoid"), Rule(kernel=Kernel.LOOKUP)),
             **dict.fromkeys(_MOVED, Rule(kernel=Kernel.MOVE, output=Output.INPUT_SCALE)),
-            "Pad": Rule(kernel=Kernel.MOVE, output=Output.INPUT_SCALE, integer_form=True),
+            **dict.fromkeys(_MOVED_AS_CODES, Rule(kernel=Kernel.MOVE, output=Output.INPUT_SCALE, integer_form=True)),
         }
     ),
     absorbed=frozenset({"Relu", "Clip"}),

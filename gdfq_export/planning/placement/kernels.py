@@ -109,7 +109,7 @@ class _Walk:
         elif inside:
             activation = None
         elif rule.output is not Output.OWN_SCALE_OR_FLOAT or any(self._is_read_as_codes(value) for value in written):
-            self.coded.update((name_of(value), node) for value in written)
+            self.coded.update((name_of(value), node) for value in written if self._is_read(value))
         else:
             activation = None
         self.nodes[name] = PlannedNode(
@@ -146,6 +146,9 @@ class _Walk:
     def _is_output(self, value: ir.Value) -> bool:
         """Whether the value is read from outside the graph, so that nothing is fused behind it."""
         return value.is_graph_output() or value.name in self.compared
+
+    def _is_read(self, value: ir.Value) -> bool:
+        return bool(value.uses()) or self._is_output(value)
 
     def _activation_inside(self, layer: ir.Node) -> tuple[ir.Node, ...] | None:
         """The nodes behind a layer that the runtime computes inside it: f(x), or f(x) and x * f(x)."""

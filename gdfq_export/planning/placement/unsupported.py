@@ -7,23 +7,32 @@ from collections.abc import Callable
 import onnx_ir as ir
 
 from gdfq_export.planning.placement.graph_nodes import required
-from gdfq_export.targets import Rule
+from gdfq_export.targets import Kernel, Rule
 
 
 def unsupported_reason(node: ir.Node, rule: Rule) -> str:
     """Why the rule's kernel cannot compute this node; empty if it can."""
-    for index in (rule.weight, rule.bias):
-        value = node.inputs[index] if index is not None and len(node.inputs) > index else None
-        if value is not None and value.const_value is None:
-            return f"input {index} is computed in the graph"
+    if reason := _computed(node, rule):
+        return reason
     if node.op_type in _OPERATORS:
         unsupported, reason = _OPERATORS[node.op_type]
         if unsupported(node):
             return reason
     constants = [value.const_value is not None for value in node.inputs if value is not None]
+    if rule.kernel is Kernel.MOVE and constants[0]:
+        return "what it moves is a constant"
     if not rule.constants and any(constants):
         return "one of its inputs is a constant"
     return "all inputs are constants" if rule.activations is None and all(constants) else ""
+
+
+def _computed(node: ir.Node, rule: Rule) -> str:
+    """Which of the inputs that a layer wants constant is not."""
+    for index in (rule.weight, rule.bias):
+        value = node.inputs[index] if index is not None and len(node.inputs) > index else None
+        if value is not None and value.const_value is None:
+            return f"input {index} is computed in the graph"
+    return ""
 
 
 def _gemm_scales(node: ir.Node) -> bool:
@@ -36,17 +45,27 @@ def _hard_sigmoid_has_no_ramp(node: ir.Node) -> bool:
 
 
 def _pads_with_another_value(node: ir.Node) -> bool:
-    mode = node.attributes.get("mode")
-    if mode is not None and mode.as_string() != "constant":
-        return True
+    if node.attributes.get_string("mode", "constant") != "constant":
+        return False  # what it adds are elements of its input
     value = node.inputs[2] if len(node.inputs) > 2 else None
     return value is not None and (value.const_value is None or bool(value.const_value.numpy().any()))
 
 
+def _interpolates(node: ir.Node) -> bool:
+    mode, transformation = (node.attributes.get_string(name, "") for name in ("mode", "coordinate_transformation_mode"))
+    return mode not in ("", "nearest") or transformation == "tf_crop_and_resize"
+
+
+def _is_dilated(node: ir.Node) -> bool:
+    return any(step != 1 for step in node.attributes.get_ints("dilations", []))
+
+
 _OPERATORS: dict[str, tuple[Callable[[ir.Node], bool], str]] = {
+    "AveragePool": (_is_dilated, "AveragePool has dilations"),
     "Gemm": (_gemm_scales, "Gemm scales or transposes its inputs"),
     "HardSigmoid": (_hard_sigmoid_has_no_ramp, "HardSigmoid falls, or its offset is not above 0"),
     "MatMul": (lambda node: len(required(node, 1).shape or ()) != 2, "the weight of MatMul is not a matrix"),
     "MaxPool": (lambda node: len(node.outputs) > 1, "MaxPool also returns indices"),
     "Pad": (_pads_with_another_value, "Pad does not pad with zeros"),
+    "Resize": (_interpolates, "Resize computes numbers between those it reads"),
 }

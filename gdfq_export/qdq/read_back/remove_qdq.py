@@ -256,6 +256,8 @@ class _Reading:
 
 def _pad_with_zero(pad: ir.Node, activation: Activation) -> None:
     """Leave out the padding of a Pad on codes, which is the code of zero."""
+    if pad.attributes.get_string("mode", "constant") != "constant":
+        return
     padding = constant_array(input_at(pad, 2))
     if (0 if padding is None else int(padding)) != activation.params.zero_point:
         raise refusal(pad, "pads codes with another number than that of zero")

@@ -2,7 +2,7 @@
 
 * QuantizeLinear -> [Clip of the codes, below 8 bits] -> DequantizeLinear, read by the point's consumers; where a target
   clips values, [Relu or Clip] -> QuantizeLinear -> DequantizeLinear
-* a node in integer form (Pad) stands between the codes and their DequantizeLinear
+* a node in integer form (Pad, SpaceToDepth) stands between the codes and their DequantizeLinear
 * a HardSigmoid becomes a Clip of the codes it reads, or an Add whose result is quantized with one scale, and is read
   with another (`simulator/hard_sigmoid.py`)
 """
@@ -93,12 +93,19 @@ def _in_integer_form(written: WrittenGraph, node: ir.Node, value: ir.Value, poin
     source = real.producer() if real is not None else None
     assert source is not None and source.op_type == "DequantizeLinear"
     node.replace_input_with(0, source.inputs[0])
-    zero = np.asarray(written.encodings[point.key].zero_point, storage_type(point))
-    node.resize_inputs(max(len(node.inputs), 3))
-    node.replace_input_with(2, written.constant(f"{point.key}_padding", zero))
+    if node.op_type == "Pad":
+        _pad_with_code_of_zero(written, node, point)
     value.name = quantized_name(point.key)
     value.dtype = ir.DataType.INT8 if point.signed else ir.DataType.UINT8
     return value
+
+
+def _pad_with_code_of_zero(written: WrittenGraph, node: ir.Node, point: QuantPoint) -> None:
+    if node.attributes.get_string("mode", "constant") != "constant":
+        return
+    zero = np.asarray(written.encodings[point.key].zero_point, storage_type(point))
+    node.resize_inputs(max(len(node.inputs), 3))
+    node.replace_input_with(2, written.constant(f"{point.key}_padding", zero))
 
 
 def _take_over_output(graph: ir.Graph, value: ir.Value, real: ir.Value) -> None:

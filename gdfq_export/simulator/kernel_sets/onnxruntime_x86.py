@@ -15,6 +15,8 @@ What was measured and read in ONNX Runtime 1.32 (all in float32 unless noted; ro
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from types import MappingProxyType
 
@@ -89,29 +91,29 @@ def average_pool(
     ceil_mode: bool,
     count_include_pad: bool,
 ) -> Tensor:
-    """com.microsoft QLinearAveragePool in two dimensions, keyword arguments as the importer's `average_pool`."""
+    """com.microsoft QLinearAveragePool of one to three dimensions, arguments as the importer's `average_pool`."""
     values = dequantize(x)
     sizes = values.shape[2:]
     sides = spatial_pads(pads, sizes, kernel, stride, dilation)
-    rows, columns = (
+    counts = [
         output_size(size, side, k, s, d, ceil_mode)
         for size, side, k, s, d in zip(sizes, sides, kernel, stride, dilation, strict=True)
-    )
-    total = torch.zeros(*values.shape[:2], rows, columns)
-    count = torch.zeros(1, 1, rows, columns)
+    ]
+    total = torch.zeros(*values.shape[:2], *counts)
+    count = torch.zeros(1, 1, *counts)
     margin = [
         (begin, max(0, (n - 1) * s + (k - 1) * d + 1 - begin - size))
-        for (begin, _), n, s, k, d, size in zip(sides, (rows, columns), stride, kernel, dilation, sizes, strict=True)
+        for (begin, _), n, s, k, d, size in zip(sides, counts, stride, kernel, dilation, sizes, strict=True)
     ]
     padded = pad_spatial(values, margin, 0.0)
     inside = pad_spatial(torch.ones(1, 1, *sizes), margin, 0.0)
-    for row in range(kernel[0]):
-        for column in range(kernel[1]):
-            window = (..., _every(row * dilation[0], rows, stride[0]), _every(column * dilation[1], columns, stride[1]))
-            total = total + padded[window]
-            count = count + inside[window]
+    for place in itertools.product(*map(range, kernel)):
+        cells = [_every(at * d, n, s) for at, d, n, s in zip(place, dilation, counts, stride, strict=True)]
+        window = (slice(None), slice(None), *cells)
+        total = total + padded[window]
+        count = count + inside[window]
     if count_include_pad:
-        count = torch.full_like(count, kernel[0] * kernel[1])
+        count = torch.full_like(count, math.prod(kernel))
     mean = total / count
     return to_codes(torch.round(mean / torch.tensor(grid.scale) + grid.zero_point), grid)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,9 +130,59 @@ def test_pad_runs_on_codes_only_with_zeros() -> None:
     assert ones.by_tensor["d"].group == "d"
 
 
+SCALES = np.array([1, 1, 2, 2], np.float32)
+IMAGE_AXES = np.array([2, 3])
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs", "attributes", "integer_form"),
+    [
+        ("Resize", ["", "scales"], {"mode": "nearest"}, False),
+        ("DepthToSpace", [], {"blocksize": 2}, False),
+        ("SpaceToDepth", [], {"blocksize": 2}, True),
+        ("Tile", ["repeats"], {}, False),
+        ("Expand", ["sizes"], {}, False),
+        ("Gather", ["indices"], {"axis": 1}, False),
+        ("ReduceMax", ["axes"], {}, False),
+        ("ReduceMin", ["axes"], {}, False),
+        ("Pad", ["pads"], {"mode": "reflect"}, True),
+        ("Pad", ["pads"], {"mode": "edge"}, True),
+    ],
+)
+def test_what_moves_or_compares_codes_has_the_scale_of_what_it_reads(
+    operator: str, inputs: list[str], attributes: dict[str, Any], integer_form: bool
+) -> None:
+    constants = {
+        "scales": SCALES,
+        "repeats": np.array([1, 1, 2, 2]),
+        "sizes": np.array([1, 4, 6, 6]),
+        "indices": np.array([3, 2, 1, 0]),
+        "axes": IMAGE_AXES,
+        "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
+    }
+    nodes = [conv("x", "w", "c"), (operator, ["c", *inputs], ["m"], attributes), *head("m")]
+    channels = {"DepthToSpace": 1, "SpaceToDepth": 16}.get(operator, 4)
+    plan = planned(nodes, output="y", w=weights(4, 4, 3, 3), g=weights(5, channels), **constants)
+    node = plan.by_node[f"{operator}_m"]
+    assert (node.kernel, node.integer_form) == (Kernel.MOVE, integer_form)
+    assert plan.by_tensor["m"].group == "c"
+
+
+def test_an_output_that_nothing_reads_is_no_point() -> None:
+    nodes: Nodes = [
+        conv("x", "w", "c"),
+        ("Split", ["c"], ["unread", "s"], {"axis": 1, "num_outputs": 2}),
+        *head("s"),
+    ]
+    plan = planned(nodes, output="y", w=weights(4, 4, 3, 3), g=weights(5, 2))
+    assert "s" in plan.by_tensor and "unread" not in plan.by_tensor
+
+
 @pytest.mark.parametrize(
     ("node", "reason"),
     [
+        (("Resize", ["c", "", "scales"], ["n"], {"mode": "linear"}), "Resize computes numbers between those it reads"),
+        (("AveragePool", ["c"], ["n"], {"kernel_shape": [2, 2], "dilations": [2, 2]}), "AveragePool has dilations"),
         (("Exp", ["c"], ["n"]), "Exp has no integer kernel on ort-cpu"),
         (("Gemm", ["f0", "h"], ["n"], {"alpha": 0.5}), "Gemm scales or transposes its inputs"),
         (("Conv", ["c", "computed"], ["n"], {"kernel_shape": [3, 3]}), "input 1 is computed in the graph"),
@@ -145,7 +196,7 @@ def test_a_node_in_float_says_why(node: tiny_graph.Node, reason: str) -> None:
         node,
         ("Flatten", ["n"], ["y"]),
     ]
-    plan = planned(nodes, output="y", w=weights(4, 4, 3, 3), h=weights(144, 5))
+    plan = planned(nodes, output="y", w=weights(4, 4, 3, 3), h=weights(144, 5), scales=SCALES)
     assert plan.by_node[f"{node[0]}_n"].kernel is None
     assert plan.by_node[f"{node[0]}_n"].reason == reason
     assert plan.by_node["Flatten_y"].reason == "its input is float"

@@ -17,6 +17,7 @@ from gdfq_export.simulator.codes import CodedTensor, Grid, accumulate, clip, deq
 from gdfq_export.simulator.kernel_sets import onnxruntime_x86 as kernels
 
 SHAPE = (2, 4, 7, 5)
+VOLUME = (*SHAPE, 6)
 
 grids = st.builds(lambda scale, zero_point: grid(scale, zero_point), st.floats(1e-3, 0.5), st.integers(0, 255))
 seeds = st.integers(0, 2**16)
@@ -108,9 +109,9 @@ def test_concat(a: Grid, b: Grid, result: Grid, seed: int, same: bool) -> None:
     assert_codes(kernels.concat(parts, result, axis=1), runtime("Concat", parts, result, axis=1))
 
 
-@given(a=grids, result=grids, seed=seeds)
-def test_global_average_pool(a: Grid, result: Grid, seed: int) -> None:
-    part = coded(a, seed)
+@given(a=grids, result=grids, seed=seeds, axes=st.integers(1, 3))
+def test_global_average_pool(a: Grid, result: Grid, seed: int, axes: int) -> None:
+    part = coded(a, seed, VOLUME[: 2 + axes])
     assert_codes(kernels.global_average_pool(part, result), runtime("GlobalAveragePool", [part], result))
 
 
@@ -118,47 +119,50 @@ def test_global_average_pool(a: Grid, result: Grid, seed: int) -> None:
     a=grids,
     result=grids,
     seed=seeds,
-    pads=st.sampled_from([(0, 0, 0, 0), (1, 1, 1, 1), (0, 1, 1, 0)]),
-    stride=st.sampled_from([(1, 1), (2, 2)]),
+    pads=st.sampled_from([(0, 0), (1, 1), (0, 1), (1, 0)]),
+    stride=st.integers(1, 2),
+    ceil=st.booleans(),
     counted=st.booleans(),
+    axes=st.integers(1, 3),
 )
 def test_average_pool(
-    a: Grid, result: Grid, seed: int, pads: tuple[int, ...], stride: tuple[int, int], counted: bool
+    a: Grid, result: Grid, seed: int, pads: tuple[int, int], stride: int, ceil: bool, counted: bool, axes: int
 ) -> None:
-    part = coded(a, seed)
-    expected = runtime(
-        "AveragePool",
-        [part],
-        result,
-        kernel_shape=[3, 3],
-        pads=list(pads),
-        strides=list(stride),
-        count_include_pad=int(counted),
-    )
+    part, sides = coded(a, seed, VOLUME[: 2 + axes]), [pads[0]] * axes + [pads[1]] * axes
+    window = {"kernel_shape": [3] * axes, "pads": sides, "strides": [stride] * axes, "ceil_mode": int(ceil)}
+    expected = runtime("AveragePool", [part], result, **window, count_include_pad=int(counted))
     found = kernels.average_pool(
         part,
         result,
-        kernel=(3, 3),
-        pads=pads,
-        stride=stride,
-        dilation=(1, 1),
-        ceil_mode=False,
+        kernel=(3,) * axes,
+        pads=tuple(sides),
+        stride=(stride,) * axes,
+        dilation=(1,) * axes,
+        ceil_mode=ceil,
         count_include_pad=counted,
     )
     assert_codes(found, expected)
 
 
-@given(a=grids, result=grids, seed=seeds, size=st.sampled_from([1, 3]), largest=st.sampled_from([7, 127]))
-def test_convolution(a: Grid, result: Grid, seed: int, size: int, largest: int) -> None:
-    part, random = coded(a, seed), np.random.default_rng(seed)
-    weight = random.integers(-largest - 1, largest + 1, (6, 4, size, size)).astype(np.int8)
+@given(
+    a=grids,
+    result=grids,
+    seed=seeds,
+    size=st.sampled_from([1, 3]),
+    largest=st.sampled_from([7, 127]),
+    axes=st.integers(1, 3),
+)
+def test_convolution(a: Grid, result: Grid, seed: int, size: int, largest: int, axes: int) -> None:
+    part, random = coded(a, seed, VOLUME[: 2 + axes]), np.random.default_rng(seed)
+    weight = random.integers(-largest - 1, largest + 1, (6, 4, *[size] * axes)).astype(np.int8)
     scale = random.uniform(1e-3, 0.2, 6).astype(np.float32)
     bias = random.integers(-(2**20), 2**20, 6).astype(np.int32)
+    convolve = (functional.conv1d, functional.conv2d, functional.conv3d)[axes - 1]
     sums = accumulate(
-        functional.conv2d, part, torch.from_numpy(weight.astype(np.int32)), torch.from_numpy(bias), padding=size // 2
+        convolve, part, torch.from_numpy(weight.astype(np.int32)), torch.from_numpy(bias), padding=size // 2
     )
-    multiplier = torch.from_numpy(a.scale * scale / result.scale).reshape(-1, 1, 1)
-    expected = runtime("Conv", [part], result, [weight, scale, bias], pads=[size // 2] * 4)
+    multiplier = torch.from_numpy(a.scale * scale / result.scale).reshape(-1, *[1] * axes)
+    expected = runtime("Conv", [part], result, [weight, scale, bias], pads=[size // 2] * (2 * axes))
     assert_codes(kernels.requantize(sums, multiplier, result), expected)
 
 
