@@ -18,10 +18,10 @@ __all__ = ["nncf_file", "nncf_onnx_file", "static_default", "static_recommended"
 
 
 class _Images(CalibrationDataReader):
-    """Images one by one."""
+    """Images one by one, or batches `[B, N, C, H, W]` one by one."""
 
-    def __init__(self, name: str, images: Tensor) -> None:
-        self._rest = iter([{name: image[None].numpy()} for image in images])
+    def __init__(self, name: str, images: Tensor, *, batched: bool) -> None:
+        self._rest = iter([{name: (image if batched else image[None]).numpy()} for image in images])
 
     def get_next(self):  # type: ignore[no-untyped-def]
         return next(self._rest, None)
@@ -34,14 +34,14 @@ def static_default(model: Path, images: Tensor, folder: Path) -> Path:
     return out
 
 
-def static_recommended(model: Path, images: Tensor, folder: Path) -> Path:
+def static_recommended(model: Path, images: Tensor, folder: Path, *, batched: bool = False) -> Path:
     """`quantize_static` as its documentation recommends for x86: pre-processed, per channel, uint8 and int8."""
     prepared, out = folder / "prepared.onnx", folder / "recommended.onnx"
     quant_pre_process(model, prepared)
     quantize_static(
         prepared,
         out,
-        _reader(prepared, images),
+        _reader(prepared, images, batched=batched),
         per_channel=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
@@ -49,8 +49,8 @@ def static_recommended(model: Path, images: Tensor, folder: Path) -> Path:
     return out
 
 
-def _reader(model: Path, images: Tensor) -> _Images:
-    return _Images(OnnxRuntime().load(model, 1).input_name, images)
+def _reader(model: Path, images: Tensor, *, batched: bool = False) -> _Images:
+    return _Images(OnnxRuntime().load(model, 1).input_name, images, batched=batched)
 
 
 def nncf_file(network: nn.Module | torch.export.ExportedProgram, images: Tensor, folder: Path) -> Path:

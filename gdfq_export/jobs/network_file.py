@@ -12,15 +12,19 @@ import onnx
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.report.report import FileFacts
+from gdfq_export.support.named_bytes import NamedBytes
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkFile:
-    """One file: parsed once, serialized once. `proto` is None for an engine."""
+    """One file: parsed once, serialized once. `proto` is None for an engine; `data` carries the name for messages."""
 
     name: str
     data: bytes
     proto: onnx.ModelProto | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", NamedBytes(self.data, self.name))
 
     @classmethod
     def of(cls, proto: onnx.ModelProto, name: str) -> NetworkFile:

@@ -29,6 +29,7 @@ from gdfq_export.qdq.reader.activations import QuantizedActivation, quantized_ac
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import node_name
 from gdfq_export.runtimes.base import Array, Backend, Images
+from gdfq_export.support.named_bytes import NamedBytes
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Phase
 from gdfq_export.support.text import counted
@@ -109,8 +110,10 @@ def measure_layers(
         InputError: a runtime does not accept its file.
     """
     both = _Comparison(float_model, QdqModel.of(quantized, check=False))
-    float_session = float_backend.load(float_model.SerializeToString(), threads, taps=both.float_taps)
-    session = backend.load(both.model.proto.SerializeToString(), threads, taps=both.taps)
+    floating = NamedBytes(float_model.SerializeToString(), "the float network")
+    serialized = NamedBytes(both.model.proto.SerializeToString(), "the quantized file")
+    float_session = float_backend.load(floating, threads, taps=both.float_taps)
+    session = backend.load(serialized, threads, taps=both.taps)
     start = 0
     while start < len(images):
         part = images[start : start + _batch(images, both.errors)]

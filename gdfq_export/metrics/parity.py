@@ -18,6 +18,7 @@ from gdfq_export.qdq.reader.activations import activation_codes
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.runtimes.base import Array, Backend, Images
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
+from gdfq_export.support.named_bytes import NamedBytes
 from gdfq_export.support.progress import Phase
 
 Expected = Callable[[Images], Mapping[str, Array]]
@@ -72,7 +73,7 @@ def parity(
         InputError: the runtime does not accept the file.
     """
     backend, model = backend or OnnxRuntime(), QdqModel.of(file, check=False)
-    serialized = model.proto.SerializeToString()
+    serialized = NamedBytes(model.proto.SerializeToString(), "the quantized file")
     plain = backend.load(serialized, 1)
     outputs = plain.output_names
     first = expected(images[:batch])

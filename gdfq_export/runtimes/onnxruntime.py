@@ -13,6 +13,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.runtimes.base import Array, ExecutedGraph, ExecutedNode, Images
 from gdfq_export.runtimes.onnxruntime_operators import INTEGER_KERNELS, KINDS
 from gdfq_export.runtimes.session import PiecewiseSession, first_line, where
+from gdfq_export.support.named_bytes import NamedBytes
 
 _QUIET = 3  # errors only; saving an optimised graph warns that it is specific to this machine
 _BATCH = 64
@@ -146,7 +147,7 @@ def _with_outputs(model: Path | bytes, names: Sequence[str]) -> tuple[bytes, lis
         raise InputError(f"{where(model)} computes no tensor named {', '.join(missing)}; name outputs of its nodes")
     inner = [name for name in names if name not in there]
     proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in inner)
-    return bytes(proto.SerializeToString()), inner
+    return NamedBytes(proto.SerializeToString(), where(model)), inner
 
 
 def _image_input(session: onnxruntime.InferenceSession, name: str) -> onnxruntime.NodeArg:

@@ -88,8 +88,8 @@ class PiecewiseSession(ABC):
 
 
 def where(model: Path | bytes) -> str:
-    """The file's name for messages."""
-    return "the model in memory" if isinstance(model, bytes) else str(model)
+    """The file's name for messages; bytes have one where they are `NamedBytes`."""
+    return str(getattr(model, "name", "an unnamed network") if isinstance(model, bytes) else model)
 
 
 def first_line(error: Exception) -> str:

@@ -11,6 +11,7 @@ import pytest
 from gdfq_export.errors import InputError
 from gdfq_export.runtimes import find_backend
 from gdfq_export.runtimes.base import Backend, Session
+from gdfq_export.support.named_bytes import NamedBytes
 from tests import tiny_graph
 from tests.jobs.verify.quantized_classifier import classifier, images
 
@@ -69,7 +70,7 @@ def two_inputs() -> onnx.ModelProto:
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda backend: backend.load(b"not a model", 1), "the model in memory: .* does not load it"),
+        (lambda backend: backend.load(NamedBytes(b"not a model", "net.onnx"), 1), "net.onnx: .* does not load it"),
         (lambda backend: backend.load(Path("missing.onnx"), 1), "missing.onnx: .* does not load it"),
         (lambda backend: load(backend, two_inputs()), "one float input of shape"),
         (lambda backend: load(backend, classifier().quantized(), taps=["nobody"]), "computes no tensor named nobody"),

@@ -17,6 +17,7 @@ from calib.samplers import NoiseSampler
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.draft_model import write_draft
+from gdfq_export.jobs.network_file import NetworkFile
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.metrics.coverage import measure_coverage
 from gdfq_export.metrics.latency import RatioInterval, Samples, interleave, summarize, versus
@@ -58,7 +59,7 @@ def choose_target(model: FloatModel, recipe: Recipe, run: RunContext, *, threads
             try:
                 backend.require()
                 if backend.name not in floats:
-                    floats[backend.name] = backend.load(model.original.SerializeToString(), threads)
+                    floats[backend.name] = backend.load(NetworkFile.of_float(model).data, threads)
                 drafts[target.name] = _draft(model, recipe, target, backend, images, threads)
             except (BackendUnavailable, InputError, _Wrong) as error:
                 reasons[target.name] = str(error)
@@ -78,7 +79,7 @@ def _draft(
     model: FloatModel, recipe: Recipe, target: Target, backend: Backend, images: torch.Tensor, threads: int
 ) -> _Timed:
     draft = write_draft(model, target.name, recipe.bits, images[:_IMAGES])
-    session = backend.load(draft.file.SerializeToString(), threads)
+    session = backend.load(NetworkFile.of(draft.file, f"the draft for {target.name}").data, threads)
     if target.exact and not draft.plan.native:
         few = images[:2].numpy()
         _require_same(backend.name, session.run(few), draft.exact.run(few)[session.output_names[0]])

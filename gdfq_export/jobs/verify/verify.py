@@ -40,6 +40,7 @@ from gdfq_export.report.report import Report
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.choose import Measuring, choose_backend
 from gdfq_export.runtimes.tensorrt import build_engine, require_runs_here
+from gdfq_export.support.named_bytes import NamedBytes
 from gdfq_export.support.not_measured import NotMeasured
 
 _LARGE = 128 * 128  # pixels from which simulating an image takes a second
@@ -154,7 +155,7 @@ def _verify_engine(
     assert engine is not None
     require_runs_here(engine)
     backend = BACKENDS[subject.target.backend]
-    require_engine_fits(model, backend.load(engine.data, 1), subject.name)
+    require_engine_fits(model, backend.load(NamedBytes(engine.data, subject.name), 1), subject.name)
     evaluation, warnings = evaluation_images(model, data, run)
     float_file = NetworkFile.of_float(model)
     batches = (1, timing.batch, max(timing.batch, _ENGINE_BATCH))

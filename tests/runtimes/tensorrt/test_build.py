@@ -15,6 +15,7 @@ from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.recipe import Bits
 from gdfq_export.runtimes.tensorrt import build, build_engine
 from gdfq_export.runtimes.tensorrt.package import Package
+from gdfq_export.support.named_bytes import NamedBytes
 from tests import tiny_graph
 from tests.fully_connected import fully_connected
 from tests.jobs.verify.quantized_classifier import classifier
@@ -215,8 +216,8 @@ def test_a_process_that_dies_is_one_sentence(
         return subprocess.CompletedProcess(command, code, "", said)
 
     monkeypatch.setattr(build, "subprocess", SimpleNamespace(run=run))
-    with pytest.raises(InputError, match=f"^the model in memory: TensorRT did not build an engine: {reason}$"):
-        build_engine(residual_network().SerializeToString())
+    with pytest.raises(InputError, match=f"^net.onnx: TensorRT did not build an engine: {reason}$"):
+        build_engine(NamedBytes(residual_network().SerializeToString(), "net.onnx"))
 
 
 def test_a_tensorrt_that_builds_on_a_gpu_says_where_to_build_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
