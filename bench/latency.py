@@ -34,7 +34,7 @@ from gdfq_export.errors import BackendUnavailable
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.metrics.coverage import measure_coverage
-from gdfq_export.metrics.latency import interleave_timers, summarize, versus
+from gdfq_export.metrics.latency import interleave, summarize, versus
 from gdfq_export.metrics.resources import peak_memory_bytes
 from gdfq_export.recipe import load_recipe
 from gdfq_export.runtimes import find_backend
@@ -173,7 +173,7 @@ def _time(
             "dequantize_left": len(coverage.remaining_dequantize),
         }
         timers[title] = session.timer(images)
-    samples = interleave_timers(timers, budget_seconds=seconds, min_rounds=_FEWEST_ROUNDS)
+    samples = interleave(timers, budget_seconds=seconds, min_rounds=_FEWEST_ROUNDS)
     rows = {}
     for title, own in facts.items():
         unit, ours = (titles[contestants[title].backend] for titles in (FLOAT, OURS))

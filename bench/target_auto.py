@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -68,11 +67,8 @@ def _time(
 ) -> dict[str, Any]:
     files = _files(name, model, choice, folder)
     images = torch.randn(batch, *model.input_spec.shape, generator=torch.Generator().manual_seed(1)).numpy()
-    runs: dict[str, Callable[[], object]] = {}
-    for title, (file, backend) in files.items():
-        session = find_backend(backend).load(file, 1)
-        runs[title] = lambda session=session: session.run(images)  # type: ignore[misc]
-    samples = interleave(runs, budget_seconds=seconds, min_rounds=_FEWEST_ROUNDS)
+    timers = {title: find_backend(backend).load(file, 1).timer(images) for title, (file, backend) in files.items()}
+    samples = interleave(timers, budget_seconds=seconds, min_rounds=_FEWEST_ROUNDS)
     chosen = samples[f"ours, {choice.chosen}"]
     return {
         title: {

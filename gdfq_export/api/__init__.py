@@ -18,5 +18,3 @@ from gdfq_export.api.networks import load
 from gdfq_export.api.quantization import plan, quantize
 from gdfq_export.api.synthesis import synthesize
 from gdfq_export.api.verification import verify
-
-__all__ = ["compare", "doctor", "inspect", "load", "plan", "quantize", "recipes", "synthesize", "verify"]

@@ -6,16 +6,3 @@ from gdfq_export.lint.check import check
 from gdfq_export.lint.inspect import InspectedFile, inspect_model
 from gdfq_export.lint.model_facts import Inspection, LayerFacts, ValueFacts, bytes_on_disk, inspect_file
 from gdfq_export.lint.tensor_facts import TensorFacts, quantized_tensors
-
-__all__ = [
-    "InspectedFile",
-    "Inspection",
-    "LayerFacts",
-    "TensorFacts",
-    "ValueFacts",
-    "bytes_on_disk",
-    "check",
-    "inspect_file",
-    "inspect_model",
-    "quantized_tensors",
-]

@@ -73,25 +73,16 @@ class Latency:
 
 
 def interleave(
-    runs: Mapping[str, Callable[[], object]],
-    *,
-    budget_seconds: float,
-    min_rounds: int = 20,
-    clock: Callable[[], float] = time.perf_counter,
-) -> dict[str, Samples]:
-    """Time `runs`, interleaved, for `budget_seconds` and at least `min_rounds` rounds, after a warm-up."""
-    timers = {name: _timer(run, clock) for name, run in runs.items()}
-    return interleave_timers(timers, budget_seconds=budget_seconds, min_rounds=min_rounds, clock=clock)
-
-
-def interleave_timers(
     timers: Mapping[str, Callable[[], float]],
     *,
     budget_seconds: float,
     min_rounds: int = 20,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Samples]:
-    """The same for runs that return their own time in milliseconds; `clock` only measures the budget."""
+    """Run `timers`, interleaved, for `budget_seconds` and at least `min_rounds` rounds, after a warm-up.
+
+    A timer runs a network once and gives the milliseconds of that; `clock` only measures the budget.
+    """
     repeats = {name: _runs_a_block(_warm_up(timer, clock)) for name, timer in timers.items()}
     rounds: dict[str, list[list[float]]] = {name: [] for name in timers}
     order = list(timers)
@@ -118,7 +109,7 @@ def time_both(
         InputError: a session does not take that many images at once.
     """
     timers = {"float": float_session.timer(images), "quantized": session.timer(images)}
-    samples = interleave_timers(timers, budget_seconds=seconds)
+    samples = interleave(timers, budget_seconds=seconds)
     return Latency(
         source=source,
         batch=len(images),
@@ -179,12 +170,3 @@ def _warm_up(timer: Callable[[], float], clock: Callable[[], float]) -> float:
     while len(times) < 3 or clock() - started < _WARM_UP_SECONDS:
         times.append(timer())
     return float(np.median(times)) / 1000.0
-
-
-def _timer(run: Callable[[], object], clock: Callable[[], float]) -> Callable[[], float]:
-    def timed() -> float:
-        before = clock()
-        run()
-        return 1000.0 * (clock() - before)
-
-    return timed

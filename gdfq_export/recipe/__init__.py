@@ -15,32 +15,3 @@ from gdfq_export.recipe.load import DEFAULT_RECIPE, list_recipes, load_recipe, r
 from gdfq_export.recipe.recipe import Recipe, Verify
 from gdfq_export.recipe.schema import recipe_schema
 from gdfq_export.recipe.tuning import Calibration, FineTune, PublishedFineTune, Tuning
-
-__all__ = [
-    "DEFAULT_RECIPE",
-    "Bits",
-    "Budget",
-    "Calibration",
-    "Data",
-    "FineTune",
-    "Gates",
-    "Generator",
-    "KeyFacts",
-    "LargeImages",
-    "LayerBits",
-    "MixedBits",
-    "PublishedFineTune",
-    "PublishedGenerator",
-    "Recipe",
-    "Refinement",
-    "Tuning",
-    "Verify",
-    "ZeroQ",
-    "key_facts",
-    "list_recipes",
-    "load_gates",
-    "load_recipe",
-    "recipe_schema",
-    "recipe_sha256",
-    "recipe_to_yaml",
-]

@@ -7,8 +7,6 @@ from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.runtimes.openvino import OpenVino
 from gdfq_export.runtimes.tensorrt import TensorRt
 
-__all__ = ["BACKENDS", "find_backend", "runtime_title"]
-
 BACKENDS: dict[str, Backend] = {
     backend.name: backend for backend in (OnnxRuntime(), OnnxRuntime(as_written=True), OpenVino(), TensorRt())
 }

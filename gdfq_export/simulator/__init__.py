@@ -6,14 +6,3 @@ from gdfq_export.simulator.encoding import Encoding
 from gdfq_export.simulator.integer_simulator import IntegerSimulator, quantized_name
 from gdfq_export.simulator.quantizer import Mode, Observer, Quantizer
 from gdfq_export.simulator.simulator import Layer, Simulator
-
-__all__ = [
-    "Encoding",
-    "IntegerSimulator",
-    "Layer",
-    "Mode",
-    "Observer",
-    "Quantizer",
-    "Simulator",
-    "quantized_name",
-]

@@ -11,19 +11,6 @@ from gdfq_export.targets.portable import PORTABLE
 from gdfq_export.targets.table import Clip, Kernel, NumberFormat, Output, Rule, Target
 from gdfq_export.targets.tensorrt import TENSORRT
 
-__all__ = [
-    "BLOCK_BITS",
-    "BLOCK_RULES",
-    "TARGETS",
-    "Clip",
-    "Kernel",
-    "NumberFormat",
-    "Output",
-    "Rule",
-    "Target",
-    "find_target",
-]
-
 TARGETS: dict[str, Target] = {target.name: target for target in (ORT_CPU, ORT_CPU_AVX2, OPENVINO, TENSORRT, PORTABLE)}
 
 _OTHER_NAMES = {

@@ -6,5 +6,3 @@ from gdfq_export.tuning.calibration import calibrate
 from gdfq_export.tuning.distillation import finetune
 from gdfq_export.tuning.reconstruction.layerwise import tune_layers
 from gdfq_export.tuning.tune import Tuned, tune
-
-__all__ = ["Tuned", "calibrate", "finetune", "tune", "tune_layers"]

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from gdfq_export.runtimes.tensorrt import Consequence
+from gdfq_export.support.finding import Consequence
 from tests import tiny_graph
 
 Nodes = list[tiny_graph.Node]

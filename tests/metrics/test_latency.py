@@ -23,17 +23,18 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
-    def run(self, name: str, seconds: float) -> Callable[[], None]:
-        def step() -> None:
+    def timer(self, name: str, seconds: float) -> Callable[[], float]:
+        def step() -> float:
             self.log.append(name)
             self.now += seconds
+            return 1000 * seconds
 
         return step
 
 
 def test_rounds_alternate_and_turn_round() -> None:
     clock = Clock()
-    samples = interleave({"a": clock.run("a", 0.004), "b": clock.run("b", 0.002)}, budget_seconds=0.1, clock=clock)
+    samples = interleave({"a": clock.timer("a", 0.004), "b": clock.timer("b", 0.002)}, budget_seconds=0.1, clock=clock)
     assert (samples["a"].shape, samples["b"].shape) == ((20, 5), (20, 10))  # 20 rounds at least, blocks of 20 ms
     assert samples["a"] == pytest.approx(4.0)
     measured = clock.log[-300:]
@@ -46,13 +47,16 @@ def test_one_that_is_quick_only_when_warm_is_timed_warm_beside_a_slow_one() -> N
     clock = Clock()
     cold = 0
 
-    def slow() -> None:
+    def slow() -> float:
         nonlocal cold
         clock.now, cold = clock.now + 0.1, 3
+        return 100.0
 
-    def quick() -> None:
+    def quick() -> float:
         nonlocal cold
-        clock.now, cold = clock.now + (0.002 if cold else 0.001), max(0, cold - 1)
+        milliseconds = 2.0 if cold else 1.0
+        clock.now, cold = clock.now + milliseconds / 1000, max(0, cold - 1)
+        return milliseconds
 
     samples = interleave({"slow": slow, "quick": quick}, budget_seconds=0.1, clock=clock)
     assert samples["slow"].shape == (20, 3) and samples["quick"].shape == (20, 20)
@@ -61,7 +65,7 @@ def test_one_that_is_quick_only_when_warm_is_timed_warm_beside_a_slow_one() -> N
 
 def test_the_budget_is_spent() -> None:
     clock = Clock()
-    samples = interleave({"a": clock.run("a", 0.01)}, budget_seconds=3.0, clock=clock)
+    samples = interleave({"a": clock.timer("a", 0.01)}, budget_seconds=3.0, clock=clock)
     assert samples["a"].sum() == pytest.approx(3000.0, abs=40.0)
 
 

@@ -50,8 +50,9 @@ def build(model: Path, engine_out: Path, batch: int, timing_cache: Path | None, 
     from gdfq_export.frontend.passes.acceptance import not_quantized
     from gdfq_export.frontend.sources.onnx_file import read_onnx
     from gdfq_export.lint.tensorrt_rules import tensorrt_findings
-    from gdfq_export.runtimes.tensorrt import Consequence, build_engine, reason_against_gpu
+    from gdfq_export.runtimes.tensorrt import build_engine, reason_against_gpu
     from gdfq_export.support.files import write_files
+    from gdfq_export.support.finding import Consequence
     from gdfq_export.support.text import counted
 
     proto = read_onnx(model)

@@ -10,7 +10,7 @@ import click
 
 from gdfq_export.jobs.compare.cells import Cell, Comparison
 from gdfq_export.jobs.compare.compare import Listener
-from gdfq_export.jobs.compare.figure_text import lost_heading, lost_text, note, seconds_text, size_text, top1_text
+from gdfq_export.jobs.compare.figure_text import figures, lost_heading, note
 from gdfq_export.jobs.compare.methods import METHODS, bits_title
 from gdfq_export.support.text import counted
 
@@ -52,13 +52,7 @@ class ComparisonPrinter(Listener):
         if measured is None:
             click.echo(_line((*head, "failed" if ran else "not run", "", "", "", note(cell)), cut=False))
             return
-        figures = (
-            lost_text(measured.score),
-            top1_text(measured.score),
-            seconds_text(measured),
-            size_text(measured),
-        )
-        click.echo(_line((*head, *figures, note(cell) + ("" if ran else " (from an earlier run)"))))
+        click.echo(_line((*head, *figures(measured), note(cell) + ("" if ran else " (from an earlier run)"))))
 
 
 def _line(texts: tuple[str, ...], *, cut: bool = True) -> str:

@@ -5,5 +5,3 @@ from __future__ import annotations
 from gdfq_export.frontend.demo.digits import held_out_digits
 from gdfq_export.frontend.demo.labelled import held_out_set
 from gdfq_export.frontend.demo.network import DemoNetwork, load_demo
-
-__all__ = ["DemoNetwork", "held_out_digits", "held_out_set", "load_demo"]

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gdfq_export.frontend.sources.load import load_model
 
-__all__ = ["load_model"]
-
 
 def __getattr__(name: str) -> Any:
     if name == "load_model":

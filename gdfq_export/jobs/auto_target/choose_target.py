@@ -7,7 +7,6 @@ in each runtime, then take turns (`verify/latency.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,12 +93,9 @@ def _require_same(runtime: str, found: np.ndarray, simulated: np.ndarray) -> Non
 
 
 def _time(floats: dict[str, Session], drafts: dict[str, _Timed], images: np.ndarray) -> dict[str, Samples]:
-    runs: dict[str, Callable[[], object]] = {}
-    for name, session in floats.items():
-        runs[f"float in {name}"] = lambda session=session: session.run(images)  # type: ignore[misc]
-    for name, draft in drafts.items():
-        runs[name] = lambda draft=draft: draft.session.run(images)  # type: ignore[misc]
-    return interleave(runs, budget_seconds=_SECONDS)
+    timers = {f"float in {name}": session.timer(images) for name, session in floats.items()}
+    timers |= {name: draft.session.timer(images) for name, draft in drafts.items()}
+    return interleave(timers, budget_seconds=_SECONDS)
 
 
 def _choose(

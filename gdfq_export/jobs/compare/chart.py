@@ -11,15 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from gdfq_export.jobs.compare.cells import Cell, Comparison
-from gdfq_export.jobs.compare.figure_text import (
-    float_text,
-    lost_heading,
-    lost_text,
-    scored_text,
-    seconds_text,
-    size_text,
-    top1_text,
-)
+from gdfq_export.jobs.compare.figure_text import figures, float_text, lost_heading, scored_text
 from gdfq_export.jobs.compare.methods import METHODS, bits_title
 
 if TYPE_CHECKING:
@@ -117,8 +109,7 @@ def _draw(axes: Axes, cell: Cell, height: float) -> None:
         lost, height, xerr=[[max(0.0, lost - low)], [max(0.0, high - lost)]], fmt=marker, color=colour,
         markersize=9 if marker == "*" else 6, elinewidth=1.4, capsize=2.5, clip_on=False,
     )  # fmt: skip
-    words = (lost_text(measured.score), top1_text(measured.score), seconds_text(measured), size_text(measured))
-    for right, text in zip(COLUMNS, words, strict=True):
+    for right, text in zip(COLUMNS, figures(measured), strict=True):
         _write(axes, right, height, text, ha="right")
 
 

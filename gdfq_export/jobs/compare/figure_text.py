@@ -22,19 +22,15 @@ def lost_text(score: Score) -> str:
     return f"{lost:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
-def top1_text(score: Score) -> str:
-    """Top-1 of the file; nothing without labels."""
-    return "" if score.top1 is None else f"{100 * score.top1.quantized.value:.2f} %"
-
-
-def size_text(measured: CellResult) -> str:
-    """Size of the file in KiB."""
-    return f"{measured.file.bytes / 1024:,.0f} KiB"
-
-
-def seconds_text(measured: CellResult) -> str:
-    """Time up to the written file."""
-    return f"{measured.seconds:.1f} s" if measured.seconds < 9.95 else f"{measured.seconds:,.0f} s"
+def figures(measured: CellResult) -> tuple[str, str, str, str]:
+    """What is lost, Top-1 of the file (nothing without labels), time up to the written file, its size."""
+    top1, seconds = measured.score.top1, measured.seconds
+    return (
+        lost_text(measured.score),
+        "" if top1 is None else f"{100 * top1.quantized.value:.2f} %",
+        f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:,.0f} s",
+        f"{measured.file.bytes / 1024:,.0f} KiB",
+    )
 
 
 def note(cell: Cell) -> str:

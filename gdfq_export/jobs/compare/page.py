@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from gdfq_export.jobs.compare.cells import Cell, Comparison
-from gdfq_export.jobs.compare.figure_text import (
-    float_text,
-    lost_heading,
-    lost_text,
-    note,
-    scored_text,
-    seconds_text,
-    size_text,
-    top1_text,
-)
+from gdfq_export.jobs.compare.figure_text import figures, float_text, lost_heading, lost_text, note, scored_text
 from gdfq_export.jobs.compare.methods import BIT_WIDTHS, METHODS, bits_title
 
 _WITH_LABELS = (
@@ -95,16 +86,9 @@ def _row(cell: Cell) -> tuple[str, ...]:
     head = (bits_title(cell.bits), METHODS[cell.method].title)
     if cell.measured is None:
         return (*head, "", "", "", "", "", note(cell))
-    measured, agreement = cell.measured, cell.measured.score.agreement
-    return (
-        *head,
-        lost_text(measured.score),
-        top1_text(measured.score),
-        f"{100 * agreement.value:.2f} %",
-        seconds_text(measured),
-        size_text(measured),
-        note(cell),
-    )
+    lost, top1, seconds, size = figures(cell.measured)
+    agreement = f"{100 * cell.measured.score.agreement.value:.2f} %"
+    return (*head, lost, top1, agreement, seconds, size, note(cell))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

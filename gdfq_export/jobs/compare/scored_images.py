@@ -8,7 +8,7 @@ are still of the kind that our recipes tune on.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,6 @@ from gdfq_export.jobs.compare.cells import ImagesFacts
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.jobs.synthesize import synthesize
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe, recipe_sha256
-from gdfq_export.support.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +45,7 @@ def scored_images(
     """The labelled images, or `count` synthesized ones, saved in `folder`."""
     if labelled is not None:
         return given_images(labelled)
-    path = folder / "images.npz"
-    return made_images(model, path, count=count, seed=run.seed, device=run.device, progress=run.progress)
+    return made_images(model, folder / "images.npz", run, count=count)
 
 
 def given_images(labelled: RealSet) -> ScoredImages:
@@ -55,39 +53,34 @@ def given_images(labelled: RealSet) -> ScoredImages:
     return ScoredImages(images=labelled, facts=images_facts(labelled))
 
 
-def made_images(
-    model: FloatModel, path: Path, *, count: int | None, seed: int, device: str, progress: Progress
-) -> ScoredImages:
+def made_images(model: FloatModel, path: Path, run: RunContext, *, count: int | None) -> ScoredImages:
     """Fresh images made from the network, saved at `path`, and read from there if an earlier run left the same.
 
     Args:
         model: the float network, whose answers are the labels.
         path: the .npz of the set.
+        run: of the comparison; the images have the next seed.
         count: how many; None makes as many as the default recipe calibrates on.
-        seed: of the comparison; the images have the next one.
-        device: torch device.
-        progress: where the work reports itself.
     """
     recipe = load_recipe(DEFAULT_RECIPE)
     count = count or recipe.for_input(model.input_spec.shape).images_drawn
-    own_seed = (seed + 1) % 2**32
+    own = replace(run, seed=(run.seed + 1) % 2**32)
     asked = {
         "tool": f"gdfq-export {__version__}",
         "source_sha256": model.sha256,
         "recipe_sha256": recipe_sha256(recipe),
-        "seed": own_seed,
+        "seed": own.seed,
         "preprocessing": preprocessing_of(model.input_spec),
     }
     made = _saved(path, asked, count)
     if made is None:
-        run = RunContext(seed=own_seed, device=device, progress=progress)
-        made = synthesize(model, recipe, run, count=count)
+        made = synthesize(model, recipe, own, count=count)
         made.provenance.update(asked)
         made.save(path)
     images = RealSet(
         images=torch.from_numpy(made.images),
         labels=torch.from_numpy(made.logits.argmax(axis=1)),
-        origin=f"fresh images made from the network ({made.provenance['method']}, seed {own_seed})",
+        origin=f"fresh images made from the network ({made.provenance['method']}, seed {own.seed})",
     )
     return ScoredImages(images=images, facts=images_facts(images, labels="float network's answers"))
 

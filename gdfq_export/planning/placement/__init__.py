@@ -27,8 +27,6 @@ from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.recipe import Bits
 from gdfq_export.targets import Target, find_target
 
-__all__ = ["activation_bounds", "build_plan", "clipped_summand", "forewarnings", "plan_of", "unsupported_reason"]
-
 
 def plan_of(model: FloatModel, target: str, bits: Bits) -> QuantPlan:
     """The plan of a network for the target of that name.

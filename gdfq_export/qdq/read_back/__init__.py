@@ -28,8 +28,6 @@ from gdfq_export.qdq.read_back.remove_qdq import FloatGraph, float_graph, key_of
 from gdfq_export.simulator.integer_simulator import IntegerSimulator
 from gdfq_export.targets import TARGETS, Clip, Target, find_target
 
-__all__ = ["key_of", "read_back"]
-
 
 def read_back(model: onnx.ModelProto) -> IntegerSimulator:
     """The simulator of a quantized file; its `plan.target` says whether it is exact (`Target.exact`).

@@ -4,5 +4,3 @@ from __future__ import annotations
 
 from gdfq_export.qdq.writer.writer import write_onnx
 from gdfq_export.qdq.writer.written_graph import dequantized_name, scale_name
-
-__all__ = ["dequantized_name", "scale_name", "write_onnx"]

@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 import torch
@@ -17,7 +16,7 @@ from gdfq_export.errors import BackendUnavailable
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.base import Backend
 from gdfq_export.runtimes.choose import choose_backend
-from gdfq_export.runtimes.environment.machine import Machine, this_machine, versions
+from gdfq_export.runtimes.environment.machine import Machine, installed_versions, this_machine, versions
 from gdfq_export.runtimes.environment.product_exactness import ProductExactness, measure_products
 from gdfq_export.targets import TARGETS, Target
 
@@ -40,15 +39,21 @@ _AS_WRITTEN = "onnxruntime-as-written"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RuntimeState:
-    """A runtime; `version` is empty where it is not installed, `reason` says why it cannot run here."""
+class PackageState:
+    """A package; `version` is empty where it is not installed, `reason` says why it cannot be used here."""
 
     name: str
     version: str
     usable: bool
-    device: str
     reason: str
     remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeState(PackageState):
+    """A runtime, and what it computes on."""
+
+    device: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +63,6 @@ class TargetState:
     name: str
     description: str
     state: str
-    reason: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceState:
-    """A package that provides networks by name."""
-
-    name: str
-    version: str
-    usable: bool
     reason: str
     remedy: str
 
@@ -87,7 +81,7 @@ class Diagnosis:
     torch_threads: int
     runtimes: tuple[RuntimeState, ...]
     targets: tuple[TargetState, ...]
-    sources: tuple[SourceState, ...]
+    sources: tuple[PackageState, ...]
 
     def to_json(self) -> str:
         """Indented JSON that ends in a newline."""
@@ -136,24 +130,15 @@ def _runtime(backend: Backend) -> RuntimeState:
         backend.require()
     except BackendUnavailable as error:
         reason = str(error)
+    installed = installed_versions(_PACKAGES.get(backend.name, (backend.name,)))
     return RuntimeState(
         name=backend.name,
-        version=", ".join(_installed(_PACKAGES.get(backend.name, (backend.name,)))),
+        version=", ".join(map(" ".join, installed.items())),
         usable=not reason,
         device=_device(backend.name) if not reason else "",
         reason=reason,
         remedy=_EXTRAS.get(backend.name, "") if reason else "",
     )
-
-
-def _installed(packages: tuple[str, ...]) -> list[str]:
-    found = []
-    for package in packages:
-        try:
-            found.append(f"{package} {metadata.version(package)}")
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _device(runtime: str) -> str:
@@ -188,15 +173,15 @@ def _exact(products: tuple[ProductExactness, ...], target: Target) -> bool:
     return all(each.exact for each in products if each.bits == target.weight.most_bits)
 
 
-def _source(name: str) -> SourceState:
+def _source(name: str) -> PackageState:
     reason = ""
     try:
         importlib.import_module(name)
     except Exception as error:  # a broken installation raises more than ImportError
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-    version = "".join(_installed((name,))).removeprefix(f"{name} ")
+    version = installed_versions((name,)).get(name, "")
     remedy = "" if not reason else f"{_ZOO}; torchvision and torch must be of the same release" if version else _ZOO
-    return SourceState(name=name, version=version, usable=not reason, reason=reason, remedy=remedy)
+    return PackageState(name=name, version=version, usable=not reason, reason=reason, remedy=remedy)
 
 
 def _torch_devices() -> tuple[str, ...]:

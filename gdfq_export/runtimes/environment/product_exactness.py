@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
+from gdfq_export.simulator.session import one_thread_session
 
 _CHANNELS, _OUTPUTS, _SIDE, _KERNEL = 32, 16, 8, 3
 _ZERO = 128
@@ -94,8 +95,4 @@ def _onnxruntime(codes: Codes, weights: Weights, factor: float) -> Codes:
         [helper.make_tensor_value_info("sums", TensorProto.UINT8, None)],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=10)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(None, {"codes": codes})[0])
+    return np.asarray(one_thread_session(graph, _OPSET).run(None, {"codes": codes})[0])

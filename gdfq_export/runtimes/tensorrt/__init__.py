@@ -17,25 +17,9 @@ from gdfq_export.runtimes.tensorrt.engine_file import (
     require_runs_here,
 )
 from gdfq_export.runtimes.tensorrt.package import find_package, reason_against_gpu
-from gdfq_export.support.finding import Consequence, Finding
 
 if TYPE_CHECKING:
     from gdfq_export.runtimes.tensorrt.session import TensorRtSession
-
-__all__ = [
-    "Consequence",
-    "Engine",
-    "EngineFile",
-    "Finding",
-    "TensorRt",
-    "build_engine",
-    "find_package",
-    "is_engine",
-    "read_engine",
-    "reason_against_gpu",
-    "require_package",
-    "require_runs_here",
-]
 
 _BATCH = 64
 

@@ -9,6 +9,4 @@ from __future__ import annotations
 from gdfq_export.simulator.kernel_sets.kernel_set import KernelSet
 from gdfq_export.simulator.kernel_sets.onnxruntime_x86 import ONNXRUNTIME_X86
 
-__all__ = ["KERNEL_SETS", "KernelSet"]
-
 KERNEL_SETS: dict[str, KernelSet] = {kernels.name: kernels for kernels in (ONNXRUNTIME_X86,)}

@@ -12,14 +12,13 @@ import torch
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.jobs.compare.scored_images import ScoredImages, given_images, images_facts, made_images, shared_images
 from gdfq_export.jobs.run_context import RunContext
-from gdfq_export.support.progress import SilentProgress
 from tests.jobs.compare import compared
 
 NETWORK = compared.network()
 
 
 def make(path: Path, count: int | None = 16, seed: int = 0) -> ScoredImages:
-    return made_images(NETWORK, path, count=count, seed=seed, device="cpu", progress=SilentProgress())
+    return made_images(NETWORK, path, RunContext(seed=seed, device="cpu"), count=count)
 
 
 @pytest.fixture

@@ -19,8 +19,6 @@ from gdfq_export.frontend.torch_import.operators import (
     shape,
 )
 
-__all__ = ["OPERATORS", "lower"]
-
 OPERATORS: dict[str, Lowering] = {
     **activation.OPERATORS,
     **convolution.OPERATORS,
