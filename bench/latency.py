@@ -37,7 +37,7 @@ from gdfq_export.metrics.coverage import measure_coverage
 from gdfq_export.metrics.latency import interleave, summarize, versus
 from gdfq_export.metrics.resources import peak_memory_bytes
 from gdfq_export.recipe import load_recipe
-from gdfq_export.runtimes import find_backend
+from gdfq_export.runtimes import BACKENDS
 from gdfq_export.support.not_measured import NotMeasured
 
 RESULTS = FOLDER / "latency"
@@ -157,7 +157,7 @@ def _time(
     for title, contestant in contestants.items():
         started = time.perf_counter()
         try:
-            session = find_backend(contestant.backend).load(contestant.file, threads)
+            session = BACKENDS[contestant.backend].load(contestant.file, threads)
         except BackendUnavailable as error:
             missing[title] = f"not measured: {error}"
             continue

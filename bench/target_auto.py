@@ -28,7 +28,7 @@ from gdfq_export.jobs.auto_target.choose_target import choose_target
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.metrics.latency import interleave, summarize, versus
 from gdfq_export.report.target_choice import TargetChoice
-from gdfq_export.runtimes import find_backend
+from gdfq_export.runtimes import BACKENDS
 from gdfq_export.targets import find_target
 
 RESULTS = FOLDER / "target_auto"
@@ -67,7 +67,7 @@ def _time(
 ) -> dict[str, Any]:
     files = _files(name, model, choice, folder)
     images = torch.randn(batch, *model.input_spec.shape, generator=torch.Generator().manual_seed(1)).numpy()
-    timers = {title: find_backend(backend).load(file, 1).timer(images) for title, (file, backend) in files.items()}
+    timers = {title: BACKENDS[backend].load(file, 1).timer(images) for title, (file, backend) in files.items()}
     samples = interleave(timers, budget_seconds=seconds, min_rounds=_FEWEST_ROUNDS)
     chosen = samples[f"ours, {choice.chosen}"]
     return {

@@ -22,14 +22,6 @@ _FOR_GENERATOR = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResolvedRecipe:
-    """The recipe as it was given, and as it is used for one network."""
-
-    given: Recipe
-    used: Recipe
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StepSeconds:
     """Seconds of a generator step and of a refinement step of a batch; None where the data method has none."""
 
@@ -49,8 +41,8 @@ def time_steps(recipe: Recipe, model: FloatModel, device: str) -> StepSeconds:
 
 def resolve(
     recipe: Recipe, shape: Sequence[int], *, seconds: float | None = None, steps: StepSeconds | None = None
-) -> ResolvedRecipe:
-    """Resolve `recipe` for images of `shape` (C, H, W), without side effects.
+) -> Recipe:
+    """Return `recipe` as it is used for images of `shape` (C, H, W), without side effects.
 
     Args:
         recipe: as the user gave it.
@@ -60,13 +52,13 @@ def resolve(
 
     Example:
         >>> recipe = Recipe(name="mine")
-        >>> resolve(recipe, (3, 32, 32)).used == recipe.for_input((3, 32, 32))
+        >>> resolve(recipe, (3, 32, 32)) == recipe.for_input((3, 32, 32))
         True
     """
     channels, height, width = shape
     used = recipe.for_input((channels, height, width))
     if seconds is None or steps is None or (steps.generator is None and steps.refinement is None):
-        return ResolvedRecipe(given=recipe, used=used)
+        return used
     data, spent, images = used.data, 0.0, used.calibration.images
     if steps.generator is not None:
         fit = int(_FOR_GENERATOR * seconds / steps.generator)
@@ -83,4 +75,4 @@ def resolve(
         "calibration": used.calibration.model_copy(update={"images": images}),
         "large_images": large.model_copy(update={"calibration_images": max(images, large.calibration_images)}),
     }
-    return ResolvedRecipe(given=recipe, used=used.model_copy(update=update))
+    return used.model_copy(update=update)

@@ -18,7 +18,8 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from gdfq_export.runtimes.base import HOST_CLOCK, Images, Session
+from gdfq_export.runtimes.base import HOST_CLOCK, Images
+from gdfq_export.runtimes.session import Session
 
 Samples = NDArray[np.float64]
 """Milliseconds of one network, `[rounds, runs per round]`."""

@@ -22,9 +22,9 @@ _SECONDS = 300
 
 _CHILD = """
 import sys; from pathlib import Path; import numpy as np
-from gdfq_export.runtimes import find_backend
+from gdfq_export.runtimes import BACKENDS
 name, file, *shape = sys.argv[1:]
-backend = find_backend(name)
+backend = BACKENDS[name]
 backend.require()
 if file:
     backend.load(Path(file), 1).run(np.zeros([int(size) for size in shape], np.float32))

@@ -1,18 +1,19 @@
-"""One recipe: its sections, and how it adapts to the size of the images."""
+"""One recipe: its sections, how it adapts to the size of the images, and its format as JSON Schema."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
 from gdfq_export.recipe.bits import Bits
-from gdfq_export.recipe.budget import Budget
 from gdfq_export.recipe.data import Data, LargeImages
 from gdfq_export.recipe.gates import Gates
 from gdfq_export.recipe.section import Count, Section
 from gdfq_export.recipe.tuning import Calibration, Tuning
 from gdfq_export.targets import TARGETS
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def _known_target(name: str) -> str:
@@ -27,6 +28,16 @@ class Verify(Section):
     agreement_images: Count = Field(512, description="fresh images for the agreement with the float network")
     parity_images: Count = Field(256, description="images whose integers are compared with the simulation")
     latency_seconds: Annotated[float, Field(ge=0, le=600)] = Field(3.0, description="of latency measurement; 0: none")
+
+
+class Budget(Section):
+    """Upper limits of a run with `--budget`; more would not improve the result. Unused without `--budget`."""
+
+    images: Count = Field(1024, description="most images to refine")
+    finetune_steps: Annotated[int, Field(ge=0)] = Field(
+        0, description="most fine-tuning steps, where the recipe itself has fewer"
+    )
+    finetune_batch: Annotated[int, Field(ge=2)] = Field(64, description="images per fine-tuning step")
 
 
 class Recipe(Section):
@@ -71,3 +82,11 @@ class Recipe(Section):
                 "verify": self.verify.model_copy(update={"agreement_images": agreement}),
             }
         )
+
+
+def recipe_schema() -> dict[str, Any]:
+    """The schema as JSON data: every key with its description, default and bounds; unknown keys are refused."""
+    schema = Recipe.model_json_schema()
+    schema["title"] = "gdfq-export recipe"
+    schema["description"] = "All settings that determine the file gdfq-export writes, except the network and the seed."
+    return {"$schema": DIALECT, **schema}

@@ -12,11 +12,6 @@ BACKENDS: dict[str, Backend] = {
 }
 
 
-def find_backend(name: str) -> Backend:
-    """The runtime called `name`, as in a target's `backend`; it need not be installed."""
-    return BACKENDS[name]
-
-
 def runtime_title(name: str) -> str:
     """The runtime's official name; an unknown name is returned unchanged.
 

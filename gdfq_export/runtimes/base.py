@@ -1,18 +1,21 @@
 """What a runtime must offer so that a file can be verified on it.
 
-A `Session` is one loaded file. It returns outputs, named tensors, and `ExecutedGraph`: the graph the runtime executes
-after its own optimization, the only reliable source of what runs on integers.
+A `Session` (`session.py`) is one loaded file. It returns outputs, named tensors, and `ExecutedGraph`: the graph the
+runtime executes after its own optimization, the only reliable source of what runs on integers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from gdfq_export.runtimes.session import Session
 
 HOST_CLOCK = "the clock of the process that runs it"
 
@@ -53,41 +56,6 @@ class ExecutedGraph:
     outputs: tuple[str, ...]
     constants: frozenset[str]
     integer_kernels: frozenset[str]
-
-
-class Session(Protocol):
-    """One file loaded into a runtime; `clock` names the clock that `timer` uses."""
-
-    clock: str
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        """Names of the file's outputs, taps not included."""
-        ...
-
-    def run(self, images: Images) -> Output:
-        """The first output, `[N, ...]`, of images `[N, C, H, W]`, any N."""
-        ...
-
-    def run_all(self, images: Images) -> tuple[Output, ...]:
-        """Every output of the file, in its order."""
-        ...
-
-    def run_tensors(self, images: Images, names: Sequence[str]) -> Mapping[str, Array]:
-        """Graph outputs and taps (see `Backend.load`) by name, each with N rows."""
-        ...
-
-    def timer(self, images: Images) -> Callable[[], float]:
-        """A function that runs images `[N, C, H, W]` at once and gives the milliseconds that took.
-
-        Raises:
-            InputError: the file does not take that many images at once.
-        """
-        ...
-
-    def describe(self) -> ExecutedGraph:
-        """The graph as the runtime executes it, taps not included."""
-        ...
 
 
 class Backend(Protocol):

@@ -12,7 +12,7 @@ import onnxruntime
 from gdfq_export.errors import InputError
 from gdfq_export.runtimes.base import Array, ExecutedGraph, ExecutedNode, Images
 from gdfq_export.runtimes.onnxruntime_operators import INTEGER_KERNELS, KINDS
-from gdfq_export.runtimes.session import PiecewiseSession, first_line, where
+from gdfq_export.runtimes.session import Session, first_line, where
 from gdfq_export.support.named_bytes import NamedBytes
 
 _QUIET = 3  # errors only; saving an optimised graph warns that it is specific to this machine
@@ -47,7 +47,7 @@ class OnnxRuntime:
         return OrtSession(model, threads, taps=taps, batch=batch, as_written=self._as_written)
 
 
-class OrtSession(PiecewiseSession):
+class OrtSession(Session):
     """One file in ONNX Runtime."""
 
     def __init__(

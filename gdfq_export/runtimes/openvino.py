@@ -14,7 +14,7 @@ import numpy as np
 
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.runtimes.base import Array, ExecutedGraph, ExecutedNode, Images, Kind
-from gdfq_export.runtimes.session import PiecewiseSession, first_line, where
+from gdfq_export.runtimes.session import Session, first_line, where
 
 if TYPE_CHECKING:
     import openvino
@@ -57,7 +57,7 @@ class OpenVino:
         return OpenVinoSession(model, threads, taps=taps, batch=batch)
 
 
-class OpenVinoSession(PiecewiseSession):
+class OpenVinoSession(Session):
     """One file in OpenVINO."""
 
     def __init__(self, model: Path | bytes, threads: int, *, taps: Sequence[str] = (), batch: int = _BATCH) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from gdfq_export.errors import InputError
-from gdfq_export.runtimes.base import HOST_CLOCK, Array, Images, Output
+from gdfq_export.runtimes.base import HOST_CLOCK, Array, ExecutedGraph, Images, Output
 
 
-class PiecewiseSession(ABC):
-    """One file in a runtime, fed in pieces.
+class Session(ABC):
+    """One file loaded into a runtime, fed in pieces; `clock` names the clock that `timer` uses.
 
     Any number of images works: a file with a fixed batch is fed in pieces of that size, the last one padded by
     repeating its last image.
@@ -70,6 +70,10 @@ class PiecewiseSession(ABC):
             return 1000.0 * (time.perf_counter() - started)
 
         return run
+
+    @abstractmethod
+    def describe(self) -> ExecutedGraph:
+        """The graph as the runtime executes it, taps not included."""
 
     @abstractmethod
     def _execute(self, images: Images, names: Sequence[str]) -> Sequence[Array]:

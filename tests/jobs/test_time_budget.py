@@ -28,7 +28,7 @@ STEPS = StepSeconds(generator=0.1, refinement=0.5)
     ],
 )
 def test_half_of_the_time_goes_into_images(seconds: float, generator: int, count: int) -> None:
-    fitted = resolve(REFINED, SMALL, seconds=seconds, steps=STEPS).used
+    fitted = resolve(REFINED, SMALL, seconds=seconds, steps=STEPS)
     assert fitted.data.generator.steps == generator
     assert fitted.calibration.images == fitted.data.images == count
     own = {name: getattr(REFINED, name) for name in ("data", "calibration", "large_images")}
@@ -37,21 +37,21 @@ def test_half_of_the_time_goes_into_images(seconds: float, generator: int, count
 
 @pytest.mark.parametrize("side", [32, 224])
 def test_what_a_budget_chose_holds_for_images_of_any_size(side: int) -> None:
-    fitted = resolve(REFINED, (3, side, side), seconds=1000, steps=STEPS).used
+    fitted = resolve(REFINED, (3, side, side), seconds=1000, steps=STEPS)
     assert fitted.calibration.images == 256
     assert fitted.for_input((3, side, side)) == fitted
 
 
 def test_images_that_nothing_refines_keep_their_number() -> None:
     plain = REFINED.model_copy(update={"data": Data(method="gdfq"), "calibration": Calibration(images=96)})
-    assert resolve(plain, SMALL, seconds=1000, steps=StepSeconds(generator=0.1)).used.calibration.images == 96
+    assert resolve(plain, SMALL, seconds=1000, steps=StepSeconds(generator=0.1)).calibration.images == 96
     noise = REFINED.model_copy(update={"data": Data(method="noise")})
-    assert resolve(noise, SMALL, seconds=1000, steps=StepSeconds()).used is noise
+    assert resolve(noise, SMALL, seconds=1000, steps=StepSeconds()) is noise
 
 
 def test_without_a_budget_the_recipe_keeps_its_numbers() -> None:
-    assert resolve(REFINED, SMALL).used == REFINED
-    assert resolve(REFINED, SMALL, seconds=10).used == REFINED
+    assert resolve(REFINED, SMALL) == REFINED
+    assert resolve(REFINED, SMALL, seconds=10) == REFINED
 
 
 @pytest.mark.parametrize(("method", "timed"), [("noise", (False, False)), ("gdfq-refined", (True, True))])

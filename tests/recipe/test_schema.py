@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from gdfq_export.recipe import Recipe, list_recipes, load_recipe, recipe_schema, recipe_to_yaml
-from gdfq_export.recipe.schema import DIALECT
+from gdfq_export.recipe.recipe import DIALECT
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = recipe_schema()

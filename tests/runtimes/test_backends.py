@@ -9,8 +9,9 @@ import onnx
 import pytest
 
 from gdfq_export.errors import InputError
-from gdfq_export.runtimes import find_backend
-from gdfq_export.runtimes.base import Backend, Session
+from gdfq_export.runtimes import BACKENDS
+from gdfq_export.runtimes.base import Backend
+from gdfq_export.runtimes.session import Session
 from gdfq_export.support.named_bytes import NamedBytes
 from tests import tiny_graph
 from tests.jobs.verify.quantized_classifier import classifier, images
@@ -19,7 +20,7 @@ from tests.jobs.verify.quantized_classifier import classifier, images
 @pytest.fixture(params=["onnxruntime", "openvino"])
 def backend(request: pytest.FixtureRequest) -> Backend:
     pytest.importorskip(request.param, reason=f"{request.param} is not installed")
-    return find_backend(request.param)
+    return BACKENDS[request.param]
 
 
 def load(backend: Backend, model: onnx.ModelProto, **options) -> Session:

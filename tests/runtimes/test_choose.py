@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from gdfq_export.errors import BackendUnavailable
-from gdfq_export.runtimes.base import Backend, ExecutedGraph, Session
+from gdfq_export.runtimes.base import Backend, ExecutedGraph
 from gdfq_export.runtimes.choose import choose_backend
+from gdfq_export.runtimes.session import Session
 from gdfq_export.targets import TARGETS
 
 TARGET = dataclasses.replace(TARGETS["tensorrt"], backend="own", stand_in="other")

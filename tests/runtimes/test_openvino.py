@@ -5,13 +5,13 @@ import sys
 import pytest
 
 from gdfq_export.errors import BackendUnavailable
-from gdfq_export.runtimes import find_backend
+from gdfq_export.runtimes import BACKENDS
 from tests.jobs.verify.quantized_classifier import classifier
 
 
 def test_the_description_says_what_runs_as_integer() -> None:
     pytest.importorskip("openvino", reason="OpenVINO is not installed (pip install 'gdfq-export[openvino]')")
-    network, backend = classifier(), find_backend("openvino")
+    network, backend = classifier(), BACKENDS["openvino"]
     quantized, floating = (
         backend.load(proto.SerializeToString(), 1).describe()
         for proto in (network.quantized(), network.float_network())
@@ -24,4 +24,4 @@ def test_the_description_says_what_runs_as_integer() -> None:
 def test_without_openvino_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(BackendUnavailable, match=r"gdfq-export\[openvino\]"):
-        find_backend("openvino").require()
+        BACKENDS["openvino"].require()

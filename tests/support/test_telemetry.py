@@ -17,10 +17,10 @@ RUN = """
 import sys
 from pathlib import Path
 from gdfq_export.frontend.sources import load_model
-from gdfq_export.runtimes import find_backend
+from gdfq_export.runtimes import BACKENDS
 load_model(sys.argv[1])
 for name in sys.argv[2:]:
-    find_backend(name).examine(Path(sys.argv[1]))
+    BACKENDS[name].examine(Path(sys.argv[1]))
 """
 
 

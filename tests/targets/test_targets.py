@@ -7,7 +7,7 @@ import pytest
 
 from gdfq_export.errors import InputError
 from gdfq_export.recipe import Recipe
-from gdfq_export.runtimes import find_backend
+from gdfq_export.runtimes import BACKENDS
 from gdfq_export.targets import TARGETS, find_target
 
 
@@ -22,9 +22,9 @@ def test_the_schema_lists_the_targets() -> None:
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=lambda target: target.name)
 def test_every_target_has_a_runtime(target) -> None:
-    assert find_backend(target.backend).name == target.backend
+    assert BACKENDS[target.backend].name == target.backend
     if target.stand_in is not None:
-        assert find_backend(target.stand_in).name == target.stand_in
+        assert BACKENDS[target.stand_in].name == target.stand_in
 
 
 def test_without_vnni_two_products_fit_into_16_bits() -> None:

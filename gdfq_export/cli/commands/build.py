@@ -43,9 +43,8 @@ def build(model: Path, engine_out: Path, batch: int, timing_cache: Path | None, 
     outputs = [path for path in (engine_out, timing_cache) if path is not None]
     require_outputs(outputs, (model,))
 
-    from gdfq_export.cli.output.progress_display import progress_display
+    from gdfq_export.cli.output.progress_display import print_warnings, progress_display
     from gdfq_export.cli.output.report_tables import print_engine
-    from gdfq_export.cli.output.warnings import print_warnings
     from gdfq_export.errors import InputError
     from gdfq_export.frontend.passes.acceptance import not_quantized
     from gdfq_export.frontend.sources.onnx_file import read_onnx

@@ -95,8 +95,7 @@ def compare(
 
     import gdfq_export as gq
     from gdfq_export.cli.output.comparison_table import ComparisonPrinter
-    from gdfq_export.cli.output.progress_display import progress_display
-    from gdfq_export.cli.output.warnings import print_warnings
+    from gdfq_export.cli.output.progress_display import print_warnings, progress_display
     from gdfq_export.errors import InputError
     from gdfq_export.jobs.compare.figure_text import float_text, scored_text
     from gdfq_export.jobs.compare.files import CHART, FILES, JSON, PAGE, file_name, make_folder

@@ -34,7 +34,7 @@ def inspect(model: Path, targets: tuple[str, ...], json_out: Path | None, strict
     require_outputs([] if json_out is None else [json_out], (model,))
 
     from gdfq_export.cli.output.inspect_tables import print_findings, print_inspection
-    from gdfq_export.cli.output.warnings import print_warnings
+    from gdfq_export.cli.output.progress_display import print_warnings
     from gdfq_export.errors import GateFailed
     from gdfq_export.support.files import write_files
     from gdfq_export.support.text import counted

@@ -163,9 +163,9 @@ def _print_plan(network: FloatModel, recipe: Recipe, run: RunContext) -> None:
 
 
 def _print_and_write(result: Result, outputs: QuantizeOutputs, run: RunContext, *, details: bool) -> None:
+    from gdfq_export.cli.output.progress_display import print_warnings
     from gdfq_export.cli.output.report_outputs import require_passed
     from gdfq_export.cli.output.report_tables import print_choice, print_report
-    from gdfq_export.cli.output.warnings import print_warnings
 
     if outputs.onnx is not None:
         result = result.named(outputs.onnx.name)

@@ -124,10 +124,9 @@ def verify(
         raise click.UsageError("give MODEL and --reference, or --manifest")
 
     import gdfq_export as gq
-    from gdfq_export.cli.output.progress_display import progress_display
+    from gdfq_export.cli.output.progress_display import print_warnings, progress_display
     from gdfq_export.cli.output.report_outputs import require_passed, write_views
     from gdfq_export.cli.output.report_tables import print_report
-    from gdfq_export.cli.output.warnings import print_warnings
 
     progress = progress_display()
     network = gq.load(reference if manifest is None else gq.open_bundle(manifest).float_network, **preprocessing)

@@ -1,23 +1,29 @@
-"""Progress on stderr: bars on a terminal, else one logged line per phase (from --log-level info)."""
+"""Progress and warnings on stderr: bars on a terminal, else one logged line per phase (from --log-level info)."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from gdfq_export.cli.output.warnings import print_warnings
 from gdfq_export.support.progress import Phase, Progress
 
 FACTS_SHOWN = 3
 
 log = logging.getLogger(__name__)
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """One line a warning."""
+    for warning in warnings:
+        click.echo(f"Warning: {warning}", err=True)
 
 
 def progress_display() -> Display:

@@ -23,7 +23,8 @@ from gdfq_export.metrics.latency import RatioInterval, Samples, interleave, summ
 from gdfq_export.recipe import Recipe
 from gdfq_export.report.target_choice import Candidate, TargetChoice
 from gdfq_export.runtimes import BACKENDS
-from gdfq_export.runtimes.base import Backend, Session
+from gdfq_export.runtimes.base import Backend
+from gdfq_export.runtimes.session import Session
 from gdfq_export.targets import TARGETS, Target
 
 _IMAGES = 8

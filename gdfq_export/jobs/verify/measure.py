@@ -15,10 +15,11 @@ from gdfq_export.metrics.layer_error import LayerErrors, measure_layers
 from gdfq_export.metrics.parity import Expected, ParityResult, parity
 from gdfq_export.metrics.resources import Resources, measure_resources
 from gdfq_export.metrics.weights import WeightCodes, weight_codes
-from gdfq_export.runtimes.base import Images, Session
+from gdfq_export.runtimes.base import Images
 from gdfq_export.runtimes.choose import Measuring
 from gdfq_export.runtimes.environment.machine import usable_cores
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
+from gdfq_export.runtimes.session import Session
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Phase, Progress
 from gdfq_export.tasks.classification.accuracy import Accuracy, LabelledImages

@@ -13,7 +13,7 @@ from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.verify.measure import Verification
 from gdfq_export.metrics.preprocessing import preprocessing_findings
 from gdfq_export.qdq.metadata import own_metadata
-from gdfq_export.runtimes.base import Session
+from gdfq_export.runtimes.session import Session
 from gdfq_export.support.finding import Finding
 from gdfq_export.support.not_measured import NotMeasured
 

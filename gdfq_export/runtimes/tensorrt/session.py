@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.runtimes.base import Array, ExecutedGraph, Images
-from gdfq_export.runtimes.session import PiecewiseSession, where
+from gdfq_export.runtimes.session import Session, where
 from gdfq_export.runtimes.tensorrt.builder import collected_log
 from gdfq_export.runtimes.tensorrt.inspector import inspected_graph
 from gdfq_export.runtimes.tensorrt.package import Package
@@ -27,7 +27,7 @@ _DEVICE = "cuda"
 _lock = threading.Lock()
 
 
-class TensorRtSession(PiecewiseSession):
+class TensorRtSession(Session):
     """One engine; inner tensors do not exist in it.
 
     Args:
