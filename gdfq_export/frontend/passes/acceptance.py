@@ -17,7 +17,6 @@ NOT_QUANTIZED = (
 )
 
 _QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger")
-_WRONG_FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 _STANDARD_DOMAINS = ("", "ai.onnx")
 
 
@@ -26,12 +25,12 @@ def require_float_network(proto: onnx.ModelProto, where: str) -> None:
 
     Raises:
         InputError: wrong opset, already quantized, other than one image input [N, C, H, W] of static size,
-            weights that are not float32 or not finite, training mode, custom operators, or not valid ONNX.
+            weights that are not finite, training mode, custom operators, or not valid ONNX.
     """
     _require_opset(proto, where)
     _require_operators(proto, where)
     _require_image_input(proto, where)
-    _require_finite_float32(proto, where)
+    _require_finite(proto, where)
     try:
         onnx.checker.check_model(proto)
     except Exception as error:  # ValidationError, and ValueError above 2 GiB
@@ -146,13 +145,8 @@ def _tensors(proto: onnx.ModelProto) -> Iterator[tuple[str, TensorProto]]:
                 yield node.output[0], entry.t
 
 
-def _require_finite_float32(proto: onnx.ModelProto, where: str) -> None:
+def _require_finite(proto: onnx.ModelProto, where: str) -> None:
     for name, tensor in _tensors(proto):
-        if tensor.data_type in _WRONG_FLOATS:
-            raise InputError(
-                f"the weight {name} of {where} is {_type_name(tensor.data_type)}, not float32; "
-                "export the network in float32"
-            )
         if tensor.data_type != TensorProto.FLOAT:
             continue
         try:

@@ -19,6 +19,7 @@ from gdfq_export.frontend.passes.default_attributes import DefaultAttributesPass
 from gdfq_export.frontend.passes.dropout import DropoutToIdentityPass
 from gdfq_export.frontend.passes.measured_shapes import annotate_shapes, measure_shapes, run_model
 from gdfq_export.frontend.passes.opset import to_canonical_opset
+from gdfq_export.frontend.passes.reserved_names import ReservedNamesPass
 from gdfq_export.frontend.passes.rewrites.explicit_pads import ExplicitPadsPass
 from gdfq_export.frontend.passes.rewrites.flatten import FlattenPass
 from gdfq_export.frontend.passes.rewrites.fold_pad import FoldPadPass
@@ -52,6 +53,7 @@ def canonicalize(proto: onnx.ModelProto, where: str) -> ir.Model:
     annotate_shapes(model, where)
     _rewrite(model, where)
     _clean(model)
+    ReservedNamesPass(where)(model)
     StableNamesPass(known | _our_names(model, free))(model)
     annotate_shapes(model, where)
     if fixed_batch(proto) is not None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import onnx
-from onnx import inliner, version_converter
+from onnx import helper, inliner, version_converter
 
 from gdfq_export.errors import InputError
 
 OPSET = 21
 IR_VERSION = 10  # the version of the file format that came with opset 21
-OLDEST_OPSET = 11
+OLDEST_OPSET = 7
+
+_ASYMMETRIC_RESIZE = 10  # Upsample, and Resize up to this version, know one way to place pixels
+_PLACEMENT = "coordinate_transformation_mode"
 
 
 def opset_of(proto: onnx.ModelProto) -> int:
@@ -35,5 +38,15 @@ def to_canonical_opset(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
                 f"{where} uses opset {version} and ONNX cannot convert it to opset {OPSET} ({reason}); "
                 f"export it with opset {OPSET}"
             ) from error
+        if version <= _ASYMMETRIC_RESIZE:
+            _keep_pixels_in_place(proto)
     proto.ir_version = IR_VERSION
     return proto
+
+
+def _keep_pixels_in_place(proto: onnx.ModelProto) -> None:
+    """State how Upsample and the first Resize place pixels: ONNX's converter leaves the default of later versions."""
+    for node in proto.graph.node:
+        if node.op_type == "Resize" and not any(entry.name == _PLACEMENT for entry in node.attribute):
+            node.attribute.append(helper.make_attribute(_PLACEMENT, "asymmetric"))
+            node.attribute.append(helper.make_attribute("nearest_mode", "floor"))

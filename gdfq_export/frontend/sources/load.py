@@ -12,9 +12,10 @@ from torch import nn
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel, build
 from gdfq_export.frontend.passes.acceptance import fix_input_shape
+from gdfq_export.frontend.passes.accepted_forms.accept import accept, converted_to_float32
 from gdfq_export.frontend.passes.symbolic_batch import fixed_batch, graph_inputs
 from gdfq_export.frontend.sources.model_name import FILES, require_model
-from gdfq_export.frontend.sources.module_export import digest, export_module
+from gdfq_export.frontend.sources.module_export import digest, export_module, other_floats
 from gdfq_export.frontend.sources.onnx_file import read_onnx
 from gdfq_export.frontend.sources.preprocessing import Stated, input_spec
 from gdfq_export.frontend.sources.sidecar import read_sidecar
@@ -73,7 +74,8 @@ def _load_module(
     shape = flags.input_shape or known.input_shape
     if shape is None:
         raise InputError(f"{source} does not say how large its images are; pass --input-shape C,H,W")
-    proto = export_module(module, shape, source)
+    accepted = accept(export_module(module, shape, source), source)
+    proto, notices = accepted.proto, converted_to_float32(source, other_floats(module)) or accepted.notices
     spec, warnings = input_spec(flags, known, shape, source)
     name = source.rpartition(":")[2]
     return build(
@@ -84,14 +86,15 @@ def _load_module(
         input_spec=spec,
         classes=classes,
         exported=True,
-        warnings=warnings,
+        warnings=(*notices, *warnings),
     )
 
 
 def _load_file(path: Path, suffix: str, flags: Stated) -> FloatModel:
     sidecar = read_sidecar(path)
-    proto = read_onnx(path) if suffix == ".onnx" else _read_pt2(path)
     source = str(path)
+    accepted = accept(read_onnx(path) if suffix == ".onnx" else _read_pt2(path), source)
+    proto = accepted.proto
     stated = Stated(origin="no sidecar") if sidecar is None else sidecar.stated
     for given in (flags, stated):
         if given.input_shape is not None:
@@ -107,7 +110,7 @@ def _load_file(path: Path, suffix: str, flags: Stated) -> FloatModel:
         input_spec=spec,
         classes=None if sidecar is None else sidecar.classes,
         exported=suffix == ".pt2",
-        warnings=warnings,
+        warnings=(*accepted.notices, *warnings),
     )
     return dataclasses.replace(model, source_batch=fixed_batch(proto))
 

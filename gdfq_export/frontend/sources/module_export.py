@@ -26,18 +26,14 @@ from gdfq_export.frontend.passes.opset import OPSET
 
 
 def export_module(module: nn.Module, shape: tuple[int, int, int], where: str) -> onnx.ModelProto:
-    """Export a copy of `module` in eval mode for images [N, *shape]; input `image`, output `logits`.
+    """Export a copy of `module` in eval mode and float32 for images [N, *shape]; input `image`, output `logits`.
 
     The batch is dynamic where torch can prove that it may be, else fixed to 2 and freed by the canonical form.
 
     Raises:
-        InputError: parameters are not float32, or torch cannot export the module.
+        InputError: torch cannot export the module.
     """
-    for name, tensor in module.state_dict().items():
-        if isinstance(tensor, torch.Tensor) and tensor.is_floating_point() and tensor.dtype != torch.float32:
-            dtype = str(tensor.dtype).removeprefix("torch.")
-            raise InputError(f"the weight {name} of {where} is {dtype}, not float32; call float() on the network first")
-    network = copy.deepcopy(module).cpu().eval()
+    network = copy.deepcopy(module).cpu().float().eval()
     example = (torch.zeros(2, *shape),)
     failure: Exception | None = None
     for batch in ({0: torch.export.Dim("batch", min=1)}, None):
@@ -54,6 +50,13 @@ def export_module(module: nn.Module, shape: tuple[int, int, int], where: str) ->
             "check --input-shape, or export the network yourself and give the .onnx file"
         ) from failure
     return program_to_onnx(program, where, input_names=["image"], output_names=["logits"])
+
+
+def other_floats(module: nn.Module) -> tuple[str, ...]:
+    """Floating-point types of parameters and buffers other than float32, by name."""
+    tensors = [tensor for tensor in module.state_dict().values() if isinstance(tensor, torch.Tensor)]
+    types = {tensor.dtype for tensor in tensors if tensor.is_floating_point()} - {torch.float32}
+    return tuple(sorted(str(dtype).removeprefix("torch.") for dtype in types))
 
 
 def program_to_onnx(

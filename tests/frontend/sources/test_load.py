@@ -93,6 +93,15 @@ def test_module(tmp_path: Path) -> None:
     assert model.sha256 == load_model(networks.SmallNet(), input_shape=(3, 8, 8)).sha256
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_module_of_another_type_is_converted(dtype: torch.dtype) -> None:
+    network = networks.SmallNet().to(dtype)
+    model = load_model(network, input_shape=(3, 8, 8), scale=255)
+    assert next(network.parameters()).dtype == dtype
+    assert f"computes in {str(dtype).removeprefix('torch.')}: it is converted to float32" in model.warnings[0]
+    _same_logits(model)
+
+
 def test_callable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "users_code.py").write_text("from tests.frontend.sources.networks import SmallNet\n\nmake = SmallNet\n")
     monkeypatch.chdir(tmp_path)

@@ -1,0 +1,1 @@
+"""Forms of a float network that are brought to one form before any check: types, names, inputs."""
