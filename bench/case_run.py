@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
 from bench.peers import static_recommended
-from gdfq_export.cli.main import main as command_line
+from gdfq_export.cli.main import cli
 from gdfq_export.recipe import DEFAULT_RECIPE, Recipe, load_recipe
 
 Array = NDArray[np.float32]
@@ -71,25 +71,20 @@ class CaseResult:
         return max((self.static[name] - self.ours[name] for name in self.static if name in self.ours), default=0.0)
 
 
-def quick(recipe: str = DEFAULT_RECIPE) -> Recipe:
-    """The recipe's own path with few images and steps, and without timing."""
-    full = load_recipe(recipe)
-    few = {"images": 128}
+def quick() -> Recipe:
+    """The default recipe with few images and steps, and without timing; every step of its path is there."""
+    full = load_recipe(DEFAULT_RECIPE)
+    steps = {"generator": full.data.generator.model_copy(update={"steps": 40})}
     large = full.large_images.data
+    few = {"images": 8, "refinement": large.refinement.model_copy(update={"steps": 5, "batch": 8})}
+    measured = {"agreement_images": 32, "parity_images": 32, "latency_seconds": 0.0}
     return full.model_copy(
         update={
-            "data": full.data.model_copy(
-                update={"generator": full.data.generator.model_copy(update={"steps": 40})},
-            ),
-            "calibration": full.calibration.model_copy(update=few),
-            "verify": full.verify.model_copy(
-                update={"agreement_images": 32, "parity_images": 32, "latency_seconds": 0.0}
-            ),
+            "data": full.data.model_copy(update=steps),
+            "calibration": full.calibration.model_copy(update={"images": 128}),
+            "verify": full.verify.model_copy(update=measured),
             "large_images": full.large_images.model_copy(
-                update={
-                    "data": large.model_copy(update={"refinement": large.refinement.model_copy(update={"steps": 5})}),
-                    "calibration_images": 32,
-                }
+                update={"data": large.model_copy(update=few), "calibration_images": 8, "agreement_images": 8}
             ),
         }
     )
@@ -178,7 +173,7 @@ def _first_input(network: Path) -> onnx.TensorShapeProto:
 
 def _call(command: str, file: Path, reference: Path | None = None) -> tuple[int, str]:
     more = [] if reference is None else ["--reference", str(reference)]
-    done = CliRunner().invoke(command_line, [command, str(file), *more])
+    done = CliRunner().invoke(cli, [command, str(file), *more])
     text = done.stderr if done.exit_code else done.stdout
     return done.exit_code, " ".join(text.split())[:400]
 

@@ -51,14 +51,17 @@ class Session(ABC):
         return tuple(self.run_tensors(images, self.output_names).values())
 
     def run_tensors(self, images: Images, names: Sequence[str]) -> Mapping[str, Array]:
-        """Graph outputs and taps by name, each with N rows.
+        """Graph outputs and taps by name, each with N rows, or k N rows where k rows of each image are in one axis.
 
         Raises:
             InputError: a name is neither, or the file does not take images of this shape.
         """
         if missing := [name for name in names if name not in self._outputs]:
             raise InputError(f"{where(self._source)} does not return {', '.join(missing)}; it returns {self._outputs}")
-        rows = [[array[:count] for array in self._execute(part, names)] for part, count in self._pieces(images)]
+        rows = [
+            [array[: len(array) * count // len(part)] for array in self._execute(part, names)]
+            for part, count in self._pieces(images)
+        ]
         return {name: np.concatenate([row[index] for row in rows]) for index, name in enumerate(names)}
 
     def timer(self, images: Images) -> Callable[[], float]:

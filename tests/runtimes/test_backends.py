@@ -49,6 +49,16 @@ def test_taps_return_inner_tensors_with_their_type(backend: Backend) -> None:
     assert np.array_equal(found["logits"], session.run(pictures))
 
 
+@pytest.mark.parametrize("batch", ["batch", 2])
+def test_rows_of_an_image_that_are_folded_into_the_batch_are_all_returned(backend: Backend, batch: int | str) -> None:
+    nodes = [("Reshape", ["x", "rows"], ["folded"]), ("Relu", ["folded"], ["y"])]
+    model = tiny_graph.model(
+        nodes=nodes, inputs={"x": (batch, 3, 2, 2)}, outputs=["y"], initializers={"rows": np.array([-1, 4])}
+    )
+    pictures = np.random.default_rng(0).random((5, 3, 2, 2), dtype=np.float32)
+    assert np.array_equal(load(backend, model).run(pictures), pictures.reshape(15, 4))
+
+
 def test_taps_are_not_described(backend: Backend) -> None:
     model = classifier().quantized()
     tapped, plain = (load(backend, model, **options).describe() for options in ({"taps": ["hidden_quantized"]}, {}))
