@@ -121,7 +121,9 @@ class RefinedSampler:
         optimizer = torch.optim.Adam([shares], lr=self._settings.learning_rate, betas=BETAS)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, self._settings.steps))
         for step in range(self._settings.steps):
-            rolled = torch.roll(shares, self._shift(), dims=(2, 3))
+            rolled = (
+                torch.roll(shares, self._shift(), dims=tuple(range(2, shares.dim()))) if shares.dim() > 2 else shares
+            )
             loss, facts = self._loss(low + rolled * (high - low), rolled, labels)
             if not torch.isfinite(loss):
                 raise FloatingPointError(f"refinement diverged at step {done + step + 1}: the loss is not finite")
@@ -139,7 +141,7 @@ class RefinedSampler:
     def _loss(self, images: Tensor, shares: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         facts = {"variation": total_variation(shares)}
         with BatchNormTap(self._teacher) as tap:
-            with mixed_precision(self._device, min(self._input_spec.shape[1:])):
+            with mixed_precision(self._device, min(self._input_spec.shape[1:], default=1)):
                 outputs = self._teacher(images)
             if self._has_batch_norm:
                 facts["bns"] = bns_loss(tap)
@@ -149,17 +151,17 @@ class RefinedSampler:
             loss = loss + self._settings.bns_weight * facts["bns"]
         return loss, {"loss": loss, **figures, **facts}
 
-    def _shift(self) -> tuple[int, int]:
-        """Choose rows and columns to roll by, in either direction."""
+    def _shift(self) -> tuple[int, ...]:
+        """Choose the positions to roll by along each axis, in either direction."""
         farthest = (side // SIDES_PER_SHIFT for side in self._input_spec.shape[1:])
-        rows, columns = (int(torch.randint(-most, most + 1, (1,), generator=self._random)) for most in farthest)
-        return rows, columns
+        return tuple(int(torch.randint(-most, most + 1, (1,), generator=self._random)) for most in farthest)
 
 
 def total_variation(images: Tensor) -> Tensor:
-    """Average |difference| of vertical plus that of horizontal neighbours in [N, C, H, W]; 0 where there are none."""
-    differences = (images.diff(dim=dim).abs() for dim in (2, 3))
-    return torch.stack([part.mean() if part.numel() else images.new_zeros(()) for part in differences]).sum()
+    """Average |difference| of neighbours in [N, C, ...], summed over the axes of positions; 0 where there are none."""
+    differences = [images.diff(dim=dim).abs() for dim in range(2, images.dim())]
+    parts = [part.mean() if part.numel() else images.new_zeros(()) for part in differences]
+    return torch.stack(parts).sum() if parts else images.new_zeros(())
 
 
 def _smooth_noise(count: int, input_spec: InputSpec, random: torch.Generator) -> Tensor:

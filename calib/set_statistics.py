@@ -167,7 +167,7 @@ def _answers(
             share = len(batch) / (seen + len(batch))
             for layer, *latest in tap.moments():
                 mean, variance = (moment.cpu().double() for moment in latest)
-                moments[layer] = _merge(moments[layer], (mean, variance), share) if seen else (mean, variance)
+                moments[layer] = merge_moments(moments[layer], (mean, variance), share) if seen else (mean, variance)
             seen += len(batch)
     distances = (
         LayerDistance(layer=names[layer], distance=normalized_distance(layer, *moments[layer]).item())
@@ -176,7 +176,7 @@ def _answers(
     return torch.cat(logits) if keep else torch.empty(seen, 0), tuple(distances)
 
 
-def _merge(old: tuple[Tensor, Tensor], new: tuple[Tensor, Tensor], share: float) -> tuple[Tensor, Tensor]:
+def merge_moments(old: tuple[Tensor, Tensor], new: tuple[Tensor, Tensor], share: float) -> tuple[Tensor, Tensor]:
     """Mean and biased variance [C] of two parts together, the second being `share` of the whole."""
     (old_mean, old_variance), (new_mean, new_variance) = old, new
     shift = new_mean - old_mean

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+BATCH_NORMS: dict[int, type[BatchNorm]] = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
+"""By the rank of their input."""
 
 
 def batch_norms(teacher: nn.Module) -> list[BatchNorm]:

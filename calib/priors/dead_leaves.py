@@ -10,6 +10,8 @@ a third more than BatchNorm's statistics, and all later layers are off by as muc
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -24,6 +26,8 @@ SMALLEST_RADIUS = 1.0  # pixels
 COLOUR_SPREAD = 0.12  # of the channels around a leaf's brightness
 GRAIN = 0.02  # noise in the pixels of every second leaf
 CONTRAST = 0.8  # of the leaves around the centre of the input
+Box = tuple[slice, slice]
+
 LENS = (0.25, 0.5, 0.25)  # share of a pixel's light that goes to its neighbours, along rows and along columns
 
 
@@ -40,10 +44,8 @@ class DeadLeavesSampler:
     def draw(self, count: int, batch: int, on_step: StepReport | None = None) -> tuple[Tensor, Tensor]:
         """Draw images float32 [count, C, H, W] and labels int64 [count], one image at a time, whatever `batch`."""
         del batch, on_step
-        low, high = (
-            np.asarray(values, np.float32)[:, None, None] for values in (self._input_spec.low, self._input_spec.high)
-        )
-        centre = np.asarray(self._input_spec.centre, np.float32)[:, None, None]
+        spec = self._input_spec
+        low, high, centre = (self._over_positions(np.asarray(each)) for each in (spec.low, spec.high, spec.centre))
         leaves = (_through_lens(low + self._image() * (high - low)) for _ in range(count))
         images = np.stack([centre + CONTRAST * (image - centre) for image in leaves])
         labels = self._random.integers(self._num_classes, size=count)
@@ -54,43 +56,58 @@ class DeadLeavesSampler:
         channels, height, width = self._input_spec.shape
         rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
         image = np.empty((channels, height, width), np.float32)
-        image[:] = self._colour(channels)
+        image[:] = self._over_positions(self._colour())
         free = np.ones((height, width), bool)
         for _ in range(LEAVES):
-            leaf = self._leaf(rows, columns) & free
-            free &= ~leaf
+            box, leaf = self._leaf(rows, columns)
+            leaf &= free[box]
+            free[box] &= ~leaf
             size = int(leaf.sum())
             grain = self._random.normal(0, GRAIN, (channels, size)) if self._random.random() < 0.5 else 0.0
-            image[:, leaf] = np.clip(self._colour(channels)[:, :, 0] + grain, 0, 1)
+            image[:, *box][:, leaf] = np.clip(self._colour()[:, None] + grain, 0, 1)
         return image
 
-    def _leaf(self, rows: NDArray[np.float32], columns: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Cover an ellipse or a rectangle somewhere, turned by any angle, with a radius of density r^-3."""
+    def _leaf(self, rows: NDArray[np.float32], columns: NDArray[np.float32]) -> tuple[Box, NDArray[np.bool_]]:
+        """Cover an ellipse or a rectangle somewhere, turned by any angle; also give the part of the image it is in."""
         random, (height, width) = self._random, rows.shape
-        shorter = min(height, width)
-        smallest = max(SMALLEST * shorter, SMALLEST_RADIUS)
-        largest = max(LARGEST * shorter, smallest)
-        radius = (smallest**-2 + (largest**-2 - smallest**-2) * random.random()) ** -0.5
+        radius = self._radius(min(height, width))
         down, right = random.uniform(-0.1, 1.1, 2) * (height, width)
         angle, aspect = random.uniform(0, np.pi), random.uniform(0.4, 1.0)
+        reach = 1.5 * radius + 1  # a corner of a square is 1.42 radii away
+        box = (_around(down, reach), _around(right, reach))
+        rows, columns = rows[box], columns[box]
         along = ((columns - right) * np.cos(angle) + (rows - down) * np.sin(angle)) / radius
         across = ((rows - down) * np.cos(angle) - (columns - right) * np.sin(angle)) / (radius * aspect)
         if random.random() < 0.5:
-            return np.asarray(along**2 + across**2 < 1)
-        return np.asarray((np.abs(along) < 1) & (np.abs(across) < 1))
+            return box, np.asarray(along**2 + across**2 < 1)
+        return box, np.asarray((np.abs(along) < 1) & (np.abs(across) < 1))
 
-    def _colour(self, channels: int) -> NDArray[np.float32]:
-        """Choose a brightness and channels around it: [C, 1, 1] within [0, 1]."""
+    def _radius(self, shorter: int) -> float:
+        """Draw a radius in pixels, of density r^-3, for an input whose shorter side is given."""
+        smallest = max(SMALLEST * shorter, SMALLEST_RADIUS)
+        largest = max(LARGEST * shorter, smallest)
+        return float((smallest**-2 + (largest**-2 - smallest**-2) * self._random.random()) ** -0.5)
+
+    def _colour(self) -> NDArray[np.float32]:
+        """Choose a brightness and channels around it: [C] within [0, 1]."""
         brightness = self._random.random()
-        colour = np.clip(brightness + self._random.normal(0, COLOUR_SPREAD, (channels, 1, 1)), 0, 1)
+        colour = np.clip(brightness + self._random.normal(0, COLOUR_SPREAD, self._input_spec.shape[0]), 0, 1)
         return colour.astype(np.float32)
+
+    def _over_positions(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        """One number a channel, as float32 [C, 1, ...]."""
+        return values.astype(np.float32).reshape(-1, *[1] * (len(self._input_spec.shape) - 1))
+
+
+def _around(centre: float, reach: float) -> slice:
+    return slice(max(0, math.floor(centre - reach)), max(0, math.ceil(centre + reach)))
 
 
 def _through_lens(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Spread each pixel of [C, H, W] over its neighbours; the border is repeated outwards."""
-    for axis in (1, 2):
+    """Spread each position of [C, ...] over its neighbours; the border is repeated outwards."""
+    for axis in range(1, image.ndim):
         before, at, after = (np.float32(share) for share in LENS)
-        padded = np.pad(image, [(1, 1) if axis == index else (0, 0) for index in range(3)], mode="edge")
+        padded = np.pad(image, [(1, 1) if axis == index else (0, 0) for index in range(image.ndim)], mode="edge")
         size = image.shape[axis]
         parts = [np.take(padded, np.arange(start, start + size), axis=axis) for start in range(3)]
         image = before * parts[0] + at * parts[1] + after * parts[2]

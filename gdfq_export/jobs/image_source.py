@@ -19,6 +19,7 @@ from gdfq_export.support.progress import Progress
 from gdfq_export.synthesis.given import given_samplers
 from gdfq_export.synthesis.method import Samplers, SynthesisInputs
 from gdfq_export.synthesis.registry import METHODS, require_consistent
+from gdfq_export.synthesis.stand_in_statistics import with_stand_ins
 
 _DRAW_BATCH = 64
 
@@ -65,6 +66,8 @@ class Draw:
 class ImageSource:
     """Draws the images of one run, each draw a phase of its own.
 
+    Its `model` is the float network, with measured statistics where BatchNorm left none (`stand_in_statistics.py`).
+
     Args:
         model: the float network.
         recipe: as it is used for this network's image size.
@@ -91,6 +94,8 @@ class ImageSource:
         curves: Curves | None = None,
     ) -> None:
         require_consistent(model, recipe, given=given is not None)
+        images = None if given is None else torch.as_tensor(given.images)
+        model = with_stand_ins(model, progress, images=images, seed=seed, device=device)
         self.model = model
         self.seed = seed
         self.device = device

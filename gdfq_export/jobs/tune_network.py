@@ -77,7 +77,7 @@ def tune_network(
         simulator,
         images,
         recipe,
-        statistics=_statistics(model),
+        statistics=_statistics(source.model),
         seed=source.seed,
         device=source.device,
         progress=source.recorded,

@@ -6,10 +6,9 @@ draws the fresh images that the result is compared on: they cost nothing.
 
 from __future__ import annotations
 
-from calib.priors.dead_leaves import DeadLeavesSampler
-from calib.priors.pink_noise import PinkNoiseSampler
+from calib.priors.prior_sampler import prior_sampler
 from calib.refinement import RefinedSampler, RefinementSettings
-from calib.samplers import AlternatingSampler, NoiseSampler, Sampler
+from calib.samplers import NoiseSampler, Sampler
 from gdfq_export.support.progress import Progress
 from gdfq_export.support.step_clock import StepClock
 from gdfq_export.synthesis.generator import generator_step, train_generator
@@ -26,8 +25,8 @@ def _refined(inputs: SynthesisInputs, start: Sampler) -> RefinedSampler:
 
 def _make_refined(inputs: SynthesisInputs, progress: Progress) -> Samplers:
     del progress
-    common = (inputs.model.input_spec, inputs.teacher.aim.conditions, inputs.seed)
-    sampler = _refined(inputs, AlternatingSampler(DeadLeavesSampler(*common), PinkNoiseSampler(*common)))
+    start = prior_sampler(inputs.model.input_spec, inputs.teacher.aim.conditions, inputs.seed)
+    sampler = _refined(inputs, start)
     return Samplers(tuning=sampler, evaluation=sampler)
 
 
