@@ -28,6 +28,7 @@ from gdfq_export.frontend.demo.digits import training_digits
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.jobs.compare.run_cell import CellRun, CellSettings, quantize_cell
+from gdfq_export.jobs.given_inputs import labelled_of
 from gdfq_export.recipe import recipe_sha256
 from gdfq_export.support.progress import SilentProgress
 
@@ -78,7 +79,7 @@ def run_cell(
     settings = CellSettings(
         method=cell.method,
         recipe=recipe_of(cell, model.input_spec.shape),
-        scored=scored,
+        scored=labelled_of(scored, model),
         real=real,
         budget=budget - loading,
         spend=spend,

@@ -13,6 +13,7 @@ from calib.samplers import RealSet
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.frontend.sources.onnx_file import read_onnx
+from gdfq_export.jobs.given_inputs import labelled_of
 from gdfq_export.jobs.verify.evaluation_data import EvaluationData
 from gdfq_export.jobs.verify.subject import Subject
 from gdfq_export.jobs.verify.verify import verify
@@ -47,7 +48,7 @@ class GoodFile:
             network or self.network,
             Subject(name="model.onnx", target=find_target(target), proto=proto),
             gq.RunContext(),
-            data=EvaluationData(labelled=self.images),
+            data=EvaluationData(labelled=labelled_of(self.images, self.network)),
             timing=gq.Timing(seconds=0),
             gating=gq.Gating(limits=GATES),
         )

@@ -15,6 +15,7 @@ class Gate:
 
     `on_accuracy` marks gates on the network's outputs, as against its speed or size. `unit` is "pp", "dB", "ms",
     "" for a ratio, or "boolean". A limit lies in `low` to `high`, and above `low` if `above` is set; None is no bound.
+    `tasks` are those whose networks have such a figure, none: all; `from_task` marks figures of `Report.task`.
     """
 
     name: str
@@ -25,11 +26,18 @@ class Gate:
     low: float | None = None
     high: float | None = None
     above: bool = False
+    tasks: tuple[str, ...] = ()
+    from_task: bool = False
 
     @property
     def key(self) -> str:
         """Its name in YAML and as a keyword: `max_top1_drop_pp`."""
         return self.name.replace("-", "_")
+
+    @property
+    def figure(self) -> str:
+        """The name of what it limits: `mask_iou` of `min-mask-iou`."""
+        return self.key.partition("_")[2]
 
 
 GATES: tuple[Gate, ...] = (
@@ -51,6 +59,7 @@ GATES: tuple[Gate, ...] = (
         unit="pp",
         most=True,
         on_accuracy=True,
+        tasks=("classify",),
         low=0,
     ),
     Gate(
@@ -59,6 +68,7 @@ GATES: tuple[Gate, ...] = (
         unit="pp",
         most=True,
         on_accuracy=True,
+        tasks=("classify",),
         low=0,
     ),
     Gate(
@@ -67,8 +77,27 @@ GATES: tuple[Gate, ...] = (
         unit="",
         most=False,
         on_accuracy=True,
+        tasks=("classify",),
         low=0,
         high=1,
+    ),
+    Gate(
+        name="min-output-snr-db",
+        help="Lowest signal-to-noise ratio of an output against the float network, dB.",
+        unit="dB",
+        most=False,
+        on_accuracy=True,
+        from_task=True,
+    ),
+    Gate(
+        name="min-cosine",
+        help="Lowest cosine of an output with the float network's, the mean over images, -1 to 1.",
+        unit="",
+        most=False,
+        on_accuracy=True,
+        low=-1,
+        high=1,
+        from_task=True,
     ),
     Gate(
         name="min-layer-snr-db",

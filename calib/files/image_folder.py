@@ -32,7 +32,7 @@ def read_image_folder(
     labels = check_labels(np.asarray([label for _, label in rows]), len(rows), num_classes, str(folder / "labels.csv"))
     images = np.empty((len(rows), *input_spec.shape), dtype=np.float32)
     for position, (name, _) in enumerate(rows):
-        images[position] = input_spec.normalize(_read_pixels(folder, name, input_spec.shape)[None])[0]
+        images[position] = input_spec.normalize(read_pixels(folder, name, input_spec.shape)[None])[0]
     return images, labels
 
 
@@ -60,7 +60,7 @@ def _read_labels(path: Path) -> list[tuple[str, int]]:
     return rows
 
 
-def _read_pixels(folder: Path, name: str, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+def read_pixels(folder: Path, name: str, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     """Read one image as pixels uint8 [H, W, C], cropped at the centre."""
     try:
         from PIL import Image
@@ -73,7 +73,7 @@ def _read_pixels(folder: Path, name: str, shape: tuple[int, int, int]) -> NDArra
         raise DataError(f"images in {folder} have 1 or 3 channels, the network takes {channels}: give an .npz file")
     path = next((place for place in (folder / name, folder / "images" / name) if place.is_file()), None)
     if path is None:
-        raise DataError(f"image {name} of labels.csv is not in {folder}: put it there or in its folder images")
+        raise DataError(f"image {name} is not in {folder}: put it there or in its folder images")
     try:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert(MODES[channels]))

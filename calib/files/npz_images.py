@@ -7,6 +7,7 @@ as it is.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,15 +27,23 @@ def read_npz_images(
         DataError: the file cannot be read, or its arrays are not labelled images of the network's shape.
     """
     arrays = read_npz(path, ("images", "labels"))
-    images = arrays["images"]
+    images = normalized_images(arrays["images"], input_spec, path)
+    return images, check_labels(arrays["labels"], len(images), num_classes, str(path))
+
+
+def normalized_images(images: NDArray[Any], input_spec: InputSpec, path: Path) -> NDArray[np.float32]:
+    """Give the array `images` of the archive `path` as the network takes it, float32 [N, C, H, W].
+
+    Raises:
+        DataError: it holds no images of the network's shape.
+    """
     channels, height, width = input_spec.shape
     if images.dtype == np.uint8 and images.ndim == 4 and images.shape[1:] == (height, width, channels) and len(images):
-        images = input_spec.normalize(images)
-    elif images.dtype == np.float32:
+        return input_spec.normalize(images)
+    if images.dtype == np.float32:
         check_normalized_images(images, input_spec.shape, str(path))
-    else:
-        raise DataError(
-            f"`images` in {path} is {images.dtype} {list(images.shape)}: give pixels uint8 "
-            f"[N, {height}, {width}, {channels}] or float32 [N, {channels}, {height}, {width}], already normalised"
-        )
-    return images, check_labels(arrays["labels"], len(images), num_classes, str(path))
+        return images
+    raise DataError(
+        f"`images` in {path} is {images.dtype} {list(images.shape)}: give pixels uint8 "
+        f"[N, {height}, {width}, {channels}] or float32 [N, {channels}, {height}, {width}], already normalised"
+    )

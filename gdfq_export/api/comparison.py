@@ -14,7 +14,7 @@ from gdfq_export.jobs.compare.compare import compare as run_compare
 from gdfq_export.jobs.compare.files import FILES, make_folder
 from gdfq_export.jobs.compare.methods import DEFAULT_BITS, DEFAULT_METHODS, require_known
 from gdfq_export.jobs.compare.scored_images import scored_images
-from gdfq_export.jobs.given_inputs import labelled_of
+from gdfq_export.jobs.given_inputs import GivenImages, labelled_of, real_of
 from gdfq_export.jobs.run_context import RunContext
 
 
@@ -24,7 +24,7 @@ def compare(
     *,
     methods: Sequence[str] = DEFAULT_METHODS,
     bits: Sequence[str] = DEFAULT_BITS,
-    data: RealSet | str | Path | None = None,
+    data: GivenImages | None = None,
     calibration: RealSet | str | Path | None = None,
     options: CompareOptions | None = None,
     run: RunContext | None = None,
@@ -57,14 +57,14 @@ def compare(
     run, options, network = (run or RunContext()).started(), options or CompareOptions(), load(model)
     run.progress.warn(*network.warnings)
     require_known(methods, bits)
-    labelled = labelled_of(data, network)
-    if labelled is None and model is None and options.images is None:
-        labelled = held_out_set()
+    if data is None and model is None and options.images is None:
+        data = held_out_set()
+    labelled = None if data is None else labelled_of(data, network)
     request = CompareRequest(
         methods=methods,
         bits=bits,
         scored=scored_images(network, labelled, make_folder(Path(out), FILES), options.images, run),
-        real=labelled_of(calibration, network),
+        real=None if calibration is None else real_of(calibration, network),
         target=options.target,
         budget=run.budget_seconds or DEFAULT_BUDGET,
         seed=run.seed,

@@ -22,6 +22,7 @@ def load(
     std: float | Sequence[float] | None = None,
     input_shape: Sequence[int] | None = None,
     keep_batch: bool = False,
+    task: str | None = None,
 ) -> FloatModel:
     """Load a float network, ready to quantize.
 
@@ -33,6 +34,7 @@ def load(
         std: divides after that, one number or one per channel.
         input_shape: (C, H, W) of one image; needed where the network does not say it.
         keep_batch: a file with a fixed batch is quantized to a file with that batch, not to one of any batch.
+        task: what the outputs mean, `classify`, `regress`, ...; None: as the sidecar says, else found from the graph.
 
     Returns:
         The network in every form that quantization needs; one that is loaded already comes back as it is.
@@ -47,4 +49,4 @@ def load(
     """
     if isinstance(model, FloatModel):
         return model
-    return load_model(model, scale=scale, mean=mean, std=std, input_shape=input_shape, keep_batch=keep_batch)
+    return load_model(model, scale=scale, mean=mean, std=std, input_shape=input_shape, keep_batch=keep_batch, task=task)

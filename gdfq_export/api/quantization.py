@@ -11,7 +11,7 @@ from gdfq_export.api.networks import Network, load
 from gdfq_export.frontend.demo import held_out_set
 from gdfq_export.jobs.auto_target.choose_target import choose_target
 from gdfq_export.jobs.auto_target.quantize_fastest import quantize_fastest
-from gdfq_export.jobs.given_inputs import calibration_of, labelled_of, recipe_of
+from gdfq_export.jobs.given_inputs import GivenImages, calibration_of, labelled_of, recipe_of
 from gdfq_export.jobs.quantize import QuantizeRequest
 from gdfq_export.jobs.quantize import quantize as run_quantize
 from gdfq_export.jobs.result import Result
@@ -30,7 +30,7 @@ def quantize(
     out: str | Path | None = None,
     *,
     target: str | None = None,
-    data: RealSet | str | Path | None = None,
+    data: GivenImages | None = None,
     calibration: SyntheticSet | RealSet | str | Path | None = None,
     gates: Mapping[str, float | bool] | None = None,
     run: RunContext | None = None,
@@ -43,7 +43,8 @@ def quantize(
         out: ONNX file to write; None keeps it in memory (`result.save`).
         target: runtime the file is for (`ort-cpu`, `openvino`, ...); `auto` times drafts in every installed runtime
             and takes the fastest; None is the recipe's.
-        data: labelled images to score with, never to tune with: a `RealSet`, an `.npz` or a folder with `labels.csv`.
+        data: real images to score with, never to tune with: a `RealSet`, an `.npz`, or a folder as the network's task
+            reads it (of a classifier: with `labels.csv`).
         calibration: images to use instead of synthesizing.
         gates: limits by gate name, for instance `{"max-top1-drop-pp": 1.0}`; verdicts are in `result.report.gates`.
         run: seed, device, threads, time budget, progress.
@@ -68,11 +69,11 @@ def quantize(
     chosen = recipe_of(recipe, None if target == AUTO else target)
     network = load(model)
     run.progress.warn(*network.warnings, *network.batch_notice)
-    labelled = held_out_set() if model is None and data is None else labelled_of(data, network)
+    data = held_out_set() if model is None and data is None else data
     request = QuantizeRequest(
         model=network,
         recipe=chosen,
-        labelled=labelled,
+        labelled=None if data is None else labelled_of(data, network),
         calibration=calibration_of(calibration, chosen, network),
         gates={**chosen.gates.limits(), **(gates or {})},
         name="model.onnx" if out is None else Path(out).name,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.api.networks import Network, load
 from gdfq_export.errors import InputError
-from gdfq_export.jobs.given_inputs import bundle_of, labelled_of
+from gdfq_export.jobs.given_inputs import GivenImages, bundle_of, labelled_of
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.jobs.verify.evaluation_data import EvaluationData
 from gdfq_export.jobs.verify.subject import find_subject
@@ -22,7 +21,7 @@ def verify(
     file: str | Path,
     reference: Network = None,
     *,
-    data: RealSet | str | Path | None = None,
+    data: GivenImages | None = None,
     images: SyntheticSet | str | Path | None = None,
     gates: Mapping[str, float | bool] | Gating | None = None,
     options: VerifyOptions | None = None,
@@ -33,7 +32,7 @@ def verify(
     Args:
         file: an ONNX file with Q/DQ, a TensorRT engine, or a bundle (its folder or its `manifest.json`).
         reference: the float network, as `load` takes it; a bundle holds its own.
-        data: labelled images to score with.
+        data: real images to score with.
         images: images without labels to compare on; without both, images are synthesized.
         gates: limits by gate name, or a `Gating` with a baseline.
         options: target, runtime, and the latency measurement.
@@ -72,7 +71,7 @@ def verify(
         network,
         subject,
         run,
-        data=EvaluationData(labelled=labelled_of(data, network), saved=saved),
+        data=EvaluationData(labelled=None if data is None else labelled_of(data, network), saved=saved),
         timing=options.timing,
         gating=gates if isinstance(gates, Gating) else Gating(limits=gates or {}),
     )

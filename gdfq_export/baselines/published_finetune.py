@@ -36,7 +36,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.planning.plan import Role
 from gdfq_export.recipe import PublishedFineTune
 from gdfq_export.simulator import Mode, Quantizer, Simulator
-from gdfq_export.tasks.task import as_tuple
+from gdfq_export.tasks.outputs import as_tuple
 from gdfq_export.tuning.calibration import weight_scale
 
 _MOMENTUM = 0.9

@@ -10,15 +10,15 @@ import onnx_ir as ir
 from torch import nn
 
 from calib.input_spec import InputSpec
-from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.acceptance import require_float_network
 from gdfq_export.frontend.passes.canonical import canonicalize
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics, fold_batch_norm
 from gdfq_export.frontend.sources.export_hint import EXPORT_ARGUMENTS, OLD_EXPORT_ARGUMENTS
 from gdfq_export.frontend.torch_import.importer import import_graph
 from gdfq_export.support.text import counted
-from gdfq_export.tasks.registry import find_task
-from gdfq_export.tasks.task import GraphOutput, Task
+from gdfq_export.tasks.outputs import network_outputs
+from gdfq_export.tasks.registry import NOTHING_STATED, FoundTask, StatedTask, find_task
+from gdfq_export.tasks.task import Task
 
 _NO_BATCH_NORM = (
     "{where} has no BatchNormalization left (it was folded into the weights), so the statistics of the training data "
@@ -44,7 +44,7 @@ class FloatModel:
             own.
         input_spec: shape and preprocessing of an image.
         input_name: name of the graph's input.
-        task: what the outputs mean.
+        found_task: what the outputs mean, and why.
         warnings: sentences for the user about what was assumed or is lost.
         source_batch: the batch that the source is fixed to, None where it is dynamic.
         keep_batch: whether the quantized file is fixed to it too.
@@ -60,7 +60,7 @@ class FloatModel:
     teacher: nn.Module
     input_spec: InputSpec
     input_name: str
-    task: Task
+    found_task: FoundTask
     warnings: tuple[str, ...]
     source_batch: int | None = None
     keep_batch: bool = False
@@ -72,6 +72,11 @@ class FloatModel:
             return ()
         taken = counted(self.source_batch, "image")
         return (f"{self.source} takes exactly {taken} at a time, the quantized file any number; --keep-batch keeps it",)
+
+    @property
+    def task(self) -> Task:
+        """What the outputs mean."""
+        return self.found_task.task
 
     @property
     def num_classes(self) -> int | None:
@@ -86,7 +91,7 @@ def build(
     source: str,
     sha256: str,
     input_spec: InputSpec,
-    classes: int | None = None,
+    stated: StatedTask = NOTHING_STATED,
     exported: bool = False,
     warnings: Sequence[str] = (),
 ) -> FloatModel:
@@ -98,22 +103,18 @@ def build(
         source: what the user gave; messages call the network this.
         sha256: of the source's bytes.
         input_spec: shape and preprocessing of an image; the shape must be the graph's.
-        classes: number of classes the user stated, checked against the output.
+        stated: what the user states of the task.
         exported: `proto` is an exporter's raw output, so that the canonical graph is what a user would run.
         warnings: sentences found on the way here.
 
     Raises:
-        InputError: no task has such outputs, the network is not float, or uses operators that are not supported.
+        InputError: the stated task does not have such outputs, the network is not float, or uses operators that are
+            not supported.
     """
     require_float_network(proto, source)
     graph = canonicalize(proto, source)
-    task = find_task([_facts(output) for output in graph.graph.outputs], source)
-    if classes is not None and classes != task.facts.get("classes"):
-        output, found = graph.graph.outputs[0].name, task.facts.get("classes", "no")
-        raise InputError(
-            f"the sidecar of {source} says {classes} classes but the output {output} has {found}; correct it"
-        )
-    teacher = import_graph(graph, until=task.compared).eval().requires_grad_(False)
+    found = find_task(network_outputs(graph, input_spec.shape), source, stated=stated)
+    teacher = import_graph(graph, until=found.task.compared).eval().requires_grad_(False)
     folded = fold_batch_norm(graph)
     notes = list(warnings)
     if not folded.statistics:
@@ -129,19 +130,6 @@ def build(
         teacher=teacher,
         input_spec=input_spec,
         input_name=str(graph.graph.inputs[0].name),
-        task=task,
+        found_task=found,
         warnings=tuple(notes),
-    )
-
-
-def _facts(output: ir.Value) -> GraphOutput:
-    node = output.producer()
-    x = None if node is None else node.inputs[0]
-    computed = x is not None and x.producer() is not None
-    return GraphOutput(
-        name=str(output.name),
-        shape=tuple(size if isinstance(size, int) else str(size) for size in output.shape or ()),
-        op_type="" if node is None else node.op_type,
-        axis=node.attributes.get_int("axis", -1) if node is not None and "axis" in node.attributes else None,
-        source=str(x.name) if x is not None and computed else None,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.artifacts.manifest import MANIFEST, Bundle, open_bundle
@@ -11,6 +13,7 @@ from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.recipe import Recipe, load_recipe
 from gdfq_export.synthesis.registry import METHODS
 from gdfq_export.targets import find_target
+from gdfq_export.tasks.labelled_images import LabelledImages
 
 
 def recipe_of(recipe: Recipe | str | Path, target: str | None) -> Recipe:
@@ -23,15 +26,33 @@ def recipe_of(recipe: Recipe | str | Path, target: str | None) -> Recipe:
     return chosen if target is None else chosen.model_copy(update={"target": find_target(target).name})
 
 
-def labelled_of(data: RealSet | str | Path | None, network: FloatModel) -> RealSet | None:
-    """Labelled images of an `.npz` or a folder, in the network's input range.
+GivenImages = LabelledImages | RealSet | str | Path
+"""Real images as a user gives them, read or not."""
+
+
+def labelled_of(data: GivenImages, network: FloatModel) -> LabelledImages:
+    """Real images with what the network's task scores them against, in the network's input range.
 
     Raises:
         DataError: the file or folder is missing or does not hold what is needed.
     """
-    if data is None or isinstance(data, RealSet):
+    if isinstance(data, LabelledImages):
         return data
-    return RealSet.load(Path(data), network.input_spec, network.num_classes)
+    if isinstance(data, RealSet):
+        labels = None if network.num_classes is None else data.labels.numpy()
+        return LabelledImages(images=data.images.numpy(), truth=labels, source=data.origin)
+    return network.task.read_data(Path(data), network.input_spec)
+
+
+def real_of(data: GivenImages, network: FloatModel) -> RealSet:
+    """Real images to tune on; their labels are 0 where the network has no classes."""
+    if isinstance(data, RealSet):
+        return data
+    given = labelled_of(data, network)
+    images = torch.from_numpy(given.images)
+    has_labels = network.num_classes is not None
+    labels = torch.from_numpy(given.truth) if has_labels else torch.zeros(len(images), dtype=torch.int64)
+    return RealSet(images=images, labels=labels, origin=given.source)
 
 
 def calibration_of(
@@ -41,7 +62,7 @@ def calibration_of(
     if not isinstance(given, str | Path):
         return given
     if METHODS[recipe.data.method].make is None:
-        return labelled_of(given, network)
+        return real_of(given, network)
     return SyntheticSet.load(Path(given))
 
 

@@ -21,19 +21,19 @@ from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.jobs.time_budget import resolve, time_steps
 from gdfq_export.jobs.tune_network import TunedNetwork, tune_network
-from gdfq_export.jobs.verify.evaluation_data import as_labelled
 from gdfq_export.jobs.verify.measure import EvaluationImages, MeasureRequest, Simulation, Timing, measure
 from gdfq_export.lint.check import check
 from gdfq_export.planning.placement import forewarnings, plan_of
 from gdfq_export.qdq.writer import write_onnx
 from gdfq_export.recipe import Recipe
-from gdfq_export.report.gates import decide
+from gdfq_export.report.gates import decide, require_gates_of_task
 from gdfq_export.report.report import BudgetFacts, CalibrationFacts
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.choose import choose_backend
 from gdfq_export.simulator import IntegerSimulator
 from gdfq_export.support.curves import Curves
 from gdfq_export.targets import find_target
+from gdfq_export.tasks.labelled_images import LabelledImages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class QuantizeRequest:
     Attributes:
         model: the float network.
         recipe: everything that decides what comes out, apart from the network and the seed.
-        labelled: labelled images to score with; nothing is tuned on them.
+        labelled: real images to score with; nothing is tuned on them.
         calibration: images to use instead of synthesizing; real ones are drawn in an order of the seed's.
         gates: limits by gate name; the report gets a verdict for each, nothing is raised.
         name: of the file, for the report.
@@ -51,7 +51,7 @@ class QuantizeRequest:
 
     model: FloatModel
     recipe: Recipe
-    labelled: RealSet | None = None
+    labelled: LabelledImages | None = None
     calibration: SyntheticSet | RealSet | None = None
     gates: Mapping[str, float | bool] = field(default_factory=dict)
     name: str = "model.onnx"
@@ -66,6 +66,7 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         BackendUnavailable: the target's runtime is not installed.
     """
     model, recipe, progress = request.model, request.recipe, run.progress
+    require_gates_of_task(request.gates, model.task.name, model.source)
     plan = plan_of(model, recipe.target, recipe.bits)  # refuses what the recipe says of layers before any time is spent
     target = find_target(recipe.target)
     measuring = choose_backend(target, BACKENDS)
@@ -89,12 +90,10 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         proto = with_fixed_batch(proto, batch)
     fresh = source.draw_fresh(used.verify.agreement_images, "make fresh images")
     measurement = MeasureRequest(
-        task=model.task,
+        found_task=model.found_task,
         float_network=NetworkFile.of_float(model),
         quantized=NetworkFile.of(proto, request.name),
-        evaluation=EvaluationImages(
-            images=fresh.images.numpy(), source=fresh.name, labelled=as_labelled(request.labelled)
-        ),
+        evaluation=EvaluationImages(images=fresh.images.numpy(), source=fresh.name, labelled=request.labelled),
         measuring=measuring,
         simulation=_simulation(model, tuned, *source.fill(fresh, used.verify.parity_images)),
         timing=Timing(seconds=used.verify.latency_seconds, batch=batch),

@@ -29,6 +29,7 @@ _Limit = Annotated[float, Field(allow_inf_nan=False), _NO_FLAG]
 _UpTo = Annotated[float, Field(ge=0, allow_inf_nan=False), _NO_FLAG]
 _Above = Annotated[float, Field(gt=0, allow_inf_nan=False), _NO_FLAG]
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), _NO_FLAG]
+_Cosine = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False), _NO_FLAG]
 
 
 class Gates(Section):
@@ -39,6 +40,8 @@ class Gates(Section):
     max_top1_drop_pp: _UpTo | None = Field(None, description=gate_help("max_top1_drop_pp"))
     max_top5_drop_pp: _UpTo | None = Field(None, description=gate_help("max_top5_drop_pp"))
     min_agreement: _Share | None = Field(None, description=gate_help("min_agreement"))
+    min_output_snr_db: _Limit | None = Field(None, description=gate_help("min_output_snr_db"))
+    min_cosine: _Cosine | None = Field(None, description=gate_help("min_cosine"))
     min_layer_snr_db: _Limit | None = Field(None, description=gate_help("min_layer_snr_db"))
     min_integer_coverage: _Share | None = Field(None, description=gate_help("min_integer_coverage"))
     max_latency_ratio: _Above | None = Field(None, description=gate_help("max_latency_ratio"))

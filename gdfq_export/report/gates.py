@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gdfq_export.errors import InternalError
-from gdfq_export.gates import GATES
+from gdfq_export.errors import InputError, InternalError
+from gdfq_export.gates import GATES, Gate
 from gdfq_export.metrics.latency import Latency
 from gdfq_export.report.layer_names import layer_name
 from gdfq_export.report.report import Report
@@ -29,7 +29,46 @@ def decide(report: Report, limits: Mapping[str, float | bool]) -> tuple[GateResu
     if unknown := sorted(set(limits) - {gate.name for gate in GATES}):
         raise InternalError(f"there is no gate {unknown[0]}; there are {', '.join(gate.name for gate in GATES)}")
     chosen = [(gate, limits[gate.name]) for gate in GATES if limits.get(gate.name, False) is not False]
-    return tuple(evaluate_gate(gate, _FIGURES[gate.name](report), limit) for gate, limit in chosen)
+    return tuple(evaluate_gate(gate, _figure(gate, report), limit) for gate, limit in chosen)
+
+
+def require_gates_of_task(limits: Mapping[str, float | bool], task: str, where: str) -> None:
+    """Refuse gates on figures that a network of this task, called `where`, does not have.
+
+    Raises:
+        InputError: there is one.
+    """
+    for gate in GATES:
+        if limits.get(gate.name, False) is not False and gate.tasks and task not in gate.tasks:
+            possible = ", ".join(each.name for each in GATES if each.on_accuracy and task in (each.tasks or (task,)))
+            raise InputError(
+                f"{gate.name} is a gate of the task {' and '.join(gate.tasks)}, and {where} is a network of the task "
+                f"{task}; gates on its outputs are {possible}, or name another task with --task"
+            )
+
+
+def _figure(gate: Gate, report: Report) -> Figure | NotMeasured:
+    return _task_figure(gate, report) if gate.from_task else _FIGURES[gate.name](report)
+
+
+def _task_figure(gate: Gate, report: Report) -> Figure | NotMeasured:
+    """The figure of `report.task` that has the gate's name."""
+    task = report.task
+    figure = None if task is None else next((each for each in task.figures if each.name == gate.figure), None)
+    if task is None and isinstance(report.agreement, NotMeasured):
+        return report.agreement
+    if task is None or figure is None:
+        return NotMeasured(reason=f"no {gate.figure} was measured; name labelled images with --data")
+    on = f" on {counted(task.images, 'image')} of {task.source}{f' ({figure.note})' if figure.note else ''}"
+    return Figure(
+        value=figure.value,
+        low=figure.low,
+        high=figure.high,
+        sample=figure.sample,
+        each=figure.each,
+        on=on,
+        blame=worst_layer(report),
+    )
 
 
 def _drop(top: str) -> Callable[[Report], Figure | NotMeasured]:

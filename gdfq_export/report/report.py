@@ -28,6 +28,7 @@ from gdfq_export.support.finding import Finding
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.tasks.classification.accuracy import Accuracy
 from gdfq_export.tasks.classification.agreement import Agreement
+from gdfq_export.tasks.figures import TaskFigures
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -165,6 +166,7 @@ class Report:
     warnings: tuple[str, ...]
     machine: Machine
     versions: Mapping[str, str]
+    task: TaskFigures | None = None
     budget: BudgetFacts | None = None
     mixed_bits: MixedBitsFacts | None = None
     runtime: RuntimeFacts | None = None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gdfq_export.gates import GATES
 from gdfq_export.report.layer_names import layer_name
 from gdfq_export.runtimes import runtime_title
 from gdfq_export.support.not_measured import NotMeasured
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from gdfq_export.metrics.coverage import Coverage, NamedNode
     from gdfq_export.report.report import Report
     from gdfq_export.support.confidence_interval import Proportion
+    from gdfq_export.tasks.figures import TaskFigure
 
 Row = tuple[str, str, str]
 """A figure's name, its value with unit, and its sample."""
@@ -58,9 +60,41 @@ def summary_rows(report: Report) -> list[Row]:
 
 
 def summary_figures(report: Report) -> list[SummaryFigure]:
-    """All six, in the order in which they decide."""
-    figures = (_accuracy, _agreement, _speed, _size, _parity, _coverage)
-    return [figure(report) for figure in figures]
+    """In the order in which they decide: those of the outputs, then speed, size, parity and coverage."""
+    figures = (_speed, _size, _parity, _coverage)
+    return [*_of_outputs(report), *(figure(report) for figure in figures)]
+
+
+def shown(value: float, unit: str) -> str:
+    """A figure of a task with its unit: `31.25 dB`, `0.9987`, `+0.40 pp`."""
+    text = {"dB": f"{value:.2f}", "pp": f"{value:+.2f}"}.get(unit, f"{value:.4f}")
+    return f"{text} {unit}" if unit else text
+
+
+def shown_interval(figure: TaskFigure) -> str:
+    """`[30.9, 31.6] at 95 %`; empty for an exact figure."""
+    if figure.low == figure.high:
+        return ""
+    low, high = (shown(end, figure.unit).removesuffix(f" {figure.unit}") for end in (figure.low, figure.high))
+    return f"[{low}, {high}] at 95 %"
+
+
+def _of_outputs(report: Report) -> Iterator[SummaryFigure]:
+    """Accuracy and agreement of a classifier, the figures of any other task."""
+    if report.task is None or report.task.name == "classify":
+        yield _accuracy(report)
+        yield _agreement(report)
+        return
+    for figure in report.task.figures:
+        detail = "; ".join(filter(None, (shown_interval(figure), figure.note)))
+        yield SummaryFigure(
+            name=figure.title,
+            value=shown(figure.value, figure.unit),
+            detail=detail,
+            sample=f"{counted(report.task.images, 'image')} of {report.task.source}",
+            section="accuracy",
+            gates=tuple(gate.name for gate in GATES if gate.from_task and gate.figure == figure.name),
+        )
 
 
 def percent(proportion: Proportion) -> str:
@@ -171,13 +205,27 @@ def _parity(report: Report) -> SummaryFigure:
         value = "exact" if parity.exact else "not exact"
         return SummaryFigure(name=name, value=value, detail=detail, sample=where, section="parity", gates=gates)
     if isinstance(simulation, NotMeasured):
-        return _missing(name, "parity", gates, parity)
+        return _outputs_as_simulated(report, name, gates, parity)
     value, _, interval = percent(simulation.top1).partition(" [")
     return SummaryFigure(
         name=name,
         value=value,
         detail=f"of predicted classes as simulated, [{interval}",
         sample=f"{counted(simulation.images, 'image')} of {simulation.source}",
+        section="parity",
+        gates=gates,
+    )
+
+
+def _outputs_as_simulated(report: Report, name: str, gates: tuple[str, ...], parity: NotMeasured) -> SummaryFigure:
+    """The outputs of a network without classes against the simulation's, where integers are not compared."""
+    if report.task is None or not report.task.simulated:
+        return _missing(name, "parity", gates, parity)
+    farthest = min(report.task.simulated, key=lambda error: error.snr_db)
+    return SummaryFigure(
+        name=name,
+        value=shown(farthest.snr_db, "dB"),
+        detail=f"signal to noise against the simulated outputs, the lowest in {farthest.output}",
         section="parity",
         gates=gates,
     )

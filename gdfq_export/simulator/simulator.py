@@ -27,7 +27,8 @@ from gdfq_export.simulator.encoding import (
 )
 from gdfq_export.simulator.hard_sigmoid import clip_form_of
 from gdfq_export.simulator.quantizer import Mode, Quantizer
-from gdfq_export.tasks.task import Outputs, Task
+from gdfq_export.tasks.outputs import Outputs
+from gdfq_export.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

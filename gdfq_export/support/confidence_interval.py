@@ -10,7 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import hypot, sqrt
 
-_Z95 = 1.959963984540054
+import numpy as np
+from numpy.typing import NDArray
+
+Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +27,7 @@ class Proportion:
     high: float
 
 
-def wilson_interval(count: int, total: int, z: float = _Z95) -> tuple[float, float]:
+def wilson_interval(count: int, total: int, z: float = Z95) -> tuple[float, float]:
     """Wilson's interval for `count` successes of `total`; `(0.0, 1.0)` where nothing was tried."""
     if total == 0:
         return 0.0, 1.0
@@ -43,7 +46,7 @@ def proportion(count: int, images: int) -> Proportion:
     return Proportion(count=count, images=images, value=count / images, low=low, high=high)
 
 
-def paired_difference_interval(first_only: int, second_only: int, total: int, z: float = _Z95) -> tuple[float, float]:
+def paired_difference_interval(first_only: int, second_only: int, total: int, z: float = Z95) -> tuple[float, float]:
     """Interval for `(first_only - second_only) / total`.
 
     `first_only` counts the images only the first network gets right, `second_only` those only the second does.
@@ -63,3 +66,10 @@ def unpaired_difference_interval(first: Proportion, second: Proportion) -> tuple
     below = hypot(first.value - first.low, second.high - second.value)
     above = hypot(first.high - first.value, second.value - second.low)
     return max(-1.0, difference - below), min(1.0, difference + above)
+
+
+def mean_interval(values: NDArray[np.float64], z: float = Z95) -> tuple[float, float]:
+    """Normal interval for the mean of values `[N]` of separate images; the value itself where N is 1."""
+    mean = float(values.mean())
+    half = 0.0 if len(values) < 2 else z * float(values.std(ddof=1)) / sqrt(len(values))
+    return mean - half, mean + half

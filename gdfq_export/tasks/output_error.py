@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gdfq_export.tasks.task import Outputs, as_tuple
+from gdfq_export.tasks.outputs import Outputs, as_tuple
 
 _SMALLEST = 1e-12
 

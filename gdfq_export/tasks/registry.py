@@ -2,29 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from gdfq_export.errors import InputError
 from gdfq_export.tasks.classification.single_score import recognise_classifier
-from gdfq_export.tasks.task import GraphOutput, Task
+from gdfq_export.tasks.outputs import NetworkOutputs
+from gdfq_export.tasks.regression.task import Regression
+from gdfq_export.tasks.task import Task
 
-Recognise = Callable[[Sequence[GraphOutput]], Task | str]
-"""The task of a graph with these outputs, or why they are not its outputs, as the end of a sentence."""
+Recognise = Callable[[NetworkOutputs], Task | str]
+"""The task of a graph with these outputs, or why they are not its outputs, as a clause."""
 
-TASKS: dict[str, Recognise] = {"classify": recognise_classifier}
-"""By name; the first that recognises the outputs is taken."""
+TASKS: dict[str, Recognise] = {"classify": recognise_classifier, "regress": Regression.recognise}
+"""By name; the first that recognises the outputs is taken, and the last one takes any."""
 
 
-def find_task(outputs: Sequence[GraphOutput], where: str, tasks: Mapping[str, Recognise] = TASKS) -> Task:
-    """Give the task of the network that the user calls `where`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedTask:
+    """What the user states of the task: its name (`--task`, the sidecar's `task`), the number of classes (sidecar)."""
+
+    name: str | None = None
+    classes: int | None = None
+
+
+NOTHING_STATED = StatedTask()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundTask:
+    """A task, and why it is that one, as a clause."""
+
+    task: Task
+    reason: str
+
+
+def find_task(
+    network: NetworkOutputs, where: str, *, stated: StatedTask = NOTHING_STATED, tasks: Mapping[str, Recognise] = TASKS
+) -> FoundTask:
+    """Give the task of the network that the user calls `where`: the stated one, else the first that has such outputs.
 
     Raises:
-        InputError: no task has such outputs.
+        InputError: there is no such task, or it does not have such outputs.
     """
-    reasons = []
+    found = _first(network, tasks) if stated.name is None else _named(network, where, stated.name, tasks)
+    classes = found.task.facts.get("classes", "no")
+    if stated.classes not in (None, classes):
+        raise InputError(
+            f"the sidecar of {where} says {stated.classes} classes but the output {network.outputs[0].name} has "
+            f"{classes}; correct it"
+        )
+    return found
+
+
+def _first(network: NetworkOutputs, tasks: Mapping[str, Recognise]) -> FoundTask:
     for recognise in tasks.values():
-        found = recognise(outputs)
+        found = recognise(network)
         if not isinstance(found, str):
-            return found
-        reasons.append(found)
-    raise InputError(f"{where} {'; '.join(reasons)}")
+            return FoundTask(task=found, reason=f"found from the graph: {found.describe()}")
+    raise AssertionError("the last task takes any outputs")
+
+
+def _named(network: NetworkOutputs, where: str, name: str, tasks: Mapping[str, Recognise]) -> FoundTask:
+    if name not in tasks:
+        raise InputError(f"there is no task {name}; there are {', '.join(tasks)}")
+    found = tasks[name](replace(network, asked=True))
+    if isinstance(found, str):
+        raise InputError(f"{where} is no network of the task {name}: {found}; leave out --task to have one found")
+    return FoundTask(task=found, reason=f"as stated: {found.describe()}")

@@ -7,51 +7,16 @@ Every other room sees named outputs of any number and rank. A task is bound to o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Protocol
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from calib.aim import Aim
-
-Outputs = Tensor | tuple[Tensor, ...]
-"""What a torch network returns: a tensor `[N, ...]` for one value, a tuple of them for several."""
-
-OutputArrays = Sequence[NDArray[np.float32]]
-"""What a runtime returns: every output of a file, `[N, ...]` each, in the file's order."""
-
-
-def as_tuple(outputs: Outputs) -> tuple[Tensor, ...]:
-    """Give the outputs as a tuple, whether there is one or there are several."""
-    return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
-
-
-def concatenated(batches: Sequence[Outputs]) -> Outputs:
-    """Join the outputs of batches, [N, ...] each, along N."""
-    joined = tuple(torch.cat(parts) for parts in zip(*map(as_tuple, batches), strict=True))
-    return joined[0] if len(joined) == 1 else joined
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphOutput:
-    """One output of a canonical graph, as far as a task is recognised from it.
-
-    Attributes:
-        name: of the value.
-        shape: sizes; a string where a size depends on the batch.
-        op_type: operator that computes it, "" where none does.
-        axis: the operator's attribute of that name, if it has one.
-        source: first input of that operator, where a node computes it.
-    """
-
-    name: str
-    shape: tuple[int | str, ...]
-    op_type: str
-    axis: int | None
-    source: str | None
+from calib.input_spec import InputSpec
+from gdfq_export.tasks.figures import ComparedOutputs, TaskFigure
+from gdfq_export.tasks.labelled_images import LabelledImages
+from gdfq_export.tasks.outputs import Outputs
 
 
 class Task(Protocol):
@@ -84,24 +49,20 @@ class Task(Protocol):
         """
         ...
 
-    def agreement(self, float_outputs: OutputArrays, outputs: OutputArrays, source: str) -> Any:
-        """Figures that need no labels, from outputs of both files for the same images of `source`.
+    def figures(self, compared: ComparedOutputs) -> tuple[TaskFigure, ...]:
+        """Figures beside the error of each output, those on labels where `compared.truth` holds some.
 
         Raises:
-            InputError: the outputs are not of this task, or not finite.
+            InputError: the outputs are not of this task, or outputs and truth do not belong together.
         """
         ...
 
-    def accuracy(self, float_outputs: OutputArrays, outputs: OutputArrays, truth: Any, source: str) -> Any:
-        """Figures on images whose truth is known.
+    def read_data(self, path: Path, spec: InputSpec) -> LabelledImages:
+        """Read real images that the user gives as --data, and what this task needs to score them.
 
         Raises:
-            InputError: outputs and truth do not belong together.
+            DataError: the file or folder is missing or does not hold what is needed.
         """
-        ...
-
-    def warnings(self, accuracy: Any) -> tuple[str, ...]:
-        """Sentences for the user about what `accuracy` found: what it says against the data that was given."""
         ...
 
     def fits(self, shapes: Sequence[Sequence[int]]) -> bool:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gdfq_export.simulator import Mode, Simulator
-from gdfq_export.tasks.task import concatenated
+from gdfq_export.tasks.outputs import concatenated
 from gdfq_export.tuning.calibration import weight_scale
 
 _BATCH = 64

@@ -12,6 +12,7 @@ from calib.input_spec import InputSpec
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel, build
 from gdfq_export.frontend.passes.measured_shapes import run_model
+from gdfq_export.tasks.registry import StatedTask
 from tests import tiny_graph
 from tests.frontend.sources import networks
 
@@ -70,9 +71,9 @@ def test_other_heads_are_the_logits_themselves() -> None:
 
 
 def test_stated_classes_are_checked() -> None:
-    assert _build(networks.classifier(), classes=5).task.facts["classes"] == 5
+    assert _build(networks.classifier(), stated=StatedTask(classes=5)).task.facts["classes"] == 5
     with pytest.raises(InputError, match="says 6 classes but the output y has 5"):
-        _build(networks.classifier(), classes=6)
+        _build(networks.classifier(), stated=StatedTask(classes=6))
 
 
 def test_exported_network_is_measured_in_its_canonical_form() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.jobs.given_inputs import labelled_of
 from gdfq_export.jobs.quantize import QuantizeRequest
 from gdfq_export.jobs.quantize import quantize as run_quantize
 from gdfq_export.jobs.result import Result
@@ -30,8 +31,9 @@ def quantize(
     budget: float | None = None,
     **request: Any,
 ) -> Result:
+    labelled = None if data is None else labelled_of(data, model)
     asked = QuantizeRequest(
-        model=model, recipe=recipe, labelled=data, calibration=calibration, name=out.name, **request
+        model=model, recipe=recipe, labelled=labelled, calibration=calibration, name=out.name, **request
     )
     result = run_quantize(asked, RunContext(seed=seed, device="cpu", budget_seconds=budget))
     result.save(out, report=report)

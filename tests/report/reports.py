@@ -24,8 +24,9 @@ from gdfq_export.runtimes.environment.machine import Machine
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import SilentProgress
-from gdfq_export.tasks.classification.accuracy import LabelledImages
 from gdfq_export.tasks.classification.task import Classification
+from gdfq_export.tasks.labelled_images import LabelledImages
+from gdfq_export.tasks.registry import FoundTask
 from tests.jobs.verify.quantized_classifier import classifier, images
 
 USED = Recipe(name="w8a8-ort-cpu").model_dump(mode="json")
@@ -39,9 +40,9 @@ def make_report(*, labelled: bool) -> Report:
     """A classifier that is quantized well, on 20 images, with labels or without."""
     network, pictures = classifier(), images(20)
     labels = network.integers(pictures)["logits"].argmax(axis=1)
-    given = LabelledImages(images=pictures, labels=labels, source="a.npz") if labelled else None
+    given = LabelledImages(images=pictures, truth=labels, source="a.npz") if labelled else None
     request = MeasureRequest(
-        task=Classification(classes=4, compared=("logits",)),
+        found_task=FoundTask(task=Classification(classes=4, compared=("logits",)), reason="asked for"),
         float_network=NetworkFile.of(network.float_network(), "float.onnx"),
         quantized=NetworkFile.of(network.quantized(), "q.onnx"),
         evaluation=EvaluationImages(images=pictures, source="noise", labelled=given),
@@ -63,6 +64,7 @@ def make_report(*, labelled: bool) -> Report:
         recipe=RecipeFacts(name="w8a8-ort-cpu", target="ort-cpu", sha256="ef", used=USED),
         seed=3,
         calibration=CalibrationFacts(source="gdfq", images=1024, provenance={"steps": 5}),
+        task=measured.task,
         accuracy=measured.accuracy,
         agreement=measured.agreement,
         parity=measured.parity,
@@ -95,6 +97,7 @@ def bare_report() -> Report:
         seconds_by_phase={},
         warnings=(),
         runtime=None,
+        task=None,
         curves=(),
         **nothing,
     )

@@ -23,6 +23,7 @@ from gdfq_export.support.finding import Consequence, Finding
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.tasks.classification.accuracy import Accuracy, TopK
 from gdfq_export.tasks.classification.agreement import Agreement
+from gdfq_export.tasks.figures import TaskFigure, TaskFigures
 from tests.report.reports import bare_report, make_report
 
 
@@ -39,6 +40,26 @@ def top(only_float: int, images: int) -> TopK:
     )
 
 
+def task_figures(snr_db: float, cosine: float) -> TaskFigures:
+    """Of one output on 1000 images, with intervals of 0.6 dB and 0.001."""
+
+    def figure(name: str, unit: str, value: float, half: float, note: str) -> TaskFigure:
+        ends = {"low": value - half, "high": value + half, "sample": 1000}
+        return TaskFigure(name=name, title=name, unit=unit, value=value, note=note, **ends)  # type: ignore[arg-type]
+
+    return TaskFigures(
+        name="classify",
+        reason="found from the graph",
+        images=1000,
+        source="a.npz",
+        outputs=(),
+        figures=(
+            figure("output_snr_db", "dB", snr_db, 0.3, "of output logits"),
+            figure("cosine", "", cosine, 0.0005, "of output logits, the mean over images"),
+        ),
+    )
+
+
 def good() -> Report:
     """A report whose every figure is known: 1 of 1000 images lost, twice as fast, a quarter of the bytes."""
     report = make_report(labelled=True)
@@ -52,7 +73,11 @@ def good() -> Report:
     )
     layers = tuple(dataclasses.replace(layer, snr_db=30.0) for layer in report.layers.layers)
     return dataclasses.replace(
-        report, accuracy=accuracy, latency=latency, layers=dataclasses.replace(report.layers, layers=layers)
+        report,
+        task=task_figures(40.0, 0.9995),
+        accuracy=accuracy,
+        latency=latency,
+        layers=dataclasses.replace(report.layers, layers=layers),
     )
 
 
@@ -74,6 +99,7 @@ def bad() -> Report:
     lost = top(300, 1000)
     return dataclasses.replace(
         report,
+        task=task_figures(10.0, 0.9),
         accuracy=dataclasses.replace(report.accuracy, agreement=proportion(700, 1000), top1=lost, top5=lost),
         layers=dataclasses.replace(report.layers, layers=(clean, faulty, *rest), worst_tensor="hidden"),
         coverage=dataclasses.replace(
@@ -93,6 +119,8 @@ PASSING: dict[str, float | bool] = {
     "max-top1-drop-pp": 1.0,
     "max-top5-drop-pp": 1.0,
     "min-agreement": 0.99,
+    "min-output-snr-db": 30.0,
+    "min-cosine": 0.99,
     "min-layer-snr-db": 30.0,
     "min-integer-coverage": 1.0,
     "max-latency-ratio": 0.6,
@@ -108,6 +136,8 @@ FAILING: dict[str, tuple[Callable[[], Report], float | bool, str]] = {
     "max-top1-drop-pp": (bad, 1.0, WORST),
     "max-top5-drop-pp": (bad, 1.0, WORST),
     "min-agreement": (bad, 0.99, WORST),
+    "min-output-snr-db": (bad, 20.0, "a.npz (of output logits); the limit is at least 20 dB" + WORST),
+    "min-cosine": (bad, 0.99, "a.npz (of output logits, the mean over images); the limit is at least 0.99" + WORST),
     "min-layer-snr-db": (bad, 20.0, "3 dB at tensor hidden of Conv Conv_conv; the limit is at least 20 dB" + WORST),
     "min-integer-coverage": (bad, 1.0, "0.5: 1 of 2 layers run on integers in ONNX Runtime; the limit is at least 1; "),
     "max-latency-ratio": (bad, 0.4, "; in float: Gemm fc"),
@@ -119,6 +149,8 @@ INCONCLUSIVE: dict[str, float] = {
     "max-top1-drop-pp": 0.2,
     "max-top5-drop-pp": 0.2,
     "min-agreement": 0.998,
+    "min-output-snr-db": 40.1,
+    "min-cosine": 0.9993,
     "max-latency-ratio": 0.51,
 }
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdfq_export.tasks.output_error import relative_error
-from gdfq_export.tasks.task import as_tuple, concatenated
+from gdfq_export.tasks.outputs import as_tuple, concatenated
 
 
 def outputs(count: int, seed: int, images: int = 6) -> tuple[torch.Tensor, ...]:

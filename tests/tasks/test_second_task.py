@@ -1,7 +1,6 @@
 """A task that is no classification goes through every room between the graph and the parity check.
 
-The network has two outputs of unlike rank, one of which is read inside the graph as well. The task is one file
-(`tests/tasks/regression.py`) and an entry of the registry.
+The network has two outputs of unlike rank, one of which is read inside the graph as well.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from calib.gdfq import GeneratorTraining, train_gdfq
 from calib.input_spec import InputSpec
 from calib.refinement import RefinedSampler, RefinementSettings
 from calib.teacher import Teacher
-from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel, build
 from gdfq_export.frontend.passes.measured_shapes import run_model
 from gdfq_export.jobs.draft_model import write_draft
@@ -28,11 +26,11 @@ from gdfq_export.recipe import Bits, Calibration, FineTune, Recipe, Tuning
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.simulator import IntegerSimulator, Simulator
 from gdfq_export.support.progress import SilentProgress
-from gdfq_export.tasks.registry import TASKS
+from gdfq_export.tasks.figures import ComparedOutputs
+from gdfq_export.tasks.output_comparison import compare_outputs
 from gdfq_export.tuning import tune
 from gdfq_export.tuning.weight_sensitivity import weight_sensitivity
 from tests import tiny_graph
-from tests.tasks.regression import Regression
 
 SPEC = InputSpec(shape=(3, 8, 8), scale=255.0, mean=(0.5,) * 3, std=(0.25,) * 3)
 OUTPUTS = ("offsets", "map")
@@ -63,18 +61,12 @@ def network() -> onnx.ModelProto:
 
 
 @pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> FloatModel:
-    monkeypatch.setitem(TASKS, "regress", Regression.recognise)
+def model() -> FloatModel:
     return build(network(), name="net", source="net.onnx", sha256="0", input_spec=SPEC)
 
 
 def images_for(count: int, seed: int = 0) -> np.ndarray:
     return np.clip(np.random.default_rng(seed).normal(size=(count, 3, 8, 8)), -2, 2).astype(np.float32)
-
-
-def test_without_a_task_for_them_outputs_are_refused_by_name() -> None:
-    with pytest.raises(InputError, match=r"net.onnx has 2 outputs \(offsets, map\) where a classifier has one"):
-        build(network(), name="net", source="net.onnx", sha256="0", input_spec=SPEC)
 
 
 def test_the_teacher_returns_every_compared_output(model: FloatModel) -> None:
@@ -119,8 +111,9 @@ def test_the_tuned_file_computes_what_is_simulated_and_is_read_back(model: Float
     runtime = OnnxRuntime()
     floats, found = (runtime.load(each.SerializeToString(), 1).run_all(fresh) for each in (model.original, file))
     assert model.task.fits([output.shape for output in found])
-    decibels = model.task.agreement(floats, found, "noise")
-    assert min(decibels.values()) > (5 if bits.weights < 8 else 25), decibels
+    compared = ComparedOutputs(names=OUTPUTS, float_network=floats, quantized=found, source="noise")
+    decibels = [error.snr_db for error in compare_outputs(compared)]
+    assert min(decibels) > (5 if bits.weights < 8 else 25), decibels
     layers = measure_layers(model.original, file, fresh, "noise", float_backend=runtime, backend=runtime, threads=1)
     assert isinstance(layers, LayerErrors) and set(OUTPUTS) <= {layer.tensor for layer in layers.layers}
 

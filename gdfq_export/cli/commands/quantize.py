@@ -130,13 +130,13 @@ def quantize(
 
     import gdfq_export as gq
     from gdfq_export.cli.output.progress_display import progress_display
+    from gdfq_export.jobs.given_inputs import labelled_of
 
     progress = progress_display()
     run = gq.RunContext(**compute, budget_seconds=budget, batch=batch, progress=progress).started()
     network = gq.load(model, **preprocessing, keep_batch=keep_batch)
-    labelled = gq.demo_data() if model is None else None
-    if data is not None:
-        labelled = gq.RealSet.load(data, network.input_spec, network.num_classes)
+    given = gq.demo_data() if model is None and data is None else data
+    labelled = None if given is None else labelled_of(given, network)
     if dry_run:
         _print_plan(network, chosen, run)
         return

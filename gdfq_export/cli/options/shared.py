@@ -12,6 +12,7 @@ import click
 
 from gdfq_export.cli.logs import LEVELS, set_up_logging
 from gdfq_export.errors import InputError
+from gdfq_export.tasks.names import TASK_NAMES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 PRESETS = {"fast": "2m", "balanced": "10m", "best": "1h"}
@@ -158,8 +159,11 @@ preprocessing_options = together(
         help="Per-channel std, applied last; one number stands for all channels.",
     ),
     input_shape=click.option("--input-shape", type=SHAPE, help="Shape of one image, where the network leaves it open."),
+    task=click.option(
+        "--task", type=click.Choice(TASK_NAMES), help="What the outputs mean.  [default: found from the graph]"
+    ),
 )
-"""How pixels become the network's input, as `gq.load` takes it; wins over the sidecar NAME.json beside the model."""
+"""How pixels become the network's input, and what its outputs mean, as `gq.load` takes it; wins over the sidecar."""
 
 compute_options = together(
     "compute",

@@ -20,6 +20,7 @@ from gdfq_export.frontend.sources.onnx_file import read_onnx
 from gdfq_export.frontend.sources.preprocessing import Stated, input_spec
 from gdfq_export.frontend.sources.sidecar import read_sidecar
 from gdfq_export.support.files import sha256_file
+from gdfq_export.tasks.registry import StatedTask
 
 
 def load_model(
@@ -30,6 +31,7 @@ def load_model(
     std: float | Sequence[float] | None = None,
     input_shape: Sequence[int] | None = None,
     keep_batch: bool = False,
+    task: str | None = None,
 ) -> FloatModel:
     """Return the network `model` names, ready to quantize; the arguments are those of `gdfq_export.load`.
 
@@ -37,38 +39,39 @@ def load_model(
         InputError: `model` cannot be used; the message says why and what to do.
     """
     flags = Stated.of(scale=scale, mean=mean, std=std, input_shape=input_shape, origin="the command line")
+    stated = StatedTask(name=task)
     if model is None:
-        return _load_demo(flags)
+        return _load_demo(flags, stated)
     if isinstance(model, nn.Module):
-        return _load_module(model, type(model).__name__, flags)
+        return _load_module(model, type(model).__name__, flags, stated=stated)
     require_model(model)
     path = Path(model)
     if path.suffix.lower() in FILES:
-        return dataclasses.replace(_load_file(path, path.suffix.lower(), flags), keep_batch=keep_batch)
-    return _load_by_name(str(model), flags)
+        return dataclasses.replace(_load_file(path, flags, stated), keep_batch=keep_batch)
+    return _load_by_name(str(model), flags, stated)
 
 
-def _load_demo(flags: Stated) -> FloatModel:
+def _load_demo(flags: Stated, stated: StatedTask) -> FloatModel:
     from gdfq_export.frontend.demo import load_demo
 
     module, spec, classes = load_demo()
     known = Stated(input_shape=spec.shape, scale=spec.scale, mean=spec.mean, std=spec.std, origin="the demo")
-    return _load_module(module, "demo", flags, known, classes)
+    return _load_module(module, "demo", flags, known=known, stated=dataclasses.replace(stated, classes=classes))
 
 
-def _load_by_name(text: str, flags: Stated) -> FloatModel:
+def _load_by_name(text: str, flags: Stated, stated: StatedTask) -> FloatModel:
     from gdfq_export.frontend.sources.python_callable import call
     from gdfq_export.frontend.sources.zoo import ZOOS
 
     zoo, _, name = text.partition(":")
     if zoo in ZOOS:
         module, known = ZOOS[zoo](name)
-        return _load_module(module, text, flags, known)
-    return _load_module(call(text), text, flags)
+        return _load_module(module, text, flags, known=known, stated=stated)
+    return _load_module(call(text), text, flags, stated=stated)
 
 
 def _load_module(
-    module: nn.Module, source: str, flags: Stated, known: Stated | None = None, classes: int | None = None
+    module: nn.Module, source: str, flags: Stated, *, stated: StatedTask, known: Stated | None = None
 ) -> FloatModel:
     known = known or Stated(origin="the network")
     shape = flags.input_shape or known.input_shape
@@ -84,14 +87,16 @@ def _load_module(
         source=source,
         sha256=digest(proto),
         input_spec=spec,
-        classes=classes,
+        stated=stated,
         exported=True,
         warnings=(*notices, *warnings),
     )
 
 
-def _load_file(path: Path, suffix: str, flags: Stated) -> FloatModel:
-    sidecar = read_sidecar(path)
+def _load_file(path: Path, flags: Stated, task: StatedTask) -> FloatModel:
+    sidecar, suffix = read_sidecar(path), path.suffix.lower()
+    if sidecar is not None:
+        task = StatedTask(name=task.name or sidecar.task, classes=sidecar.classes)
     source = str(path)
     accepted = accept(read_onnx(path) if suffix == ".onnx" else _read_pt2(path), source)
     proto = accepted.proto
@@ -108,7 +113,7 @@ def _load_file(path: Path, suffix: str, flags: Stated) -> FloatModel:
         source=source,
         sha256=sha256_file(path),
         input_spec=spec,
-        classes=None if sidecar is None else sidecar.classes,
+        stated=task,
         exported=suffix == ".pt2",
         warnings=(*accepted.notices, *warnings),
     )

@@ -1,6 +1,8 @@
 """NAME.json beside NAME.onnx or NAME.pt2: what the file does not say about its input.
 
 {"input": [3, 32, 32], "classes": 10, "preprocess": {"scale": 255, "mean": [0.5, 0.5, 0.4], "std": [0.2, 0.2, 0.2]}}
+
+`task` names the task where it is not to be found from the graph: "task": "segment".
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ class _Content(pydantic.BaseModel):
 
     input: tuple[pydantic.PositiveInt, pydantic.PositiveInt, pydantic.PositiveInt] | None = None
     classes: int | None = pydantic.Field(default=None, ge=2)
+    task: str | None = None
     preprocess: _Preprocess | None = None
 
 
@@ -38,6 +41,7 @@ class Sidecar:
 
     stated: Stated
     classes: int | None
+    task: str | None
 
 
 def read_sidecar(model: Path) -> Sidecar | None:
@@ -66,4 +70,4 @@ def read_sidecar(model: Path) -> Sidecar | None:
         input_shape=content.input,
         origin=str(path),
     )
-    return Sidecar(stated=stated, classes=content.classes)
+    return Sidecar(stated=stated, classes=content.classes, task=content.task)

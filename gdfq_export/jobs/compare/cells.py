@@ -21,6 +21,9 @@ from gdfq_export.tasks.classification.accuracy import TopK
 CellKey = tuple[str, str]
 """Bit widths and method."""
 
+Labels = Literal["given", "float network's answers"]
+"""Whose answers count as right."""
+
 SCHEMA_VERSION = 1
 _OF_THE_CELL = ("recipe_sha256", "calibration_sha256", "budget_seconds")  # differ between cells of one comparison
 
@@ -115,7 +118,7 @@ class NetworkFacts:
     name: str
     source: str
     sha256: str
-    classes: int
+    classes: int | None
     input_shape: tuple[int, int, int]
     bytes: int
 
@@ -127,7 +130,7 @@ class ImagesFacts:
     source: str
     images: int
     sha256: str
-    labels: Literal["given", "float network's answers"]
+    labels: Labels
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

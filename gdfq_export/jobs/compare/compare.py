@@ -34,6 +34,7 @@ from gdfq_export.runtimes.environment.machine import this_machine, versions
 from gdfq_export.support.progress import Progress, SilentProgress
 from gdfq_export.support.text import counted
 from gdfq_export.targets import find_target
+from gdfq_export.tasks.labelled_images import LabelledImages
 
 DEFAULT_BUDGET = 300.0
 """Seconds for each cell, up to the written file."""
@@ -166,7 +167,7 @@ def _start(model: FloatModel, request: CompareRequest, target: str) -> Compariso
     """The comparison before any cell."""
     scored, real = request.scored, request.real
     warnings = list(model.warnings)
-    if real is not None and scored.labelled and (shared := shared_images(scored.images, real)):
+    if real is not None and scored.labelled and (shared := shared_images(scored.images.images, real.images.numpy())):
         warnings.append(
             f"{shared:,} of {counted(len(real), 'real image')} are also among the scored images: the results of the "
             "method real are too good"
@@ -177,7 +178,7 @@ def _start(model: FloatModel, request: CompareRequest, target: str) -> Compariso
             name=model.name,
             source=model.source,
             sha256=model.sha256,
-            classes=model.task.facts["classes"],
+            classes=model.num_classes,
             input_shape=model.input_spec.shape,
             bytes=model.original.ByteSize(),
         ),
@@ -187,7 +188,9 @@ def _start(model: FloatModel, request: CompareRequest, target: str) -> Compariso
         threads=torch.get_num_threads(),
         budget_seconds=request.budget,
         scored=scored.facts,
-        real=None if real is None else images_facts(real),
+        real=None
+        if real is None
+        else images_facts(LabelledImages(images=real.images.numpy(), truth=real.labels.numpy(), source=real.origin)),
         machine=this_machine(),
         versions=versions(),
         warnings=tuple(warnings),

@@ -26,6 +26,7 @@ from gdfq_export.support.text import counted
 from gdfq_export.synthesis.method import Cut
 from gdfq_export.synthesis.registry import cut_to_budget
 from gdfq_export.tasks.classification.accuracy import Accuracy
+from gdfq_export.tasks.labelled_images import LabelledImages
 
 _MEASURING_PHASES = (
     "make fresh images",
@@ -56,7 +57,7 @@ class CellSettings:
 
     method: str
     recipe: Recipe
-    scored: RealSet
+    scored: LabelledImages
     real: RealSet | None
     budget: float
     spend: bool = True

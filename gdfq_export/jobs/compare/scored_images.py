@@ -12,25 +12,25 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from calib.errors import DataError
 from calib.input_spec import InputSpec
-from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export import __version__
 from gdfq_export.frontend.float_model import FloatModel
-from gdfq_export.jobs.compare.cells import ImagesFacts
+from gdfq_export.jobs.compare.cells import ImagesFacts, Labels
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.jobs.synthesize import synthesize
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe, recipe_sha256
+from gdfq_export.tasks.labelled_images import LabelledImages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredImages:
     """Images with their labels, and what they are."""
 
-    images: RealSet
+    images: LabelledImages
     facts: ImagesFacts
 
     @property
@@ -40,7 +40,7 @@ class ScoredImages:
 
 
 def scored_images(
-    model: FloatModel, labelled: RealSet | None, folder: Path, count: int | None, run: RunContext
+    model: FloatModel, labelled: LabelledImages | None, folder: Path, count: int | None, run: RunContext
 ) -> ScoredImages:
     """The labelled images, or `count` synthesized ones, saved in `folder`."""
     if labelled is not None:
@@ -48,7 +48,7 @@ def scored_images(
     return made_images(model, folder / "images.npz", run, count=count)
 
 
-def given_images(labelled: RealSet) -> ScoredImages:
+def given_images(labelled: LabelledImages) -> ScoredImages:
     """Labelled images that a user gives."""
     return ScoredImages(images=labelled, facts=images_facts(labelled))
 
@@ -77,10 +77,10 @@ def made_images(model: FloatModel, path: Path, run: RunContext, *, count: int | 
         made = synthesize(model, recipe, own, count=count)
         made.provenance.update(asked)
         made.save(path)
-    images = RealSet(
-        images=torch.from_numpy(made.images),
-        labels=torch.from_numpy(made.logits.argmax(axis=1)),
-        origin=f"fresh images made from the network ({made.provenance['method']}, seed {own.seed})",
+    images = LabelledImages(
+        images=made.images,
+        truth=made.logits.argmax(axis=1) if model.num_classes is not None else None,
+        source=f"fresh images made from the network ({made.provenance['method']}, seed {own.seed})",
     )
     return ScoredImages(images=images, facts=images_facts(images, labels="float network's answers"))
 
@@ -90,23 +90,24 @@ def preprocessing_of(spec: InputSpec) -> str:
     return ", ".join(f"{name} {value}" for name, value in asdict(spec).items())
 
 
-def images_facts(images: RealSet, labels: str = "given") -> ImagesFacts:
+def images_facts(images: LabelledImages, labels: Labels = "given") -> ImagesFacts:
     """Name, number and hash of a set."""
     digest = hashlib.sha256()
-    for array in (images.images.numpy(), images.labels.numpy()):
-        digest.update(str(array.shape).encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return ImagesFacts(source=images.origin, images=len(images), sha256=digest.hexdigest(), labels=labels)  # type: ignore[arg-type]
+    for array in (images.images, images.truth):
+        if isinstance(array, np.ndarray):
+            digest.update(str(array.shape).encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return ImagesFacts(source=images.source, images=len(images), sha256=digest.hexdigest(), labels=labels)
 
 
-def shared_images(first: RealSet, second: RealSet) -> int:
+def shared_images(first: NDArray[np.float32], second: NDArray[np.float32]) -> int:
     """How many images of the second set are in the first as well, to the byte."""
-    known = {_digest(image) for image in first.images}
-    return sum(_digest(image) in known for image in second.images)
+    known = {_digest(image) for image in first}
+    return sum(_digest(image) in known for image in second)
 
 
-def _digest(image: torch.Tensor) -> bytes:
-    return hashlib.sha256(np.ascontiguousarray(image.numpy()).data).digest()
+def _digest(image: NDArray[np.float32]) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(image).data).digest()
 
 
 def _saved(path: Path, asked: dict[str, object], count: int) -> SyntheticSet | None:

@@ -1,39 +1,31 @@
-"""The images a file is evaluated on: labelled ones, a saved set, or images synthesized from the float network."""
+"""The images a file is evaluated on: real ones, a saved set, or images synthesized from the float network."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.image_source import ImageSource
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.jobs.verify.measure import EvaluationImages
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
-from gdfq_export.tasks.classification.accuracy import LabelledImages
+from gdfq_export.tasks.labelled_images import LabelledImages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationData:
-    """What the user gave: labelled images, or a saved set; without either, images are synthesized."""
+    """What the user gave: real images, or a saved set; without either, images are synthesized."""
 
-    labelled: RealSet | None = None
+    labelled: LabelledImages | None = None
     saved: SyntheticSet | None = None
-
-
-def as_labelled(real: RealSet | None) -> LabelledImages | None:
-    """Real images as NumPy arrays; None stays None."""
-    if real is None:
-        return None
-    return LabelledImages(images=real.images.numpy(), labels=real.labels.numpy(), source=real.origin)
 
 
 def evaluation_images(
     model: FloatModel, data: EvaluationData, run: RunContext
 ) -> tuple[EvaluationImages, tuple[str, ...]]:
     """The images to compare outputs on, and what the user should know of them."""
-    labelled = as_labelled(data.labelled)
+    labelled = data.labelled
     if labelled is not None:
         return EvaluationImages(images=labelled.images, source=labelled.source, labelled=labelled), ()
     used = load_recipe(DEFAULT_RECIPE).for_input(model.input_spec.shape)

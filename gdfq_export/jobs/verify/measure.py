@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.jobs.network_file import NetworkFile
+from gdfq_export.jobs.verify.task_figures import class_accuracy, class_agreement, task_figures
 from gdfq_export.metrics.coverage import Coverage, measure_coverage
 from gdfq_export.metrics.latency import Latency, time_both
 from gdfq_export.metrics.layer_error import LayerErrors, measure_layers
@@ -22,18 +25,18 @@ from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.runtimes.session import Session
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Phase, Progress
-from gdfq_export.tasks.classification.accuracy import Accuracy, LabelledImages
+from gdfq_export.tasks.classification.accuracy import Accuracy
 from gdfq_export.tasks.classification.agreement import Agreement
-from gdfq_export.tasks.task import OutputArrays, Task
+from gdfq_export.tasks.figures import ComparedOutputs, OutputError, TaskFigures
+from gdfq_export.tasks.labelled_images import LabelledImages
+from gdfq_export.tasks.output_comparison import compare_outputs
+from gdfq_export.tasks.outputs import OutputArrays
+from gdfq_export.tasks.registry import FoundTask
 
 _PARITY_BATCH = 32
 _PIECE = 256
 _LAYER_IMAGES, _LAYER_PIXELS = 64, 64 * 64 * 64  # at most, so that large images take no longer than small ones
 
-NO_LABELS = NotMeasured(
-    reason="no labelled images were given; name them with --data, an .npz with images and labels or a folder with "
-    "labels.csv"
-)
 NO_PAIRS = NotMeasured(
     reason="an engine holds no QuantizeLinear and DequantizeLinear; verify the ONNX file that it was built from"
 )
@@ -76,7 +79,7 @@ class MeasureRequest:
     """Two networks and how to compare them.
 
     Attributes:
-        task: what the outputs of both mean.
+        found_task: what the outputs of both mean, and why.
         float_network: the reference.
         quantized: the network to measure; an engine where it has no `proto`.
         evaluation: images to compare outputs on.
@@ -86,7 +89,7 @@ class MeasureRequest:
         resources: whether load time and memory are measured, in a process of their own for each file.
     """
 
-    task: Task
+    found_task: FoundTask
     float_network: NetworkFile
     quantized: NetworkFile
     evaluation: EvaluationImages
@@ -100,8 +103,9 @@ class MeasureRequest:
 class Verification:
     """The measured sections, as they stand in `Report`."""
 
+    task: TaskFigures
     accuracy: Accuracy | NotMeasured
-    agreement: Agreement
+    agreement: Agreement | NotMeasured
     parity: ParityResult | NotMeasured
     simulation: Agreement | NotMeasured
     coverage: Coverage | NotMeasured
@@ -135,15 +139,18 @@ class _Measurement:
     def run(self) -> Verification:
         evaluation, quantized = self._request.evaluation, self._request.quantized
         with self._progress.phase("agreement") as report:
-            outputs = self._run_both(evaluation.images, report)
-            agreement = self._request.task.agreement(*outputs, evaluation.source)
-        accuracy = self._accuracy(outputs)
+            fresh = self._compare(evaluation.images, evaluation.source, report)
+            agreement = class_agreement(self._request.found_task.task, fresh)
+        real = self._real(fresh)
+        task = task_figures(self._request.found_task, fresh if real is None else real)
+        accuracy = class_accuracy(self._request.found_task.task, real)
         with self._progress.phase("coverage"):
             coverage = self._coverage()
-        same, simulated = self._compare_simulation()
+        same, simulated, outputs_simulated = self._compare_simulation()
         layers = self._layers()
         resources = self._resources()
         return Verification(
+            task=dataclasses.replace(task, simulated=outputs_simulated),
             accuracy=accuracy,
             agreement=agreement,
             parity=same,
@@ -169,15 +176,20 @@ class _Measurement:
             report(start + len(piece), len(images), {})
         return _joined(pieces[0]), _joined(pieces[1])
 
-    def _accuracy(self, outputs: tuple[OutputArrays, OutputArrays]) -> Accuracy | NotMeasured:
-        labelled = self._request.evaluation.labelled
-        if labelled is None:
-            return NO_LABELS
+    def _compare(self, images: Images, source: str, report: Phase, truth: Any = None) -> ComparedOutputs:
+        names = self._session.output_names
+        floats, found = self._run_both(images, report)
+        return ComparedOutputs(names=names, float_network=floats, quantized=found, source=source, truth=truth)
+
+    def _real(self, fresh: ComparedOutputs) -> ComparedOutputs | None:
+        """Outputs for the real images that were given, which may be the ones that outputs are compared on."""
+        given = self._request.evaluation.labelled
+        if given is None:
+            return None
         with self._progress.phase("accuracy") as report:
-            if labelled.images is not self._request.evaluation.images:
-                outputs = self._run_both(labelled.images, report)
-            found: Accuracy = self._request.task.accuracy(*outputs, labelled.labels, labelled.source)
-            return found
+            if given.images is self._request.evaluation.images:
+                return dataclasses.replace(fresh, source=given.source, truth=given.truth)
+            return self._compare(given.images, given.source, report, given.truth)
 
     def _coverage(self) -> Coverage | NotMeasured:
         measuring, engine = self._request.measuring, self._request.quantized.proto is None
@@ -190,11 +202,13 @@ class _Measurement:
         except (BackendUnavailable, InputError) as error:
             return NotMeasured(reason=str(error))
 
-    def _compare_simulation(self) -> tuple[ParityResult | NotMeasured, Agreement | NotMeasured]:
+    def _compare_simulation(
+        self,
+    ) -> tuple[ParityResult | NotMeasured, Agreement | NotMeasured, tuple[OutputError, ...]]:
         """Integer parity with the simulation, or the agreement of outputs where integers are not known to the bit."""
         simulation, file = self._request.simulation, self._request.quantized.qdq
         if isinstance(simulation, NotMeasured):
-            return simulation, simulation
+            return simulation, simulation, ()
         if simulation.exact and file is not None:
             with self._progress.phase("parity") as report:
                 same = parity(
@@ -206,18 +220,23 @@ class _Measurement:
                     backend=self._backend,
                     on_step=report,
                 )
-            return same, NotMeasured(reason="every integer is compared")
+            return same, NotMeasured(reason="every integer is compared"), ()
         evaluation = self._request.evaluation
         with self._progress.phase("simulation") as report:
-            simulated = _simulate(simulation.run, self._session.output_names, evaluation.images, report)
-            outputs = self._session.run_all(evaluation.images)
-            agreement = self._request.task.agreement(simulated, outputs, evaluation.source)
+            names = self._session.output_names
+            compared = ComparedOutputs(
+                names=names,
+                float_network=_simulate(simulation.run, names, evaluation.images, report),
+                quantized=self._session.run_all(evaluation.images),
+                source=evaluation.source,
+            )
+            agreement = class_agreement(self._request.found_task.task, compared)
         runtime = self._request.measuring.target_backend.title
         reason = (
             f"{runtime} adds floats in an order of its own, which may move an integer by "
             "one; outputs are compared with the simulated ones instead, so leave out require-parity"
         )
-        return NotMeasured(reason=reason), agreement
+        return NotMeasured(reason=reason), agreement, compare_outputs(compared)
 
     def _layers(self) -> LayerErrors | NotMeasured:
         """Layer by layer where the runtime shows inner tensors."""

@@ -16,6 +16,7 @@ from gdfq_export.qdq.metadata import own_metadata
 from gdfq_export.runtimes.session import Session
 from gdfq_export.support.finding import Finding
 from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.tasks.classification.task import Classification
 
 
 def require_file_fits(model: FloatModel, proto: onnx.ModelProto, name: str) -> None:
@@ -83,5 +84,7 @@ def warn_of_other_network(
 
 def warn_of_accuracy(measured: Verification, model: FloatModel) -> tuple[str, ...]:
     """What the accuracy of the float network says against the data."""
-    accuracy = measured.accuracy
-    return () if isinstance(accuracy, NotMeasured) else model.task.warnings(accuracy)
+    accuracy, task = measured.accuracy, model.task
+    if isinstance(accuracy, NotMeasured) or not isinstance(task, Classification):
+        return ()
+    return task.warnings(accuracy)

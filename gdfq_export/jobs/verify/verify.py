@@ -34,7 +34,7 @@ from gdfq_export.jobs.verify.subject import Subject
 from gdfq_export.lint.check import check
 from gdfq_export.qdq.read_back import read_back
 from gdfq_export.report.baseline import Baseline
-from gdfq_export.report.gates import decide
+from gdfq_export.report.gates import decide, require_gates_of_task
 from gdfq_export.report.regressions import regressions
 from gdfq_export.report.report import Report
 from gdfq_export.runtimes import BACKENDS
@@ -102,6 +102,7 @@ def verify(
         InputError: the file does not load, or does not belong to the float network.
         BackendUnavailable: the target's runtime is not installed, or no GPU here runs the engine.
     """
+    require_gates_of_task(gating.limits, model.task.name, model.source)
     if subject.engine is not None:
         report = _verify_engine(model, subject, run, data, timing)
     else:
@@ -126,7 +127,7 @@ def _verify_file(
     require_file_fits(model, proto, subject.name)
     evaluation, warnings = evaluation_images(model, data, run)
     request = MeasureRequest(
-        task=model.task,
+        found_task=model.found_task,
         float_network=NetworkFile.of_float(model),
         quantized=NetworkFile.of(proto, subject.name),
         evaluation=evaluation,
@@ -162,7 +163,7 @@ def _verify_engine(
     with run.progress.phase("build the float engine"):
         float_engine = build_engine(float_file.data, batches=batches, package=engine.package)
     request = MeasureRequest(
-        task=model.task,
+        found_task=model.found_task,
         float_network=dataclasses.replace(float_file, data=float_engine.data),
         quantized=NetworkFile(name=subject.name, data=engine.data),
         evaluation=evaluation,

@@ -20,15 +20,6 @@ Logits = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelledImages:
-    """Images `[N, C, H, W]`, normalised, their classes `[N]`, and where they come from."""
-
-    images: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    source: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TopK:
     """Both networks on the same images; the drop in percentage points with its paired 95 % interval.
 

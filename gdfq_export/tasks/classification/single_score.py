@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gdfq_export.tasks.classification.accuracy import Accuracy
 from gdfq_export.tasks.classification.agreement import Agreement
 from gdfq_export.tasks.classification.task import Classification
-from gdfq_export.tasks.task import GraphOutput, OutputArrays
+from gdfq_export.tasks.outputs import NetworkOutputs, OutputArrays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +44,11 @@ class SingleScore(Classification):
         return (np.concatenate([first, score], axis=1),)
 
 
-def recognise_classifier(outputs: Sequence[GraphOutput]) -> Classification | str:
+def recognise_classifier(network: NetworkOutputs) -> Classification | str:
     """Class scores [N, classes], or one column behind a Sigmoid; a column without one may be any number."""
+    outputs = network.outputs
     if len(outputs) == 1 and len(shape := outputs[0].shape) == 2 and isinstance(shape[0], str) and shape[1] == 1:
         output = outputs[0]
         if output.op_type == "Sigmoid" and output.source is not None:
             return SingleScore(classes=2, compared=(output.source,), probabilities=True)
-    return Classification.recognise(outputs)
+    return Classification.recognise(network)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
@@ -11,11 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from calib.aim import Aim, ClassAim
+from calib.input_spec import InputSpec
+from calib.samplers import RealSet
 from gdfq_export.support.text import counted
 from gdfq_export.tasks.classification.accuracy import Accuracy, measure_accuracy
 from gdfq_export.tasks.classification.agreement import Agreement, measure_agreement
+from gdfq_export.tasks.figures import ComparedOutputs, TaskFigure
+from gdfq_export.tasks.labelled_images import LabelledImages
 from gdfq_export.tasks.output_error import relative_error
-from gdfq_export.tasks.task import GraphOutput, OutputArrays, Outputs
+from gdfq_export.tasks.outputs import NetworkOutputs, OutputArrays, Outputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,21 +43,16 @@ class Classification:
     probabilities: bool = False
 
     @classmethod
-    def recognise(cls, outputs: Sequence[GraphOutput]) -> Self | str:
+    def recognise(cls, network: NetworkOutputs) -> Self | str:
         """One output [N, classes] with at least 2 classes and any number of images."""
+        outputs = network.outputs
         if len(outputs) != 1:
-            found = ", ".join(output.name for output in outputs) or "none"
             return (
-                f"has {len(outputs)} outputs ({found}) where a classifier has one; "
-                "export it with the class scores [N, classes] as its only output"
+                f"it has {len(outputs)} outputs ({network}) where a classifier has one, the class scores [N, classes]"
             )
         output, shape = outputs[0], outputs[0].shape
         if len(shape) != 2 or isinstance(shape[0], int) or not isinstance(shape[1], int) or shape[1] < 2:
-            found = f"[{', '.join(str(size) for size in shape)}]"
-            return (
-                f"is not a classifier: its output {output.name} is {found} where class scores are [N, classes] with "
-                "at least 2 classes; give a network that ends in class scores"
-            )
+            return f"its output is {output} where class scores are [N, classes] with at least 2 classes"
         normalised = output.op_type in ("Softmax", "LogSoftmax") and output.axis in (None, -1, 1)
         logits = output.source if normalised and output.source is not None else output.name
         return cls(classes=shape[1], compared=(logits,), probabilities=output.op_type == "Softmax")
@@ -80,6 +80,16 @@ class Classification:
     ) -> Accuracy:
         """Top-1 and top-5 accuracy against class labels int64 [N]."""
         return measure_accuracy(float_outputs[0], outputs[0], truth, source)
+
+    def figures(self, compared: ComparedOutputs) -> tuple[TaskFigure, ...]:
+        """None here: a report holds those of `agreement` and `accuracy`."""
+        del compared
+        return ()
+
+    def read_data(self, path: Path, spec: InputSpec) -> LabelledImages:
+        """Images with their classes, int64 [N]: an .npz, or a folder with labels.csv."""
+        real = RealSet.load(path, spec, self.classes)
+        return LabelledImages(images=real.images.numpy(), truth=real.labels.numpy(), source=real.origin)
 
     def warnings(self, accuracy: Accuracy) -> tuple[str, ...]:
         """A float network at chance level was not given what it was trained on."""

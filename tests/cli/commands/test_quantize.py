@@ -18,6 +18,7 @@ from calib.synthetic_set import SyntheticSet
 from gdfq_export.cli.main import cli
 from gdfq_export.planning.plan import PlannedNode, QuantPlan, QuantPoint, Role
 from gdfq_export.targets import Kernel
+from gdfq_export.tasks.classification.task import Classification
 
 SPEC = InputSpec(shape=(1, 4, 4), scale=255.0, mean=(0.0,), std=(1.0,))
 PLAN = QuantPlan(
@@ -54,7 +55,8 @@ class Calls:
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     calls = Calls()
-    model = SimpleNamespace(input_spec=SPEC, num_classes=10, warnings=("folded before it came here",))
+    task = Classification(classes=10, compared=("y",))
+    model = SimpleNamespace(input_spec=SPEC, task=task, num_classes=10, warnings=("folded before it came here",))
 
     def load(source: str | None, **options: Any) -> SimpleNamespace:
         calls.load_model.update(options, source=source)
@@ -113,6 +115,7 @@ def test_every_option_reaches_the_pipeline(calls: Calls, tmp_path: Path) -> None
         "std": (1.0,),
         "input_shape": (3, 32, 32),
         "keep_batch": False,
+        "task": None,
     }
     handed = calls.quantize
     assert calls.saved == (tmp_path / "q.onnx", tmp_path / "r.json")

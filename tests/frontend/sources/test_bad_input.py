@@ -95,12 +95,8 @@ def _invalid() -> onnx.ModelProto:
     [
         (_old, ["opset 6", "7 and later"]),
         (_quantized, ["already quantized", "QuantizeLinear"]),
-        (_two_outputs, ["2 outputs (y, g)"]),
         (_two_inputs, ["2 inputs (x, z)"]),
-        (lambda: _graph(("Relu", ["x"], ["y"])), ["not a classifier", "[n, 3, 8, 8]"]),
-        (lambda: _graph(("ReduceMean", ["x"], ["y"])), ["not a classifier"]),
         (lambda: _graph(("Relu", ["x"], ["y"]), shape=("n", 10)), ["['n', 10]", "takes images"]),
-        (lambda: _graph(("Flatten", ["x"], ["y"]), shape=("n", 1, 1, 1)), ["at least 2 classes"]),
         (lambda: _graph(("Flatten", ["x"], ["y"]), shape=("n", 3, "h", 8)), ["--input-shape C,H,W"]),
         (lambda: _with_weight("w2", np.nan), ["the weight w2", "NaN or infinity in 1 of 20 values"]),
         (lambda: _with_weight("gamma", np.inf), ["the weight gamma"]),
@@ -114,6 +110,21 @@ def test_onnx_that_is_no_float_classifier(
     tmp_path: Path, make: Callable[[], onnx.ModelProto], parts: list[str]
 ) -> None:
     _fails(networks.saved(tmp_path, make()), *parts)
+
+
+@pytest.mark.parametrize(
+    ("make", "outputs"),
+    [
+        (_two_outputs, "outputs y [N, 5], g [N, 4, 1, 1]"),
+        (lambda: _graph(("Relu", ["x"], ["y"])), "outputs y [N, 3, 8, 8]"),
+        (lambda: _graph(("Flatten", ["x"], ["y"]), shape=("n", 1, 1, 1)), "outputs y [N, 1]"),
+    ],
+)
+def test_outputs_that_are_no_class_scores_are_numbers(
+    tmp_path: Path, make: Callable[[], onnx.ModelProto], outputs: str
+) -> None:
+    model = load_model(networks.saved(tmp_path, make()))
+    assert model.task.describe() == outputs
 
 
 def test_missing_file_folder_and_suffix(tmp_path: Path) -> None:

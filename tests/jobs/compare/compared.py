@@ -16,6 +16,7 @@ from gdfq_export.runtimes.environment.machine import Machine
 from gdfq_export.support.confidence_interval import paired_difference_interval, proportion
 from gdfq_export.synthesis.method import Cut
 from gdfq_export.tasks.classification.accuracy import TopK
+from gdfq_export.tasks.labelled_images import LabelledImages
 
 SHAPE, CLASSES = (1, 8, 8), 3
 
@@ -40,6 +41,12 @@ def images(seed: int, count: int = 40) -> RealSet:
         labels=torch.randint(CLASSES, (count,), generator=random),
         origin=f"noise {seed}",
     )
+
+
+def labelled(seed: int, count: int = 40) -> LabelledImages:
+    """The same, to score on."""
+    drawn = images(seed, count)
+    return LabelledImages(images=drawn.images.numpy(), truth=drawn.labels.numpy(), source=drawn.origin)
 
 
 def score(lost: int, won: int, of: int = 400, *, labelled: bool = True) -> Score:

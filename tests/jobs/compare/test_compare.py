@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from calib.samplers import RealSet
 from gdfq_export.errors import InputError
@@ -18,7 +19,7 @@ from gdfq_export.jobs.result import Result as Quantized
 from tests.jobs.compare import compared
 
 NETWORK = compared.network()
-SCORED = given_images(compared.images(0))
+SCORED = given_images(compared.labelled(0))
 
 
 class Heard(Listener):
@@ -83,7 +84,7 @@ def test_another_seed_or_other_images_run_again(tmp_path: Path) -> None:
     run(tmp_path, "dfq")
     _, heard = run(tmp_path, "dfq", seed=1)
     assert (heard.ended, heard.dropped_cells) == ([("w8a8 dfq", True)], 1)
-    _, heard = run(tmp_path, "dfq", seed=1, scored=given_images(compared.images(5)))
+    _, heard = run(tmp_path, "dfq", seed=1, scored=given_images(compared.labelled(5)))
     assert (heard.ended, heard.dropped_cells) == ([("w8a8 dfq", True)], 1)
 
 
@@ -142,15 +143,15 @@ def test_real_images_are_used_where_they_are_given_and_shared_ones_told(tmp_path
     result, _ = run(tmp_path, "real", real=real)
     cell = result.cells[0]
     assert cell.measured is not None and cell.measured.tuned_on == "real images"
-    assert cell.identity.calibration_sha256 == images_facts(real).sha256 and result.warnings == ()
-    real.images[:2] = SCORED.images.images[:2]
+    assert cell.identity.calibration_sha256 == images_facts(compared.labelled(3, 64)).sha256 and result.warnings == ()
+    real.images[:2] = torch.from_numpy(SCORED.images.images[:2])
     result, heard = run(tmp_path, "real", real=real)
     assert heard.ended == [("w8a8 real", True)], "other images, another cell"
     assert any(warning.startswith("2 of 64 real images are also among") for warning in result.warnings)
 
 
 def test_without_labels_there_is_agreement_alone(tmp_path: Path) -> None:
-    drawn = compared.images(0)
+    drawn = compared.labelled(0)
     scored = ScoredImages(images=drawn, facts=images_facts(drawn, labels="float network's answers"))
     result, _ = run(tmp_path, "dfq", scored=scored)
     measured = result.cells[0].measured

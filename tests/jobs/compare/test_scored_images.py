@@ -44,7 +44,7 @@ def seeds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_given_labels_are_called_given() -> None:
-    scored = given_images(compared.images(0))
+    scored = given_images(compared.labelled(0))
     assert scored.labelled and scored.facts.images == 40 and scored.facts.source == "noise 0"
 
 
@@ -52,7 +52,7 @@ def test_made_images_have_float_s_answers_and_another_seed(seeds: list[int], tmp
     scored = make(tmp_path / "i.npz", seed=2**32 - 1)
     assert seeds == [0] and not scored.labelled
     with torch.no_grad():
-        assert (NETWORK.teacher(scored.images.images).argmax(1) == scored.images.labels).all()
+        assert (NETWORK.teacher(torch.from_numpy(scored.images.images)).numpy().argmax(1) == scored.images.truth).all()
 
 
 def test_they_are_made_once(seeds: list[int], tmp_path: Path) -> None:
@@ -72,14 +72,14 @@ def test_the_usual_number_is_the_recipe_s(seeds: list[int], tmp_path: Path) -> N
 
 
 def test_the_hash_is_of_images_and_labels() -> None:
-    one = compared.images(0)
-    other = dataclasses.replace(one, labels=(one.labels + 1) % compared.CLASSES)
-    assert images_facts(one).sha256 == images_facts(compared.images(0)).sha256
-    assert len({images_facts(each).sha256 for each in (one, other, compared.images(1))}) == 3
+    one = compared.labelled(0)
+    other = dataclasses.replace(one, truth=(one.truth + 1) % compared.CLASSES)
+    assert images_facts(one).sha256 == images_facts(compared.labelled(0)).sha256
+    assert len({images_facts(each).sha256 for each in (one, other, compared.labelled(1))}) == 3
 
 
 def test_shared_images_are_counted() -> None:
-    one, other = compared.images(0), compared.images(1)
+    one, other = compared.labelled(0), compared.labelled(1)
     other.images[7] = one.images[3]
-    assert shared_images(one, other) == 1
+    assert shared_images(one.images, other.images) == 1
     assert np.array_equal(other.images[7], one.images[3])

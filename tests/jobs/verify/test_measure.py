@@ -22,13 +22,15 @@ from gdfq_export.runtimes.choose import Measuring
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import SilentProgress
-from gdfq_export.tasks.classification.accuracy import Accuracy, LabelledImages
+from gdfq_export.tasks.classification.accuracy import Accuracy
 from gdfq_export.tasks.classification.agreement import Agreement
 from gdfq_export.tasks.classification.task import Classification
+from gdfq_export.tasks.labelled_images import LabelledImages
+from gdfq_export.tasks.registry import FoundTask
 from tests import tiny_graph
 from tests.jobs.verify.quantized_classifier import classifier, images
 
-TASK = Classification(classes=4, compared=("logits",))
+TASK = FoundTask(task=Classification(classes=4, compared=("logits",)), reason="asked for")
 HERE = Measuring(target_backend=OnnxRuntime(), measured_on=OnnxRuntime())
 
 
@@ -44,12 +46,12 @@ def test_every_section_is_measured() -> None:
     network, progress, pictures = classifier(), SilentProgress(), images(300)
     labels = network.integers(pictures)["logits"].argmax(axis=1)
     request = MeasureRequest(
-        task=TASK,
+        found_task=TASK,
         **files(),
         evaluation=EvaluationImages(
             images=pictures,
             source="noise",
-            labelled=LabelledImages(images=pictures, labels=labels, source="answers"),
+            labelled=LabelledImages(images=pictures, truth=labels, source="answers"),
         ),
         measuring=HERE,
         simulation=Simulation(run=network.integers, exact=True, images=pictures[:40], source="noise"),
@@ -73,7 +75,7 @@ def test_every_section_is_measured() -> None:
 def unlabelled(count: int, **options: Any) -> Verification:
     pictures = EvaluationImages(images=images(count), source="noise")
     request = MeasureRequest(
-        task=TASK, **{**files(), **options}, evaluation=pictures, measuring=HERE, timing=Timing(seconds=0)
+        found_task=TASK, **{**files(), **options}, evaluation=pictures, measuring=HERE, timing=Timing(seconds=0)
     )
     return measure(request, SilentProgress())
 
@@ -116,7 +118,7 @@ def test_softmax_outputs_are_compared_as_probabilities() -> None:
 
     p, q = log_softmax(flat), log_softmax(2 * flat)
     request = MeasureRequest(
-        task=Classification(classes=4, compared=("x",), probabilities=True),
+        found_task=FoundTask(task=Classification(classes=4, compared=("x",), probabilities=True), reason="asked for"),
         float_network=softmax(1.0),
         quantized=softmax(2.0),
         evaluation=EvaluationImages(images=pictures, source="noise"),

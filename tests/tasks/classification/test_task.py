@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from calib.aim import ClassAim
 from gdfq_export.tasks.classification.task import Classification
-from gdfq_export.tasks.task import GraphOutput
+from gdfq_export.tasks.outputs import GraphOutput, NetworkOutputs
 
 
 def output(**changes: Any) -> GraphOutput:
@@ -17,9 +17,13 @@ def output(**changes: Any) -> GraphOutput:
     return GraphOutput(**{**facts, **changes})
 
 
+def network(*outputs: GraphOutput) -> NetworkOutputs:
+    return NetworkOutputs(outputs=outputs)
+
+
 @given(classes=st.integers(2, 10_000), op_type=st.sampled_from(["Gemm", "Softmax", "LogSoftmax", "Add", "Sigmoid"]))
 def test_any_number_of_classes_is_recognised(classes: int, op_type: str) -> None:
-    task = Classification.recognise([output(shape=("n", classes), op_type=op_type)])
+    task = Classification.recognise(network(output(shape=("n", classes), op_type=op_type)))
     assert isinstance(task, Classification)
     assert task.facts == {"classes": classes} and task.describe() == f"{classes:,} classes"
     assert task.compared == (("f",) if "Softmax" in op_type else ("y",))
@@ -37,21 +41,21 @@ def test_any_number_of_classes_is_recognised(classes: int, op_type: str) -> None
     ],
 )
 def test_the_logits_are_what_a_softmax_over_classes_reads(changes: dict[str, Any], compared: str) -> None:
-    task = Classification.recognise([output(**changes)])
+    task = Classification.recognise(network(output(**changes)))
     assert isinstance(task, Classification) and task.compared == (compared,)
 
 
 @pytest.mark.parametrize("shape", [("n",), ("n", 1), (8, 5), ("n", "2*n"), ("n", 5, 1, 1), ()])
 def test_other_shapes_are_refused_with_what_was_found(shape: tuple[int | str, ...]) -> None:
-    reason = Classification.recognise([output(shape=shape)])
+    reason = Classification.recognise(network(output(shape=shape)))
     assert isinstance(reason, str)
-    assert f"its output y is [{', '.join(map(str, shape))}] where class scores are [N, classes]" in reason
+    assert reason.startswith(f"its output is y [{', '.join(map(str, shape))}] where class scores are [N, classes]")
 
 
-@pytest.mark.parametrize(("names", "found"), [([], r"0 outputs (none)"), (["a", "b"], "2 outputs (a, b)")])
+@pytest.mark.parametrize(("names", "found"), [([], "0 outputs (none)"), (["a", "b"], "2 outputs (a [n, 5], b [n, 5])")])
 def test_other_numbers_of_outputs_are_refused(names: list[str], found: str) -> None:
-    reason = Classification.recognise([output(name=name) for name in names])
-    assert isinstance(reason, str) and reason.startswith(f"has {found} where a classifier has one")
+    reason = Classification.recognise(network(*(output(name=name) for name in names)))
+    assert isinstance(reason, str) and reason.startswith(f"it has {found} where a classifier has one")
 
 
 def test_figures_are_those_of_the_first_output() -> None:

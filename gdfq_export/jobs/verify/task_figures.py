@@ -1,0 +1,50 @@
+"""The sections of a report that depend on what the outputs mean."""
+
+from __future__ import annotations
+
+from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.tasks.classification.accuracy import Accuracy
+from gdfq_export.tasks.classification.agreement import Agreement
+from gdfq_export.tasks.classification.task import Classification
+from gdfq_export.tasks.figures import ComparedOutputs, TaskFigures
+from gdfq_export.tasks.output_comparison import compare_outputs, output_figures
+from gdfq_export.tasks.registry import FoundTask
+from gdfq_export.tasks.task import Task
+
+NO_LABELS = NotMeasured(
+    reason="no labelled images were given; name them with --data, an .npz with images and labels or a folder with "
+    "labels.csv"
+)
+
+
+def task_figures(found: FoundTask, compared: ComparedOutputs) -> TaskFigures:
+    """The error of each output, and the figures of the task."""
+    errors, images = compare_outputs(compared), len(compared.float_network[0])
+    return TaskFigures(
+        name=found.task.name,
+        reason=found.reason,
+        images=images,
+        source=compared.source,
+        outputs=errors,
+        figures=(*found.task.figures(compared), *output_figures(errors, images)),
+    )
+
+
+def class_agreement(task: Task, compared: ComparedOutputs) -> Agreement | NotMeasured:
+    """The section `agreement` of a classifier."""
+    if not isinstance(task, Classification):
+        return _no_classes(task)
+    return task.agreement(compared.float_network, compared.quantized, compared.source)
+
+
+def class_accuracy(task: Task, real: ComparedOutputs | None) -> Accuracy | NotMeasured:
+    """The section `accuracy` of a classifier, from outputs for real images."""
+    if not isinstance(task, Classification):
+        return _no_classes(task)
+    if real is None:
+        return NO_LABELS
+    return task.accuracy(real.float_network, real.quantized, real.truth, real.source)
+
+
+def _no_classes(task: Task) -> NotMeasured:
+    return NotMeasured(reason=f"the network has no classes; the figures of its task, {task.name}, are under task")

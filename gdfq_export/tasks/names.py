@@ -1,0 +1,5 @@
+"""The names of tasks, in the order in which they are tried; quick to import."""
+
+from __future__ import annotations
+
+TASK_NAMES = ("classify", "regress")

@@ -1,0 +1,94 @@
+"""Outputs of a network as torch, a runtime and a graph give them: any number, of any rank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Outputs = Tensor | tuple[Tensor, ...]
+"""What a torch network returns: a tensor `[N, ...]` for one value, a tuple of them for several."""
+
+OutputArrays = Sequence[NDArray[np.float32]]
+"""What a runtime returns: every output of a file, `[N, ...]` each, in the file's order."""
+
+
+def as_tuple(outputs: Outputs) -> tuple[Tensor, ...]:
+    """Give the outputs as a tuple, whether there is one or there are several."""
+    return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+
+
+def concatenated(batches: Sequence[Outputs]) -> Outputs:
+    """Join the outputs of batches, [N, ...] each, along N."""
+    joined = tuple(torch.cat(parts) for parts in zip(*map(as_tuple, batches), strict=True))
+    return joined[0] if len(joined) == 1 else joined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphOutput:
+    """One output of a canonical graph, as far as a task is recognised from it.
+
+    Attributes:
+        name: of the value.
+        shape: sizes; a string where a size depends on the batch.
+        op_type: operator that computes it, "" where none does.
+        axis: the operator's attribute of that name, if it has one.
+        source: first input of that operator, where a node computes it.
+        floating: whether its values are floats.
+    """
+
+    name: str
+    shape: tuple[int | str, ...]
+    op_type: str
+    axis: int | None
+    source: str | None
+    floating: bool = True
+
+    def __str__(self) -> str:
+        """Name and shape: `scores [n, 10]`."""
+        return f"{self.name} [{', '.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkOutputs:
+    """What a task is recognised from.
+
+    Attributes:
+        outputs: of the canonical graph.
+        image: shape of one image, `(C, H, W)`.
+        graph: the canonical graph, for what lies behind its outputs.
+        asked: the user named the task, so that only what cannot be is refused.
+    """
+
+    outputs: tuple[GraphOutput, ...]
+    image: tuple[int, ...] = ()
+    graph: ir.Model | None = None
+    asked: bool = False
+
+    def __str__(self) -> str:
+        """All outputs with their shapes."""
+        return ", ".join(map(str, self.outputs)) or "none"
+
+
+def network_outputs(graph: ir.Model, image: Sequence[int]) -> NetworkOutputs:
+    """The outputs of a canonical graph that takes images of this shape, `(C, H, W)`."""
+    return NetworkOutputs(outputs=tuple(map(_facts, graph.graph.outputs)), image=tuple(image), graph=graph)
+
+
+def _facts(output: ir.Value) -> GraphOutput:
+    node = output.producer()
+    x = None if node is None or not node.inputs else node.inputs[0]
+    computed = x is not None and x.producer() is not None
+    return GraphOutput(
+        name=str(output.name),
+        shape=tuple(size if isinstance(size, int) else str(size) for size in output.shape or ()),
+        op_type="" if node is None else node.op_type,
+        axis=node.attributes.get_int("axis", -1) if node is not None and "axis" in node.attributes else None,
+        source=str(x.name) if x is not None and computed else None,
+        floating=output.dtype is None or output.dtype.is_floating_point(),
+    )

@@ -1,0 +1,1 @@
+"""Any float outputs: numbers, maps, sequences, of which no more is known."""
