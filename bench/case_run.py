@@ -119,39 +119,48 @@ def with_unique_node_names(network: Path) -> Path:
 def run_case(script: Path, folder: Path) -> CaseResult:
     """Write the script's network into `folder`, quantize it, compare."""
     network = write_network(script, folder / f"{script.stem}.onnx")
-    runnable = with_unique_node_names(network)
-    result = CaseResult(name=script.stem)
+    result, saved = CaseResult(name=script.stem), folder / "images.npz"
     started = time.perf_counter()
-    quantized = folder / f"{script.stem}.ours.onnx"
     try:
-        made = gq.quantize(network, quick(), quantized, run=gq.RunContext(device="cpu"))
+        made = gq.quantize(network, quick(), folder / f"{script.stem}.ours.onnx", run=gq.RunContext(device="cpu"))
     except Exception as error:  # whatever goes wrong is what is recorded
-        result.exit_code = getattr(error, "exit_code", 2 if type(error).__name__ == "DataError" else 4)
-        result.message = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    result.seconds = time.perf_counter() - started
-    images = evaluation_images(network)
-    expected = outputs_of(runnable, images)
-    if not result.exit_code:
-        _describe(result, made)
-        try:
-            result.ours = snr(expected, outputs_of(quantized, images))
-        except Exception as error:  # a file that does not run
-            result.exit_code, result.message = 4, f"the file does not run: {' '.join(str(error).split())[:200]}"
+        result.exit_code = getattr(error, "exit_code", 2 if isinstance(error, gq.DataError) else 4)
+        result.message = _one_line(f"{'' if result.exit_code == 2 else type(error).__name__ + ': '}{error}", folder)
+        saved.unlink(missing_ok=True)
+    else:
         assert made.images is not None
-        _add_static(result, runnable, torch.from_numpy(made.images.images), images, expected)
+        made.images.save(saved)
+        _compare(result, made, folder)
+    result.seconds = time.perf_counter() - started
     foreign = folder / f"{script.stem}_q.onnx"
     if foreign.exists():
-        result.foreign = {"inspect": _call("inspect", foreign), "verify": _call("verify", foreign, network)}
+        images = ["--images", str(saved)] if saved.exists() else []
+        verify = ["--reference", str(network), "--latency-seconds", "0", *images]
+        result.foreign = {"inspect": _call("inspect", foreign), "verify": _call("verify", foreign, *verify)}
     return result
 
 
-def _describe(result: CaseResult, made: gq.Result) -> None:
+def _compare(result: CaseResult, made: gq.Result, folder: Path) -> None:
+    """Parity, layers, and the outputs of both files beside the float network's."""
     report = made.report
-    result.message = " | ".join(report.warnings)
+    result.message = _one_line(" ".join(report.warnings), folder)
     result.parity = getattr(report.parity, "exact", None)
     coverage: Any = report.coverage
     with contextlib.suppress(AttributeError):
         result.layers = (coverage.integer_compute, coverage.integer_compute + len(coverage.float_compute))
+    network = with_unique_node_names(folder / f"{result.name}.onnx")
+    images = evaluation_images(network)
+    expected = outputs_of(network, images)
+    try:
+        result.ours = snr(expected, outputs_of(folder / f"{result.name}.ours.onnx", images))
+    except Exception as error:  # a file that does not run
+        result.exit_code, result.message = 4, _one_line(f"the file does not run: {error}", folder)
+    assert made.images is not None
+    _add_static(result, network, torch.from_numpy(made.images.images), images, expected)
+
+
+def _one_line(text: str, folder: Path) -> str:
+    return " ".join(text.replace(f"{folder}/", "").split())
 
 
 def _add_static(
@@ -171,11 +180,10 @@ def _first_input(network: Path) -> onnx.TensorShapeProto:
     return onnx.load(network, load_external_data=False).graph.input[0].type.tensor_type.shape
 
 
-def _call(command: str, file: Path, reference: Path | None = None) -> tuple[int, str]:
-    more = [] if reference is None else ["--reference", str(reference)]
+def _call(command: str, file: Path, *more: str) -> tuple[int, str]:
     done = CliRunner().invoke(cli, [command, str(file), *more])
-    text = done.stderr if done.exit_code else done.stdout
-    return done.exit_code, " ".join(text.split())[:400]
+    said = done.stderr[max(0, done.stderr.rfind("Error: ")) :]
+    return done.exit_code, _one_line(said.removeprefix("Error: "), file.parent) if done.exit_code else ""
 
 
 def evaluation_images(network: Path, count: int = 64) -> Array:
