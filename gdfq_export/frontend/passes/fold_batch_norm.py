@@ -119,9 +119,11 @@ def _bias_name(weight: ir.Value) -> str:
 
 def _to_depthwise(graph: ir.Graph, norm: ir.Node, scale: np.ndarray, shift: np.ndarray) -> None:
     name, channels = str(norm.outputs[0].name), scale.shape[0]
-    weight = add_initializer(graph, f"{name}_weight", scale.astype(np.float32).reshape(channels, 1, 1, 1))
+    x = norm.inputs[0]
+    spatial = [1] * (2 if x is None or x.shape is None else len(x.shape) - 2)
+    weight = add_initializer(graph, f"{name}_weight", scale.astype(np.float32).reshape(channels, 1, *spatial))
     bias = add_initializer(graph, f"{name}_bias", shift.astype(np.float32))
-    attributes = {"group": channels, "kernel_shape": [1, 1]}
+    attributes = {"group": channels, "kernel_shape": spatial}
     conv = ir.node("Conv", [norm.inputs[0], weight, bias], attributes, name=norm.name)
     graph.insert_before(norm, conv)
     _take_over(graph, norm, conv.outputs[0])

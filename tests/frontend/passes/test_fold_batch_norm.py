@@ -119,6 +119,19 @@ def test_batch_norm_without_a_layer_becomes_depthwise_or_mul_add() -> None:
     assert_same_outputs(proto, folded.model)
 
 
+@pytest.mark.parametrize("shape", [(3, 8), (3, 4, 5), (3, 2, 3, 4)])
+def test_batch_norm_of_any_rank_becomes_a_depthwise_convolution_of_that_rank(shape: tuple[int, ...]) -> None:
+    proto = tiny_graph.model(
+        nodes=[("Relu", ["x"], ["r"]), ("BatchNormalization", ["r", "gamma", "beta", "mean", "var"], ["y"])],
+        inputs={"x": ("batch", *shape)},
+        outputs=["y"],
+        initializers=_norm(np.random.default_rng(0), 3),
+    )
+    folded = fold_batch_norm(ir.from_proto(proto))
+    assert operators(folded.model) == ["Relu", "Conv"]
+    assert_same_outputs(proto, folded.model)
+
+
 def test_two_batch_norms_in_a_row_leave_the_last_statistics() -> None:
     random = np.random.default_rng(0)
     proto = tiny_graph.model(
