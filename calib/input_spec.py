@@ -1,4 +1,4 @@
-"""What a network takes as an image: its shape and the preprocessing that turns pixels into network input.
+"""What a network takes as an image, or as a signal of another rank: its shape and its preprocessing.
 
 A pixel p of channel c becomes (p / scale - mean[c]) / std[c]. Pixels are 0..255, so the preprocessing also bounds
 what an image can be; the generator, the noise sampler and the input quantizer all live inside these bounds.
@@ -14,13 +14,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+IMAGE_RANK = 3
+"""Dimensions of an image without its batch: channels, height, width."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSpec:
-    """Shape (C, H, W) and preprocessing of a network's input: (pixel / scale - mean) / std for each channel.
+    """Shape and preprocessing of a network's input: (pixel / scale - mean) / std for each channel.
 
     Attributes:
-        shape: channels, height and width, without the batch.
+        shape: without the batch: (C, H, W) of images, (F,) of vectors, (C, L) of signals, (C, D, H, W) of volumes. The
+            first are called channels.
         scale: what pixels 0..255 are divided by first; 255 for networks trained on 0..1, 1 for raw pixels.
         mean: one number for each channel, subtracted after scaling.
         std: one number for each channel, applied last.
@@ -35,15 +39,15 @@ class InputSpec:
         ((-1.0,), (1.0,))
     """
 
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     scale: float
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     def __post_init__(self) -> None:
         """Check that the numbers describe a preprocessing that can be undone."""
-        if len(self.shape) != 3 or min(self.shape) < 1:
-            raise ValueError(f"input shape is {self.shape}; give (C, H, W), each at least 1")
+        if min(self.shape, default=0) < 1:
+            raise ValueError(f"input shape is {self.shape}; give for instance (C, H, W), each at least 1")
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) != self.shape[0] or not all(math.isfinite(value) for value in values):
                 raise ValueError(f"{name} is {values}; give one finite number for each of {self.shape[0]} channels")
@@ -80,26 +84,24 @@ class InputSpec:
         return tuple(1.0 if 3.5 <= width <= 8.0 else width / 4 for width in ranges)
 
     def normalize(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Turn pixels uint8 [N, H, W, C] into network input float32 [N, C, H, W], contiguous."""
-        planes = pixels.transpose(0, 3, 1, 2).astype(np.float32)
+        """Turn pixels uint8 [N, H, W, C] into network input float32 [N, C, H, W], contiguous; other ranks alike."""
+        planes = np.moveaxis(pixels, -1, 1).astype(np.float32)
         normal = (planes / np.float32(self.scale) - self._per_channel(self.mean)) / self._per_channel(self.std)
         return np.ascontiguousarray(normal, dtype=np.float32)
 
     def to_pixels(self, images: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Turn network input float [N, C, H, W] into pixels uint8 [N, H, W, C], rounded and clipped to 0..255."""
         planes = (images * self._per_channel(self.std) + self._per_channel(self.mean)) * np.float32(self.scale)
-        return np.ascontiguousarray(np.clip(np.rint(planes), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1))
+        return np.ascontiguousarray(np.moveaxis(np.clip(np.rint(planes), 0, 255).astype(np.uint8), 1, -1))
 
     def from_noise(self, noise: Tensor) -> Tensor:
         """Images [N, C, H, W] spread as likely ones are, from noise of mean 0 and deviation 1, clipped to the range."""
         images = self.plane(self.centre) + self.plane(self.spread) * noise
         return torch.clamp(images, self.plane(self.low), self.plane(self.high))
 
-    @staticmethod
-    def plane(values: tuple[float, ...]) -> Tensor:
+    def plane(self, values: tuple[float, ...]) -> Tensor:
         """One number a channel, such as `low` or `spread`, as float32 [1, C, 1, 1], to compute with images."""
-        return torch.tensor(values).reshape(1, -1, 1, 1)
+        return torch.from_numpy(self._per_channel(values))
 
-    @staticmethod
-    def _per_channel(values: tuple[float, ...]) -> NDArray[np.float32]:
-        return np.asarray(values, dtype=np.float32).reshape(1, -1, 1, 1)
+    def _per_channel(self, values: tuple[float, ...]) -> NDArray[np.float32]:
+        return np.asarray(values, dtype=np.float32).reshape(1, -1, *[1] * (len(self.shape) - 1))

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from calib.errors import DataError
 
 
-def check_normalized_images(images: NDArray[Any], shape: tuple[int, int, int] | None, where: str) -> None:
-    """Require finite float32 [N, C, H, W], at least one image, with the network's (C, H, W) where `shape` gives it.
+def check_normalized_images(images: NDArray[Any], shape: tuple[int, ...] | None, where: str) -> None:
+    """Require finite float32 [N, C, H, W], at least one image, or [N, *shape] where the network's shape is given.
 
     Raises:
         DataError: dtype, shape or a value is not acceptable.
     """
-    channels, height, width = shape or ("C", "H", "W")
-    accepted = f"float32 [N, {channels}, {height}, {width}], already normalised"
-    fits = images.dtype == np.float32 and images.ndim == 4 and images.size > 0
+    sizes = ", ".join(map(str, shape or ("C", "H", "W")))
+    accepted = f"float32 [N, {sizes}], already normalised"
+    fits = images.dtype == np.float32 and images.ndim >= 2 and images.size > 0
     if not fits or (shape is not None and images.shape[1:] != shape):
         raise DataError(f"`images` in {where} is {images.dtype} {list(images.shape)}: give {accepted}")
     if not np.isfinite(images).all():

@@ -60,7 +60,7 @@ def _read_labels(path: Path) -> list[tuple[str, int]]:
     return rows
 
 
-def read_pixels(folder: Path, name: str, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+def read_pixels(folder: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Read one image as pixels uint8 [H, W, C], cropped at the centre."""
     try:
         from PIL import Image

@@ -37,13 +37,13 @@ def normalized_images(images: NDArray[Any], input_spec: InputSpec, path: Path) -
     Raises:
         DataError: it holds no images of the network's shape.
     """
-    channels, height, width = input_spec.shape
-    if images.dtype == np.uint8 and images.ndim == 4 and images.shape[1:] == (height, width, channels) and len(images):
+    channels, *places = input_spec.shape
+    if images.dtype == np.uint8 and images.shape[1:] == (*places, channels) and len(images):
         return input_spec.normalize(images)
     if images.dtype == np.float32:
         check_normalized_images(images, input_spec.shape, str(path))
         return images
     raise DataError(
         f"`images` in {path} is {images.dtype} {list(images.shape)}: give pixels uint8 "
-        f"[N, {height}, {width}, {channels}] or float32 [N, {channels}, {height}, {width}], already normalised"
+        f"{['N', *places, channels]} or float32 {['N', channels, *places]}, already normalised".replace("'", "")
     )

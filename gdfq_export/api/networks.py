@@ -32,7 +32,7 @@ def load(
         scale: pixels 0..255 are divided by it; 255 unless stated here or in the sidecar `NAME.json`.
         mean: subtracted after scaling, one number or one per channel.
         std: divides after that, one number or one per channel.
-        input_shape: (C, H, W) of one image; needed where the network does not say it.
+        input_shape: of one image or other input, (C, H, W); needed where the network does not say it.
         keep_batch: a file with a fixed batch is quantized to a file with that batch, not to one of any batch.
         task: what the outputs mean, `classify`, `regress`, ...; None: as the sidecar says, else found from the graph.
 

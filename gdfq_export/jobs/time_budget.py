@@ -55,8 +55,7 @@ def resolve(
         >>> resolve(recipe, (3, 32, 32)) == recipe.for_input((3, 32, 32))
         True
     """
-    channels, height, width = shape
-    used = recipe.for_input((channels, height, width))
+    used = recipe.for_input(tuple(shape))
     if seconds is None or steps is None or (steps.generator is None and steps.refinement is None):
         return used
     data, spent, images = used.data, 0.0, used.calibration.images

@@ -53,7 +53,7 @@ class Resources:
 
 
 def measure_resources(
-    backend: Backend, float_model: bytes, quantized: bytes, shape: tuple[int, int, int], batch: int
+    backend: Backend, float_model: bytes, quantized: bytes, shape: tuple[int, ...], batch: int
 ) -> Resources | NotMeasured:
     """Load both files, `shape` being (C, H, W) of an image.
 

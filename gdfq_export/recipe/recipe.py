@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from calib.input_spec import IMAGE_RANK
 from gdfq_export.recipe.bits import Bits
 from gdfq_export.recipe.data import Data, LargeImages
 from gdfq_export.recipe.gates import Gates
@@ -62,10 +64,12 @@ class Recipe(Section):
         """Number of images that a run draws to calibrate and fine-tune on."""
         return max(self.calibration.images, self.data.images if self.tuning.finetune is not None else 0)
 
-    def for_input(self, shape: tuple[int, int, int]) -> Recipe:
-        """The recipe as it is used for images of `shape` (C, H, W)."""
+    def for_input(self, shape: tuple[int, ...]) -> Recipe:
+        """The recipe as it is used for images of `shape` (C, H, W); what are no images, (F,) or (C, L), is noise."""
         large = self.large_images
-        if shape[1] * shape[2] < large.pixels:
+        if len(shape) != IMAGE_RANK and self.data.method != "real":
+            return self.model_copy(update={"data": self.data.model_copy(update={"method": "noise"})})
+        if math.prod(shape[1:]) < large.pixels:
             return self
         calibration = min(self.calibration.images, large.calibration_images)
         agreement = min(self.verify.agreement_images, large.agreement_images)

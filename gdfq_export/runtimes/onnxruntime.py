@@ -152,7 +152,7 @@ def _with_outputs(model: Path | bytes, names: Sequence[str]) -> tuple[bytes, lis
 
 def _image_input(session: onnxruntime.InferenceSession, name: str) -> onnxruntime.NodeArg:
     inputs = session.get_inputs()
-    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
+    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) < 2:
         found = ", ".join(f"{value.name}: {value.type}{value.shape}" for value in inputs)
-        raise InputError(f"{name} takes {found}; give a network with one float input of shape [N, C, H, W]")
+        raise InputError(f"{name} takes {found}; give a network with one float input, [N, C, H, W] or of another rank")
     return inputs[0]

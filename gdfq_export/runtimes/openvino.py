@@ -133,9 +133,9 @@ def _read(core: openvino.Core, source: Path | bytes) -> openvino.Model:
 
 def _image_shape(model: openvino.Model, name: str) -> Any:
     inputs = model.inputs
-    if len(inputs) != 1 or len(inputs[0].partial_shape) != 4 or inputs[0].element_type.to_string() != "f32":
+    if len(inputs) != 1 or len(inputs[0].partial_shape) < 2 or inputs[0].element_type.to_string() != "f32":
         found = ", ".join(f"{each.element_type} {each.partial_shape}" for each in inputs)
-        raise InputError(f"{name} takes {found}; give a network with one float input of shape [N, C, H, W]")
+        raise InputError(f"{name} takes {found}; give a network with one float input, [N, C, H, W] or of another rank")
     return inputs[0].partial_shape
 
 

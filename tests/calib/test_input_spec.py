@@ -57,3 +57,12 @@ def test_impossible_preprocessing_is_refused(change: dict, message: str) -> None
     good = {"shape": (3, 4, 4), "scale": 1.0, "mean": (0.0,) * 3, "std": (1.0,) * 3}
     with pytest.raises(ValueError, match=message):
         InputSpec(**{**good, **change})
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 7), (3, 2, 4, 5)], ids=["vector", "signal", "volume"])
+def test_other_ranks_have_their_channels_first(shape: tuple[int, ...]) -> None:
+    spec = InputSpec(shape=shape, scale=255.0, mean=(0.1, 0.5, 0.2), std=(0.2, 0.3, 0.4))
+    pixels = np.random.default_rng(0).integers(0, 256, (4, *shape[1:], 3), dtype=np.uint8)
+    images = spec.normalize(pixels)
+    assert images.shape == (4, *shape) and np.array_equal(spec.to_pixels(images), pixels)
+    assert spec.plane(spec.low).shape == (1, 3, *[1] * (len(shape) - 1))

@@ -91,7 +91,7 @@ def test_onnxruntime_takes_it_for_a_reader() -> None:
         ({"logits": None}, "`logits` is missing .*: give a set that gdfq-export synthesize wrote; labelled images"),
         ({"images": np.zeros((5, 3, 4, 4))}, "float64"),
         ({"images": np.full((5, 3, 4, 4), np.nan, np.float32)}, "NaN"),
-        ({"images": np.zeros((5, 3, 4), np.float32)}, r"\[N, C, H, W\]"),
+        ({"images": np.zeros((5,), np.float32)}, r"\[N, C, H, W\]"),
         ({"images": np.zeros((4, 3, 4, 4), np.float32)}, r"give float32 \[4, classes\]"),
         ({"logits": np.zeros((5, 3), np.float64)}, "`logits` .* float64"),
         ({"labels": np.arange(5)}, "holds 3"),

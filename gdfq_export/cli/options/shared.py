@@ -55,11 +55,11 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _shape(text: str) -> tuple[int, int, int]:
-    channels, height, width = (int(part) if part.strip().isdecimal() else 0 for part in text.split(","))
-    if min(channels, height, width) < 1:
+def _shape(text: str) -> tuple[int, ...]:
+    sizes = tuple(int(part) if part.strip().isdecimal() else 0 for part in text.split(","))
+    if min(sizes) < 1:
         raise ValueError(text)
-    return channels, height, width
+    return sizes
 
 
 NUMBERS = Form(
@@ -67,7 +67,7 @@ NUMBERS = Form(
     lambda text: tuple(map(float, text.split(","))),
     "a list of numbers; give one for each channel, for instance 0.485,0.456,0.406",
 )
-SHAPE = Form("C,H,W", _shape, "a shape; give channels, height and width, for instance 3,32,32")
+SHAPE = Form("C,H,W", _shape, "a shape; give sizes without the batch, of an image for instance 3,32,32")
 DURATION = Form("TIME", _seconds, f"a time; give for instance 90s, 10m or 1h, or one of {', '.join(PRESETS)}")
 NAMES = Form("NAMES", _names, "a list of names; separate them by commas")
 COUNT = click.IntRange(min=1)

@@ -17,6 +17,7 @@ NOT_QUANTIZED = (
 )
 
 _QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger")
+_USUAL_SIZES = {2: (1, 1024), 3: (3, 224, 224), 4: (1, 32, 64, 64)}  # by the number of sizes behind the batch
 _STANDARD_DOMAINS = ("", "ai.onnx")
 
 
@@ -24,12 +25,12 @@ def require_float_network(proto: onnx.ModelProto, where: str) -> None:
     """Check what can be seen without running the network.
 
     Raises:
-        InputError: wrong opset, already quantized, other than one image input [N, C, H, W] of static size,
+        InputError: wrong opset, already quantized, other than one input of a batch of static size,
             weights that are not finite, training mode, custom operators, or not valid ONNX.
     """
     _require_opset(proto, where)
     _require_operators(proto, where)
-    _require_image_input(proto, where)
+    _require_one_input(proto, where)
     _require_finite(proto, where)
     try:
         onnx.checker.check_model(proto)
@@ -38,12 +39,12 @@ def require_float_network(proto: onnx.ModelProto, where: str) -> None:
         raise InputError(f"{where} is not a valid ONNX model ({reason}); export it again") from error
 
 
-def fix_input_shape(proto: onnx.ModelProto, shape: tuple[int, int, int], where: str, origin: str) -> None:
-    """Write C, H, W into the graph's input where they are dynamic; `proto` is changed.
+def fix_input_shape(proto: onnx.ModelProto, shape: tuple[int, ...], where: str, origin: str) -> None:
+    """Write sizes, as C, H, W, into the graph's input where they are dynamic; `proto` is changed.
 
     Args:
         proto: the network.
-        shape: (C, H, W).
+        shape: without the batch, (C, H, W) of images.
         where: what the user calls the network.
         origin: where `shape` comes from, for the message.
 
@@ -55,16 +56,34 @@ def fix_input_shape(proto: onnx.ModelProto, shape: tuple[int, int, int], where: 
         return
     dims = inputs[0].type.tensor_type.shape.dim
     if not dims:
-        for _ in range(4):
+        for _ in range(1 + len(shape)):
             dims.add()
     found = [dim.dim_param or (dim.dim_value if dim.HasField("dim_value") else "?") for dim in dims]
-    if len(dims) != 4 or any(isinstance(a, int) and a > 0 and a != b for a, b in zip(found[1:], shape, strict=True)):
+    fixed = [isinstance(size, int) and size > 0 for size in found[1:]]
+    if len(fixed) != len(shape) or any(fix and a != b for fix, a, b in zip(fixed, found[1:], shape, strict=True)):
         raise InputError(
             f"{origin} says that images are {list(shape)} but the input {inputs[0].name} of {where} is {found}; "
-            "make the two agree as [C, H, W]"
+            "make the two agree, without the batch"
         )
     for dim, size in zip(dims[1:], shape, strict=True):
         dim.dim_value = size
+
+
+def assume_input_shape(proto: onnx.ModelProto, where: str) -> tuple[str, ...]:
+    """Write a usual size into the graph's input where it is still dynamic, and say so; `proto` is changed."""
+    inputs = graph_inputs(proto)
+    dims = inputs[0].type.tensor_type.shape.dim[1:] if len(inputs) == 1 else []
+    usual = _USUAL_SIZES.get(len(dims), ())
+    open_sizes = [(dim, size) for dim, size in zip(dims, usual, strict=False) if dim.dim_value <= 0]
+    if not open_sizes:
+        return ()
+    for dim, size in open_sizes:
+        dim.dim_value = size
+    sizes = ",".join(str(dim.dim_value) for dim in dims)
+    return (
+        f"nothing says how large the input {inputs[0].name} of {where} is: {sizes} is assumed; pass --input-shape or "
+        "put the size it is used at into the sidecar file",
+    )
 
 
 def _require_opset(proto: onnx.ModelProto, where: str) -> None:
@@ -109,13 +128,13 @@ def _require_operators(proto: onnx.ModelProto, where: str) -> None:
             )
 
 
-def _require_image_input(proto: onnx.ModelProto, where: str) -> None:
+def _require_one_input(proto: onnx.ModelProto, where: str) -> None:
     inputs = graph_inputs(proto)
     if len(inputs) != 1:
         found = ", ".join(value.name for value in inputs) or "none"
         raise InputError(
-            f"{where} has {len(inputs)} inputs ({found}) where a network for images has one; "
-            "export it with the image [N, C, H, W] as its only input"
+            f"{where} has {len(inputs)} inputs ({found}) and accepted is one; export it with the image [N, C, H, W], "
+            "or another batch, as its only input and the others as constants"
         )
     kind = inputs[0].type.tensor_type
     if kind.elem_type != TensorProto.FLOAT:
@@ -124,15 +143,15 @@ def _require_image_input(proto: onnx.ModelProto, where: str) -> None:
             "export the network in float32"
         )
     dims = [dim.dim_param or (dim.dim_value if dim.HasField("dim_value") else "?") for dim in kind.shape.dim]
-    if len(dims) != 4:
+    if len(dims) < 2:
         raise InputError(
-            f"the input {inputs[0].name} of {where} is {dims} where images are [N, C, H, W]; "
-            "export a network that takes images"
+            f"the input {inputs[0].name} of {where} is {dims}, which is no batch such as [N, C, H, W] or [N, F]; "
+            "export a network whose input's first dimension is the batch"
         )
     if not all(isinstance(size, int) and size > 0 for size in dims[1:]):
         raise InputError(
-            f"the input {inputs[0].name} of {where} is {dims}: channels, height and width must be fixed; "
-            "pass --input-shape C,H,W or put it into the sidecar file"
+            f"the input {inputs[0].name} of {where} is {dims}: its size must be fixed; "
+            "pass --input-shape, for images C,H,W, or put it into the sidecar file"
         )
 
 

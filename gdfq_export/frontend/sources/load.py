@@ -11,7 +11,7 @@ from torch import nn
 
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel, build
-from gdfq_export.frontend.passes.acceptance import fix_input_shape
+from gdfq_export.frontend.passes.acceptance import assume_input_shape, fix_input_shape
 from gdfq_export.frontend.passes.accepted_forms.accept import accept, converted_to_float32
 from gdfq_export.frontend.passes.symbolic_batch import fixed_batch, graph_inputs
 from gdfq_export.frontend.sources.model_name import FILES, require_model
@@ -105,7 +105,8 @@ def _load_file(path: Path, flags: Stated, task: StatedTask) -> FloatModel:
         if given.input_shape is not None:
             fix_input_shape(proto, given.input_shape, source, given.origin)
             break
-    shape = _image_shape(proto)
+    assumed = assume_input_shape(proto, source)
+    shape = _input_shape(proto)
     spec, warnings = input_spec(flags, stated, shape or (1, 1, 1), source)
     model = build(
         proto,
@@ -115,7 +116,7 @@ def _load_file(path: Path, flags: Stated, task: StatedTask) -> FloatModel:
         input_spec=spec,
         stated=task,
         exported=suffix == ".pt2",
-        warnings=(*accepted.notices, *warnings),
+        warnings=(*accepted.notices, *assumed, *warnings),
     )
     return dataclasses.replace(model, source_batch=fixed_batch(proto))
 
@@ -126,8 +127,8 @@ def _read_pt2(path: Path) -> onnx.ModelProto:
     return read_exported_program(path)
 
 
-def _image_shape(proto: onnx.ModelProto) -> tuple[int, int, int] | None:
-    """(C, H, W) of the graph's input, None where it is no image of static size, which `build` then reports."""
+def _input_shape(proto: onnx.ModelProto) -> tuple[int, ...] | None:
+    """Sizes of the graph's input without the batch, None where they are not static, which `build` then reports."""
     inputs = graph_inputs(proto)
     sizes = [dim.dim_value for dim in inputs[0].type.tensor_type.shape.dim[1:]] if len(inputs) == 1 else []
-    return (sizes[0], sizes[1], sizes[2]) if len(sizes) == 3 and min(sizes) > 0 else None
+    return tuple(sizes) if min(sizes, default=0) > 0 else None

@@ -25,7 +25,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.opset import OPSET
 
 
-def export_module(module: nn.Module, shape: tuple[int, int, int], where: str) -> onnx.ModelProto:
+def export_module(module: nn.Module, shape: tuple[int, ...], where: str) -> onnx.ModelProto:
     """Export a copy of `module` in eval mode and float32 for images [N, *shape]; input `image`, output `logits`.
 
     The batch is dynamic where torch can prove that it may be, else fixed to 2 and freed by the canonical form.

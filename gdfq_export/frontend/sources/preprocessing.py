@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from calib.input_spec import InputSpec
+from calib.input_spec import IMAGE_RANK, InputSpec
 from gdfq_export.errors import InputError
 
 _T = TypeVar("_T")
+_STANDARDISED: dict[str, Any] = {"scale": 255.0, "mean": (0.5,), "std": (1 / 6,)}  # mean 0, deviation 1, from -3 to 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +19,7 @@ class Stated:
     """What one origin says about images; None where it says nothing. One mean or std stands for all channels."""
 
     origin: str
-    input_shape: tuple[int, int, int] | None = None
+    input_shape: tuple[int, ...] | None = None
     scale: float | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
@@ -35,17 +37,16 @@ class Stated:
         """Make one from loose values.
 
         Raises:
-            InputError: `input_shape` is not three positive integers.
+            InputError: `input_shape` is not positive integers.
         """
         shape = None
         if input_shape is not None:
-            sizes = tuple(input_shape)
-            if len(sizes) != 3 or not all(isinstance(size, int) and size > 0 for size in sizes):
+            shape = tuple(input_shape)
+            if not shape or not all(isinstance(size, int) and size > 0 for size in shape):
                 raise InputError(
-                    f"the input shape {list(sizes)} from {origin} is not [C, H, W]; "
-                    "give three positive integers such as 3,224,224"
+                    f"the input shape {list(shape)} from {origin} cannot be; "
+                    "give positive integers without the batch, such as 3,224,224"
                 )
-            shape = (sizes[0], sizes[1], sizes[2])
         return cls(origin=origin, input_shape=shape, scale=scale, mean=_as_tuple(mean), std=_as_tuple(std))
 
     @property
@@ -54,16 +55,22 @@ class Stated:
         return not (self.scale is None and self.mean is None and self.std is None)
 
 
-def input_spec(
-    flags: Stated, known: Stated, shape: tuple[int, int, int], source: str
-) -> tuple[InputSpec, tuple[str, ...]]:
-    """Combine what is stated, flags first, with the graph's image shape (C, H, W); also return warnings.
+def input_spec(flags: Stated, known: Stated, shape: tuple[int, ...], source: str) -> tuple[InputSpec, tuple[str, ...]]:
+    """Combine what is stated, flags first, with the graph's input shape, (C, H, W) of images; also return warnings.
 
     Raises:
         InputError: numbers that cannot be a preprocessing, or not one for each channel.
     """
     warnings: tuple[str, ...] = ()
-    if not flags.states_preprocessing and not known.states_preprocessing:
+    images = len(shape) == IMAGE_RANK
+    if not images and not flags.states_preprocessing and not known.states_preprocessing:
+        known = dataclasses.replace(known, **_STANDARDISED)
+        warnings = (
+            f"nothing says which values the input {list(shape)} of {source} takes: they are assumed to be standardised "
+            "(mean 0, deviation 1, from -3 to 3); if that is wrong pass --mean, --std and --scale or write a sidecar "
+            "file, where values go from -mean / std to (255 / scale - mean) / std",
+        )
+    elif not flags.states_preprocessing and not known.states_preprocessing:
         warnings = (
             f"nothing says how pixels become the input of {source}: it is assumed that they are divided by 255 (scale "
             "255, mean 0, std 1); if that is wrong the synthetic images are too, so pass --scale, --mean and --std or "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import pydantic
 
@@ -29,7 +30,7 @@ class _Preprocess(pydantic.BaseModel):
 class _Content(pydantic.BaseModel):
     """All keys are optional; keys that are not ours are the user's notes."""
 
-    input: tuple[pydantic.PositiveInt, pydantic.PositiveInt, pydantic.PositiveInt] | None = None
+    input: Annotated[list[pydantic.PositiveInt], pydantic.Field(min_length=1)] | None = None
     classes: int | None = pydantic.Field(default=None, ge=2)
     task: str | None = None
     preprocess: _Preprocess | None = None

@@ -119,7 +119,7 @@ class NetworkFacts:
     source: str
     sha256: str
     classes: int | None
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     bytes: int
 
 

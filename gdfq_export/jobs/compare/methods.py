@@ -103,7 +103,7 @@ def bits_title(bits: str) -> str:
     return f"{width.upper()} {where.replace('-', ' and ')}".rstrip()
 
 
-def recipe_for(method: str, bits: str, shape: tuple[int, int, int], *, target: str | None = None) -> Recipe:
+def recipe_for(method: str, bits: str, shape: tuple[int, ...], *, target: str | None = None) -> Recipe:
     """The method's recipe at these bit widths, for images of `shape` (C, H, W); `target` replaces the recipe's.
 
     Raises:

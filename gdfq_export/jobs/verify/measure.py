@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -244,7 +245,7 @@ class _Measurement:
         if files[0] is None or files[1] is None:
             return NO_PAIRS
         images, source = self._request.evaluation.images, self._request.evaluation.source
-        count = max(8, min(_LAYER_IMAGES, _LAYER_PIXELS // (images.shape[2] * images.shape[3])))
+        count = max(8, min(_LAYER_IMAGES, _LAYER_PIXELS // math.prod(images.shape[2:])))
         with self._progress.phase("layers") as report:
             try:
                 return measure_layers(
@@ -268,7 +269,7 @@ class _Measurement:
             return NotMeasured(reason="gdfq-export verify measures load time and memory")
         files, shape = (request.float_network.data, request.quantized.data), request.evaluation.images.shape[1:]
         with self._progress.phase("memory"):
-            return measure_resources(self._backend, *files, (shape[0], shape[1], shape[2]), request.timing.batch)
+            return measure_resources(self._backend, *files, tuple(shape), request.timing.batch)
 
     def _latency(self) -> Latency | NotMeasured:
         timing, evaluation = self._request.timing, self._request.evaluation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -185,7 +186,7 @@ def _simulation(proto: onnx.ModelProto, subject: Subject, evaluation: Evaluation
     except InputError as error:
         return NotMeasured(reason=str(error))
     images = evaluation.images
-    large = images.shape[2] * images.shape[3] >= _LARGE
+    large = math.prod(images.shape[2:]) >= _LARGE
     return Simulation(
         run=simulator.run,
         exact=subject.target.exact,

@@ -45,7 +45,7 @@ def observe_layer(
     """Moments of a layer's inputs and wanted outputs.
 
     Args:
-        x: the layer's input, [N, C, H, W] or [N, C].
+        x: the layer's input, [N, C, H, W] or [N, C]; convolutions of one and three dimensions too.
         wanted: what it should give, [N, out, H', W'] or [N, out].
         weight: its weight, [out, C / groups, kh, kw] or [out, C].
         attributes: keyword arguments of the importer's convolution; none for a Gemm.
@@ -81,10 +81,21 @@ def _patches(
     keep = max(1, most // len(x))
     chosen, outputs = [], []
     for image, target in zip(torch.split(padded, 1), torch.split(wanted.flatten(2), 1), strict=True):
-        columns = functional.unfold(image, kernel, dilation=tuple(dilation), stride=tuple(stride))
+        columns = _columns(image, kernel, dilation, stride)
         if columns.shape[2] > keep:
             places = torch.randint(columns.shape[2], (keep,), generator=random).to(x.device)
             columns, target = columns[:, :, places], target[:, :, places]
         chosen.append(columns[0].reshape(groups, -1, columns.shape[2]))
         outputs.append(target[0].reshape(groups, -1, target.shape[2]))
     return tuple(torch.cat(parts, dim=2).transpose(1, 2).double() for parts in (chosen, outputs))  # type: ignore[return-value]
+
+
+def _columns(image: Tensor, kernel: Sequence[int], dilation: Sequence[int], stride: Sequence[int]) -> Tensor:
+    """What each place of [1, C, ...] reads, [1, C * kernel area, places]."""
+    if len(kernel) == 2:  # torch's own, for images only
+        return functional.unfold(image, tuple(kernel), dilation=tuple(dilation), stride=tuple(stride))
+    windows = image
+    for axis, (size, apart, step) in enumerate(zip(kernel, dilation, stride, strict=True), start=2):
+        windows = windows.unfold(axis, (size - 1) * apart + 1, step)[..., ::apart]
+    places, cells = range(2, 2 + len(kernel)), range(2 + len(kernel), 2 + 2 * len(kernel))
+    return windows.permute(0, 1, *cells, *places).flatten(2 + len(kernel)).flatten(1, 1 + len(kernel))

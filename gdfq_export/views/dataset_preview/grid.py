@@ -52,17 +52,19 @@ def lay_grid(
 ) -> ImageGrid:
     """Lay images [N, C, H, W] with labels [N] into at most `width` x `height` pixels."""
     by_class = classes <= ROWS
-    rows = _rows_of_classes(labels, classes) if by_class else _one_of_each(labels, width / height, input_spec.shape)
+    drawn = [_as_picture(pixels) for pixels in input_spec.to_pixels(images[:1])]
+    size = (drawn[0].shape[0], drawn[0].shape[1])
+    rows = _rows_of_classes(labels, classes) if by_class else _one_of_each(labels, width / height, size)
     columns = max(len(row) for row in rows)
     above = 0 if by_class else LINE
-    tile = _tile_size(input_spec.shape[1:], width // columns - GAP, height // len(rows) - GAP - above)
+    tile = _tile_size(size, width // columns - GAP, height // len(rows) - GAP - above)
     down, right = tile[0] + GAP + above, tile[1] + GAP
     pixels = np.full((len(rows) * down, columns * right, 3), 255, np.uint8)
     texts = []
     for row, positions in enumerate(rows):
         top = row * down + above
         for column, position in enumerate(positions):
-            image = _tile(input_spec.to_pixels(images[position : position + 1])[0], tile)
+            image = _tile(_as_picture(input_spec.to_pixels(images[position : position + 1])[0]), tile)
             pixels[top : top + tile[0], column * right : column * right + tile[1]] = image
             if not by_class:
                 x = column * right + tile[1] / 2
@@ -89,12 +91,19 @@ def _rows_of_classes(labels: NDArray[np.int64], classes: int) -> list[Sequence[i
     return rows
 
 
-def _one_of_each(labels: NDArray[np.int64], aspect: float, shape: tuple[int, int, int]) -> list[Sequence[int]]:
+def _one_of_each(labels: NDArray[np.int64], aspect: float, size: tuple[int, int]) -> list[Sequence[int]]:
     """Positions of the first image of each class, in as many columns as suit a grid of this aspect."""
     _, first = np.unique(labels, return_index=True)
     positions = first[:MOST_TILES].tolist()
-    columns = min(len(positions), math.ceil(math.sqrt(len(positions) * aspect * shape[1] / shape[2])))
+    columns = min(len(positions), math.ceil(math.sqrt(len(positions) * aspect * size[0] / size[1])))
     return [positions[start : start + columns] for start in range(0, len(positions), columns)]
+
+
+def _as_picture(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pixels [H, W, C] as they are; a vector is a line, a signal a line for each channel, a volume its slices."""
+    if pixels.ndim <= 2:
+        return np.atleast_2d(pixels.T)[..., None]
+    return pixels.reshape(-1, *pixels.shape[-2:])
 
 
 def _tile_size(image: tuple[int, int], width: int, height: int) -> tuple[int, int]:

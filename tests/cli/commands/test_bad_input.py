@@ -21,7 +21,7 @@ from tests import tiny_graph
 Arguments = list[str]
 
 
-def network(*, classes: int = 3, size: int | str = 8, head: bool = True) -> onnx.ModelProto:
+def network(*, classes: int = 3, head: bool = True) -> onnx.ModelProto:
     """A classifier of images [N, 1, 8, 8]: convolution, BatchNormalization, Relu, pooling, Gemm."""
     random = np.random.default_rng(0)
     four = {name: np.abs(random.normal(size=4)).astype(np.float32) for name in ("scale", "bias", "mean", "variance")}
@@ -39,7 +39,7 @@ def network(*, classes: int = 3, size: int | str = 8, head: bool = True) -> onnx
         ]
         kernel["g"] = random.normal(size=(4, classes)).astype(np.float32)
     proto = tiny_graph.model(
-        nodes=nodes, inputs={"x": ("N", 1, size, size)}, outputs=["y" if head else "r"], initializers={**kernel, **four}
+        nodes=nodes, inputs={"x": ("N", 1, 8, 8)}, outputs=["y" if head else "r"], initializers={**kernel, **four}
     )
     return proto
 
@@ -82,12 +82,6 @@ def cut(folder: Path) -> Arguments:
 def name_in_no_encoding(folder: Path) -> Arguments:
     content = Path(save(folder)).read_bytes()
     return [raw(folder, "net.onnx", content.replace(b"BatchNormalization_n", b"\xd7atchNormalization_n"))]
-
-
-def dynamic_size(folder: Path) -> Arguments:
-    path = save(folder, network(size="S"))
-    (folder / "net.json").unlink()
-    return [path]
 
 
 def unknown_operator(folder: Path) -> Arguments:
@@ -138,7 +132,6 @@ CASES: dict[str, tuple[Callable[[Path], Arguments], str]] = {
     ),
     "one class": (lambda f: [save(f, network(classes=1)), "--task", "classify"], "with at least 2 classes"),
     "no such task": (lambda f: [save(f), "--task", "caption"], "'caption' is not one of"),
-    "dynamic size": (dynamic_size, "must be fixed"),
     "NaN weights": (nan_weight, "NaN"),
     "unknown operator": (unknown_operator, "Einsum"),
     "sidecar is no JSON": (lambda f: sidecar(f, "{"), "net.json cannot be used"),

@@ -59,11 +59,22 @@ def test_without_preprocessing_the_assumption_is_said(tmp_path: Path) -> None:
 def test_dynamic_size_is_set_by_flag_or_sidecar(tmp_path: Path) -> None:
     proto = networks.classifier(inputs={"x": ("batch", 3, "h", "w_")})
     path = networks.saved(tmp_path, proto)
-    with pytest.raises(InputError, match="--input-shape"):
-        load_model(path)
+    assumed = load_model(path)
+    assert assumed.input_spec.shape == (3, 224, 224) and "3,224,224 is assumed" in assumed.warnings[0]
     assert load_model(path, input_shape=(3, 8, 8)).input_spec.shape == (3, 8, 8)
     path.with_suffix(".json").write_text('{"input": [3, 10, 10]}')
     assert load_model(path).input_spec.shape == (3, 10, 10)
+
+
+@pytest.mark.parametrize("shape", [(20,), (1, 40), (2, 5, 6, 7)], ids=["vector", "signal", "volume"])
+def test_inputs_of_other_ranks(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    nodes = [("Flatten", ["x"], ["f"]), ("MatMul", ["f", "m"], ["y"])]
+    weight = np.random.default_rng(0).normal(size=(int(np.prod(shape)), 4)).astype(np.float32)
+    proto = tiny_graph.model(nodes=nodes, inputs={"x": ("n", *shape)}, outputs=["y"], initializers={"m": weight})
+    model = load_model(networks.saved(tmp_path, proto))
+    assert model.input_spec.shape == shape and "standardised" in model.warnings[0]
+    assert model.input_spec.low == pytest.approx((-3.0,) * shape[0]) and model.input_spec.spread == (1.0,) * shape[0]
+    _same_logits(model)
 
 
 def test_softmax_is_not_part_of_the_logits(tmp_path: Path) -> None:

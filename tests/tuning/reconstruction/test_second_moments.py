@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -29,6 +30,22 @@ def test_moments_of_a_convolution_give_the_error_of_its_output() -> None:
     torch.testing.assert_close(
         predicted.float(), convolve(x, change).square().mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("dimensions", [1, 3])
+def test_moments_of_convolutions_of_other_ranks(dimensions: int) -> None:
+    run = {1: functional.conv1d, 3: functional.conv3d}[dimensions]
+    x, weight, change = (normal(*sizes, *[side] * dimensions) for *sizes, side in ((3, 4, 8), (6, 2, 3), (6, 2, 3)))
+    settings = {"pads": (0, 0) * dimensions, "stride": (2,) * dimensions, "dilation": (2,) * dimensions, "groups": 2}
+
+    def convolved(kernel: Tensor) -> Tensor:
+        return run(x, kernel, stride=2, dilation=2, groups=2)
+
+    moments = observe_layer(x, convolved(weight), weight, settings, RANDOM, centred=False)
+    rows = change.reshape(2, 3, -1).double()
+    predicted = torch.einsum("gok,gkl,gol->go", rows, moments.inputs, rows).flatten()
+    wanted = convolved(change).square().transpose(0, 1).flatten(1).mean(dim=1)
+    torch.testing.assert_close(predicted.float(), wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_moments_of_a_matrix_product_about_the_mean() -> None:
