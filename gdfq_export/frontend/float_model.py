@@ -14,6 +14,7 @@ from gdfq_export.frontend.passes.acceptance import require_float_network
 from gdfq_export.frontend.passes.canonical import canonicalize
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics, fold_batch_norm
 from gdfq_export.frontend.sources.export_hint import EXPORT_ARGUMENTS, OLD_EXPORT_ARGUMENTS
+from gdfq_export.frontend.torch_import.cut import Gradients
 from gdfq_export.frontend.torch_import.importer import import_graph
 from gdfq_export.support.text import counted
 from gdfq_export.tasks.outputs import network_outputs
@@ -113,7 +114,8 @@ def build(
     """
     require_float_network(proto, source)
     graph = canonicalize(proto, source)
-    found = find_task(network_outputs(graph, input_spec.shape), source, stated=stated)
+    cuts = Gradients(graph.graph).cuts()
+    found = find_task(network_outputs(graph, input_spec.shape, cuts=cuts), source, stated=stated)
     teacher = import_graph(graph, until=found.task.compared).eval().requires_grad_(False)
     folded = fold_batch_norm(graph)
     notes = list(warnings)

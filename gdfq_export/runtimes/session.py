@@ -59,10 +59,12 @@ class Session(ABC):
         if missing := [name for name in names if name not in self._outputs]:
             raise InputError(f"{where(self._source)} does not return {', '.join(missing)}; it returns {self._outputs}")
         rows = [
-            [array[: len(array) * count // len(part)] for array in self._execute(part, names)]
+            [_of_first(count, len(part), array) for array in self._execute(part, names)]
             for part, count in self._pieces(images)
         ]
-        return {name: np.concatenate([row[index] for row in rows]) for index, name in enumerate(names)}
+        if len(rows) == 1:
+            return dict(zip(names, rows[0], strict=True))
+        return {name: np.concatenate([np.atleast_1d(row[index]) for row in rows]) for index, name in enumerate(names)}
 
     def timer(self, images: Images) -> Callable[[], float]:
         """Runs `images` and gives the milliseconds of that run, as `clock` takes them."""
@@ -92,6 +94,13 @@ class Session(ABC):
             if self._fixed and count < self._batch:
                 part = np.concatenate([part, np.repeat(part[-1:], self._batch - count, axis=0)])
             yield part, count
+
+
+def _of_first(count: int, images: int, output: Array) -> Array:
+    """What an output of `images` holds of the first `count`, if its rows are those of images; else all of it."""
+    if count == images or output.ndim == 0 or output.shape[0] % images:
+        return output
+    return output[: output.shape[0] // images * count]
 
 
 def where(model: Path | bytes) -> str:

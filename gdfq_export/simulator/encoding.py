@@ -32,6 +32,13 @@ class Encoding:
     zero_point: int = 0
     codes: NDArray[Any] | None = None
 
+    def values(self, axis: int | None) -> NDArray[np.float32]:
+        """What DequantizeLinear makes of the codes, where scales lie along `axis`; None: one scale."""
+        assert self.codes is not None
+        shape = [-1 if each == axis else 1 for each in range(self.codes.ndim)]
+        offsets = (self.codes.astype(np.int32) - self.zero_point).astype(np.float32)
+        return offsets * (self.scale if axis is None else self.scale.reshape(shape))
+
 
 def encode_activation(quantizer: Quantizer) -> Encoding:
     """Scale and zero point of a quantizer."""

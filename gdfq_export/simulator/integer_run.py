@@ -17,8 +17,10 @@ from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.planning.constraints import Unrounded
 from gdfq_export.planning.plan import Role
 from gdfq_export.simulator.codes import CodedTensor, Grid, accumulate, clip, dequantize, quantize
+from gdfq_export.simulator.float_region import FloatRegion
 from gdfq_export.simulator.hard_sigmoid import clip_form_of, sum_form
 from gdfq_export.simulator.integer_state import IntegerState
+from gdfq_export.simulator.weight_only import dequantized_blocks
 from gdfq_export.targets import Kernel
 
 _LAYERS = (Kernel.CONV, Kernel.GEMM, Kernel.MATMUL)
@@ -43,12 +45,13 @@ class IntegerRun:
         """Codes of every quantized activation and the float outputs, by name, for float32 images [N, C, H, W]."""
         graph = self.state.model.graph
         self._keep(graph.inputs[0].name or "", images)
-        for node in graph:
-            planned = self.plan.by_node[node.name or ""]
-            if planned.kernel is not None:
-                self._run_kernel(node, planned.kernel, planned.absorbed)
-            elif planned.node not in self.plan.absorbed:
-                self._run_float(node)
+        for step in self.state.steps:
+            if isinstance(step, FloatRegion):
+                self._run_float(step)
+                continue
+            planned = self.plan.by_node[step.name or ""]
+            assert planned.kernel is not None
+            self._run_kernel(step, planned.kernel, planned.absorbed)
         results = {}
         for tensor, coded in self.codes.items():
             point = self.plan.by_tensor[tensor]
@@ -77,6 +80,11 @@ class IntegerRun:
         point = self.plan.by_tensor.get(name)
         if point is not None and point.role is Role.CONSTANT:
             return dequantize(self._coded(value))
+        if point is not None and point.role is Role.WEIGHT:
+            encoding = self.state.encodings[point.key]
+            return torch.from_numpy(
+                encoding.values(point.axis) if point.block is None else dequantized_blocks(point, encoding)
+            )
         if name in self.state.parameters:
             return self.state.parameters[name]
         assert value.const_value is not None
@@ -93,9 +101,9 @@ class IntegerRun:
         assert constant is not None
         return CodedTensor(codes=torch.from_numpy(constant.astype(np.int32)), grid=self.state.grid(point))
 
-    def _run_float(self, node: ir.Node) -> None:
-        inputs = {value.name or "": self._float(value) for value in node.inputs if value is not None}
-        for name, result in self.state.float_node(node)(inputs).items():
+    def _run_float(self, region: FloatRegion) -> None:
+        inputs = {value.name or "": self._float(value) for value in region.inputs}
+        for name, result in region(inputs).items():
             self._keep(name, result)
 
     def _run_kernel(self, node: ir.Node, kernel: Kernel, absorbed: str | None) -> None:
@@ -174,7 +182,7 @@ class IntegerRun:
         x = self._coded(first)
         inputs = {value.name or "": self._float(value) for value in others if value is not None}
         inputs[(first.name if first else "") or ""] = x.offsets.to(torch.float32)
-        results = self.state.float_node(node)(inputs)
+        results = self.state.moving_node(node)(inputs)
         return {name: result.to(torch.int32) + x.grid.zero_point for name, result in results.items()}
 
     def _layer(self, node: ir.Node, grid: Grid | None) -> Tensor:

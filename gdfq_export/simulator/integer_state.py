@@ -13,9 +13,10 @@ from gdfq_export.frontend.torch_import import Op, lower
 from gdfq_export.planning.plan import QuantPlan, QuantPoint
 from gdfq_export.simulator.codes import Grid
 from gdfq_export.simulator.encoding import Encoding
+from gdfq_export.simulator.float_region import FloatRegion
 from gdfq_export.simulator.kernel_sets import KERNEL_SETS
 from gdfq_export.simulator.lookup import UnaryKernel, lookup_table
-from gdfq_export.simulator.runtime_node import RuntimeNode
+from gdfq_export.simulator.schedule import Step, schedule
 from gdfq_export.simulator.weight_only import WeightOnlyKernel
 from gdfq_export.targets import Kernel, find_target
 
@@ -31,6 +32,7 @@ class IntegerState:
         encodings: numbers by the points' keys.
         parameters: float values of initializers, by name.
         kernels: the integer kernels of the plan's target.
+        steps: nodes with a kernel, and regions of those that stay float, in the order in which they run.
         ops: how torch computes the nodes whose kernel computes, by name.
     """
 
@@ -44,6 +46,7 @@ class IntegerState:
         self.kernels = KERNEL_SETS[find_target(plan.target).kernels]
         computed = {planned.node for planned in plan.nodes if planned.kernel not in (None, Kernel.MOVE)}
         self.ops: dict[str, Op] = {node.name or "": lower(node) for node in folded.graph if node.name in computed}
+        self.steps: tuple[Step, ...] = schedule(folded, plan, parameters)
         self._opset = folded.opset_imports[""]
         self._made: dict[str, Any] = {}  # by node
 
@@ -61,9 +64,10 @@ class IntegerState:
             storage_max=storage_max,
         )
 
-    def float_node(self, node: ir.Node) -> RuntimeNode:
-        """What computes a node that stays float or moves codes, made once."""
-        return self._once(node, lambda: RuntimeNode(node, opset=self._opset))
+    def moving_node(self, node: ir.Node) -> FloatRegion:
+        """What computes a node that moves codes, made once."""
+        opsets, points = self.model.opset_imports, self.plan.by_tensor
+        return self._once(node, lambda: FloatRegion([node], {}, opsets=opsets, wanted=points))
 
     def weight_only_kernel(self, node: ir.Node) -> WeightOnlyKernel:
         """What multiplies with weights in blocks, made once."""

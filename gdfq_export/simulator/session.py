@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import onnx
 import onnxruntime
 from onnx import helper
@@ -9,9 +11,11 @@ from onnx import helper
 _IR_VERSION = 10
 
 
-def one_thread_session(graph: onnx.GraphProto, opset: int) -> onnxruntime.InferenceSession:
-    """A session for `graph`."""
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=_IR_VERSION)
+def one_thread_session(graph: onnx.GraphProto, opsets: int | Mapping[str, int]) -> onnxruntime.InferenceSession:
+    """A session for `graph`; `opsets` is the version of ONNX's operators, or those of all domains by name."""
+    versions = {"": opsets} if isinstance(opsets, int) else opsets
+    imports = [helper.make_opsetid(domain, version) for domain, version in versions.items()]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=_IR_VERSION)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3

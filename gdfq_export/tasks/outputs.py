@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import onnx_ir as ir
@@ -40,6 +41,8 @@ class GraphOutput:
         axis: the operator's attribute of that name, if it has one.
         source: first input of that operator, where a node computes it.
         floating: whether its values are floats.
+        before_cut: where no gradient reaches it: names of the nearest values before it that have one, which are
+            compared in its place.
     """
 
     name: str
@@ -48,6 +51,7 @@ class GraphOutput:
     axis: int | None
     source: str | None
     floating: bool = True
+    before_cut: tuple[str, ...] | None = None
 
     def __str__(self) -> str:
         """Name and shape: `scores [n, 10]`."""
@@ -75,20 +79,30 @@ class NetworkOutputs:
         return ", ".join(map(str, self.outputs)) or "none"
 
 
-def network_outputs(graph: ir.Model, image: Sequence[int]) -> NetworkOutputs:
-    """The outputs of a canonical graph that takes images of this shape, `(C, H, W)`."""
-    return NetworkOutputs(outputs=tuple(map(_facts, graph.graph.outputs)), image=tuple(image), graph=graph)
+def network_outputs(
+    graph: ir.Model, image: Sequence[int], *, cuts: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+) -> NetworkOutputs:
+    """The outputs of a canonical graph.
+
+    Args:
+        graph: the graph.
+        image: shape of one image, `(C, H, W)`.
+        cuts: `GraphOutput.before_cut` of the outputs that no gradient reaches, by name.
+    """
+    outputs = tuple(_facts(output, cuts.get(str(output.name))) for output in graph.graph.outputs)
+    return NetworkOutputs(outputs=outputs, image=tuple(image), graph=graph)
 
 
-def _facts(output: ir.Value) -> GraphOutput:
+def _facts(output: ir.Value, before_cut: tuple[str, ...] | None) -> GraphOutput:
     node = output.producer()
     x = None if node is None or not node.inputs else node.inputs[0]
     computed = x is not None and x.producer() is not None
     return GraphOutput(
         name=str(output.name),
-        shape=tuple(size if isinstance(size, int) else str(size) for size in output.shape or ()),
+        shape=tuple(size if isinstance(size, int) else str(size.value or "?") for size in output.shape or ()),
         op_type="" if node is None else node.op_type,
         axis=node.attributes.get_int("axis", -1) if node is not None and "axis" in node.attributes else None,
         source=str(x.name) if x is not None and computed else None,
         floating=output.dtype is None or output.dtype.is_floating_point(),
+        before_cut=before_cut,
     )

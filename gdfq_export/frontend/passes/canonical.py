@@ -71,7 +71,7 @@ def _prepare(model: ir.Model) -> None:
 
 
 def _rewrite(model: ir.Model, where: str) -> None:
-    ConstantReshapePass(measure_shapes(model, where), where)(model)
+    ConstantReshapePass(measure_shapes(model, where))(model)
     ExplicitPadsPass()(model)
     GlobalAveragePoolPass()(model)
     FoldPadPass()(model)

@@ -15,15 +15,17 @@ import onnx_ir as ir
 import onnxruntime
 
 from gdfq_export.errors import InputError
+from gdfq_export.frontend.passes.value_dependent_shapes import value_dependent_shapes
 
 BATCHES = (2, 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One value at both batches."""
+    """One tensor at both batches; `shapes` is None where it depends on the elements of the images."""
 
-    shapes: tuple[tuple[int, ...], tuple[int, ...]]
+    shapes: tuple[tuple[int, ...], tuple[int, ...]] | None
+    rank: int | None
     dtype: ir.DataType
 
 
@@ -63,13 +65,16 @@ def measure_shapes(model: ir.Model, where: str) -> dict[str, Measured]:
                 f"ONNX Runtime cannot run {where} on a batch of {batch} ({_one_line(error)}); "
                 "export the network with a dynamic batch dimension and operators ONNX Runtime supports"
             ) from error
-    return {name: _measured(name, runs[0][name], runs[1][name], where) for name in runs[0]}
+    unknown = {str(value.name) for value in value_dependent_shapes(model.graph)}
+    tensors = [name for name in runs[0] if isinstance(runs[0][name], np.ndarray)]  # others are sequences
+    return {name: _measured((runs[0][name], runs[1][name]), known=name not in unknown) for name in tensors}
 
 
-def _measured(name: str, first: np.ndarray, second: np.ndarray, where: str) -> Measured:
-    if first.ndim != second.ndim:
-        raise InputError(f"the value {name} of {where} changes its rank with the batch; such a graph is not supported")
-    return Measured(shapes=(first.shape, second.shape), dtype=ir.DataType.from_numpy(first.dtype))
+def _measured(runs: tuple[np.ndarray, np.ndarray], *, known: bool) -> Measured:
+    first, second = runs
+    rank = first.ndim if first.ndim == second.ndim else None
+    shapes = (first.shape, second.shape) if known and rank is not None else None
+    return Measured(shapes=shapes, rank=rank, dtype=ir.DataType.from_numpy(first.dtype))
 
 
 def static_sizes(value: ir.Value) -> list[int]:
@@ -78,34 +83,34 @@ def static_sizes(value: ir.Value) -> list[int]:
 
 
 def annotate_shapes(model: ir.Model, where: str) -> None:
-    """Set shape and type of every computed value: ints, and the batch symbol where a dimension is the batch.
+    """Set shape and type of every computed tensor: ints, the batch symbol where a dimension is the batch, else None.
 
     Raises:
-        InputError: a dimension changes with the batch but is no multiple of it.
+        InputError: ONNX Runtime cannot run the graph.
     """
     measured = measure_shapes(model, where)
     shape = model.graph.inputs[0].shape
     symbol = str(shape[0]) if shape is not None else "batch"
     for node in model.graph:
         for value in node.outputs:
-            if not value.name:
+            if value.name not in measured:
                 continue
             facts = measured[value.name]
-            pairs = zip(*facts.shapes, strict=True)
-            value.shape = ir.Shape([_dimension(pair, symbol, value.name, where) for pair in pairs])
             value.type = ir.TensorType(facts.dtype)
+            if facts.shapes is not None:
+                value.shape = ir.Shape([_dimension(pair, symbol) for pair in zip(*facts.shapes, strict=True)])
+            else:
+                value.shape = None if facts.rank is None else ir.Shape([None] * facts.rank)
 
 
-def _dimension(pair: tuple[int, int], symbol: str, name: str, where: str) -> int | str:
-    if pair[0] == pair[1]:
+def _dimension(pair: tuple[int, int], symbol: str) -> int | str:
+    """The size that is `pair` at both batches, as far as it is linear in the batch."""
+    step = (pair[1] - pair[0]) // (BATCHES[1] - BATCHES[0])
+    rest = pair[0] - step * BATCHES[0]
+    if step == 0:
         return pair[0]
-    times, rest = divmod(pair[0], BATCHES[0])
-    if rest or pair[1] != times * BATCHES[1]:
-        raise InputError(
-            f"the value {name} of {where} has a dimension that is {pair[0]} for {BATCHES[0]} images and {pair[1]} for "
-            f"{BATCHES[1]}; only dimensions proportional to the batch are supported"
-        )
-    return symbol if times == 1 else f"{times}*{symbol}"
+    product = symbol if step == 1 else f"{step}*{symbol}"
+    return product if rest == 0 else f"{product}{rest:+d}"
 
 
 def _one_line(error: Exception) -> str:

@@ -15,6 +15,7 @@ import onnx_ir as ir
 from torch import fx, nn
 
 from gdfq_export.errors import InputError
+from gdfq_export.frontend.torch_import.cut import is_constant, read_by
 from gdfq_export.frontend.torch_import.operators import lower
 from gdfq_export.frontend.torch_import.parameters import AttributeNames, tensor_from_onnx
 
@@ -69,7 +70,7 @@ def _contributing(outputs: Sequence[ir.Value]) -> set[ir.Node]:
         node = pending.pop()
         if node is not None and node not in found and node.op_type != "Constant":
             found.add(node)
-            pending.extend(value.producer() for value in node.inputs if value is not None)
+            pending.extend(value.producer() for value in read_by(node))
     return found
 
 
@@ -121,7 +122,7 @@ class _Import:
         op = lower(node)
         facts = {"op_type": node.op_type, "node": node.name}
         name = self.names.take(str(node.outputs[0].name))
-        constants = [value for value in op.inputs[1:] if value is not None and _is_constant(value)]
+        constants = [value for value in op.inputs[1:] if value is not None and is_constant(value)]
         if node.op_type == "BatchNormalization" and len(constants) == 4:
             result = self.add_batch_norm(node, constants, op.kwargs["epsilon"])
         else:
@@ -154,7 +155,3 @@ class _Import:
         for value, name in zip(constants, ("weight", "bias", "running_mean", "running_var"), strict=True):
             self.attributes.setdefault(str(value.name), f"{attribute}.{name}")
         return self.fx_graph.call_module(attribute, (self.tensor(x),))
-
-
-def _is_constant(value: ir.Value) -> bool:
-    return ir.convenience.get_const_tensor(value) is not None

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import is_of_hard_swish
 from gdfq_export.planning.placement.fused_add import clipped_summand
-from gdfq_export.planning.placement.graph_nodes import activation_bounds, name_of, required
+from gdfq_export.planning.placement.graph_nodes import activation_bounds, name_of, reach, required
 from gdfq_export.planning.placement.unsupported import unsupported_reason
 from gdfq_export.planning.plan import PlannedNode
 from gdfq_export.targets import Kernel, Output, Rule, Target
@@ -45,8 +45,9 @@ class Kernels:
     clipped: tuple[Clipped, ...]
 
     def rule(self, node: ir.Node) -> Rule | None:
-        """The target's rule for the node; None if it runs in float."""
-        return None if self.nodes[name_of(node)].kernel is None else self.target.rules[node.op_type]
+        """The target's rule for the node; None if it runs in float, as nodes of subgraphs do."""
+        planned = self.nodes.get(name_of(node)) if node.graph is self.graph else None
+        return None if planned is None or planned.kernel is None else self.target.rules[node.op_type]
 
     def layers(self) -> list[ir.Node]:
         """Kernels with weights."""
@@ -79,11 +80,18 @@ def choose_kernels(graph: ir.Graph, target: Target, compared: Collection[str]) -
     )
 
 
+def _contributing(graph: ir.Graph, compared: Collection[str]) -> frozenset[ir.Node]:
+    """The nodes that the values named in `compared` depend on; what is behind them turns them into outputs."""
+    last = [node for node in graph if any(value.name in compared for value in node.outputs)]
+    return frozenset(last).union(*(reach(node, ir.Node.predecessors) for node in last))
+
+
 class _Walk:
     def __init__(self, graph: ir.Graph, target: Target, compared: Collection[str]) -> None:
         self.graph = graph
         self.target = target
         self.compared = frozenset(compared)
+        self.ahead = _contributing(graph, compared)
         self.nodes: dict[str, PlannedNode] = {}
         self.coded: dict[str, ir.Node] = {}
         self.accumulated: dict[str, str] = {}  # value name -> the node that reads it unquantized
@@ -131,17 +139,12 @@ class _Walk:
             return f"{node.op_type} has no integer kernel on {self.target.name}"
         if reason := unsupported_reason(node, rule):
             return reason
+        if node not in self.ahead:
+            return "it is behind the values that are compared with the float network's"
         if rule.kernel is Kernel.MOVE and not self._carries_codes(node.inputs[0]):
             return "its input is float"
-        if self._is_behind_compared(node):
-            return "it turns scores into what the network returns"
         layer = self._computed_inside(node)
         return "" if layer is None else f"computed inside {layer}"
-
-    def _is_behind_compared(self, node: ir.Node) -> bool:
-        """Whether the node only turns compared values into an output, as a final Sigmoid does."""
-        read = [value for value in node.inputs if value is not None]
-        return all(value.name in self.compared for value in read) and all(map(ir.Value.is_graph_output, node.outputs))
 
     def _is_output(self, value: ir.Value) -> bool:
         """Whether the value is read from outside the graph, so that nothing is fused behind it."""
@@ -154,7 +157,7 @@ class _Walk:
         """The nodes behind a layer that the runtime computes inside it: f(x), or f(x) and x * f(x)."""
         value = layer.outputs[0]
         users = list(dict.fromkeys(user for user, _ in value.uses()))
-        function = next(filter(self._is_inside_layers, users), None)
+        function = next((user for user in users if user in self.ahead and self._is_inside_layers(user)), None)
         if function is None or self._is_output(value):
             return None
         if len(users) == 1:
@@ -185,7 +188,7 @@ class _Walk:
         """The only reader of the node's output, if its kernel reads it unquantized; one value for each kernel."""
         value = node.outputs[0]
         users = [user for user, _ in value.uses()]
-        if len(users) != 1 or self._is_output(value):
+        if len(users) != 1 or users[0] not in self.ahead or self._is_output(value):
             return None
         rule = self.target.rules.get(users[0].op_type)
         if rule is None or node.op_type not in rule.accumulates or unsupported_reason(users[0], rule):
@@ -224,7 +227,7 @@ class _Walk:
         value = node.outputs[0]
         users = [user for user, _ in value.uses()]
         alone = rule.output is Output.INPUT_SCALE or rule.kernel is Kernel.HARD_SIGMOID
-        if alone or len(users) != 1 or self._is_output(value):
+        if alone or len(users) != 1 or users[0] not in self.ahead or self._is_output(value):
             return None
         low, high = activation_bounds(users[0]) if users[0].op_type in self.target.absorbed else (math.nan, math.nan)
         return users[0] if low <= 0 < high else None
@@ -236,7 +239,7 @@ class _Walk:
         """Whether a kernel that computes reads the value, directly or behind nodes that move codes."""
         for user, index in value.uses():
             rule = self.target.rules.get(user.op_type)
-            if rule is None or unsupported_reason(user, rule):
+            if rule is None or user not in self.ahead or unsupported_reason(user, rule):
                 continue
             if rule.kernel is Kernel.MOVE and index == 0:
                 if any(self._is_read_as_codes(output) for output in user.outputs):

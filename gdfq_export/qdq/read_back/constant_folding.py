@@ -61,7 +61,7 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
 def _fix_shapes(model: ir.Model) -> None:
     """Computed Reshape targets become constants."""
     if any(node.op_type == "Reshape" and not is_constant(node.inputs[1]) for node in model.graph):
-        ConstantReshapePass(measure_shapes(model, _WHERE), _WHERE)(model)
+        ConstantReshapePass(measure_shapes(model, _WHERE))(model)
         common.RemoveUnusedNodesPass()(model)
 
 

@@ -6,8 +6,9 @@ runtime makes of them. The target's rules answer it, with what ONNX Runtime 1.32
 scale it takes for granted, an output that only QuantizeLinear reads, with at most a Relu or Clip between that changes
 no code.
 
-A layer that is not fused runs in float, in an order of sums that is not known: it is refused. Other operators are
-computed in float as exactly as on codes, but for those that the runtime would compute on codes in a way not known here.
+A layer that reads codes and is not fused runs in float, in an order of sums that is not known: it is refused. Other
+operators are computed in float as exactly as on codes, but for those that the runtime would compute on codes in a way
+not known here.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class _Walk:
         if self._in_blocks(node):
             kernel: Kernel | None = Kernel.WEIGHT_ONLY
             activation = activation if self._written(node, activation) is not None else None
-        elif rule is not None and rule.weight is not None:
+        elif rule is not None and rule.weight is not None and not self._in_float(node):
             self._require_layer(node, rule, activation)
             kernel = rule.kernel
         else:
@@ -78,6 +79,11 @@ class _Walk:
             self.planned[str(activation.name)] = PlannedNode(
                 node=str(activation.name), op_type=activation.op_type, kernel=None, reason=f"absorbed by {name}"
             )
+
+    def _in_float(self, node: ir.Node) -> bool:
+        """Whether nothing that the node reads is quantized, in a file where something is: the runtime simulates it."""
+        codes = any(self._params(value) is not None or self._constant(value) is not None for value in node.inputs)
+        return bool(self.file.activations) and not codes
 
     def _in_blocks(self, node: ir.Node) -> bool:
         """Whether the runtime multiplies floats with the layer's weights in blocks."""
@@ -184,11 +190,8 @@ class _Walk:
 
     def _require_float(self, node: ir.Node, rule: Rule | None, activation: ir.Node | None) -> None:
         """Refuse what the runtime may compute otherwise than in float, node by node."""
-        if node.op_type in LAYERS:
+        if node.op_type in LAYERS and not self._in_float(node):
             raise refusal(node, "runs in float, with sums in an order that only the runtime knows")
-        for value in node.outputs:
-            if value.dtype not in (None, ir.DataType.FLOAT):
-                raise refusal(node, f"computes {value.dtype} from the image")
         written = self._written(node, activation)
         from_codes = any(self._params(value) is not None for value in node.inputs)
         if node.op_type in _FUSED_OTHERWISE and written is not None and from_codes:

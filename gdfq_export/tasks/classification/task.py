@@ -53,6 +53,8 @@ class Classification:
         output, shape = outputs[0], outputs[0].shape
         if len(shape) != 2 or isinstance(shape[0], int) or not isinstance(shape[1], int) or shape[1] < 2:
             return f"its output is {output} where class scores are [N, classes] with at least 2 classes"
+        if output.before_cut is not None:
+            return f"no gradient reaches its output {output}"
         normalised = output.op_type in ("Softmax", "LogSoftmax") and output.axis in (None, -1, 1)
         logits = output.source if normalised and output.source is not None else output.name
         return cls(classes=shape[1], compared=(logits,), probabilities=output.op_type == "Softmax")

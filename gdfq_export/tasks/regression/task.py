@@ -23,7 +23,7 @@ class Regression:
     """A network of which nothing is known but that its outputs are numbers.
 
     Attributes:
-        compared: the outputs that are compared.
+        compared: the outputs; in the place of one without gradient, the nearest values before it that have one.
         outputs: names of all.
         shapes: theirs; a string where a size depends on the batch.
     """
@@ -39,7 +39,8 @@ class Regression:
         """Any outputs."""
         outputs = network.outputs
         names = tuple(each.name for each in outputs)
-        return cls(compared=names, outputs=names, shapes=tuple(each.shape for each in outputs))
+        compared = dict.fromkeys(name for each in outputs for name in each.before_cut or (each.name,))
+        return cls(compared=tuple(compared), outputs=names, shapes=tuple(each.shape for each in outputs))
 
     @property
     def aim(self) -> Aim:

@@ -1,0 +1,90 @@
+"""The order in which the integer simulator runs a graph: kernels one by one, float nodes in regions.
+
+1. A kernel's level is the highest of those whose results it reads, 0 behind the input.
+2. A float node's level is the highest of the float nodes whose unquantized results it reads, and is above that of
+   everything else it reads.
+3. Float nodes of one level that pass unquantized values to each other are a region. So nothing that a region reads
+   depends on the region, and it runs in front of the kernels of its level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnx_ir as ir
+import torch
+from torch import Tensor
+
+from gdfq_export.frontend.torch_import.cut import is_constant, read_by
+from gdfq_export.planning.plan import QuantPlan
+from gdfq_export.simulator.float_region import FloatRegion, read_from_outside
+
+Step = ir.Node | FloatRegion
+
+
+def schedule(model: ir.Model, plan: QuantPlan, parameters: Mapping[str, Tensor]) -> tuple[Step, ...]:
+    """The steps; `parameters` are float values of initializers, those of the graph where absent."""
+    levels = _Levels(plan)
+    for node in model.graph:
+        levels.add(node)
+    steps: list[tuple[int, bool, Step]] = [
+        (level, True, node) for node, level in levels.of.items() if plan.by_node[node.name or ""].kernel is not None
+    ]
+    for nodes in levels.regions():
+        constants = _constants(nodes, plan, parameters)
+        region = FloatRegion(nodes, constants, opsets=model.opset_imports, wanted=plan.by_tensor)
+        if region.outputs:
+            steps.append((levels.of[nodes[0]], False, region))
+    return tuple(step for _, _, step in sorted(steps, key=lambda entry: entry[:2]))
+
+
+class _Levels:
+    """The level of every node, in graph order, and the regions of those that are float."""
+
+    def __init__(self, plan: QuantPlan) -> None:
+        self.of: dict[ir.Node, int] = {}
+        self._plan = plan
+        self._region: dict[ir.Node, list[ir.Node]] = {}
+
+    def add(self, node: ir.Node) -> None:
+        """Enter a node behind all that it depends on."""
+        is_float = self._plan.by_node[node.name or ""].kernel is None and node.name not in self._plan.absorbed
+        neighbours, level = [], 0
+        for value in read_by(node):
+            source = value.producer()
+            if source is None:
+                continue
+            if is_float and source in self._region and value.name not in self._plan.by_tensor:
+                neighbours.append(source)
+                level = max(level, self.of[source])
+            else:
+                level = max(level, self.of[source] + is_float)
+        self.of[node] = level
+        if is_float:
+            self._region[node] = [node]
+            for source in neighbours:
+                if self.of[source] == level:
+                    self._join(source, node)
+
+    def regions(self) -> list[list[ir.Node]]:
+        """The regions, their nodes in graph order."""
+        order = {node: index for index, node in enumerate(self.of)}
+        regions = {id(nodes): nodes for nodes in self._region.values()}
+        return [sorted(nodes, key=order.__getitem__) for nodes in regions.values()]
+
+    def _join(self, first: ir.Node, second: ir.Node) -> None:
+        kept, joined = self._region[first], self._region[second]
+        if kept is not joined:
+            kept.extend(joined)
+            self._region.update(dict.fromkeys(joined, kept))
+
+
+def _constants(nodes: list[ir.Node], plan: QuantPlan, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What a region reads of the graph's initializers as they are; one that is quantized it reads dequantized."""
+    found = {}
+    for value in read_from_outside(nodes):
+        if is_constant(value) and value.name not in plan.by_tensor:
+            assert value.const_value is not None
+            stored = parameters.get(value.name or "")
+            found[value.name or ""] = torch.from_numpy(value.const_value.numpy().copy()) if stored is None else stored
+    return found
