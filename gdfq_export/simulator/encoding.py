@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gdfq_export.simulator.quantizer import Quantizer
+from gdfq_export.simulator.quantizer import SMALLEST_SCALE, Quantizer
 
 _BIAS_LIMIT = 2**30
 
@@ -52,7 +52,7 @@ def encode_constant(quantizer: Quantizer, value: Tensor) -> Encoding:
 
 
 def encode_weight(quantizer: Quantizer, weight: Tensor, activation: Encoding, bias: Tensor | None) -> Encoding:
-    """Weights per output channel; scales large enough for the bias to fit into int32.
+    """Weights per output channel; scales large enough for the bias to fit into int32, and for its own scale.
 
     Args:
         quantizer: of the weight.
@@ -60,7 +60,7 @@ def encode_weight(quantizer: Quantizer, weight: Tensor, activation: Encoding, bi
         activation: of the layer's input.
         bias: [out].
     """
-    scale = _float32(quantizer.scale).reshape(-1)
+    scale = np.maximum(_float32(quantizer.scale).reshape(-1), np.float32(SMALLEST_SCALE / activation.scale))
     if bias is not None:
         scale = np.maximum(scale, np.abs(_float32(bias)) / activation.scale / np.float32(_BIAS_LIMIT))
     return Encoding(scale=scale, codes=_codes(weight, scale.reshape(quantizer.scale.shape), quantizer))

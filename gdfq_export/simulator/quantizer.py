@@ -22,7 +22,9 @@ from torch import Tensor, nn
 from gdfq_export.planning.constraints import Breakpoints, Unrounded
 from gdfq_export.planning.plan import QuantPoint, Role
 
-_SMALLEST_RANGE = 1e-6
+SMALLEST_SCALE = torch.finfo(torch.float32).tiny
+_SMALL_SCALE = 1e-6 / 255
+_SMALL_SHARE = 1e-5  # of the largest scale in a tensor; what is smaller cannot be seen beside it
 _UNROUNDED_RANGE = 2.0  # factor; what is not rounded loses nothing by a wider range
 
 
@@ -77,21 +79,20 @@ class Quantizer(nn.Module):
     def set_range(self, low: float, high: float) -> None:
         """Choose scale and zero point so that the codes span [low, high], zero included and exact.
 
-        An unrounded point gets twice that range. A tensor that was always 0 gets [-1, 1], within its bounds: any scale
-        would do, but ONNX Runtime's QLinearGlobalAveragePool refuses ratios of scales above 256.
+        An unrounded point gets twice that range. A tensor that was always 0 gets [-1, 1], within its bounds.
         """
         if isinstance(self.point.constraint, Unrounded):
             low, high = _UNROUNDED_RANGE * low, _UNROUNDED_RANGE * high
         low, high = max(min(low, 0.0), self.point.low), min(max(high, 0.0), self.point.high)
-        if high - low < _SMALLEST_RANGE:  # always 0
+        if high - low < SMALLEST_SCALE * (self.code_max - self.code_min):  # always 0
             low, high = max(-1.0, self.point.low), min(1.0, self.point.high)
         if self.point.symmetric:
-            bound = max(-low, high, _SMALLEST_RANGE)
+            bound = max(-low, high)
             scale = bound / max(-self.code_min, self.code_max) if low < 0 else bound / self.code_max
             self.zero_point = 0
         else:
             steps = self.code_max - self.code_min
-            scale = max(high - low, _SMALLEST_RANGE) / steps
+            scale = (high - low) / steps
             if isinstance(self.point.constraint, Breakpoints):
                 fitted = self.point.constraint.fit(low, high, steps)
                 self.has_breakpoints = fitted is not None
@@ -109,9 +110,14 @@ class Quantizer(nn.Module):
         self.zero_point, self.has_breakpoints = int(state[0]), bool(state[1])
 
     def set_scale(self, scale: Tensor) -> None:
-        """Set the scales of channels or blocks, `scale` of as many numbers as there are, in the order of the tensor."""
+        """Set the scales of channels or blocks, `scale` of as many numbers as there are, in the order of the tensor.
+
+        A channel that is next to nothing beside the largest has a scale that its bias can have.
+        """
         with torch.no_grad():
-            self.log_scale.copy_(scale.clamp_min(_SMALLEST_RANGE / 255).log().reshape(self.log_scale.shape))
+            largest = float(scale.max())
+            least = min(_SMALL_SCALE, _SMALL_SHARE * largest) if largest > SMALLEST_SCALE else _SMALL_SCALE
+            self.log_scale.copy_(scale.clamp_min(max(least, SMALLEST_SCALE)).log().reshape(self.log_scale.shape))
 
     @property
     def scale(self) -> Tensor:

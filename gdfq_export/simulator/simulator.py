@@ -6,12 +6,14 @@ that the integer simulator computes with and the writer stores.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
+import torch
 from torch import Tensor, fx, nn
 
 from gdfq_export.frontend.torch_import import import_graph
@@ -27,8 +29,11 @@ from gdfq_export.simulator.encoding import (
 )
 from gdfq_export.simulator.hard_sigmoid import clip_form_of
 from gdfq_export.simulator.quantizer import Mode, Quantizer
+from gdfq_export.targets import Kernel
 from gdfq_export.tasks.outputs import Outputs
 from gdfq_export.tasks.task import Task
+
+_SMALLEST_MEAN_RATIO, _LARGEST_MEAN_RATIO = 2.0**-31, 255.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -157,6 +162,7 @@ class Simulator(nn.Module):
     def freeze(self) -> Mapping[str, Encoding]:
         """The numbers of every point, by key: what the integer simulator computes with and the writer stores."""
         encodings: dict[str, Encoding] = {}
+        self._limit_ratios_of_means()
         for point in self.plan.points:
             if point.role in (Role.INPUT, Role.ACTIVATION):
                 encodings[point.key] = encode_activation(self.quantizers[point.group])
@@ -172,6 +178,21 @@ class Simulator(nn.Module):
                     encodings[constant.key] = encode_constant(self.quantizers[constant.key], value)
             self._freeze_layer(node.name or "", names, encodings)
         return encodings
+
+    @torch.no_grad()
+    def _limit_ratios_of_means(self) -> None:
+        """Scales of means that ONNX Runtime's QLinearGlobalAveragePool takes: s_x / (s_y * H * W) in [2**-32, 256)."""
+        for node in self.folded.graph:
+            planned = self.plan.by_node[node.name or ""]
+            x, y = node.inputs[0], node.outputs[0]
+            if planned.kernel is not Kernel.GLOBAL_AVERAGE_POOL or x is None or x.shape is None:
+                continue
+            if planned.absorbed is not None:
+                y = next(user for user, _ in y.uses()).outputs[0]
+            source, mean = (self.quantizers[self.plan.by_tensor[value.name or ""].group] for value in (x, y))
+            area = math.prod(size for size in x.shape[2:] if isinstance(size, int))
+            usual = math.log(float(source.scale) / area)
+            mean.log_scale.clamp_(usual - math.log(_LARGEST_MEAN_RATIO), usual - math.log(_SMALLEST_MEAN_RATIO))
 
     def _freeze_layer(self, node: str, names: list[str | None], encodings: dict[str, Encoding]) -> None:
         weight_point = self.plan.by_tensor.get(names[1] or "") if len(names) > 1 else None

@@ -18,6 +18,7 @@ from calib.ranges import make_range_estimator
 from gdfq_export.planning.plan import Role
 from gdfq_export.recipe import Calibration
 from gdfq_export.simulator import Mode, Quantizer, Simulator
+from gdfq_export.simulator.quantizer import SMALLEST_SCALE
 
 _RATIOS = tuple(1.0 - step / 100 for step in range(0, 80))
 
@@ -124,7 +125,7 @@ def search_scale(quantizer: Quantizer, rows: Tensor, importance: Tensor) -> Tens
     full = rows.abs().amax(dim=1) / quantizer.code_max
     best, least = full.clone(), torch.full_like(full, torch.inf)
     for ratio in _RATIOS:
-        scale = (full * ratio).clamp_min(1e-12)[:, None]
+        scale = (full * ratio).clamp_min(SMALLEST_SCALE)[:, None]
         codes = torch.clamp(torch.round(rows / scale), quantizer.code_min, quantizer.code_max)
         error = ((codes * scale - rows).square() * importance).sum(dim=1)
         better = error < least

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnxruntime
+import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gdfq_export.metrics.parity import parity
+from gdfq_export.qdq.writer import write_onnx
 from gdfq_export.recipe import Bits
+from gdfq_export.simulator import IntegerSimulator
 from tests import tiny_graph
 from tests.simulator.quantized import images_for, quantize
 from tests.simulator.random_network import CHANNELS, CLASSES, SIDE, Network, networks
@@ -61,6 +65,36 @@ def test_a_pool_that_never_gave_anything_but_0_has_a_scale_that_the_runtime_take
     quantized = quantize(proto)
     result = parity(quantized.file, quantized.exact.run, images_for(proto, 6, seed=1), 6)
     assert result.exact
+
+
+@pytest.mark.parametrize("size", [1e-7, 1e-12])
+def test_small_numbers_between_two_layers_are_as_exact_as_others(size: float) -> None:
+    net = Network(0)
+    net.conv(CHANNELS)
+    net.add("Relu", [net.at])
+    net.conv(CHANNELS)
+    net.add("GlobalAveragePool", [net.at], (CHANNELS, 1, 1))
+    net.add("Flatten", [net.at])
+    for name, factor in zip(list(net.initializers), (size, size, 1 / size, 1.0), strict=True):
+        net.initializers[name] *= np.float32(factor)
+    proto = tiny_graph.model(
+        nodes=net.nodes, inputs={"x": ("batch", 3, SIDE, SIDE)}, outputs=[net.at], initializers=net.initializers
+    )
+    quantized, images = quantize(proto), images_for(proto, 6, seed=1)
+    (expected,) = onnxruntime.InferenceSession(proto.SerializeToString()).run(None, {"x": images})
+    assert parity(quantized.file, quantized.exact.run, images, 6).exact
+    assert np.abs(quantized.exact.run(images)[net.at] - expected).max() <= 0.02 * np.abs(expected).max()
+
+
+def test_a_mean_next_to_nothing_has_a_scale_that_the_runtime_takes() -> None:
+    proto = _fixed_network()
+    images, quantized = images_for(proto, 6, seed=1), quantize(proto)
+    plan, simulator = quantized.plan, quantized.simulator
+    mean = next(node for node in quantized.folded.graph if node.op_type == "GlobalAveragePool")
+    simulator.quantizers[plan.by_tensor[str(mean.outputs[0].name)].group].set_range(-1e-9, 1e-9)
+    encodings, parameters = simulator.freeze(), simulator.tuned_parameters()
+    file = write_onnx(quantized.folded, plan, encodings, parameters, {})
+    assert parity(file, IntegerSimulator(quantized.folded, plan, encodings, parameters).run, images, 6).exact
 
 
 def _fixed_network(*, dead: bool = False) -> onnx.ModelProto:

@@ -71,6 +71,23 @@ def test_what_is_never_anything_but_0_has_a_scale_of_everyday_size(low: float, h
     assert made(torch.zeros(3)).tolist() == [0.0] * 3
 
 
+@pytest.mark.parametrize("size", [1e-3, 1e-9, 1e-30])
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_range_is_as_small_as_its_tensor(size: float, signed: bool) -> None:
+    made = quantizer(-size, size, signed=signed)
+    assert made.scale.item() == pytest.approx(size / 127.5, rel=0.01)
+
+
+def test_weights_are_as_small_as_their_layer_and_no_smaller_than_can_be_seen() -> None:
+    made = Quantizer(point(role=Role.WEIGHT, signed=True, axis=1), torch.Size([2, 3]))
+    made.set_scale(torch.tensor([1e-10, 1e-12, 0.0]))
+    assert made.scale.reshape(-1).tolist() == pytest.approx([1e-10, 1e-12, 1e-15])
+    made.set_scale(torch.tensor([1e-2, 1e-12, 0.0]))
+    assert made.scale.reshape(-1).tolist() == pytest.approx([1e-2, 1e-6 / 255, 1e-6 / 255])
+    made.set_scale(torch.zeros(3))
+    assert made.scale.reshape(-1).tolist() == pytest.approx([1e-6 / 255] * 3)
+
+
 @given(low=bounds, high=bounds)
 def test_rounding_is_off_by_half_a_step_at_most_and_clips_beyond(low: float, high: float) -> None:
     made = quantizer(-low, high)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gdfq_export.simulator import Quantizer
 from gdfq_export.tuning.calibration import search_block_scale, search_scale
-from gdfq_export.tuning.reconstruction.second_moments import LayerMoments
+from gdfq_export.tuning.reconstruction.second_moments import LayerMoments, not_zero
 
 _DAMPING = 0.01
 
@@ -51,7 +51,7 @@ def round_weights(weight: Tensor, moments: LayerMoments, quantizer: Quantizer) -
     order = torch.argsort(torch.diagonal(inputs, dim1=1, dim2=2).mean(dim=0), descending=True)
     scale, rest, inputs = scale[:, :, order], rest[:, :, order].clone(), inputs[:, order][:, :, order]
     diagonal = torch.diagonal(inputs, dim1=1, dim2=2)
-    damping = _DAMPING * diagonal.mean(dim=1, keepdim=True).clamp_min(1e-12)
+    damping = _DAMPING * not_zero(diagonal.mean(dim=1, keepdim=True))
     factor = torch.linalg.cholesky(
         torch.cholesky_inverse(torch.linalg.cholesky(inputs + torch.diag_embed(damping.expand_as(diagonal)))),
         upper=True,

@@ -19,6 +19,8 @@ from gdfq_export.frontend.torch_import.operators.padding import Pads, spatial_pa
 _MOST_ROWS = 2**16
 _MOST_NUMBERS = 2**26
 
+_POWER_OF_ZEROS = 1e-12
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerMoments:
@@ -31,6 +33,11 @@ class LayerMoments:
 
     inputs: Tensor
     products: Tensor
+
+
+def not_zero(power: Tensor) -> Tensor:
+    """Mean squares of inputs; 1e-12 for inputs that are all 0, so that a share of it makes a matrix invertible."""
+    return torch.where(power > torch.finfo(torch.float32).tiny, power, _POWER_OF_ZEROS)
 
 
 def observe_layer(

@@ -15,16 +15,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gdfq_export.tuning.reconstruction.second_moments import LayerMoments
-
-_SMALLEST = 1e-12
+from gdfq_export.tuning.reconstruction.second_moments import LayerMoments, not_zero
 
 
 def refit_weights(weight: Tensor, moments: LayerMoments, ridge: float) -> Tensor:
     """The regression's weights, in the shape of `weight` [out, ...]."""
     groups, size = moments.inputs.shape[:2]
     rows = weight.reshape(groups, -1, size).double()
-    penalty = ridge * torch.diagonal(moments.inputs, dim1=1, dim2=2).mean(dim=1).clamp_min(_SMALLEST)[:, None, None]
+    penalty = ridge * not_zero(torch.diagonal(moments.inputs, dim1=1, dim2=2).mean(dim=1))[:, None, None]
     matrix = moments.inputs + penalty * torch.eye(size, dtype=torch.float64, device=weight.device)
     wanted = moments.products + penalty * rows.transpose(1, 2)
     fitted = torch.cholesky_solve(wanted, torch.linalg.cholesky(matrix))
