@@ -16,6 +16,7 @@ from gdfq_export.frontend.torch_import.operators import (
     linear,
     normalization,
     pooling,
+    resampling,
     shape,
 )
 
@@ -26,6 +27,7 @@ OPERATORS: dict[str, Lowering] = {
     **linear.OPERATORS,
     **normalization.OPERATORS,
     **pooling.OPERATORS,
+    **resampling.OPERATORS,
     **shape.OPERATORS,
 }
 
