@@ -114,6 +114,12 @@ def _measurement_warnings(measured: Verification, measuring: Measuring) -> list[
         found.append(
             f"{measuring.fallback_reason}: accuracy is that of {measuring.measured_on.title}, speed was not measured"
         )
+    if answer := measured.task.constant_answer:
+        found.append(
+            f"the float network answers {answer} to all {counted(measured.task.images, 'image')} of "
+            f"{measured.task.source}, so agreement with it says nothing; check --scale, --mean and --std, or give real "
+            "images as --data"
+        )
     parity = measured.parity
     if not isinstance(parity, NotMeasured) and not parity.exact:
         found.append(

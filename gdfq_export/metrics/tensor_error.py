@@ -40,7 +40,7 @@ class TensorError:
 
     def add(self, floats: Array, found: Array) -> None:
         """Add images: `floats` `[N, C, ...]` of the float network, codes or values of the same shape of the file."""
-        x = floats.astype(np.float64)
+        x, found = np.atleast_1d(floats).astype(np.float64), np.atleast_1d(found)
         low, high = float(x.min()), float(x.max())
         if not self.elements:
             self._edges = (low, high if high > low else low + 1.0)

@@ -155,6 +155,8 @@ def _agreement(report: Report) -> SummaryFigure:
         return _missing(name, "accuracy", gates, report.agreement)
     value, _, interval = percent(same).partition(" [")
     sample = f"{counted(same.images, 'image')} of {source}"
+    if report.task is not None and report.task.constant_answer is not None:
+        sample += f", to all of which float answers {report.task.constant_answer}: this says nothing"
     return SummaryFigure(name=name, value=value, detail=f"[{interval}", sample=sample, section="accuracy", gates=gates)
 
 

@@ -18,6 +18,7 @@ class ComparedOutputs:
     """Outputs of both networks for the same images.
 
     Attributes:
+        images: how many.
         names: of the outputs, in the order of the files.
         float_network: the float network's, `[N, ...]` each.
         quantized: the quantized network's, of the same shapes.
@@ -25,6 +26,7 @@ class ComparedOutputs:
         truth: what the task read beside the images (`Task.read_data`), None without labels.
     """
 
+    images: int
     names: Sequence[str]
     float_network: OutputArrays
     quantized: OutputArrays
@@ -46,7 +48,7 @@ class OutputError:
         cosine_low: its lower end.
         cosine_high: its upper end.
         max_abs_error: the largest error of an element.
-        constant: the float network gives the same for all images (two at least), so that its error says little.
+        constant: the float network gives the same for all images (two at least).
     """
 
     output: str
@@ -99,6 +101,8 @@ class TaskFigures:
         source: what they are.
         outputs: the error of each output.
         figures: those of the task; classification's are the report's `accuracy` and `agreement`.
+        constant_answer: what the float network answers to every image, where it is the same to all, so that no figure
+            above says much; else None.
         simulated: the error of each output against the integer simulation, where integers are not compared one by one.
     """
 
@@ -108,4 +112,5 @@ class TaskFigures:
     source: str
     outputs: Sequence[OutputError]
     figures: Sequence[TaskFigure]
+    constant_answer: str | None = None
     simulated: Sequence[OutputError] = ()

@@ -33,8 +33,8 @@ def compare_outputs(compared: ComparedOutputs) -> tuple[OutputError, ...]:
 
     Example:
         >>> x, y = np.float32([[1.0, 0.0], [0.0, 2.0]]), np.float32([[1.0, 0.1], [0.0, 2.0]])
-        >>> found = compare_outputs(ComparedOutputs(names=["y"], float_network=[x], quantized=[y], source="noise"))
-        >>> round(found[0].snr_db, 1), round(found[0].cosine, 4)
+        >>> both = ComparedOutputs(images=2, names=["y"], float_network=[x], quantized=[y], source="noise")
+        >>> round(compare_outputs(both)[0].snr_db, 1), round(compare_outputs(both)[0].cosine, 4)
         (27.0, 0.9975)
     """
     return tuple(_errors(compared))
@@ -75,21 +75,21 @@ def _errors(compared: ComparedOutputs) -> Iterator[OutputError]:
                 f"cannot compare the output {name} of shape {list(wanted.shape)} (float) and {list(found.shape)} "
                 f"(quantized) on {compared.source}; both must have the same shape, for at least one image"
             )
-        yield _error(
-            name,
-            _rows(wanted, name, "float", compared.source),
-            _rows(found, name, "quantized", compared.source),
-            wanted.shape[1:],
-        )
+        each = [
+            _rows(output, compared, f"the {network} network returns NaN or infinity in {name}")
+            for network, output in (("float", wanted), ("quantized", found))
+        ]
+        yield _error(name, each[0], each[1], wanted.shape[1:])
 
 
-def _rows(output: NDArray[np.generic], name: str, network: str, source: str) -> NDArray[np.float64]:
-    """One row an image."""
-    rows = output.astype(np.float64).reshape(len(output), -1)
-    if broken := int((~np.isfinite(rows)).any(axis=1).sum()):
+def _rows(output: NDArray[np.generic], compared: ComparedOutputs, broken: str) -> NDArray[np.float64]:
+    """One row an image; one row of all where the output does not depend on the number of images."""
+    count = compared.images if output.ndim and len(output) % compared.images == 0 else 1
+    rows = output.astype(np.float64).reshape(count, -1)
+    if wrong := int((~np.isfinite(rows)).any(axis=1).sum()):
         raise InputError(
-            f"the {network} network returns NaN or infinity in {name} for {broken} of {counted(len(rows), 'image')} "
-            f"of {source}; check its weights and the preprocessing (scale, mean, std)"
+            f"{broken} for {wrong} of {counted(len(rows), 'image')} of {compared.source}; check its weights and the "
+            "preprocessing (scale, mean, std)"
         )
     return rows
 

@@ -26,7 +26,9 @@ def as_tuple(outputs: Outputs) -> tuple[Tensor, ...]:
 
 def concatenated(batches: Sequence[Outputs]) -> Outputs:
     """Join the outputs of batches, [N, ...] each, along N."""
-    joined = tuple(torch.cat(parts) for parts in zip(*map(as_tuple, batches), strict=True))
+    joined = tuple(
+        torch.cat([torch.atleast_1d(part) for part in parts]) for parts in zip(*map(as_tuple, batches), strict=True)
+    )
     return joined[0] if len(joined) == 1 else joined
 
 
@@ -73,6 +75,12 @@ class NetworkOutputs:
     image: tuple[int, ...] = ()
     graph: ir.Model | None = None
     asked: bool = False
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """Values to compare where nothing is known of the outputs: those that depend on the batch, or what is cut."""
+        moving = [each for each in self.outputs if each.shape and isinstance(each.shape[0], str)] or self.outputs
+        return tuple(dict.fromkeys(name for each in moving for name in each.before_cut or (each.name,)))
 
     def __str__(self) -> str:
         """All outputs with their shapes."""

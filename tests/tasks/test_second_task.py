@@ -111,7 +111,7 @@ def test_the_tuned_file_computes_what_is_simulated_and_is_read_back(model: Float
     runtime = OnnxRuntime()
     floats, found = (runtime.load(each.SerializeToString(), 1).run_all(fresh) for each in (model.original, file))
     assert model.task.fits([output.shape for output in found])
-    compared = ComparedOutputs(names=OUTPUTS, float_network=floats, quantized=found, source="noise")
+    compared = ComparedOutputs(images=len(fresh), names=OUTPUTS, float_network=floats, quantized=found, source="noise")
     decibels = [error.snr_db for error in compare_outputs(compared)]
     assert min(decibels) > (5 if bits.weights < 8 else 25), decibels
     layers = measure_layers(model.original, file, fresh, "noise", float_backend=runtime, backend=runtime, threads=1)

@@ -180,7 +180,9 @@ class _Measurement:
     def _compare(self, images: Images, source: str, report: Phase, truth: Any = None) -> ComparedOutputs:
         names = self._session.output_names
         floats, found = self._run_both(images, report)
-        return ComparedOutputs(names=names, float_network=floats, quantized=found, source=source, truth=truth)
+        return ComparedOutputs(
+            images=len(images), names=names, float_network=floats, quantized=found, source=source, truth=truth
+        )
 
     def _real(self, fresh: ComparedOutputs) -> ComparedOutputs | None:
         """Outputs for the real images that were given, which may be the ones that outputs are compared on."""
@@ -226,6 +228,7 @@ class _Measurement:
         with self._progress.phase("simulation") as report:
             names = self._session.output_names
             compared = ComparedOutputs(
+                images=len(evaluation.images),
                 names=names,
                 float_network=_simulate(simulation.run, names, evaluation.images, report),
                 quantized=self._session.run_all(evaluation.images),
@@ -296,4 +299,4 @@ def _simulate(expected: Expected, names: Sequence[str], images: Images, report: 
 
 def _joined(pieces: Sequence[OutputArrays]) -> OutputArrays:
     """Each output of all pieces."""
-    return [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
+    return [np.concatenate([np.atleast_1d(part) for part in parts]) for parts in zip(*pieces, strict=True)]

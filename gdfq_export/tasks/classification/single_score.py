@@ -31,6 +31,10 @@ class SingleScore(Classification):
         """Top-1 accuracy against class labels 0 and 1, int64 [N]."""
         return Classification.accuracy(self, self._scores(float_outputs), self._scores(outputs), truth, source)
 
+    def predicted(self, outputs: OutputArrays) -> NDArray[np.int64]:
+        """The class of each image, 0 or 1, int64 [N]."""
+        return Classification.predicted(self, self._scores(outputs))
+
     def fits(self, shapes: Sequence[Sequence[int]]) -> bool:
         """Whether the first output is one score; saved sets hold both."""
         first = shapes[0] if shapes else ()

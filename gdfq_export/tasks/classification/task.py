@@ -83,6 +83,11 @@ class Classification:
         """Top-1 and top-5 accuracy against class labels int64 [N]."""
         return measure_accuracy(float_outputs[0], outputs[0], truth, source)
 
+    def predicted(self, outputs: OutputArrays) -> NDArray[np.int64]:
+        """The class of each image, int64 [N]."""
+        found: NDArray[np.int64] = outputs[0].argmax(axis=1)
+        return found
+
     def figures(self, compared: ComparedOutputs) -> tuple[TaskFigure, ...]:
         """None here: a report holds those of `agreement` and `accuracy`."""
         del compared

@@ -39,8 +39,7 @@ class Regression:
         """Any outputs."""
         outputs = network.outputs
         names = tuple(each.name for each in outputs)
-        compared = dict.fromkeys(name for each in outputs for name in each.before_cut or (each.name,))
-        return cls(compared=tuple(compared), outputs=names, shapes=tuple(each.shape for each in outputs))
+        return cls(compared=network.compared, outputs=names, shapes=tuple(each.shape for each in outputs))
 
     @property
     def aim(self) -> Aim:
