@@ -6,6 +6,9 @@ of ours (exit code 4).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class GdfqExportError(Exception):
     """Base of every error that is shown to a user without a traceback."""
@@ -35,3 +38,16 @@ class InternalError(GdfqExportError):
     """A promise of this tool does not hold, for instance a file that differs from its simulation."""
 
     exit_code = 4
+
+
+@contextmanager
+def errors_name(where: str) -> Iterator[None]:
+    """Put the file's name in front of what is said of its nodes.
+
+    Raises:
+        InputError: the one that was raised inside, with `where` in front.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error

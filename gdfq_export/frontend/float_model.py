@@ -10,6 +10,7 @@ import onnx_ir as ir
 from torch import nn
 
 from calib.input_spec import InputSpec
+from gdfq_export.errors import errors_name
 from gdfq_export.frontend.passes.acceptance import require_float_network
 from gdfq_export.frontend.passes.canonical import canonicalize
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics, fold_batch_norm
@@ -116,8 +117,9 @@ def build(
     graph = canonicalize(proto, source)
     cuts = Gradients(graph.graph).cuts()
     found = find_task(network_outputs(graph, input_spec.shape, cuts=cuts), source, stated=stated)
-    teacher = import_graph(graph, until=found.task.compared).eval().requires_grad_(False)
-    folded = fold_batch_norm(graph)
+    with errors_name(source):
+        teacher = import_graph(graph, until=found.task.compared).eval().requires_grad_(False)
+        folded = fold_batch_norm(graph)
     notes = list(warnings)
     if not folded.statistics:
         notes.append(_NO_BATCH_NORM.format(where=source))

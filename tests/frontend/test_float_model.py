@@ -80,3 +80,21 @@ def test_exported_network_is_measured_in_its_canonical_form() -> None:
     model = _build(networks.classifier(), exported=True)
     assert model.original.opset_import[0].version == 21
     assert model.original.SerializeToString() == ir.to_proto(model.graph).SerializeToString()
+
+
+def test_what_is_refused_of_a_node_names_the_file() -> None:
+    gamma = ("ReduceMean", ["x", "axes"], ["gamma"], {"keepdims": 0})
+    norm = ("BatchNormalization", ["x", "gamma", "m", "m", "v"], ["z"])
+    proto = tiny_graph.model(
+        nodes=[gamma, norm, ("Conv", ["z", "w"], ["y"])],
+        inputs={"x": ("n", 3, 8, 8)},
+        outputs=["y"],
+        initializers={
+            "axes": np.array([0, 2, 3]),
+            "m": np.zeros(3, np.float32),
+            "v": np.ones(3, np.float32),
+            "w": np.ones((4, 3, 1, 1), np.float32),
+        },
+    )
+    with pytest.raises(InputError, match=r"net\.onnx: .*BatchNormalization_z.*export"):
+        _build(proto)
