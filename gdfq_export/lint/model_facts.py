@@ -17,6 +17,7 @@ import onnx
 import onnx_ir as ir
 from onnx import external_data_helper
 
+from gdfq_export.frontend.passes.accepted_forms.float32 import every_node
 from gdfq_export.lint.tensor_facts import TensorFacts, code_bits, quantized_tensors
 from gdfq_export.planning.plan import Role
 from gdfq_export.qdq.metadata import own_metadata
@@ -101,7 +102,8 @@ class Inspection:
             pairs = f"{self.quantize_linear} QuantizeLinear, {self.dequantize_linear} DequantizeLinear"
             return f"Q/DQ: {pairs}" + (f"; {self._integer()}" if self.integer_operators else "")
         if self.integer_operators:
-            return f"QOperator: {self._integer()}, whose numbers are not listed here; there are no Q/DQ"
+            dynamic = "DynamicQuantizeLinear" in self.integer_operators
+            return f"{'dynamic, with scales measured at run time' if dynamic else 'QOperator'}: {self._integer()}"
         return "float: it holds no QuantizeLinear and no DequantizeLinear"
 
     def _integer(self) -> str:
@@ -134,7 +136,7 @@ def inspect_file(file: onnx.ModelProto | QdqModel, file_bytes: int) -> Inspectio
     proto = model.proto
     layers = read_layers(model, _CARRIES)
     whole = sum(layer.whole for layer in layers)
-    operators = Counter(node.op_type for node in model.nodes)
+    operators = Counter(node.op_type for node in every_node(proto))
     return Inspection(
         bytes=file_bytes,
         opsets={entry.domain or "ai.onnx": entry.version for entry in proto.opset_import},

@@ -32,7 +32,7 @@ def onnxruntime_findings(model: QdqModel, target: Target) -> list[Finding]:
     if not model.pairs:
         return []
     layers = read_layers(model, MOVES)
-    whole = [layer for layer in layers if layer.whole]
+    whole = [layer for layer in layers if layer.whole and not layer.dynamic]
     rules = (*_LAYER_RULES, saturates) if target.weight.most_bits < 8 else _LAYER_RULES
     return [
         *newer_opset(model, _MOST_OPSET, "ONNX Runtime's kernels of QuantizeLinear", 21),

@@ -79,8 +79,8 @@ def test_a_file_of_integer_operators_is_counted_and_said() -> None:
     )
     facts = inspect_file(model, 0)
     assert facts.integer_operators == {"DynamicQuantizeLinear": 1, "QLinearConv": 1}
-    assert facts.form.startswith("QOperator: 1 DynamicQuantizeLinear, 1 QLinearConv")
-    assert facts.layers == () and facts.quantized_as_written is None
+    assert facts.form == "dynamic, with scales measured at run time: 1 DynamicQuantizeLinear, 1 QLinearConv"
+    assert [(layer.op_type, layer.numbers) for layer in facts.layers] == [("Conv", "W2A8")]
 
 
 def test_what_we_say_of_a_file_of_ours_is_there() -> None:

@@ -9,6 +9,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from gdfq_export.errors import InputError
+from gdfq_export.frontend.passes.accepted_forms.float32 import every_node
 from gdfq_export.frontend.passes.opset import OLDEST_OPSET, OPSET, opset_of
 from gdfq_export.frontend.passes.symbolic_batch import graph_inputs
 
@@ -98,7 +99,7 @@ def _require_opset(proto: onnx.ModelProto, where: str) -> None:
 
 def not_quantized(proto: onnx.ModelProto, where: str) -> tuple[str, ...]:
     """The warning to who gives a float network where a quantized file is looked for; nothing for a quantized one."""
-    if any(map(_quantizes, proto.graph.node)):
+    if any(map(_quantizes, every_node(proto))):
         return ()
     return (f"{where} is a float network: nothing in it is quantized; give the file that was made of it",)
 

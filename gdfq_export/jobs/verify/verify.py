@@ -34,6 +34,7 @@ from gdfq_export.jobs.verify.plausibility import (
 from gdfq_export.jobs.verify.subject import Subject
 from gdfq_export.lint.check import check
 from gdfq_export.qdq.read_back import read_back
+from gdfq_export.qdq.reader.float_ends import with_float_ends
 from gdfq_export.report.baseline import Baseline
 from gdfq_export.report.gates import decide, require_gates_of_task
 from gdfq_export.report.regressions import regressions
@@ -126,6 +127,7 @@ def _verify_file(
 ) -> Report:
     measuring = choose_backend(subject.target, BACKENDS)
     require_file_fits(model, proto, subject.name)
+    own, (proto, ends) = proto, with_float_ends(proto, subject.name)
     evaluation, warnings = evaluation_images(model, data, run)
     request = MeasureRequest(
         found_task=model.found_task,
@@ -139,9 +141,10 @@ def _verify_file(
     )
     measured = measure(request, run.progress)
     with run.progress.phase("rules"):
-        findings = (*check(proto, subject.target), *preprocessing_of_file(model, proto, measured))
+        findings = (*check(own, subject.target), *preprocessing_of_file(model, proto, measured))
     notes = (
         *not_quantized(proto, subject.name),
+        *ends,
         *warnings,
         *warn_of_other_network(measured, model, proto, subject.name),
         *warn_of_accuracy(measured, model),

@@ -19,6 +19,7 @@ from gdfq_export.frontend.passes.constants.constant_reshape import ConstantResha
 from gdfq_export.frontend.passes.dropout import DropoutToIdentityPass
 from gdfq_export.frontend.passes.measured_shapes import measure_shapes
 from gdfq_export.frontend.passes.symbolic_batch import fixed_batch, with_symbolic_batch
+from gdfq_export.qdq.reader.operators import as_qdq
 from gdfq_export.simulator.session import one_thread_session
 
 _BITS = "stored bits"
@@ -35,9 +36,12 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
     if len(model.graph.input) != 1:
         names = ", ".join(value.name for value in model.graph.input) or "none"
         raise InputError(f"a file is simulated with one input, the image, and this one has {names}")
+    model = ir.to_proto(as_qdq(ir.from_proto(model)))
     for node in model.graph.node:
         if node.domain not in _STANDARD:
             raise refusal(node, f"is an operator of {node.domain}, not of ONNX")
+        if node.op_type == "DynamicQuantizeLinear":
+            raise refusal(node, "measures the scale of its input while it runs")
     try:
         if fixed_batch(model) is not None:
             model = with_symbolic_batch(model)

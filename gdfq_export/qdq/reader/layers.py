@@ -48,6 +48,11 @@ class QdqLayer:
         return self.activation is not None and self.weight is not None
 
     @property
+    def dynamic(self) -> bool:
+        """Whether the scale of its activation is measured while the file runs."""
+        return self.activation is not None and self.activation.scale is None
+
+    @property
     def weight_only(self) -> bool:
         """Whether it is a matrix product of 4-bit weights in blocks, for which kernels take float activations."""
         weight = self.weight

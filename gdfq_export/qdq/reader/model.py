@@ -18,6 +18,7 @@ from onnx.reference import ReferenceEvaluator
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.qdq.reader.nodes import QdqNode, code_limits, codes_dtype, node_name, producer_of, stored_array
+from gdfq_export.qdq.reader.operators import as_qdq
 from gdfq_export.targets.operator_traits import MOVES_ELEMENTS
 
 CodeRange = tuple[int, int]
@@ -31,10 +32,11 @@ _PASSES_CODES = MOVES_ELEMENTS | {"Clip", "MaxPool", "Pad", "SpaceToDepth"}
 
 
 class QdqModel:
-    """The main graph of a file.
+    """The main graph of a file; operators on codes are read as the pairs that they stand for (`operators.py`).
 
     Args:
-        proto: the file with its weights loaded; it is not modified.
+        proto: the file with its weights loaded; it is not modified. Where an If is read as its branch, the attribute
+            `proto` is the file in that form, whose inner tensors can be returned.
         check: whether ONNX's checker looks at it first; not needed where a runtime has loaded it.
 
     Raises:
@@ -45,14 +47,16 @@ class QdqModel:
         try:
             if check and proto.ByteSize() < _MOST_CHECKED:
                 onnx.checker.check_model(proto)
-            graph = ir.from_proto(proto).graph
+            model = as_qdq(ir.from_proto(proto))
+            graph = model.graph
             for value in graph.initializers.values():
                 if value.const_value is not None:
                     value.const_value.numpy()  # as many numbers as its shape says
         except Exception as error:  # checker and reader raise what they like of a graph that contradicts itself
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"the graph is not what ONNX allows ({reason}); export it again") from error
-        self.proto = proto
+        inlined = any(node.op_type == "If" for node in proto.graph.node)
+        self.proto = ir.to_proto(model) if inlined else proto
         self.graph = graph
         self.nodes: tuple[ir.Node, ...] = tuple(graph)
         self._constants = {value for value in graph.initializers.values() if not value.is_graph_input()}

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from gdfq_export.errors import InputError
@@ -61,16 +61,19 @@ def quantized_static(
     per_channel=st.booleans(),
     weights=st.sampled_from([QuantType.QInt8, QuantType.QUInt8]),
     symmetric=st.booleans(),
+    form=st.sampled_from(QuantFormat),
 )
 def test_every_integer_of_a_random_network_is_that_of_the_runtime(
-    proto: onnx.ModelProto, prepare: bool, per_channel: bool, weights: QuantType, symmetric: bool
+    proto: onnx.ModelProto, prepare: bool, per_channel: bool, weights: QuantType, symmetric: bool, form: QuantFormat
 ) -> None:
+    assume(form is QuantFormat.QDQ or not per_channel or weights is QuantType.QInt8)  # no pair has such zero points
     file = quantized_static(
         proto,
         images_for(proto, 6),
         prepare=prepare,
         per_channel=per_channel,
         weight_type=weights,
+        quant_format=form,
         extra_options={"ActivationSymmetric": symmetric},
         **UINT8,
     )
@@ -84,8 +87,9 @@ def test_every_integer_of_a_random_network_is_that_of_the_runtime(
         {"per_channel": True, "extra_options": {"ActivationSymmetric": True}},
         {"per_channel": True, "extra_options": {"DedicatedQDQPair": True}},
         {"per_channel": True, "extra_options": {"AddQDQPairToWeight": True}},
+        {"per_channel": True, "quant_format": QuantFormat.QOperator},
     ],
-    ids=["uint8 weights", "symmetric", "dedicated pairs", "float weights"],
+    ids=["uint8 weights", "symmetric", "dedicated pairs", "float weights", "operators on codes"],
 )
 def test_options_of_the_quantizer_are_understood(options: dict[str, Any], evaluation_data: Path) -> None:
     model = load_model(evaluation_data / "models" / "cifar10_resnet20.onnx")

@@ -35,7 +35,7 @@ def in_float32(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, ...]
     for function in result.functions:
         for value in function.value_info:
             _retype(value)
-    for node in _nodes(result):
+    for node in every_node(result):
         for entry in node.attribute:
             if entry.type == AttributeProto.TENSOR:
                 _convert(entry.t)
@@ -49,7 +49,7 @@ def _types_named(proto: onnx.ModelProto) -> Iterator[int]:
         yield from (tensor.data_type for tensor in graph.initializer if tensor.data_type in OTHER_FLOATS)
         yield from _types_of(graph.input)
         yield from _types_of(graph.output)
-    for node in _nodes(proto):
+    for node in every_node(proto):
         yield from _types_of_attributes(node)
 
 
@@ -61,7 +61,7 @@ def _types_computed(proto: onnx.ModelProto) -> Iterator[int]:
         yield from (tensor.data_type for tensor in tensors if tensor.data_type in OTHER_FLOATS)
         yield from _types_of(graph.input)
         yield from _types_of(graph.output)
-    for node in _nodes(proto):
+    for node in every_node(proto):
         if node.output[0] not in cast_only:
             yield from _types_of_attributes(node)
 
@@ -83,20 +83,20 @@ def _types_of_attributes(node: onnx.NodeProto) -> Iterator[int]:
 def _read_by_casts_alone(proto: onnx.ModelProto) -> set[str]:
     casts: set[str] = set()
     others: set[str] = set()
-    for node in _nodes(proto):
+    for node in every_node(proto):
         (casts if node.op_type in _NO_ARITHMETIC else others).update(node.input)
     return casts - others
 
 
 def _graphs(proto: onnx.ModelProto) -> Iterator[onnx.GraphProto]:
     yield proto.graph
-    for node in _nodes(proto):
+    for node in every_node(proto):
         for entry in node.attribute:
             if entry.type == AttributeProto.GRAPH:
                 yield entry.g
 
 
-def _nodes(proto: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+def every_node(proto: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
     """All nodes, those of functions and of subgraphs included."""
     pending = [*proto.graph.node, *(node for function in proto.functions for node in function.node)]
     while pending:
