@@ -9,24 +9,33 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gdfq_export.errors import InputError
+from gdfq_export.frontend.sources import load_model
 from gdfq_export.frontend.sources.onnx_file import read_onnx
 from gdfq_export.lint.check import check
 from gdfq_export.lint.model_facts import Inspection, bytes_on_disk, inspect_file
+from gdfq_export.planning.placement import plan_of
+from gdfq_export.recipe import Bits
 from gdfq_export.support.finding import Finding
+from gdfq_export.support.text import counted
 from gdfq_export.targets import TARGETS, Target
+from gdfq_export.targets.operator_traits import LAYERS
 
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectedFile:
-    """`made_for` is the target that the file names itself, empty where it names none; `findings` are by target."""
+    """`made_for` is the target that the file names itself, empty where it names none; `findings` are by target.
+
+    `quantize` says of a float file whether `gdfq_export.quantize` takes it, and if not, why; empty for other files.
+    """
 
     path: Path
     facts: Inspection
     made_for: str
     findings: Mapping[str, Sequence[Finding]]
     warnings: tuple[str, ...]
+    quantize: str = ""
 
     def to_json(self) -> str:
         """Indented JSON that ends in a newline; numbers that JSON does not know are strings (`"nan"`)."""
@@ -34,6 +43,7 @@ class InspectedFile:
             "schema_version": SCHEMA_VERSION,
             "file": self.path.name,
             "made_for": self.made_for or None,
+            "quantize": self.quantize or None,
             **self.facts.to_plain(),
             "findings": {name: [dataclasses.asdict(each) for each in found] for name, found in self.findings.items()},
         }
@@ -61,4 +71,17 @@ def inspect_model(path: Path, targets: Sequence[Target] = ()) -> InspectedFile:
         made_for=made_for,
         findings={target.name: check(model, target) for target in held},
         warnings=tuple(warnings),
+        quantize="" if facts.quantized else _quantizes(path, held[0]),
     )
+
+
+def _quantizes(path: Path, target: Target) -> str:
+    """What `quantize` would make of a float file."""
+    try:
+        plan = plan_of(load_model(path), target.name, Bits())
+    except InputError as error:
+        return f"not taken: {error}"
+    layers = [node for node in plan.nodes if node.op_type in LAYERS]
+    floats = [f"{node.op_type} {node.node}: {node.reason}" for node in layers if node.kernel is None]
+    found = f"taken: {len(layers) - len(floats)} of {counted(len(layers), 'layer')} on integers for {target.name}"
+    return "; ".join([found, *floats[:1]])

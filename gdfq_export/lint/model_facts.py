@@ -106,6 +106,11 @@ class Inspection:
             return f"{'dynamic, with scales measured at run time' if dynamic else 'QOperator'}: {self._integer()}"
         return "float: it holds no QuantizeLinear and no DequantizeLinear"
 
+    @property
+    def quantized(self) -> bool:
+        """Whether there is anything quantized in it."""
+        return bool(self.quantize_linear or self.dequantize_linear or self.integer_operators)
+
     def _integer(self) -> str:
         return ", ".join(f"{count} {name}" for name, count in self.integer_operators.items())
 

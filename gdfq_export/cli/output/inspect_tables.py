@@ -53,6 +53,8 @@ def _facts(inspected: InspectedFile) -> Iterator[tuple[str, str]]:
         yield f"gdfq_export.{key}", text
     yield "inputs", ", ".join(map(_value, facts.inputs))
     yield "outputs", ", ".join(map(_value, facts.outputs))
+    if inspected.quantize:
+        yield "gdfq-export quantize", inspected.quantize
     yield "quantized tensors", _tensors(facts)
     if facts.layers:
         whole = f"{facts.layers_quantized_as_written} of {counted(len(facts.layers), 'layer')}"

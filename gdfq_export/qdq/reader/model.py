@@ -142,6 +142,8 @@ class QdqModel:
         None where the type is not an integer one.
         """
         stored = self.numbers(pair.codes)
+        if pair.dtype is not None and not pair.dtype.is_integer():
+            return None
         if stored is not None and stored.size:
             return int(stored.min()), int(stored.max())
         writer = self.writer(pair) if pair.node.op_type == "DequantizeLinear" else pair

@@ -90,6 +90,18 @@ def test_a_float_file_is_said_to_be_one(folder: Path) -> None:
     assert result.exit_code == 0
     assert "it holds no QuantizeLinear" in result.stdout
     assert "0 of 4" in result.stdout
+    assert "taken: 4 of 4 layers on integers for ort-cpu" in result.stdout
+
+
+def test_a_float_file_that_quantize_refuses_says_why(folder: Path) -> None:
+    model = onnx.load(folder / "float.onnx")
+    model.graph.node[0].domain = "com.example"
+    model.opset_import.append(onnx.helper.make_opsetid("com.example", 1))
+    onnx.save(model, folder / "strange.onnx")
+    out = folder / "strange.json"
+    assert invoke(folder, "strange.onnx", "--json", str(out)).exit_code == 0
+    said = json.loads(out.read_text())["quantize"]
+    assert said.startswith("not taken: ") and "strange.onnx uses the operator com.example.Conv" in said
 
 
 def test_json_holds_all_of_it(folder: Path) -> None:
