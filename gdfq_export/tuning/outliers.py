@@ -53,17 +53,23 @@ def without_outliers(
 
 
 def _strengths(simulator: Simulator, images: Tensor, on_batch: Callable[[int], None]) -> tuple[list[str], Tensor]:
-    """Names of the layers, and the root mean square of their outputs, [layers, N]."""
+    """Names of the layers, and the root mean square of their outputs, [layers, N].
+
+    Layers that compute one value for the whole batch are left out.
+    """
     layers = simulator.layers()
     found: dict[str, list[Tensor]] = {layer.name: [] for layer in layers}
     run = _Recorder(simulator.network, {layer.node: found[layer.name] for layer in layers})
     device, done = next(simulator.network.parameters()).device, 0
     with torch.no_grad(), simulator.in_mode(Mode.FLOAT):
         for batch in torch.split(images, _BATCH):
+            run.images = len(batch)
             run.run(batch.to(device))
             done += len(batch)
             on_batch(done)
-    return list(found), torch.stack([torch.cat(parts) for parts in found.values()])
+    strengths = {name: torch.cat(parts) for name, parts in found.items() if parts}
+    whole = {name: values for name, values in strengths.items() if len(values) == len(images)}
+    return list(whole), torch.stack([*whole.values()] or [torch.ones(len(images))])
 
 
 class _Recorder(fx.Interpreter):
@@ -71,11 +77,11 @@ class _Recorder(fx.Interpreter):
 
     def __init__(self, network: fx.GraphModule, found: dict[fx.Node, list[Tensor]]) -> None:
         super().__init__(network)
-        self.found = found
+        self.found, self.images = found, 0
 
     def run_node(self, n: fx.Node) -> Any:
         """Compute a node; keep the root mean square of a layer's output for each image."""
         value = super().run_node(n)
-        if n in self.found:
-            self.found[n].append(value.flatten(1).square().mean(dim=1).sqrt().cpu())
+        if n in self.found and value.dim() and len(value) % self.images == 0:
+            self.found[n].append(value.reshape(self.images, -1).square().mean(dim=1).sqrt().cpu())
         return value

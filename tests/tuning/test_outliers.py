@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from gdfq_export.simulator import Mode
 from gdfq_export.tuning.outliers import without_outliers
+from tests import tiny_graph
+from tests.simulator.quantized import quantize
 from tests.tuning.residual_network import images, simulator
 
 
@@ -45,3 +48,27 @@ def test_the_simulator_is_left_in_its_mode() -> None:
     without_outliers(network, images(4), 10.0)
     assert {quantizer.mode for quantizer in network.quantizers.values()} == modes
     assert Mode.FLOAT not in modes
+
+
+def test_a_layer_with_one_output_for_the_whole_batch_decides_nothing() -> None:
+    proto = tiny_graph.model(
+        nodes=[
+            ("Conv", ["x", "w"], ["c"]),
+            ("ReduceMean", ["c", "axes"], ["m"], {"keepdims": 0}),
+            ("MatMul", ["m", "v"], ["k"]),
+            ("Reshape", ["k", "shape"], ["k4"]),
+            ("Mul", ["c", "k4"], ["s"]),
+            ("GlobalAveragePool", ["s"], ["p"]),
+            ("Flatten", ["p"], ["y"]),
+        ],
+        inputs={"x": ("batch", 3, 4, 4)},
+        outputs=["y"],
+        initializers={
+            "w": np.ones((4, 3, 1, 1), np.float32),
+            "v": np.ones((4, 4), np.float32),
+            "axes": np.array([0, 2, 3]),
+            "shape": np.array([1, 4, 1, 1]),
+        },
+    )
+    usual = torch.rand(16, 3, 4, 4)
+    assert without_outliers(quantize(proto).simulator, usual, 10.0)[0] is usual
