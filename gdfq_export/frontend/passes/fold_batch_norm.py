@@ -16,6 +16,7 @@ from onnx_ir.passes import common
 
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.constants.constant import add_initializer, constant_array, input_at, unused_name
+from gdfq_export.frontend.passes.rewrites.conv_transpose import ConvTransposePass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +38,13 @@ class Folded:
 def fold_batch_norm(model: ir.Model) -> Folded:
     """Return a folded copy of the canonical `model`, which is not modified.
 
-    1. A BatchNormalization whose input comes from a Conv or Gemm that has no other consumer is folded into it, in
-       float64 and rounded once to float32. The layer's output takes the BatchNorm's output name; the layer's own name
-       stays.
+    1. A BatchNormalization whose input comes from a Conv, ConvTranspose or Gemm that has no other consumer is folded
+       into it, in float64 and rounded once to float32. The layer's output takes the BatchNorm's output name; the
+       layer's own name stays.
     2. Any other BatchNormalization becomes a depthwise 1x1 Conv on [N, C, H, W], a Mul and an Add on [N, C].
     3. Every Conv and Gemm owns its weight and bias afterwards: shared initializers are copied, so that layers can be
        tuned apart.
+    4. A ConvTranspose becomes a Conv and a shuffle of its outputs (`rewrites/conv_transpose.py`).
 
     Raises:
         InputError: a BatchNormalization has parameters that are not constant.
@@ -66,6 +68,7 @@ def fold_batch_norm(model: ir.Model) -> Folded:
         else:
             _to_depthwise(folded.graph, node, scale, shift)
         statistics[name] = known
+    ConvTransposePass()(folded)
     common.RemoveUnusedNodesPass()(folded)
     return Folded(model=folded, statistics=statistics)
 
@@ -84,11 +87,11 @@ def _affine(node: ir.Node) -> tuple[np.ndarray, np.ndarray, ChannelStatistics]:
 
 def _can_absorb(layer: ir.Node) -> bool:
     output = layer.outputs[0]
-    if layer.op_type not in ("Conv", "Gemm") or len(output.uses()) != 1 or output.is_graph_output():
+    if layer.op_type not in ("Conv", "ConvTranspose", "Gemm") or len(output.uses()) != 1 or output.is_graph_output():
         return False
     bias = input_at(layer, 2)
     constant = constant_array(layer.inputs[1]) is not None and (bias is None or constant_array(bias) is not None)
-    plain = layer.op_type == "Conv" or (
+    plain = layer.op_type != "Gemm" or (
         layer.attributes.get_int("transB", 0) == 1
         and layer.attributes.get_float("alpha", 1.0) == 1.0
         and layer.attributes.get_float("beta", 1.0) == 1.0
@@ -100,8 +103,7 @@ def _absorb(graph: ir.Graph, layer: ir.Node, norm: ir.Node, scale: np.ndarray, s
     weight, bias = layer.inputs[1], input_at(layer, 2)
     array, numbers = constant_array(weight), constant_array(bias)
     assert weight is not None and array is not None
-    per_channel = scale.reshape(-1, *[1] * (array.ndim - 1))
-    _assign(weight, array.astype(np.float64) * per_channel)
+    _assign(weight, array.astype(np.float64) * _by_output_channel(layer, array, scale))
     folded_bias = shift if numbers is None else numbers.astype(np.float64) * scale + shift
     if bias is not None:
         _assign(bias, folded_bias)
@@ -109,6 +111,15 @@ def _absorb(graph: ir.Graph, layer: ir.Node, norm: ir.Node, scale: np.ndarray, s
         layer.resize_inputs(3)
         layer.replace_input_with(2, add_initializer(graph, _bias_name(weight), folded_bias.astype(np.float32)))
     _take_over(graph, norm, layer.outputs[0])
+
+
+def _by_output_channel(layer: ir.Node, weight: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """The scales of output channels, so that they broadcast over a weight [out, ...] or, transposed, [in, out, ...]."""
+    spatial = [1] * (weight.ndim - 2)
+    if layer.op_type != "ConvTranspose":
+        return scale.reshape(-1, 1, *spatial)
+    groups = layer.attributes.get_int("group", 1)
+    return np.repeat(scale.reshape(groups, -1), len(weight) // groups, axis=0).reshape(len(weight), -1, *spatial)
 
 
 def _bias_name(weight: ir.Value) -> str:
@@ -159,7 +170,7 @@ def _assign(value: ir.Value, array: np.ndarray) -> None:
 
 def _own_parameters(graph: ir.Graph) -> None:
     for node in graph:
-        if node.op_type not in ("Conv", "Gemm"):
+        if node.op_type not in ("Conv", "ConvTranspose", "Gemm"):
             continue
         for index in range(1, len(node.inputs)):
             value = node.inputs[index]
