@@ -9,6 +9,7 @@ from torch import nn
 
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
+from gdfq_export.tasks.outputs import DecodeFunction
 
 Network = FloatModel | str | Path | nn.Module | None
 """What every function of the API takes as a network."""
@@ -23,6 +24,7 @@ def load(
     input_shape: Sequence[int] | None = None,
     keep_batch: bool = False,
     task: str | None = None,
+    decode: str | DecodeFunction | None = None,
 ) -> FloatModel:
     """Load a float network, ready to quantize.
 
@@ -34,6 +36,8 @@ def load(
         std: divides after that, one number or one per channel.
         input_shape: of one image or other input, (C, H, W); needed where the network does not say it.
         keep_batch: a file with a fixed batch is quantized to a file with that batch, not to one of any batch.
+        decode: of a detector: a function, or `package.module:function`, of outputs (a list of arrays [1, ...]) and
+            image size (height, width) that returns boxes [M, 4] (left, top, right, bottom), scores and classes [M].
         task: what the outputs mean, `classify`, `regress`, ...; None: as the sidecar says, else found from the graph.
 
     Returns:
@@ -49,4 +53,6 @@ def load(
     """
     if isinstance(model, FloatModel):
         return model
-    return load_model(model, scale=scale, mean=mean, std=std, input_shape=input_shape, keep_batch=keep_batch, task=task)
+    return load_model(
+        model, scale=scale, mean=mean, std=std, input_shape=input_shape, keep_batch=keep_batch, task=task, decode=decode
+    )

@@ -18,8 +18,10 @@ from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.planning.placement import forewarnings, plan_of
 from gdfq_export.planning.plan import QuantPlan
+from gdfq_export.planning.scaled_hard_swish import with_scaled_channels
 from gdfq_export.recipe import DEFAULT_RECIPE, Recipe
 from gdfq_export.support.files import require_writable
+from gdfq_export.targets import find_target
 
 AUTO = "auto"
 
@@ -106,6 +108,6 @@ def plan(
         'ort-cpu'
     """
     chosen, network = recipe_of(recipe, target), load(model)
-    placed = plan_of(network, chosen.target, chosen.bits)
+    placed = plan_of(with_scaled_channels(network, find_target(chosen.target)), chosen.target, chosen.bits)
     (run or RunContext()).progress.warn(*network.warnings, *network.batch_notice, *forewarnings(placed))
     return placed

@@ -24,6 +24,7 @@ from gdfq_export.jobs.tune_network import TunedNetwork, tune_network
 from gdfq_export.jobs.verify.measure import EvaluationImages, MeasureRequest, Simulation, Timing, measure
 from gdfq_export.lint.check import check
 from gdfq_export.planning.placement import forewarnings, plan_of
+from gdfq_export.planning.scaled_hard_swish import with_scaled_channels
 from gdfq_export.qdq.writer import write_onnx
 from gdfq_export.recipe import Recipe
 from gdfq_export.report.gates import decide, require_gates_of_task
@@ -65,7 +66,8 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
             diverged.
         BackendUnavailable: the target's runtime is not installed.
     """
-    model, recipe, progress = request.model, request.recipe, run.progress
+    recipe, progress = request.recipe, run.progress
+    model = with_scaled_channels(request.model, find_target(recipe.target))
     require_gates_of_task(request.gates, model.task.name, model.source)
     plan = plan_of(model, recipe.target, recipe.bits)  # refuses what the recipe says of layers before any time is spent
     target = find_target(recipe.target)

@@ -42,6 +42,8 @@ class Gates(Section):
     min_agreement: _Share | None = Field(None, description=gate_help("min_agreement"))
     min_output_snr_db: _Limit | None = Field(None, description=gate_help("min_output_snr_db"))
     min_cosine: _Cosine | None = Field(None, description=gate_help("min_cosine"))
+    min_self_map: _Share | None = Field(None, description=gate_help("min_self_map"))
+    max_map_drop_pp: _UpTo | None = Field(None, description=gate_help("max_map_drop_pp"))
     min_layer_snr_db: _Limit | None = Field(None, description=gate_help("min_layer_snr_db"))
     min_integer_coverage: _Share | None = Field(None, description=gate_help("min_integer_coverage"))
     max_latency_ratio: _Above | None = Field(None, description=gate_help("max_latency_ratio"))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -17,6 +18,9 @@ Outputs = Tensor | tuple[Tensor, ...]
 
 OutputArrays = Sequence[NDArray[np.float32]]
 """What a runtime returns: every output of a file, `[N, ...]` each, in the file's order."""
+
+DecodeFunction = Callable[[OutputArrays, tuple[int, int]], tuple[Any, Any, Any]]
+"""Outputs of one image, [1, ...] each, and its (height, width), to boxes [M, 4], scores [M], classes [M]."""
 
 
 def as_tuple(outputs: Outputs) -> tuple[Tensor, ...]:
@@ -69,12 +73,14 @@ class NetworkOutputs:
         image: shape of one image, `(C, H, W)`.
         graph: the canonical graph, for what lies behind its outputs.
         asked: the user named the task, so that only what cannot be is refused.
+        decode: the user's function that reads boxes from the outputs.
     """
 
     outputs: tuple[GraphOutput, ...]
     image: tuple[int, ...] = ()
     graph: ir.Model | None = None
     asked: bool = False
+    decode: DecodeFunction | None = None
 
     @property
     def compared(self) -> tuple[str, ...]:

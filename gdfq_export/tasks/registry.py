@@ -7,23 +7,35 @@ from dataclasses import dataclass, replace
 
 from gdfq_export.errors import InputError
 from gdfq_export.tasks.classification.single_score import recognise_classifier
-from gdfq_export.tasks.outputs import NetworkOutputs
+from gdfq_export.tasks.detection.task import Detection
+from gdfq_export.tasks.outputs import DecodeFunction, NetworkOutputs
 from gdfq_export.tasks.regression.task import Regression
 from gdfq_export.tasks.task import Task
 
 Recognise = Callable[[NetworkOutputs], Task | str]
 """The task of a graph with these outputs, or why they are not its outputs, as a clause."""
 
-TASKS: dict[str, Recognise] = {"classify": recognise_classifier, "regress": Regression.recognise}
+TASKS: dict[str, Recognise] = {
+    "classify": recognise_classifier,
+    "detect": Detection.recognise,
+    "regress": Regression.recognise,
+}
 """By name; the first that recognises the outputs is taken, and the last one takes any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatedTask:
-    """What the user states of the task: its name (`--task`, the sidecar's `task`), the number of classes (sidecar)."""
+    """What the user states of the task.
+
+    Attributes:
+        name: `--task`, or the sidecar's `task`.
+        classes: the sidecar's number of classes.
+        decode: a function that reads boxes from the outputs (`--decode`), which makes it detection.
+    """
 
     name: str | None = None
     classes: int | None = None
+    decode: DecodeFunction | None = None
 
 
 NOTHING_STATED = StatedTask()
@@ -45,7 +57,9 @@ def find_task(
     Raises:
         InputError: there is no such task, or it does not have such outputs.
     """
-    found = _first(network, tasks) if stated.name is None else _named(network, where, stated.name, tasks)
+    network = replace(network, decode=stated.decode)
+    name = "detect" if stated.name is None and stated.decode is not None else stated.name
+    found = _first(network, tasks) if name is None else _named(network, where, name, tasks)
     classes = found.task.facts.get("classes", "no")
     if stated.classes not in (None, classes):
         raise InputError(

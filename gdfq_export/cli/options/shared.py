@@ -162,6 +162,11 @@ preprocessing_options = together(
     task=click.option(
         "--task", type=click.Choice(TASK_NAMES), help="What the outputs mean.  [default: found from the graph]"
     ),
+    decode=click.option(
+        "--decode",
+        metavar="MODULE:FUNCTION",
+        help="Of a detector: a function of its outputs and of (height, width) that returns boxes, scores, classes.",
+    ),
 )
 """How pixels become the network's input, and what its outputs mean, as `gq.load` takes it; wins over the sidecar."""
 

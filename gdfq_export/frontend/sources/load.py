@@ -18,8 +18,10 @@ from gdfq_export.frontend.sources.model_name import FILES, require_model
 from gdfq_export.frontend.sources.module_export import digest, export_module, other_floats
 from gdfq_export.frontend.sources.onnx_file import read_onnx
 from gdfq_export.frontend.sources.preprocessing import Stated, input_spec
+from gdfq_export.frontend.sources.python_callable import call, find_function
 from gdfq_export.frontend.sources.sidecar import read_sidecar
 from gdfq_export.support.files import sha256_file
+from gdfq_export.tasks.outputs import DecodeFunction
 from gdfq_export.tasks.registry import StatedTask
 
 
@@ -32,6 +34,7 @@ def load_model(
     input_shape: Sequence[int] | None = None,
     keep_batch: bool = False,
     task: str | None = None,
+    decode: str | DecodeFunction | None = None,
 ) -> FloatModel:
     """Return the network `model` names, ready to quantize; the arguments are those of `gdfq_export.load`.
 
@@ -39,7 +42,7 @@ def load_model(
         InputError: `model` cannot be used; the message says why and what to do.
     """
     flags = Stated.of(scale=scale, mean=mean, std=std, input_shape=input_shape, origin="the command line")
-    stated = StatedTask(name=task)
+    stated = StatedTask(name=task, decode=find_function(decode) if isinstance(decode, str) else decode)
     if model is None:
         return _load_demo(flags, stated)
     if isinstance(model, nn.Module):
@@ -60,7 +63,6 @@ def _load_demo(flags: Stated, stated: StatedTask) -> FloatModel:
 
 
 def _load_by_name(text: str, flags: Stated, stated: StatedTask) -> FloatModel:
-    from gdfq_export.frontend.sources.python_callable import call
     from gdfq_export.frontend.sources.zoo import ZOOS
 
     zoo, _, name = text.partition(":")
@@ -96,7 +98,7 @@ def _load_module(
 def _load_file(path: Path, flags: Stated, task: StatedTask) -> FloatModel:
     sidecar, suffix = read_sidecar(path), path.suffix.lower()
     if sidecar is not None:
-        task = StatedTask(name=task.name or sidecar.task, classes=sidecar.classes)
+        task = dataclasses.replace(task, name=task.name or sidecar.task, classes=sidecar.classes)
     source = str(path)
     accepted = accept(read_onnx(path) if suffix == ".onnx" else _read_pt2(path), source)
     proto = accepted.proto

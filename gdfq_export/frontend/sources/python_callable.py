@@ -1,10 +1,13 @@
-"""A float network from `package.module:callable`, a function or class without arguments that returns a torch module."""
+"""What `package.module:callable` names: what returns a torch module, or a function of the user's."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from torch import nn
 
@@ -17,13 +20,8 @@ def call(text: str) -> nn.Module:
     Raises:
         InputError: it cannot be imported, raises, needs arguments, or does not return a torch module.
     """
-    module_name, _, attribute = text.partition(":")
-    here = os.getcwd()
-    added = here not in sys.path
-    if added:
-        sys.path.insert(0, here)
-    try:
-        target = _find(module_name, attribute, text)
+    with _current_folder():
+        target = _find(text)
         if isinstance(target, nn.Module):
             return target
         if not callable(target):
@@ -35,15 +33,42 @@ def call(text: str) -> nn.Module:
                 f"calling {text} without arguments failed ({type(error).__name__}: {_one_line(error)}); "
                 "name a callable that needs no arguments and returns the trained network"
             ) from error
-    finally:
-        if added:
-            sys.path.remove(here)
     if not isinstance(result, nn.Module):
         raise InputError(f"{text} returned a {type(result).__name__}; it must return a torch.nn.Module")
     return result
 
 
-def _find(module_name: str, attribute: str, text: str) -> object:
+def find_function(text: str) -> Callable[..., Any]:
+    """Import the function that `package.module:function` names; modules in the current folder are found too.
+
+    Raises:
+        InputError: it cannot be imported, or is no function.
+    """
+    if ":" not in text:
+        raise InputError(f"{text} names no function; give package.module:function")
+    with _current_folder():
+        target = _find(text)
+    if not callable(target):
+        raise InputError(f"{text} is a {type(target).__name__}, not a function")
+    return target
+
+
+@contextlib.contextmanager
+def _current_folder() -> Iterator[None]:
+    """Let modules of the current folder be imported."""
+    here = os.getcwd()
+    added = here not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        if added:
+            sys.path.remove(here)
+
+
+def _find(text: str) -> object:
+    module_name, _, attribute = text.partition(":")
     try:
         target: object = importlib.import_module(module_name)
     except Exception as error:  # the user's own module may raise anything while it is imported
@@ -53,7 +78,7 @@ def _find(module_name: str, attribute: str, text: str) -> object:
         ) from error
     for part in attribute.split("."):
         if not hasattr(target, part):
-            raise InputError(f"{module_name} has no {attribute}; name a callable of it that returns the network")
+            raise InputError(f"{module_name} has no {attribute}; name something that it has")
         target = getattr(target, part)
     return target
 

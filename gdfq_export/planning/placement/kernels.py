@@ -13,7 +13,11 @@ from gdfq_export.planning.placement.fused_add import clipped_summand
 from gdfq_export.planning.placement.graph_nodes import activation_bounds, name_of, reach, required
 from gdfq_export.planning.placement.unsupported import unsupported_reason
 from gdfq_export.planning.plan import PlannedNode
+from gdfq_export.planning.scaled_hard_swish import STAYS_FLOAT
 from gdfq_export.targets import Kernel, Output, Rule, Target
+
+TAIL = "in the tail, behind the values that are compared with the float network's"
+"""Why a node stays float that makes of those values what the network returns: of a detector's heads, boxes and scores."""
 
 _ARITHMETIC = (Kernel.ADD, Kernel.MUL, Kernel.LOOKUP, Kernel.HARD_SIGMOID)
 
@@ -97,7 +101,7 @@ class _Walk:
         self.accumulated: dict[str, str] = {}  # value name -> the node that reads it unquantized
         self.clipped: dict[ir.Node, Clipped] = {}
         for node in graph:
-            rule = target.rules.get(node.op_type)
+            rule = target.rules.get(node.op_type) if node in self.ahead else None
             if rule is not None and rule.overwrites and not unsupported_reason(node, rule):
                 self._choose_summand(node, rule)
 
@@ -135,12 +139,14 @@ class _Walk:
 
     def _float_reason(self, node: ir.Node, rule: Rule | None) -> str:
         """Why the node has no kernel of its own; empty where it has one."""
+        if STAYS_FLOAT in node.meta:
+            return str(node.meta[STAYS_FLOAT])
+        if node not in self.ahead:
+            return TAIL
         if rule is None:
             return f"{node.op_type} has no integer kernel on {self.target.name}"
         if reason := unsupported_reason(node, rule):
             return reason
-        if node not in self.ahead:
-            return "it is behind the values that are compared with the float network's"
         if rule.kernel is Kernel.MOVE and not self._carries_codes(node.inputs[0]):
             return "its input is float"
         layer = self._computed_inside(node)

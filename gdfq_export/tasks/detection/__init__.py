@@ -1,0 +1,1 @@
+"""Object detection: outputs from which boxes, scores and classes are decoded."""
