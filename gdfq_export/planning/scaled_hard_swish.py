@@ -90,23 +90,23 @@ def with_scaled_channels(model: FloatModel, target: Target) -> FloatModel:
 
 def _between_layers(gate: ir.Node) -> _HardSwish | None:
     """The HardSwish of this gate, if convolutions with constant weights are all there is around it."""
-    x = gate.inputs[0]
+    x, products = gate.inputs[0], [user for user, _ in gate.outputs[0].uses()]
     first = None if x is None else x.producer()
-    products = [user for user, _ in gate.outputs[0].uses()]
-    if x is None or first is None or first.op_type != "Conv" or len(products) != 1 or products[0].op_type != "Mul":
+    if x is None or first is None or len(products) != 1:
         return None
-    product, y = products[0], products[0].outputs[0]
-    readers = {user: index for user, index in y.uses()}
-    plain = all(user.op_type == "Conv" and index == 0 and _is_constant(user) for user, index in readers.items())
-    alone = {user for user, _ in x.uses()} == {gate, product} and not x.is_graph_output() and not y.is_graph_output()
-    if not (alone and readers and plain and _is_constant(first) and x in product.inputs):
+    product = products[0]
+    readers, y = dict(product.outputs[0].uses()), product.outputs[0]
+    gated = product.op_type == "Mul" and {user for user, _ in x.uses()} == {gate, product}
+    inside = not any(value.is_graph_output() for value in (x, y))
+    if not gated or not inside or not readers or any(readers.values()) or not all(map(_is_layer, (first, *readers))):
         return None
     return _HardSwish(first=first, gate=gate, product=product, readers=tuple(readers))
 
 
-def _is_constant(layer: ir.Node) -> bool:
-    weight, bias = (constant_array(input_at(layer, index)) for index in (1, 2))
-    return weight is not None and bias is not None
+def _is_layer(node: ir.Node) -> bool:
+    """Whether the node is a convolution whose weight and bias are constants."""
+    arrays = [constant_array(input_at(node, index)) for index in (1, 2)]
+    return node.op_type == "Conv" and all(array is not None for array in arrays)
 
 
 def _ranges(known: ChannelStatistics) -> _Ranges | None:

@@ -17,7 +17,7 @@ from gdfq_export.planning.scaled_hard_swish import STAYS_FLOAT
 from gdfq_export.targets import Kernel, Output, Rule, Target
 
 TAIL = "in the tail, behind the values that are compared with the float network's"
-"""Why a node stays float that makes of those values what the network returns: of a detector's heads, boxes and scores."""
+"""Why a node stays float that turns those values into the outputs: a detector's heads into boxes and scores."""
 
 _ARITHMETIC = (Kernel.ADD, Kernel.MUL, Kernel.LOOKUP, Kernel.HARD_SIGMOID)
 

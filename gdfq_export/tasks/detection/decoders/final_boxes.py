@@ -11,6 +11,7 @@ import onnx_ir as ir
 from gdfq_export.tasks.detection.detections import Array, Detections
 from gdfq_export.tasks.outputs import NetworkOutputs, OutputArrays
 
+_CLASS_WORDS = ("class", "label")
 _MOST_ROWS = 1000  # of an output of final boxes; a table of candidates has more
 
 
@@ -55,19 +56,18 @@ class BoxesScoresClasses:
     @classmethod
     def recognise(cls, network: NetworkOutputs) -> Self | None:
         """Boxes are known by their shape, classes and scores by their type or name."""
-        outputs = network.outputs
-        ranks = [len(output.shape) for output in outputs]
-        boxes = [index for index, output in enumerate(outputs) if ranks[index] == 3 and output.shape[2] == 4]
-        if len(outputs) not in (3, 4) or len(boxes) != 1:
+        named = dict(enumerate(network.outputs))
+        boxes = [index for index, each in named.items() if len(each.shape) == 3 and each.shape[2] == 4]
+        if len(named) not in (3, 4) or len(boxes) != 1:
             return None
-        rows = outputs[boxes[0]].shape[1]
-        tables = [index for index, output in enumerate(outputs) if ranks[index] == 2 and output.shape[1] == rows]
-        rest = set(range(len(outputs))) - {*boxes, *tables}
-        classes = [index for index in tables if any(word in outputs[index].name.lower() for word in ("class", "label"))]
-        if len(tables) != 2 or len(classes) != 1 or len(rest) > 1 or rows == 1:
+        rows = named[boxes[0]].shape[1]
+        tables = [index for index, each in named.items() if len(each.shape) == 2 and each.shape[1] == rows != 1]
+        classes = [index for index in tables if any(word in named[index].name.lower() for word in _CLASS_WORDS)]
+        if len(tables) != 2 or len(classes) != 1:
             return None
-        scores = next(index for index in tables if index not in classes)
-        return cls(boxes=boxes[0], scores=scores, classes=classes[0], count=min(rest, default=None))
+        (scores,) = set(tables) - set(classes)
+        count = min(set(named) - {*boxes, *tables}, default=None)
+        return cls(boxes=boxes[0], scores=scores, classes=classes[0], count=count)
 
     @property
     def title(self) -> str:

@@ -12,7 +12,7 @@ from gdfq_export.tasks.detection.decoders.decoder import ImageSize, image_size_o
 from gdfq_export.tasks.detection.decoders.distributions import boxes_around_cells
 from gdfq_export.tasks.detection.detections import Array, Detections, centred
 from gdfq_export.tasks.detection.non_maximum_suppression import best_candidates, suppressed
-from gdfq_export.tasks.outputs import NetworkOutputs, OutputArrays
+from gdfq_export.tasks.outputs import GraphOutput, NetworkOutputs, OutputArrays
 
 _BINS = 16  # distances of a distribution in YOLOv8, v9 and v11
 _ANCHORS = {  # widths and heights in pixels, of YOLOv5 and v7 trained on COCO
@@ -39,26 +39,16 @@ class GridHeads:
     @classmethod
     def recognise(cls, network: NetworkOutputs) -> Self | None:
         """Outputs of one kind, each of another stride; maps, which could be features, if the task is asked for."""
-        outputs, image_size = network.outputs, image_size_of(network)
-        kinds, strides = set(), []
-        for output in outputs:
-            shape = tuple(size if isinstance(size, int) else 0 for size in output.shape)
-            if len(shape) == 5 and shape[1] == 3 and shape[4] > 5:
-                kinds.add((True, shape[4]))
-                rows, columns = shape[2:4]
-            elif len(shape) == 4 and shape[1] > 4 * _BINS and network.asked:
-                kinds.add((False, shape[1]))
-                rows, columns = shape[2:]
-            else:
-                return None
-            strides.append(stride_of_grid(image_size, (rows, columns)))
-        found = [stride for stride in strides if stride is not None]
-        if len(kinds) != 1 or len(set(found)) != len(outputs) or len(outputs) < 2:
+        found = [_grid(output, network.asked) for output in network.outputs]
+        grids = [each for each in found if each is not None]
+        strides = [stride_of_grid(image_size_of(network), each.shape) for each in grids]
+        known = tuple(stride for stride in strides if stride is not None)
+        kinds = {(each.anchors, each.width) for each in grids}
+        if len(found) < 2 or len(set(known)) != len(found) or len(kinds) != 1:
             return None
-        anchors, _ = kinds.pop()
-        if anchors and not set(found) <= set(_ANCHORS):
+        if grids[0].anchors and not set(known) <= set(_ANCHORS):
             return None
-        return cls(image_size=image_size, strides=tuple(found), anchors=anchors)
+        return cls(image_size=image_size_of(network), strides=known, anchors=grids[0].anchors)
 
     @property
     def title(self) -> str:
@@ -86,3 +76,21 @@ class GridHeads:
         boxes = centred(np.concatenate([centres, anchors * np.square(2 * rows[..., 2:4])], axis=-1))
         scores = rows[..., 4:5] * rows[..., 5:]
         return boxes.reshape(len(boxes), -1, 4), scores.reshape(len(boxes), -1, scores.shape[-1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Grid:
+    """Whether an output has anchors, how many numbers there are for a box, and rows and columns of cells."""
+
+    anchors: bool
+    width: int
+    shape: tuple[int, int]
+
+
+def _grid(output: GraphOutput, asked: bool) -> _Grid | None:
+    shape = tuple(size if isinstance(size, int) else 0 for size in output.shape)
+    if len(shape) == 5 and shape[1] == 3 and shape[4] > 5:
+        return _Grid(anchors=True, width=shape[4], shape=(shape[2], shape[3]))
+    if len(shape) == 4 and shape[1] > 4 * _BINS and asked:
+        return _Grid(anchors=False, width=shape[1], shape=(shape[2], shape[3]))
+    return None
