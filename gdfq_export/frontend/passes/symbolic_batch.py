@@ -3,7 +3,9 @@
 1. The first dimension of every input becomes symbolic; a symbol the user gave keeps its name.
 2. A constant Reshape target whose first entry is the fixed batch, on data whose first dimension is the batch, gets 0
    there ("as the input", for which `allowzero` of torch's exporter is taken back).
-3. Shapes recorded for other values are dropped: they are measured again at the end.
+3. A constant with a row for each image of the fixed batch, which is added to values of that batch or multiplies them,
+   becomes one row where all are equal.
+4. Shapes recorded for other values are dropped: they are measured again at the end.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 BATCH_SYMBOL = "batch"
+_ROW_BY_ROW = frozenset({"Add", "Sub", "Mul", "Div", "Sum", "Gemm"})
 
 
 def fixed_batch(proto: onnx.ModelProto) -> int | None:
@@ -40,6 +43,7 @@ def with_symbolic_batch(proto: onnx.ModelProto) -> onnx.ModelProto:
     result.CopyFrom(proto)
     if batch is not None:
         _free_reshapes(result, batch)
+        _free_rows(result, batch)
     for value in graph_inputs(result):
         dims = value.type.tensor_type.shape.dim
         if dims and not dims[0].dim_param:
@@ -76,6 +80,21 @@ def _free_reshapes(proto: onnx.ModelProto, batch: int) -> None:
         kept = [attribute for attribute in reshape.attribute if attribute.name != "allowzero"]
         del reshape.attribute[:]
         reshape.attribute.extend(kept)
+
+
+def _free_rows(proto: onnx.ModelProto, batch: int) -> None:
+    first, constants = _first_dimensions(proto), _constants(proto)
+    for node in proto.graph.node:
+        others = [name for name in node.input if name not in constants]
+        if node.op_type not in _ROW_BY_ROW or all(first.get(name) != batch for name in others):
+            continue
+        for index, name in enumerate(node.input):
+            rows = constants.get(name)
+            if rows is None or rows.ndim < 2 or len(rows) != batch or (rows != rows[:1]).any():
+                continue
+            if node.op_type != "Gemm" or index == 2:
+                node.input[index] = f"{node.output[0]}_row_{index}"
+                proto.graph.initializer.append(numpy_helper.from_array(rows[:1], node.input[index]))
 
 
 def _first_dimensions(proto: onnx.ModelProto) -> dict[str, int]:

@@ -96,6 +96,22 @@ def test_fixed_batch_is_freed(attributes: dict[str, int]) -> None:
     assert_same_outputs(proto, model, batch=1)
 
 
+@pytest.mark.parametrize("equal", [True, False])
+def test_equal_rows_of_a_constant_for_each_image_of_a_fixed_batch_become_one(equal: bool) -> None:
+    rows = np.repeat(_weights(1, 5), 2, axis=0) + (0 if equal else np.array([[0], [1]], np.float32))
+    proto = tiny_graph.model(
+        nodes=[("Flatten", ["x"], ["f"]), ("Gemm", ["f", "m", "rows"], ["g"]), ("Add", ["g", "rows"], ["y"])],
+        inputs={"x": (2, 3, 4, 4)},
+        outputs=["y"],
+        initializers={"m": _weights(48, 5), "rows": rows},
+    )
+    if equal:
+        assert_same_outputs(proto, canonicalize(proto, "net.onnx"), batch=2)
+    else:
+        with pytest.raises(InputError, match=r"net\.onnx .*Gemm_g.* export"):
+            canonicalize(proto, "net.onnx")
+
+
 def test_batch_that_is_part_of_the_computation_is_refused() -> None:
     proto = tiny_graph.model(nodes=[("Softmax", ["x"], ["y"], {"axis": 0})], inputs={"x": (2, 3, 4, 4)}, outputs=["y"])
     with pytest.raises(InputError, match="exactly 2"):
