@@ -12,6 +12,7 @@ from torch import nn
 from calib.input_spec import InputSpec
 from gdfq_export.errors import errors_name
 from gdfq_export.frontend.passes.acceptance import require_float_network
+from gdfq_export.frontend.passes.accepted_forms.image_input import FLOAT_IMAGES, ImageForm
 from gdfq_export.frontend.passes.canonical import canonicalize
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics, fold_batch_norm
 from gdfq_export.frontend.sources.export_hint import EXPORT_ARGUMENTS, OLD_EXPORT_ARGUMENTS
@@ -49,6 +50,7 @@ class FloatModel:
         found_task: what the outputs mean, and why.
         warnings: sentences for the user about what was assumed or is lost.
         source_batch: the batch that the source is fixed to, None where it is dynamic.
+        image_form: how the source takes its images; every form here takes float32 [N, C, H, W].
         keep_batch: whether the quantized file is fixed to it too.
     """
 
@@ -66,6 +68,7 @@ class FloatModel:
     warnings: tuple[str, ...]
     source_batch: int | None = None
     keep_batch: bool = False
+    image_form: ImageForm = FLOAT_IMAGES
 
     @property
     def batch_notice(self) -> tuple[str, ...]:

@@ -10,9 +10,12 @@ from pathlib import Path
 import onnx
 
 from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.frontend.passes.accepted_forms.image_input import FLOAT_IMAGES, in_form
+from gdfq_export.frontend.passes.symbolic_batch import with_fixed_batch
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.report.report import FileFacts
 from gdfq_export.support.named_bytes import NamedBytes
+from gdfq_export.targets import Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,3 +49,17 @@ class NetworkFile:
     def facts(self) -> FileFacts:
         """Size in bytes and SHA-256."""
         return FileFacts(name=self.name, bytes=len(self.data), sha256=hashlib.sha256(self.data).hexdigest())
+
+
+def in_source_form(proto: onnx.ModelProto, model: FloatModel, target: Target) -> onnx.ModelProto:
+    """Return the quantized network `proto` with the input of the file that `model` was read from."""
+    if model.keep_batch and model.source_batch is not None:
+        proto = with_fixed_batch(proto, model.source_batch)
+    return proto if target.engine else in_form(proto, model.image_form)
+
+
+def form_warnings(model: FloatModel, target: Target) -> tuple[str, ...]:
+    """What the file takes otherwise than the float file: engines are built for float images, channels first."""
+    if not target.engine or model.image_form == FLOAT_IMAGES:
+        return ()
+    return (f"{model.source} takes {model.image_form}, the file for {target.name} {FLOAT_IMAGES}",)

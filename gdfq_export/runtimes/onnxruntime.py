@@ -12,11 +12,12 @@ import onnxruntime
 from gdfq_export.errors import InputError
 from gdfq_export.runtimes.base import Array, ExecutedGraph, ExecutedNode, Images
 from gdfq_export.runtimes.onnxruntime_operators import INTEGER_KERNELS, KINDS
-from gdfq_export.runtimes.session import Session, first_line, where
+from gdfq_export.runtimes.session import Session, as_taken, first_line, where
 from gdfq_export.support.named_bytes import NamedBytes
 
 _QUIET = 3  # errors only; saving an optimised graph warns that it is specific to this machine
 _BATCH = 64
+_PIXELS = "tensor(uint8)"
 
 
 class OnnxRuntime:
@@ -95,8 +96,9 @@ class OrtSession(Session):
         )
 
     def _execute(self, images: Images, names: Sequence[str]) -> Sequence[Array]:
+        taken = as_taken(images, self._input.shape, pixels=self._input.type == _PIXELS)
         try:
-            outputs: Sequence[Array] = self._session.run(list(names), {self._input.name: images})
+            outputs: Sequence[Array] = self._session.run(list(names), {self._input.name: taken})
         except Exception as error:  # the binding raises a dozen types of its own
             raise InputError(
                 f"{where(self._source)} cannot run images of shape {list(images.shape)} (its input "
@@ -152,7 +154,7 @@ def _with_outputs(model: Path | bytes, names: Sequence[str]) -> tuple[bytes, lis
 
 def _image_input(session: onnxruntime.InferenceSession, name: str) -> onnxruntime.NodeArg:
     inputs = session.get_inputs()
-    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) < 2:
+    if len(inputs) != 1 or inputs[0].type not in ("tensor(float)", _PIXELS) or len(inputs[0].shape) < 2:
         found = ", ".join(f"{value.name}: {value.type}{value.shape}" for value in inputs)
-        raise InputError(f"{name} takes {found}; give a network with one float input, [N, C, H, W] or of another rank")
+        raise InputError(f"{name} takes {found}; give a network with one batch of float or uint8 as its input")
     return inputs[0]

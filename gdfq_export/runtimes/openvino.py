@@ -14,7 +14,7 @@ import numpy as np
 
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.runtimes.base import Array, ExecutedGraph, ExecutedNode, Images, Kind
-from gdfq_export.runtimes.session import Session, first_line, where
+from gdfq_export.runtimes.session import Session, as_taken, first_line, where
 
 if TYPE_CHECKING:
     import openvino
@@ -74,7 +74,10 @@ class OpenVinoSession(Session):
         inner = [name for name in taps if name not in outputs]
         _require_tensors(self._model, inner, where(model))
         self._model.add_outputs(inner)
-        count = _image_shape(self._model, where(model))[0]
+        sizes = _image_shape(self._model, where(model))
+        self._sizes = [size.get_length() if size.is_static else None for size in sizes]
+        self._pixels = self._model.inputs[0].element_type.to_string() == "u8"
+        count = sizes[0]
         fixed = count.is_static
         super().__init__(model, outputs, count.get_length() if fixed else batch, fixed=fixed, taps=inner)
 
@@ -96,7 +99,8 @@ class OpenVinoSession(Session):
         )
 
     def _execute(self, images: Images, names: Sequence[str]) -> Sequence[Array]:
-        results = self._compile(images.shape)(images)
+        taken = as_taken(images, self._sizes, pixels=self._pixels)
+        results = self._compile(taken.shape)(taken)
         return [np.array(results[self._outputs.index(name)]) for name in names]
 
     def _compile(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
@@ -133,9 +137,9 @@ def _read(core: openvino.Core, source: Path | bytes) -> openvino.Model:
 
 def _image_shape(model: openvino.Model, name: str) -> Any:
     inputs = model.inputs
-    if len(inputs) != 1 or len(inputs[0].partial_shape) < 2 or inputs[0].element_type.to_string() != "f32":
+    if len(inputs) != 1 or len(inputs[0].partial_shape) < 2 or inputs[0].element_type.to_string() not in ("f32", "u8"):
         found = ", ".join(f"{each.element_type} {each.partial_shape}" for each in inputs)
-        raise InputError(f"{name} takes {found}; give a network with one float input, [N, C, H, W] or of another rank")
+        raise InputError(f"{name} takes {found}; give a network with one batch of float or uint8 as its input")
     return inputs[0].partial_shape
 
 

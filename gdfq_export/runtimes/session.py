@@ -6,8 +6,10 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gdfq_export.errors import InputError
 from gdfq_export.runtimes.base import HOST_CLOCK, Array, ExecutedGraph, Images, Output
@@ -101,6 +103,25 @@ def _of_first(count: int, images: int, output: Array) -> Array:
     if count == images or output.ndim == 0 or output.shape[0] % images:
         return output
     return output[: output.shape[0] // images * count]
+
+
+def as_taken(images: Images, shape: Sequence[int | str | None], *, pixels: bool) -> NDArray[Any]:
+    """Images [N, C, H, W] in the form of a file's input.
+
+    Args:
+        images: float32, at the scale of the network's input.
+        shape: of the input, batch included; a size that is open is a string, None or at most 0.
+        pixels: the input is uint8; values are rounded.
+    """
+    sizes = shape[1:]
+    if images.ndim == 4 and not _fits(sizes, images.shape[1:]) and _fits(sizes, (*images.shape[2:], images.shape[1])):
+        images = np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+    return np.clip(np.rint(images), 0, 255).astype(np.uint8) if pixels else images
+
+
+def _fits(sizes: Sequence[int | str | None], found: Sequence[int]) -> bool:
+    pairs = zip(sizes, found, strict=False)
+    return len(sizes) == len(found) and all(not isinstance(a, int) or a <= 0 or a == b for a, b in pairs)
 
 
 def where(model: Path | bytes) -> str:

@@ -83,7 +83,7 @@ def two_inputs() -> onnx.ModelProto:
     [
         (lambda backend: backend.load(NamedBytes(b"not a model", "net.onnx"), 1), "net.onnx: .* does not load it"),
         (lambda backend: backend.load(Path("missing.onnx"), 1), "missing.onnx: .* does not load it"),
-        (lambda backend: load(backend, two_inputs()), "one float input of shape"),
+        (lambda backend: load(backend, two_inputs()), "one batch of float"),
         (lambda backend: load(backend, classifier().quantized(), taps=["nobody"]), "computes no tensor named nobody"),
         (
             lambda backend: load(backend, classifier().quantized()).run_tensors(images(1), ["hidden"]),

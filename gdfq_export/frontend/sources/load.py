@@ -17,7 +17,7 @@ from gdfq_export.frontend.passes.symbolic_batch import fixed_batch, graph_inputs
 from gdfq_export.frontend.sources.model_name import FILES, require_model
 from gdfq_export.frontend.sources.module_export import digest, export_module, other_floats
 from gdfq_export.frontend.sources.onnx_file import read_onnx
-from gdfq_export.frontend.sources.preprocessing import Stated, input_spec
+from gdfq_export.frontend.sources.preprocessing import Stated, as_pixels, input_spec
 from gdfq_export.frontend.sources.python_callable import call, find_function
 from gdfq_export.frontend.sources.sidecar import read_sidecar
 from gdfq_export.support.files import sha256_file
@@ -109,6 +109,8 @@ def _load_file(path: Path, flags: Stated, task: StatedTask) -> FloatModel:
             break
     assumed = assume_input_shape(proto, source)
     shape = _input_shape(proto)
+    if accepted.form.pixels:
+        stated, flags = as_pixels(source, flags, stated), dataclasses.replace(flags, scale=None, mean=None, std=None)
     spec, warnings = input_spec(flags, stated, shape or (1, 1, 1), source)
     model = build(
         proto,
@@ -120,7 +122,7 @@ def _load_file(path: Path, flags: Stated, task: StatedTask) -> FloatModel:
         exported=suffix == ".pt2",
         warnings=(*accepted.notices, *assumed, *warnings),
     )
-    return dataclasses.replace(model, source_batch=fixed_batch(proto))
+    return dataclasses.replace(model, source_batch=fixed_batch(proto), image_form=accepted.form)
 
 
 def _read_pt2(path: Path) -> onnx.ModelProto:

@@ -87,6 +87,21 @@ def input_spec(flags: Stated, known: Stated, shape: tuple[int, ...], source: str
     return spec, warnings
 
 
+def as_pixels(source: str, *stated: Stated) -> Stated:
+    """The preprocessing of a network that takes uint8: none, since it is in the graph.
+
+    Raises:
+        InputError: one of `stated` says another.
+    """
+    for each in stated:
+        if each.states_preprocessing and (each.scale, each.mean, each.std) != (1.0, (0.0,), (1.0,)):
+            raise InputError(
+                f"{source} takes pixels as uint8 and prepares them itself, but {each.origin} states a preprocessing; "
+                "leave scale, mean and std out"
+            )
+    return Stated(origin="its uint8 input", scale=1.0)
+
+
 def _first(*values: _T | None) -> _T:
     return next(value for value in values if value is not None)
 

@@ -10,6 +10,7 @@ import onnx
 
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.frontend.passes.accepted_forms.image_input import take_float_images
 from gdfq_export.jobs.verify.measure import Verification
 from gdfq_export.metrics.preprocessing import preprocessing_findings
 from gdfq_export.qdq.metadata import own_metadata
@@ -26,7 +27,7 @@ def require_file_fits(model: FloatModel, proto: onnx.ModelProto, name: str) -> N
         InputError: it does.
     """
     advice = "give the float network that the file was made from as --reference"
-    given = [*proto.graph.input]
+    given = [*take_float_images(proto)[0].graph.input]
     shape = [dim.dim_value for dim in given[0].type.tensor_type.shape.dim[1:]] if len(given) == 1 else []
     if len(given) != 1 or (min(shape, default=0) > 0 and tuple(shape) != model.input_spec.shape):
         found = f"images of {shape}" if len(given) == 1 else f"{len(given)} inputs"

@@ -15,6 +15,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from gdfq_export.errors import InputError
+from gdfq_export.frontend.passes.accepted_forms.image_input import take_float_images
 from gdfq_export.frontend.passes.constants.constant_reshape import ConstantReshapePass
 from gdfq_export.frontend.passes.dropout import DropoutToIdentityPass
 from gdfq_export.frontend.passes.measured_shapes import measure_shapes
@@ -42,6 +43,7 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
             raise refusal(node, f"is an operator of {node.domain}, not of ONNX")
         if node.op_type == "DynamicQuantizeLinear":
             raise refusal(node, "measures the scale of its input while it runs")
+    model, _ = take_float_images(model)
     try:
         if fixed_batch(model) is not None:
             model = with_symbolic_batch(model)

@@ -9,6 +9,7 @@ import onnx
 
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.accepted_forms.float32 import in_float32
+from gdfq_export.frontend.passes.accepted_forms.image_input import FLOAT_IMAGES, ImageForm, take_float_images
 from gdfq_export.frontend.passes.accepted_forms.node_names import with_own_names
 
 
@@ -18,10 +19,12 @@ class Accepted:
 
     Attributes:
         proto: the network.
+        form: how the file takes its images; `proto` takes them as float32 [N, C, H, W].
         notices: sentences for the user about what was changed.
     """
 
     proto: onnx.ModelProto
+    form: ImageForm = FLOAT_IMAGES
     notices: tuple[str, ...] = ()
 
 
@@ -37,10 +40,11 @@ def accept(proto: onnx.ModelProto, where: str) -> Accepted:
     """
     try:
         result, types = in_float32(with_own_names(proto))
+        result, form = take_float_images(result)
     except Exception as error:  # numpy_helper raises ValueError and TypeError for damaged data
         reason = " ".join(str(error).split())
         raise InputError(f"a weight of {where} cannot be read ({reason}); export it again") from error
-    return Accepted(proto=result, notices=converted_to_float32(where, types))
+    return Accepted(proto=result, form=form, notices=converted_to_float32(where, types))
 
 
 def converted_to_float32(where: str, types: Sequence[str]) -> tuple[str, ...]:
