@@ -62,24 +62,40 @@ def _read_labels(path: Path) -> list[tuple[str, int]]:
 
 def read_pixels(folder: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Read one image as pixels uint8 [H, W, C], cropped at the centre."""
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise DataError(
-            f"reading images from {folder} needs Pillow: pip install pillow, or give an .npz file"
-        ) from error
     channels, height, width = shape
     if channels not in MODES:
         raise DataError(f"images in {folder} have 1 or 3 channels, the network takes {channels}: give an .npz file")
     path = next((place for place in (folder / name, folder / "images" / name) if place.is_file()), None)
     if path is None:
         raise DataError(f"image {name} is not in {folder}: put it there or in its folder images")
+    return centre(read_picture(path, MODES[channels]), (height, width), path)
+
+
+def read_picture(path: Path, mode: str | None) -> NDArray[np.uint8]:
+    """Read an image file as pixels [H, W, C] in a mode of Pillow; None keeps the file's own.
+
+    Raises:
+        DataError: Pillow is missing, or cannot read the file.
+    """
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise DataError(f"reading {path} needs Pillow: pip install pillow, or give an .npz file") from error
     try:
         with Image.open(path) as image:
-            pixels = np.asarray(image.convert(MODES[channels]))
+            pixels = np.asarray(image if mode is None else image.convert(mode))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} cannot be read as an image: give JPEG or PNG") from error
-    pixels = pixels.reshape(*pixels.shape[:2], channels)
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def centre(pixels: NDArray[np.uint8], size: tuple[int, ...], path: Path) -> NDArray[np.uint8]:
+    """Crop pixels [H, W, C] at the centre to `size`, (height, width); nothing is resized.
+
+    Raises:
+        DataError: the image is smaller.
+    """
+    height, width = size
     if pixels.shape[0] < height or pixels.shape[1] < width:
         raise DataError(
             f"{path} is {pixels.shape[1]}x{pixels.shape[0]} pixels: give images of at least {width}x{height}, "

@@ -75,7 +75,7 @@ def parity(
     backend, model = backend or OnnxRuntime(), QdqModel.of(file, check=False)
     serialized = NamedBytes(model.proto.SerializeToString(), "the quantized file")
     plain = backend.load(serialized, 1)
-    outputs = [name for name in plain.output_names if name not in _stored(model.proto)]
+    outputs = sorted({*plain.output_names} - _stored(model.proto))
     first = expected(images[:batch])
     names = _in_graph_order(model.proto, first)
     tapped = backend.load(serialized, 1, taps=names)

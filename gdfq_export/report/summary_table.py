@@ -46,7 +46,7 @@ class SummaryFigure:
     @property
     def row(self) -> Row:
         """Name, value, and the rest in one line."""
-        return self.name, self.value, f"{self.detail}; {self.sample}" if self.sample else self.detail
+        return self.name, self.value, "; ".join(filter(None, (self.detail, self.sample)))
 
 
 def summary_rows(report: Report) -> list[Row]:

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-TASK_NAMES = ("classify", "detect", "regress")
+TASK_NAMES = ("embed", "classify", "detect", "segment", "regress")

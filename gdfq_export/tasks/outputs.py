@@ -36,6 +36,11 @@ def concatenated(batches: Sequence[Outputs]) -> Outputs:
     return joined[0] if len(joined) == 1 else joined
 
 
+def joined(pieces: Sequence[OutputArrays]) -> OutputArrays:
+    """Join the outputs that a runtime gives for batches, along N."""
+    return [np.concatenate([np.atleast_1d(part) for part in parts]) for parts in zip(*pieces, strict=True)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphOutput:
     """One output of a canonical graph, as far as a task is recognised from it.

@@ -8,16 +8,20 @@ from dataclasses import dataclass, replace
 from gdfq_export.errors import InputError
 from gdfq_export.tasks.classification.single_score import recognise_classifier
 from gdfq_export.tasks.detection.task import Detection
+from gdfq_export.tasks.embedding.task import Embedding
 from gdfq_export.tasks.outputs import DecodeFunction, NetworkOutputs
 from gdfq_export.tasks.regression.task import Regression
+from gdfq_export.tasks.segmentation.task import Segmentation
 from gdfq_export.tasks.task import Task
 
 Recognise = Callable[[NetworkOutputs], Task | str]
 """The task of a graph with these outputs, or why they are not its outputs, as a clause."""
 
 TASKS: dict[str, Recognise] = {
+    "embed": Embedding.recognise,
     "classify": recognise_classifier,
     "detect": Detection.recognise,
+    "segment": Segmentation.recognise,
     "regress": Regression.recognise,
 }
 """By name; the first that recognises the outputs is taken, and the last one takes any."""

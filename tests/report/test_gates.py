@@ -40,8 +40,9 @@ def top(only_float: int, images: int) -> TopK:
     )
 
 
-def task_figures(snr_db: float, cosine: float) -> TaskFigures:
-    """Of one output on 1000 images, with intervals of 0.6 dB and 0.001."""
+def task_figures(*, good: bool) -> TaskFigures:
+    """Of every task at once, on 1000 images, with intervals of 0.6 dB and 0.001."""
+    snr_db, cosine, share, drop = (40.0, 0.9995, 0.949, 0.2) if good else (10.0, 0.9, 0.5, 30.0)
 
     def figure(name: str, unit: str, value: float, half: float, note: str) -> TaskFigure:
         ends = {"low": value - half, "high": value + half, "sample": 1000}
@@ -56,6 +57,12 @@ def task_figures(snr_db: float, cosine: float) -> TaskFigures:
         figures=(
             figure("output_snr_db", "dB", snr_db, 0.3, "of output logits"),
             figure("cosine", "", cosine, 0.0005, "of output logits, the mean over images"),
+            figure("self_map", "", share, 0.0005, ""),
+            figure("map_drop_pp", "pp", drop, 0.0005, ""),
+            figure("mask_iou", "", share, 0.0005, ""),
+            figure("miou_drop_pp", "pp", drop, 0.0005, ""),
+            figure("rank1_agreement", "", share, 0.0005, ""),
+            figure("verification_drop_pp", "pp", drop, 0.0005, ""),
         ),
     )
 
@@ -74,7 +81,7 @@ def good() -> Report:
     layers = tuple(dataclasses.replace(layer, snr_db=30.0) for layer in report.layers.layers)
     return dataclasses.replace(
         report,
-        task=task_figures(40.0, 0.9995),
+        task=task_figures(good=True),
         accuracy=accuracy,
         latency=latency,
         layers=dataclasses.replace(report.layers, layers=layers),
@@ -99,7 +106,7 @@ def bad() -> Report:
     lost = top(300, 1000)
     return dataclasses.replace(
         report,
-        task=task_figures(10.0, 0.9),
+        task=task_figures(good=False),
         accuracy=dataclasses.replace(report.accuracy, agreement=proportion(700, 1000), top1=lost, top5=lost),
         layers=dataclasses.replace(report.layers, layers=(clean, faulty, *rest), worst_tensor="hidden"),
         coverage=dataclasses.replace(
@@ -121,6 +128,12 @@ PASSING: dict[str, float | bool] = {
     "min-agreement": 0.99,
     "min-output-snr-db": 30.0,
     "min-cosine": 0.99,
+    "min-self-map": 0.9,
+    "max-map-drop-pp": 1.0,
+    "min-mask-iou": 0.9,
+    "max-miou-drop-pp": 1.0,
+    "min-rank1-agreement": 0.9,
+    "max-verification-drop-pp": 1.0,
     "min-layer-snr-db": 30.0,
     "min-integer-coverage": 1.0,
     "max-latency-ratio": 0.6,
@@ -138,6 +151,12 @@ FAILING: dict[str, tuple[Callable[[], Report], float | bool, str]] = {
     "min-agreement": (bad, 0.99, WORST),
     "min-output-snr-db": (bad, 20.0, "a.npz (of output logits); the limit is at least 20 dB" + WORST),
     "min-cosine": (bad, 0.99, "a.npz (of output logits, the mean over images); the limit is at least 0.99" + WORST),
+    "min-self-map": (bad, 0.9, "a.npz; the limit is at least 0.9" + WORST),
+    "max-map-drop-pp": (bad, 1.0, "a.npz; the limit is at most +1 pp" + WORST),
+    "min-mask-iou": (bad, 0.9, "a.npz; the limit is at least 0.9" + WORST),
+    "max-miou-drop-pp": (bad, 1.0, "a.npz; the limit is at most +1 pp" + WORST),
+    "min-rank1-agreement": (bad, 0.9, "a.npz; the limit is at least 0.9" + WORST),
+    "max-verification-drop-pp": (bad, 1.0, "a.npz; the limit is at most +1 pp" + WORST),
     "min-layer-snr-db": (bad, 20.0, "3 dB at tensor hidden of Conv Conv_conv; the limit is at least 20 dB" + WORST),
     "min-integer-coverage": (bad, 1.0, "0.5: 1 of 2 layers run on integers in ONNX Runtime; the limit is at least 1; "),
     "max-latency-ratio": (bad, 0.4, "; in float: Gemm fc"),
@@ -151,6 +170,12 @@ INCONCLUSIVE: dict[str, float] = {
     "min-agreement": 0.998,
     "min-output-snr-db": 40.1,
     "min-cosine": 0.9993,
+    "min-self-map": 0.9493,
+    "max-map-drop-pp": 0.2003,
+    "min-mask-iou": 0.9493,
+    "max-miou-drop-pp": 0.2003,
+    "min-rank1-agreement": 0.9493,
+    "max-verification-drop-pp": 0.2003,
     "max-latency-ratio": 0.51,
 }
 

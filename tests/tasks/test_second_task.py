@@ -150,4 +150,4 @@ def test_images_are_made_without_classes(model: FloatModel) -> None:
     for start in (generator, None):
         images, labels = RefinedSampler(teacher, refinement, start=start).draw(5, 4)
         assert images.shape == (5, *SPEC.shape) and labels.tolist() == [0] * 5
-    assert seen == [{"loss", "bns", "distance"}] * 3
+    assert seen == [{"loss", "bns", "distance", "spread"}] * 3

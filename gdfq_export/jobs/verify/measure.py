@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.jobs.network_file import NetworkFile
 from gdfq_export.jobs.verify.task_figures import class_accuracy, class_agreement, task_figures
@@ -31,7 +29,7 @@ from gdfq_export.tasks.classification.agreement import Agreement
 from gdfq_export.tasks.figures import ComparedOutputs, OutputError, TaskFigures
 from gdfq_export.tasks.labelled_images import LabelledImages
 from gdfq_export.tasks.output_comparison import compare_outputs
-from gdfq_export.tasks.outputs import OutputArrays
+from gdfq_export.tasks.outputs import OutputArrays, joined
 from gdfq_export.tasks.registry import FoundTask
 
 _PARITY_BATCH = 32
@@ -175,7 +173,7 @@ class _Measurement:
             for session, results in zip((self._float, self._session), pieces, strict=True):
                 results.append(session.run_all(piece))
             report(start + len(piece), len(images), {})
-        return _joined(pieces[0]), _joined(pieces[1])
+        return joined(pieces[0]), joined(pieces[1])
 
     def _compare(self, images: Images, source: str, report: Phase, truth: Any = None) -> ComparedOutputs:
         names = self._session.output_names
@@ -294,9 +292,4 @@ def _simulate(expected: Expected, names: Sequence[str], images: Images, report: 
         simulated = expected(piece)
         parts.append([simulated[name] for name in names])
         report(start + len(piece), len(images), {})
-    return _joined(parts)
-
-
-def _joined(pieces: Sequence[OutputArrays]) -> OutputArrays:
-    """Each output of all pieces."""
-    return [np.concatenate([np.atleast_1d(part) for part in parts]) for parts in zip(*pieces, strict=True)]
+    return joined(parts)

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 
 from torch import Tensor
 
-from calib.aim import Aim, NoAim
+from calib.aim import Aim, SpreadAim
 from calib.files.unlabelled_images import read_images
 from calib.input_spec import InputSpec
 from gdfq_export.tasks.figures import ComparedOutputs, TaskFigure
@@ -43,8 +43,8 @@ class Regression:
 
     @property
     def aim(self) -> Aim:
-        """Nothing is asked of the outputs."""
-        return NoAim()
+        """The outputs are spread over their range."""
+        return SpreadAim()
 
     @property
     def facts(self) -> Mapping[str, int]:

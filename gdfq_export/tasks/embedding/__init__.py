@@ -1,0 +1,1 @@
+"""Embeddings: one vector an image, `[N, D]`, compared by angle."""
