@@ -1,9 +1,10 @@
 """ONNX graph -> torch.fx GraphModule.
 
 The module computes what the ONNX graph computes, value by value and under the same names: every fx node carries the
-ONNX value it holds in `meta["value"]`, and the operator and node in `meta["op_type"]` and `meta["node"]`. A Split is
-one fx node that holds the tuple, without `meta["value"]`, and one for each part. BatchNormalization with constant
-parameters becomes a real `nn.BatchNorm2d` in eval mode, so that hooks can read its input and running statistics.
+ONNX value it holds in `meta["value"]`, and the operator and node in `meta["op_type"]` and `meta["node"]`. A node of
+several outputs (Split, TopK) is one fx node that holds the tuple, without `meta["value"]`, and one for each part.
+BatchNormalization with constant parameters becomes a real `nn.BatchNorm2d` in eval mode, so that hooks can read its
+input and running statistics.
 """
 
 from __future__ import annotations
@@ -129,11 +130,13 @@ class _Import:
             arguments = tuple(None if value is None else self.tensor(value) for value in op.inputs)
             result = self.fx_graph.create_node("call_function", op.function, arguments, dict(op.kwargs), name)
         result.meta.update(facts)
-        if node.op_type != "Split":
+        if not op.several:
             result.meta["value"] = node.outputs[0].name
             self.values[node.outputs[0]] = result
             return
         for index, value in enumerate(node.outputs):
+            if not value.name:
+                continue
             part = self.fx_graph.call_function(operator.getitem, (result, index))
             part.meta.update(facts, value=value.name)
             self.values[value] = part

@@ -7,7 +7,7 @@ stay tensors. Constants come from initializers and from Constant nodes alike.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,13 @@ class Op:
         function: works on torch tensors of any device, differentiable, never in place; several outputs come as a tuple.
         inputs: the ONNX values to pass as tensors, None where an optional input is left out.
         kwargs: numbers, strings, dtypes and tuples of them.
+        several: the function returns a tuple, one tensor for each output of the node.
     """
 
     function: Callable[..., Any]
     inputs: tuple[ir.Value | None, ...]
     kwargs: dict[str, Any] = field(default_factory=dict)
+    several: bool = False
 
 
 class NodeReader:
@@ -46,6 +48,10 @@ class NodeReader:
     def op(self, function: Callable[..., Any], *indices: int, **kwargs: Any) -> Op:
         """Return the Op that passes the inputs at `indices` (those left out become None) as tensors."""
         return Op(function=function, inputs=tuple(self.value(index) for index in indices), kwargs=kwargs)
+
+    def several(self, function: Callable[..., tuple[Any, ...]], *indices: int, **kwargs: Any) -> Op:
+        """Return the Op of a function whose results are the node's outputs."""
+        return replace(self.op(function, *indices, **kwargs), several=True)
 
     def value(self, index: int) -> ir.Value | None:
         """Return the input at `index`, None if it is left out."""

@@ -11,24 +11,34 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.torch_import.node_reader import Lowering, NodeReader, Op
 from gdfq_export.frontend.torch_import.operators import (
     activation,
+    comparison,
     convolution,
     elementwise,
+    indexing,
     linear,
     normalization,
     pooling,
+    reduction,
     resampling,
+    sampling,
     shape,
+    transposed_convolution,
 )
 
 OPERATORS: dict[str, Lowering] = {
     **activation.OPERATORS,
+    **comparison.OPERATORS,
     **convolution.OPERATORS,
     **elementwise.OPERATORS,
+    **indexing.OPERATORS,
     **linear.OPERATORS,
     **normalization.OPERATORS,
     **pooling.OPERATORS,
+    **reduction.OPERATORS,
     **resampling.OPERATORS,
+    **sampling.OPERATORS,
     **shape.OPERATORS,
+    **transposed_convolution.OPERATORS,
 }
 
 

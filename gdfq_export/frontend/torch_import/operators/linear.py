@@ -1,4 +1,4 @@
-"""Gemm (opset 13) and MatMul (opset 13)."""
+"""Gemm (opset 13), MatMul (opset 13) and Einsum (opset 12)."""
 
 from __future__ import annotations
 
@@ -21,6 +21,16 @@ def gemm(
     return product if c is None else product + beta * c
 
 
+def einsum(*tensors: Tensor, equation: str) -> Tensor:
+    """Return the sum of products that `equation` says."""
+    return torch.einsum(equation, *tensors)
+
+
+def _lower_einsum(reader: NodeReader) -> Op:
+    equation = reader.node.attributes["equation"].as_string()
+    return reader.op(einsum, *range(len(reader.node.inputs)), equation=equation)
+
+
 def _lower_gemm(reader: NodeReader) -> Op:
     return reader.op(
         gemm,
@@ -35,6 +45,7 @@ def _lower_gemm(reader: NodeReader) -> Op:
 
 
 OPERATORS: dict[str, Lowering] = {
+    "Einsum": _lower_einsum,
     "Gemm": _lower_gemm,
     "MatMul": lambda reader: reader.op(torch.matmul, 0, 1),
 }

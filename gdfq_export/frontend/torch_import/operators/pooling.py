@@ -1,4 +1,4 @@
-"""MaxPool (opset 12), AveragePool (opset 19), GlobalAveragePool, GlobalMaxPool and ReduceMean (opset 18).
+"""MaxPool (opset 12), AveragePool (opset 19), LpPool (opset 18), and their global forms.
 
 Windows follow ONNX, which differs from torch in asymmetric padding, in padding wider than half a kernel and in
 `ceil_mode`: where torch's own pooling cannot say it, the input is padded to exactly the cells the windows read.
@@ -112,12 +112,30 @@ def global_max_pool(x: Tensor) -> Tensor:
     return x.amax(dim=tuple(range(2, x.dim())), keepdim=True)
 
 
-def reduce_mean(x: Tensor, *, axes: tuple[int, ...], keepdims: bool) -> Tensor:
-    """Return the mean over `axes`, over all if there are none."""
-    return x.mean(dim=axes or tuple(range(x.dim())), keepdim=keepdims)
+def lp_pool(
+    x: Tensor,
+    *,
+    kernel: tuple[int, ...],
+    pads: Pads,
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    ceil_mode: bool,
+    order: int,
+) -> Tensor:
+    """Return the norm of every window of [N, C, H, W]."""
+    sides = spatial_pads(pads, x.shape[2:], kernel, stride, dilation)
+    windows = _windows(x, sides, kernel, stride, dilation, ceil_mode)
+    sums = _window_sums(pad_spatial(x.abs() ** order, windows, 0.0), kernel, stride, dilation)
+    return sums.pow(1 / order)
 
 
-def _lower_pool(reader: NodeReader, function: Callable[..., Tensor], **kwargs: bool) -> Op:
+def global_lp_pool(x: Tensor, *, order: int) -> Tensor:
+    """Return the norm over the spatial axes of [N, C, H, W] as [N, C, 1, 1]."""
+    norm: Tensor = torch.linalg.vector_norm(x, order, dim=tuple(range(2, x.dim())), keepdim=True)
+    return norm
+
+
+def _lower_pool(reader: NodeReader, function: Callable[..., Tensor], **kwargs: int) -> Op:
     kernel = reader.integers("kernel_shape", ())
     if not kernel or len(kernel) not in _MAX_POOLS:
         raise reader.refuse(f"has kernel_shape {list(kernel or ())}", "one to three numbers")
@@ -144,17 +162,11 @@ def _lower_average_pool(reader: NodeReader) -> Op:
     return _lower_pool(reader, average_pool, count_include_pad=bool(reader.integer("count_include_pad", 0)))
 
 
-def _lower_reduce_mean(reader: NodeReader) -> Op:
-    axes = reader.constant_ints(1, "axes") or ()
-    if not axes and reader.integer("noop_with_empty_axes", 0):
-        return reader.op(torch.clone, 0)
-    return reader.op(reduce_mean, 0, axes=axes, keepdims=bool(reader.integer("keepdims", 1)))
-
-
 OPERATORS: dict[str, Lowering] = {
     "AveragePool": _lower_average_pool,
     "GlobalAveragePool": lambda reader: reader.op(global_average_pool, 0),
     "GlobalMaxPool": lambda reader: reader.op(global_max_pool, 0),
+    "GlobalLpPool": lambda reader: reader.op(global_lp_pool, 0, order=reader.integer("p", 2)),
+    "LpPool": lambda reader: _lower_pool(reader, lp_pool, order=reader.integer("p", 2)),
     "MaxPool": _lower_max_pool,
-    "ReduceMean": _lower_reduce_mean,
 }

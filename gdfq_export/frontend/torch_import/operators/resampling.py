@@ -40,8 +40,12 @@ def resize(
     sizes: tuple[int, ...],
     coordinates: str,
     nearest: str | None,
+    cubic: tuple[float, bool] | None = None,
 ) -> Tensor:
-    """Resize `axes` by `scales`, or to `sizes`: the nearest element, or linear between two where `nearest` is None."""
+    """Resize `axes` by `scales`, or to `sizes`: the `nearest` element, `cubic` between four, else linear between two.
+
+    `cubic` is the coefficient, and whether elements outside of x are left out.
+    """
     for index, axis in enumerate(axes):
         size = x.shape[axis]
         scale = scales[index] if scales else sizes[index] / size
@@ -53,10 +57,31 @@ def resize(
         if nearest is not None:
             x = _select(x, axis, _NEAREST[nearest](places))
             continue
+        if cubic is not None:
+            x = _cubic(x, axis, places, *cubic)
+            continue
         below = np.floor(places)
         share = torch.from_numpy(places - below).to(x).reshape(-1, *[1] * (x.dim() - 1 - axis % x.dim()))
         x = _select(x, axis, below) * (1 - share) + _select(x, axis, below + 1) * share
     return x
+
+
+def _cubic(x: Tensor, axis: int, places: _Places, coefficient: float, exclude_outside: bool) -> Tensor:
+    """The sum of four elements by Keys' kernel (IEEE Trans. ASSP 29, 1981)."""
+    first = np.floor(places) - 1
+    a, reads = coefficient, np.stack([first + tap for tap in range(4)])
+    far = np.abs(places - reads)
+    near = ((a + 2) * far - (a + 3)) * far * far + 1
+    weights = np.where(far <= 1, near, ((a * far - 5 * a) * far + 8 * a) * far - 4 * a)
+    if exclude_outside:
+        weights = np.where((reads >= 0) & (reads < x.shape[axis]), weights, 0)
+        weights = weights / weights.sum(0)
+    shape = (-1, *[1] * (x.dim() - 1 - axis % x.dim()))
+    parts = [
+        _select(x, axis, read) * torch.from_numpy(each).to(x).reshape(shape)
+        for read, each in zip(reads, weights, strict=True)
+    ]
+    return torch.stack(parts).sum(0)
 
 
 def _select(x: Tensor, axis: int, places: _Places) -> Tensor:
@@ -93,8 +118,28 @@ def expand(x: Tensor, *, shape: Sequence[int]) -> Tensor:
     return x.expand(torch.broadcast_shapes(x.shape, tuple(shape)))
 
 
+def expand_to(x: Tensor, shape: Tensor) -> Tensor:
+    """Broadcast x and a shape that the graph computes with each other."""
+    return expand(x, shape=shape.tolist())
+
+
+def tile_by(x: Tensor, repeats: Tensor) -> Tensor:
+    """Repeat x along every axis by numbers that the graph computes."""
+    return tile(x, repeats=repeats.tolist())
+
+
+def _lower_expand(reader: NodeReader) -> Op:
+    constant = reader.is_constant(1)
+    return reader.op(expand, 0, shape=reader.constant_ints(1, "shape")) if constant else reader.op(expand_to, 0, 1)
+
+
+def _lower_tile(reader: NodeReader) -> Op:
+    constant = reader.is_constant(1)
+    return reader.op(tile, 0, repeats=reader.constant_ints(1, "repeats")) if constant else reader.op(tile_by, 0, 1)
+
+
 def _lower_resize(reader: NodeReader) -> Op:
-    mode = reader.text("mode", "nearest", ("nearest", "linear"))
+    mode = reader.text("mode", "nearest", ("nearest", "linear", "cubic"))
     coordinates = reader.text("coordinate_transformation_mode", "half_pixel", tuple(_COORDINATES))
     reader.text("keep_aspect_ratio_policy", "stretch", ("stretch",))
     if reader.integer("antialias", 0):
@@ -103,7 +148,13 @@ def _lower_resize(reader: NodeReader) -> Op:
     factors = () if scales is None else tuple(float(factor) for factor in scales.reshape(-1))
     axes = reader.integers("axes", tuple(range(len(factors or sizes))))
     nearest = reader.text("nearest_mode", "round_prefer_floor", tuple(_NEAREST)) if mode == "nearest" else None
-    return reader.op(resize, 0, axes=axes, scales=factors, sizes=sizes, coordinates=coordinates, nearest=nearest)
+    exclude = bool(reader.integer("exclude_outside", 0))
+    cubic = (reader.number("cubic_coeff_a", -0.75), exclude) if mode == "cubic" else None
+    if exclude and mode == "linear":
+        raise reader.refuse("excludes what is outside", "exclude_outside 0 where mode is linear")
+    return reader.op(
+        resize, 0, axes=axes, scales=factors, sizes=sizes, coordinates=coordinates, nearest=nearest, cubic=cubic
+    )
 
 
 def _lower_blocks(reader: NodeReader, function: Callable[..., Tensor]) -> Op:
@@ -113,8 +164,8 @@ def _lower_blocks(reader: NodeReader, function: Callable[..., Tensor]) -> Op:
 
 OPERATORS: dict[str, Lowering] = {
     "DepthToSpace": lambda reader: _lower_blocks(reader, depth_to_space),
-    "Expand": lambda reader: reader.op(expand, 0, shape=reader.constant_ints(1, "shape")),
+    "Expand": _lower_expand,
     "Resize": _lower_resize,
     "SpaceToDepth": lambda reader: _lower_blocks(reader, space_to_depth),
-    "Tile": lambda reader: reader.op(tile, 0, repeats=reader.constant_ints(1, "repeats")),
+    "Tile": _lower_tile,
 }

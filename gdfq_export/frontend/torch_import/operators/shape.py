@@ -1,4 +1,4 @@
-"""Operators that move, cut and join elements without computing: Reshape, Slice, Pad, Split, Gather and their kind."""
+"""Operators that move, cut and join elements without computing: Reshape, Slice, Pad, Split and their kind."""
 
 from __future__ import annotations
 
@@ -68,6 +68,16 @@ def slice_axes(x: Tensor, *, slices: tuple[tuple[int, int, int, int], ...]) -> T
     return x
 
 
+def slice_to(
+    x: Tensor, starts: Tensor, ends: Tensor, axes: Tensor | None = None, steps: Tensor | None = None
+) -> Tensor:
+    """Cut x by numbers some of which the graph computes."""
+    first, last = starts.tolist(), ends.tolist()
+    along = range(len(first)) if axes is None else axes.tolist()
+    step = [1] * len(first) if steps is None else steps.tolist()
+    return slice_axes(x, slices=tuple(zip(along, first, last, step, strict=True)))
+
+
 def pad_constant(x: Tensor, *, pads: tuple[tuple[int, int], ...], axes: tuple[int, ...] | None, value: float) -> Tensor:
     """Pad (begin, end) per axis with one value; a negative number crops."""
     sides = [(0, 0)] * x.dim()
@@ -94,23 +104,6 @@ def split(x: Tensor, *, sizes: tuple[int, ...] | None, parts: int, axis: int) ->
     return torch.split(x, list(sizes), dim=axis)
 
 
-def shape_of(x: Tensor, *, start: int, end: int | None) -> Tensor:
-    """Return the shape of x from axis `start` to before `end`, int64."""
-    return torch.tensor(x.shape[start:end], dtype=torch.int64, device=x.device)
-
-
-def gather(x: Tensor, indices: Tensor, *, axis: int) -> Tensor:
-    """Return the slices of x at `indices` along `axis`, whose place the axes of `indices` take; -1 is the last."""
-    axis %= x.dim()
-    flat = indices.reshape(-1).to(torch.int64) % x.shape[axis]
-    return x.index_select(axis, flat).reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
-
-
-def gather_constant(x: Tensor, *, indices: tuple[int, ...], shape: tuple[int, ...], axis: int) -> Tensor:
-    """Gather at constant indices of `shape`."""
-    return gather(x, torch.tensor(indices, dtype=torch.int64, device=x.device).reshape(shape), axis=axis)
-
-
 def _lower_concat(reader: NodeReader) -> Op:
     return reader.op(concat, *range(len(reader.node.inputs)), axis=reader.integer("axis", 0))
 
@@ -129,6 +122,8 @@ def _lower_unsqueeze(reader: NodeReader) -> Op:
 
 def _lower_slice(reader: NodeReader) -> Op:
     reader.required(2, "starts and ends")
+    if any(reader.value(index) is not None and not reader.is_constant(index) for index in range(1, 5)):
+        return reader.op(slice_to, 0, 1, 2, 3, 4)
     starts = reader.constant_ints(1, "starts") or ()
     ends = reader.constant_ints(2, "ends") or ()
     axes = reader.constant_ints(3, "axes") or tuple(range(len(starts)))
@@ -152,7 +147,7 @@ def _lower_pad(reader: NodeReader) -> Op:
 
 
 def _lower_split(reader: NodeReader) -> Op:
-    return reader.op(
+    return reader.several(
         split,
         0,
         sizes=reader.constant_ints(1, "split sizes"),
@@ -161,29 +156,11 @@ def _lower_split(reader: NodeReader) -> Op:
     )
 
 
-def _lower_shape(reader: NodeReader) -> Op:
-    end = reader.integer("end", 0) if "end" in reader.node.attributes else None
-    return reader.op(shape_of, 0, start=reader.integer("start", 0), end=end)
-
-
-def _lower_gather(reader: NodeReader) -> Op:
-    axis = reader.integer("axis", 0)
-    if not reader.is_constant(1):
-        return reader.op(gather, 0, 1, axis=axis)
-    indices = reader.constant(1, "indices")
-    assert indices is not None
-    return reader.op(
-        gather_constant, 0, indices=tuple(indices.reshape(-1).tolist()), shape=tuple(indices.shape), axis=axis
-    )
-
-
 OPERATORS: dict[str, Lowering] = {
     "Concat": _lower_concat,
     "Flatten": lambda reader: reader.op(flatten, 0, axis=reader.integer("axis", 1)),
-    "Gather": _lower_gather,
     "Pad": _lower_pad,
     "Reshape": _lower_reshape,
-    "Shape": _lower_shape,
     "Slice": _lower_slice,
     "Split": _lower_split,
     "Squeeze": lambda reader: reader.op(squeeze, 0, axes=reader.constant_ints(1, "axes")),

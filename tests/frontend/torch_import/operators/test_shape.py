@@ -7,8 +7,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gdfq_export.errors import InputError
-from gdfq_export.frontend.torch_import import import_graph
 from tests import tiny_graph
 from tests.frontend.torch_import.runtime import assert_same_as_runtime
 
@@ -84,14 +82,3 @@ def test_flatten_equals_onnx_runtime(axis: int) -> None:
 @pytest.mark.parametrize("indices", [np.array(-1), np.array([4, -2]), np.array([[0, 1], [2, 0]])])
 def test_gather_equals_onnx_runtime(indices: np.ndarray) -> None:
     check("Gather", [indices], axis=2)
-
-
-def test_computed_slice_bounds_are_refused() -> None:
-    model = tiny_graph.graph(
-        nodes=[("Shape", ["x"], ["shape"], {"end": 1}), ("Slice", ["x", "zero", "shape"], ["y"])],
-        inputs={"x": ("batch", 3)},
-        outputs=["y"],
-        initializers={"zero": np.array([0])},
-    )
-    with pytest.raises(InputError, match=r"Slice node 'Slice_y' computes its ends \('shape'\) .* constant ends"):
-        import_graph(model)
