@@ -107,7 +107,7 @@ KINDS: dict[str, dict[str, str]] = {
         "q_if": "layers in the branch of an If",
         "q_int16": "16-bit activations, com.microsoft",
         "q_int16_21": "16-bit activations, opset 21",
-        "q_fp16_scales": "float16 scales",
+        "q_fp16_scales": "float16 scales of a float32 tensor",
         "q_fp8": "float8 weights and activations",
         "q_qoperator": "QOperator format",
         "q_negative_scale": "a negative scale",
@@ -117,5 +117,5 @@ KINDS: dict[str, dict[str, str]] = {
 }
 """Description by name of the script, by group."""
 
-INVALID = frozenset({"q_nan_scale", "q_zero_scale", "q_negative_scale"})
-"""Files that break the ONNX standard on purpose: they are refused, or their fault is found."""
+INVALID = frozenset({"q_nan_scale", "q_zero_scale", "q_negative_scale", "q_fp16_scales"})
+"""Files that break the ONNX standard: they are refused, or their fault is found."""

@@ -182,8 +182,8 @@ def _first_input(network: Path) -> onnx.TensorShapeProto:
 
 def _call(command: str, file: Path, *more: str) -> tuple[int, str]:
     done = CliRunner().invoke(cli, [command, str(file), *more])
-    said = done.stderr[max(0, done.stderr.rfind("Error: ")) :]
-    return done.exit_code, _one_line(said.removeprefix("Error: "), file.parent) if done.exit_code else ""
+    said = f"\n{done.stderr}".rpartition("\nError: ")[2]
+    return done.exit_code, _one_line(said, file.parent) if done.exit_code else ""
 
 
 def evaluation_images(network: Path, count: int = 64) -> Array:
