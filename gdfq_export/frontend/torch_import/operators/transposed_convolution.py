@@ -19,21 +19,26 @@ def conv_transpose(
     pads: Pads,
     stride: tuple[int, ...],
     dilation: tuple[int, ...],
-    output_shape: tuple[int, ...] | None,
+    sizes: tuple[tuple[int | None, int], ...] | None,
     groups: int,
 ) -> Tensor:
-    """Convolve [N, C, ...], transposed, with [C, M / groups, ...]; bias [M]. `pads` are cut off what is computed."""
+    """Convolve [N, C, ...], transposed, with [C, M / groups, ...]; bias [M].
+
+    `pads` are cut off what is computed, unless they follow from `sizes`: size, None if the stride gives it, and output
+    padding of each axis.
+    """
     rank = len(stride)
     y = _CONVOLUTIONS[rank](x, weight, None, stride, 0, 0, groups, dilation)
     sides = []
     for axis in range(rank):
-        if output_shape is None and not isinstance(pads, str):
+        if sizes is None and not isinstance(pads, str):
             sides.append((-pads[axis], -pads[rank + axis]))
             continue
-        wanted = x.shape[2 + axis] * stride[axis] if output_shape is None else output_shape[axis]
-        total = y.shape[2 + axis] - wanted
+        size, more = (None, 0) if sizes is None else sizes[axis]
+        wanted = x.shape[2 + axis] * stride[axis] if size is None else size
+        total = y.shape[2 + axis] + more - wanted
         begin = total // 2 if pads == "SAME_UPPER" else total - total // 2
-        sides.append((-begin, begin - total))
+        sides.append((-begin, wanted + begin - y.shape[2 + axis]))
     y = pad_spatial(y, sides, 0.0)
     return y if bias is None else y + bias.reshape(-1, *[1] * rank)
 
@@ -44,11 +49,13 @@ def _lower_conv_transpose(reader: NodeReader) -> Op:
         raise reader.refuse(f"has a weight ({weight.name!r}) of shape {weight.shape}", "3 to 5 axes")
     rank = len(weight.shape) - 2
     ones = (1,) * rank
-    pads, output_shape = read_pads(reader, rank), reader.integers("output_shape", None)
+    pads = read_pads(reader, rank)
     more = reader.integers("output_padding", (0,) * rank, rank) or (0,) * rank
-    if any(more):
-        if isinstance(pads, str) or output_shape is not None:
-            raise reader.refuse("has output_padding and a size", "output_padding with pads")
+    output_shape = reader.integers("output_shape", None)
+    sizes = None
+    if output_shape is not None or isinstance(pads, str):
+        sizes = tuple(zip(output_shape or (None,) * rank, more, strict=True))
+    else:
         pads = (*pads[:rank], *(end - each for end, each in zip(pads[rank:], more, strict=True)))
     return reader.op(
         conv_transpose,
@@ -58,7 +65,7 @@ def _lower_conv_transpose(reader: NodeReader) -> Op:
         pads=pads,
         stride=reader.integers("strides", ones, rank),
         dilation=reader.integers("dilations", ones, rank),
-        output_shape=output_shape,
+        sizes=sizes,
         groups=reader.integer("group", 1),
     )
 
