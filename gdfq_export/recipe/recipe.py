@@ -15,6 +15,9 @@ from gdfq_export.recipe.section import Count, Section
 from gdfq_export.recipe.tuning import Calibration, Tuning
 from gdfq_export.targets import TARGETS
 
+_FULL_SIZE = 320 * 320  # pixels of an image
+_FEWEST = 8  # images
+
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -22,6 +25,12 @@ def _known_target(name: str) -> str:
     if name not in TARGETS:
         raise ValueError("unknown target")
     return name
+
+
+def _affordable(images: int, shape: tuple[int, ...]) -> int:
+    """Fewer of the images, at least 8, where one has more pixels than 320 x 320: as much memory and time for all."""
+    share = min(1.0, _FULL_SIZE / math.prod(shape[1:]))
+    return min(images, max(_FEWEST, round(images * share)))
 
 
 class Verify(Section):
@@ -71,19 +80,23 @@ class Recipe(Section):
             return self.model_copy(update={"data": self.data.model_copy(update={"method": "noise"})})
         if math.prod(shape[1:]) < large.pixels:
             return self
-        calibration = min(self.calibration.images, large.calibration_images)
-        agreement = min(self.verify.agreement_images, large.agreement_images)
+        data = large.data if self.data.method in large.replaced else self.data
+        together = _affordable(data.refinement.batch, shape)
+        data = data.model_copy(update={"refinement": data.refinement.model_copy(update={"batch": together})})
+        calibration = _affordable(min(self.calibration.images, large.calibration_images), shape)
+        agreement = _affordable(min(self.verify.agreement_images, large.agreement_images), shape)
+        parity = self.verify.parity_images if math.prod(shape[1:]) <= _FULL_SIZE else agreement
         batch = min(self.budget.finetune_batch, large.finetune_batch)
         finetune = self.tuning.finetune
         if finetune is not None:
             finetune = finetune.model_copy(update={"batch": min(finetune.batch, large.finetune_batch)})
         return self.model_copy(
             update={
-                "data": large.data if self.data.method in large.replaced else self.data,
+                "data": data,
                 "tuning": self.tuning.model_copy(update={"finetune": finetune}),
                 "budget": self.budget.model_copy(update={"finetune_batch": batch}),
                 "calibration": self.calibration.model_copy(update={"images": calibration}),
-                "verify": self.verify.model_copy(update={"agreement_images": agreement}),
+                "verify": self.verify.model_copy(update={"agreement_images": agreement, "parity_images": parity}),
             }
         )
 
