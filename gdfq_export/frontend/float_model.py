@@ -122,7 +122,7 @@ def build(
     found = find_task(network_outputs(graph, input_spec.shape, cuts=cuts), source, stated=stated)
     with errors_name(source):
         teacher = import_graph(graph, until=found.task.compared).eval().requires_grad_(False)
-        folded = fold_batch_norm(graph)
+        folded = fold_batch_norm(graph, found.task.compared)
     notes = list(warnings)
     if not folded.statistics:
         notes.append(_NO_BATCH_NORM.format(where=source))

@@ -35,18 +35,18 @@ def time_steps(recipe: Recipe, model: FloatModel, device: str) -> StepSeconds:
     method, inputs = METHODS[used.data.method], SynthesisInputs(model=model, recipe=used, device=device)
     return StepSeconds(
         generator=None if method.generator_step is None else method.generator_step(inputs),
-        refinement=None if method.refinement_step is None else method.refinement_step(inputs),
+        refinement=method.refinement_step(inputs) if method.refinement_step and used.data.refinement.steps else None,
     )
 
 
 def resolve(
     recipe: Recipe, shape: Sequence[int], *, seconds: float | None = None, steps: StepSeconds | None = None
 ) -> Recipe:
-    """Return `recipe` as it is used for images of `shape` (C, H, W), without side effects.
+    """Return `recipe` as it is used for inputs of `shape` (C, ...), without side effects.
 
     Args:
         recipe: as the user gave it.
-        shape: (C, H, W) of an image.
+        shape: (C, ...) of an input.
         seconds: time budget up to the written file; None keeps the recipe's own numbers.
         steps: measured by `time_steps`; None keeps the recipe's own numbers.
 
@@ -55,7 +55,7 @@ def resolve(
         >>> resolve(recipe, (3, 32, 32)) == recipe.for_input((3, 32, 32))
         True
     """
-    used = recipe.for_input(tuple(shape))
+    used = recipe.for_input(shape)
     if seconds is None or steps is None or (steps.generator is None and steps.refinement is None):
         return used
     data, spent, images = used.data, 0.0, used.calibration.images
@@ -64,7 +64,7 @@ def resolve(
         count = min(data.generator.steps, max(FEWEST_GENERATOR_STEPS, fit))
         data = data.model_copy(update={"generator": data.generator.model_copy(update={"steps": count})})
         spent = count * steps.generator
-    if steps.refinement is not None:
+    if steps.refinement is not None and data.refinement.steps:
         batches = int((_FOR_IMAGES * seconds - spent) / (data.refinement.steps * steps.refinement))
         most = max(used.budget.images, FEWEST_IMAGES)
         images = min(most, max(FEWEST_IMAGES, batches * data.refinement.batch))

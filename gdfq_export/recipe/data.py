@@ -69,7 +69,7 @@ class Data(Section):
     published: PublishedGenerator = Field(PublishedGenerator(), description="for the method published")
 
 
-_LARGE_DATA = Data(
+LARGE_DATA = Data(
     method="refined", images=64, refinement=Refinement(steps=40, batch=64, learning_rate=7e-3, bns_weight=250.0)
 )
 
@@ -81,7 +81,7 @@ class LargeImages(Section):
     """Methods that `data` takes the place of."""
 
     pixels: Count = Field(128 * 128, description="height x width from which this section applies")
-    data: Data = Field(_LARGE_DATA, description="replaces the methods gdfq and gdfq-refined")
+    data: Data = Field(LARGE_DATA, description="replaces the methods gdfq and gdfq-refined")
     calibration_images: Count = Field(64, description="upper limit of calibration.images")
     finetune_batch: Annotated[int, Field(ge=2)] = Field(16, description="upper limit of images per fine-tuning step")
     agreement_images: Count = Field(32, description="upper limit of verify.agreement_images")

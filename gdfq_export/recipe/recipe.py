@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
 from calib.input_spec import IMAGE_RANK
 from gdfq_export.recipe.bits import Bits
-from gdfq_export.recipe.data import Data, LargeImages
+from gdfq_export.recipe.data import LARGE_DATA, Data, LargeImages
 from gdfq_export.recipe.gates import Gates
 from gdfq_export.recipe.section import Count, Section
 from gdfq_export.recipe.tuning import Calibration, Tuning
@@ -17,6 +18,7 @@ from gdfq_export.targets import TARGETS
 
 _FULL_SIZE = 320 * 320  # pixels of an image
 _FEWEST = 8  # images
+_UNREFINED_BITS = 8
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -27,7 +29,7 @@ def _known_target(name: str) -> str:
     return name
 
 
-def _affordable(images: int, shape: tuple[int, ...]) -> int:
+def _affordable(images: int, shape: Sequence[int]) -> int:
     """Fewer of the images, at least 8, where one has more pixels than 320 x 320: as much memory and time for all."""
     share = min(1.0, _FULL_SIZE / math.prod(shape[1:]))
     return min(images, max(_FEWEST, round(images * share)))
@@ -73,14 +75,19 @@ class Recipe(Section):
         """Number of images that a run draws to calibrate and fine-tune on."""
         return max(self.calibration.images, self.data.images if self.tuning.finetune is not None else 0)
 
-    def for_input(self, shape: tuple[int, ...]) -> Recipe:
-        """The recipe as it is used for images of `shape` (C, H, W); what are no images, (F,) or (C, L), is noise."""
+    def for_input(self, shape: Sequence[int]) -> Recipe:
+        """The recipe as it is used for inputs of `shape` (C, ...), without the batch.
+
+        Large images (`large_images`) come from priors in place of a generator. At 8 bits they are not refined, which
+        takes minutes and changes nothing, unless the recipe has a `large_images.data` of its own. Signals, volumes and
+        features have no generator and come from priors at every size.
+        """
         large = self.large_images
-        if len(shape) != IMAGE_RANK and self.data.method != "real":
-            return self.model_copy(update={"data": self.data.model_copy(update={"method": "noise"})})
         if math.prod(shape[1:]) < large.pixels:
-            return self
-        data = large.data if self.data.method in large.replaced else self.data
+            if len(shape) == IMAGE_RANK or self.data.method not in large.replaced:
+                return self
+            return self.model_copy(update={"data": self.data.model_copy(update={"method": "refined"})})
+        data = self._large_data() if self.data.method in large.replaced else self.data
         together = _affordable(data.refinement.batch, shape)
         data = data.model_copy(update={"refinement": data.refinement.model_copy(update={"batch": together})})
         calibration = _affordable(min(self.calibration.images, large.calibration_images), shape)
@@ -99,6 +106,12 @@ class Recipe(Section):
                 "verify": self.verify.model_copy(update={"agreement_images": agreement, "parity_images": parity}),
             }
         )
+
+    def _large_data(self) -> Data:
+        data = self.large_images.data
+        if data != LARGE_DATA or min(self.bits.weights, self.bits.activations) < _UNREFINED_BITS:
+            return data
+        return data.model_copy(update={"refinement": data.refinement.model_copy(update={"steps": 0})})
 
 
 def recipe_schema() -> dict[str, Any]:

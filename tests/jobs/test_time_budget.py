@@ -6,11 +6,12 @@ import pytest
 
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.jobs.time_budget import StepSeconds, resolve, time_steps
+from gdfq_export.recipe import Bits, Calibration, Data, Generator, Recipe, Refinement
 from gdfq_export.recipe import Budget as Limits
-from gdfq_export.recipe import Calibration, Data, Generator, Recipe, Refinement
 
 REFINED = Recipe(
     name="refined",
+    bits=Bits(weights=4),
     data=Data(method="gdfq-refined", generator=Generator(steps=100), refinement=Refinement(steps=10, batch=32)),
     budget=Limits(images=256, finetune_steps=200),
 )
@@ -47,6 +48,11 @@ def test_images_that_nothing_refines_keep_their_number() -> None:
     assert resolve(plain, SMALL, seconds=1000, steps=StepSeconds(generator=0.1)).calibration.images == 96
     noise = REFINED.model_copy(update={"data": Data(method="noise")})
     assert resolve(noise, SMALL, seconds=1000, steps=StepSeconds()) is noise
+
+
+def test_images_that_are_not_refined_take_no_time() -> None:
+    unrefined = REFINED.model_copy(update={"bits": Bits()})
+    assert resolve(unrefined, (3, 224, 224), seconds=1000, steps=STEPS).calibration.images == 64
 
 
 def test_without_a_budget_the_recipe_keeps_its_numbers() -> None:

@@ -9,6 +9,8 @@ import pytest
 from gdfq_export.errors import InputError
 from gdfq_export.recipe import (
     DEFAULT_RECIPE,
+    Bits,
+    Data,
     FineTune,
     LargeImages,
     Recipe,
@@ -206,10 +208,29 @@ def test_large_images_have_a_section_of_their_own() -> None:
     large = recipe.large_images
     assert recipe.for_input((3, 127, 128)) is recipe
     used = recipe.for_input((3, 128, 128))
-    assert used.data == large.data and used.data.method == "refined"
+    assert used.data.method == "refined" and used.data.images == large.data.images
     assert used.calibration.images == large.calibration_images
     assert used.verify.agreement_images == large.agreement_images
     assert used.bits == recipe.bits and used.tuning == recipe.tuning
+
+
+@pytest.mark.parametrize(("weights", "activations", "refined"), [(8, 8, False), (4, 8, True), (8, 6, True)])
+def test_large_images_are_refined_below_8_bits_only(weights: int, activations: int, refined: bool) -> None:
+    recipe = Recipe(name="x", bits=Bits(weights=weights, activations=activations))
+    steps = recipe.for_input((3, 224, 224)).data.refinement.steps
+    assert steps == (recipe.large_images.data.refinement.steps if refined else 0)
+
+
+def test_a_recipe_that_asks_for_refinement_gets_it_at_8_bits_too(tmp_path: Path) -> None:
+    recipe = load_recipe(write(tmp_path, "name: x\nlarge_images: {data: {method: refined, refinement: {steps: 7}}}\n"))
+    assert recipe.for_input((3, 224, 224)).data.refinement.steps == 7
+
+
+@pytest.mark.parametrize("shape", [(40,), (2, 128), (1, 8, 16, 16)])
+def test_inputs_that_are_no_pictures_have_no_generator(shape: tuple[int, ...]) -> None:
+    assert Recipe(name="x").for_input(shape).data.method == "refined"
+    noise = Recipe(name="x", data=Data(method="noise"))
+    assert noise.for_input(shape) is noise
 
 
 def test_what_was_asked_for_in_so_many_words_holds_for_large_images_too(tmp_path: Path) -> None:

@@ -184,3 +184,79 @@ def test_real_networks(evaluation_data: Path, name: str) -> None:
     assert "BatchNormalization" not in operators(folded.model)
     assert folded.statistics.keys() <= values
     assert_same_outputs(proto, folded.model, tolerance=2e-5)
+
+
+@settings(max_examples=30)
+@given(
+    layer=st.sampled_from(["Conv", "ConvTranspose", "Gemm"]),
+    group=st.sampled_from([1, 2]),
+    operators_behind=st.lists(st.sampled_from(["Mul", "Add", "Sub", "Div"]), min_size=1, max_size=3),
+    form=st.sampled_from(["plain", "full", "scalar", "first"]),
+    seed=st.integers(0, 2**16),
+)
+def test_what_is_left_of_a_batch_norm_is_folded_into_any_layer(
+    layer: str, group: int, operators_behind: list[str], form: str, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    if layer == "Gemm":
+        weight, inputs, attributes = (6, 4), ("batch", 4), {"transB": 1}
+    else:
+        weight = (6, 4 // group, 3, 3) if layer == "Conv" else (4, 6 // group, 3, 3)
+        inputs, attributes = ("batch", 4, 6, 6), {"group": group}
+    positions = () if layer == "Gemm" else (1, 1)
+    shape = {"plain": (6, *positions), "full": (1, 6, *positions), "scalar": (), "first": (1, 6, *positions)}[form]
+    constants = {"w": random.normal(size=weight).astype(np.float32)}
+    nodes: list[tiny_graph.Node] = [(layer, ["x", "w"], ["v0"], attributes)]
+    for index, op_type in enumerate(operators_behind):
+        constants[f"c{index}"] = random.uniform(0.5, 2.0, size=shape).astype(np.float32)
+        read = [f"v{index}", f"c{index}"]
+        first = form == "first" and op_type in ("Mul", "Add")
+        nodes.append((op_type, read[::-1] if first else read, [f"v{index + 1}"]))
+    last = f"v{len(operators_behind)}"
+    nodes.append(("Relu", [last], ["y"]))
+    proto = tiny_graph.model(nodes=nodes, inputs={"x": inputs}, outputs=["y"], initializers=constants)
+    folded = fold_batch_norm(ir.from_proto(proto))
+    assert not {"Mul", "Add", "Sub", "Div"} & {*operators(folded.model)} and folded.statistics == {}
+    assert last in [value.name for node in folded.model.graph for value in node.outputs]
+    assert_same_outputs(proto, folded.model, seed=seed)
+
+
+def _affine_behind_norm(shape: tuple[int, ...]) -> onnx.ModelProto:
+    random = np.random.default_rng(0)
+    constants = {"w": random.normal(size=(4, 3, 3, 3)).astype(np.float32), **_norm(random, 4)}
+    constants |= {"s": random.normal(size=shape).astype(np.float32)}
+    return tiny_graph.model(
+        nodes=[
+            ("Conv", ["x", "w"], ["c"]),
+            ("BatchNormalization", ["c", "gamma", "beta", "mean", "var"], ["n"]),
+            ("Mul", ["n", "s"], ["m"]),
+            ("Relu", ["m"], ["y"]),
+        ],
+        inputs={"x": ("batch", 3, 6, 6)},
+        outputs=["y"],
+        initializers=constants,
+    )
+
+
+def test_statistics_follow_a_factor_behind_the_norm() -> None:
+    proto = _affine_behind_norm((4, 1, 1))
+    folded = fold_batch_norm(ir.from_proto(proto))
+    gamma, beta, factor = (
+        onnx.numpy_helper.to_array(tensor).reshape(-1)
+        for name in ("gamma", "beta", "s")
+        for tensor in proto.graph.initializer
+        if tensor.name == name
+    )
+    np.testing.assert_allclose(folded.statistics["m"].mean, beta * factor, rtol=1e-6)
+    np.testing.assert_allclose(folded.statistics["m"].std, np.abs(gamma * factor), rtol=1e-6)
+    assert list(folded.statistics) == ["m"]
+
+
+def test_a_factor_by_position_stays() -> None:
+    folded = fold_batch_norm(ir.from_proto(_affine_behind_norm((4, 4))))
+    assert operators(folded.model) == ["Conv", "Mul", "Relu"]
+
+
+def test_a_value_that_is_read_outside_stays() -> None:
+    folded = fold_batch_norm(ir.from_proto(_affine_behind_norm((4, 1, 1))), keep=("n",))
+    assert operators(folded.model) == ["Conv", "Mul", "Relu"] and list(folded.statistics) == ["n"]
