@@ -24,10 +24,9 @@ from gdfq_export.tasks.registry import NOTHING_STATED, FoundTask, StatedTask, fi
 from gdfq_export.tasks.task import Task
 
 _NO_BATCH_NORM = (
-    "{where} has no BatchNormalization left (it was folded into the weights), so the statistics of the training data "
-    "are lost: synthetic data is made from class scores alone and bias correction has no statistics; expect lower "
-    "accuracy, or export the network again with BatchNormalization kept: torch.onnx.export(network, (image,), FILE, "
-    f"{EXPORT_ARGUMENTS}), or with the older exporter {OLD_EXPORT_ARGUMENTS}"
+    "{where} has no BatchNormalization left; statistics measured on images from priors stand in for it, at 8 bits "
+    "without loss, at 4 bits with half a point of accuracy lost (measured, docs/measured.md); to keep it: "
+    f"torch.onnx.export(network, (image,), FILE, {EXPORT_ARGUMENTS}), with the older exporter {OLD_EXPORT_ARGUMENTS}"
 )
 
 
