@@ -12,6 +12,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from gdfq_export.errors import InputError
+from gdfq_export.frontend.passes.batch_axis import BatchNotFreed, free_batch
 from gdfq_export.frontend.passes.constants.cast_like import fold_cast_like
 from gdfq_export.frontend.passes.constants.constant_arithmetic import ConstantArithmeticPass
 from gdfq_export.frontend.passes.constants.constant_reshape import ConstantReshapePass
@@ -33,7 +34,7 @@ from gdfq_export.frontend.passes.rewrites.slice import SlicePass
 from gdfq_export.frontend.passes.rewrites.trivial_shuffle import TrivialShufflePass
 from gdfq_export.frontend.passes.simplify import simplify
 from gdfq_export.frontend.passes.stable_names import StableNamesPass
-from gdfq_export.frontend.passes.symbolic_batch import fixed_batch, graph_inputs, with_symbolic_batch
+from gdfq_export.frontend.passes.symbolic_batch import fixed_batch, graph_inputs, with_symbolic_batch, without_shapes
 
 
 def canonicalize(proto: onnx.ModelProto, where: str) -> ir.Model:
@@ -46,7 +47,36 @@ def canonicalize(proto: onnx.ModelProto, where: str) -> ir.Model:
     Raises:
         InputError: the graph is not valid ONNX, cannot be converted to opset 21, or cannot take any batch.
     """
-    known = _names(proto)
+    batch = fixed_batch(proto)
+    if batch is None:
+        return _canonical(proto, proto, where)
+    try:
+        model = _canonical(proto, proto, where)
+        _require_same_outputs(proto, model, where)
+    except InputError as error:
+        try:
+            model = _canonical(_with_freed_batch(proto, batch, where), proto, where)
+        except BatchNotFreed as reason:
+            raise InputError(
+                f"{where} is built for a batch of exactly {batch} and computes otherwise with another ({reason}); "
+                "export it with a dynamic batch dimension"
+            ) from error
+        _require_same_outputs(proto, model, where)
+    return model
+
+
+def _with_freed_batch(proto: onnx.ModelProto, batch: int, where: str) -> onnx.ModelProto:
+    """The graph at its batch, simplified, and then freed from it value by value."""
+    static = ir.from_proto(simplify(fold_cast_like(to_canonical_opset(without_shapes(proto), where)), where))
+    _prepare(static)
+    measured = measure_shapes(static, where, (batch, batch))
+    free_batch(static, {name: facts.shapes[0] for name, facts in measured.items() if facts.shapes}, batch)
+    return ir.to_proto(static)
+
+
+def _canonical(proto: onnx.ModelProto, original: onnx.ModelProto, where: str) -> ir.Model:
+    """The canonical form of `proto`, which takes any batch; names of `original` stay."""
+    known = _names(original)
     free = simplify(fold_cast_like(to_canonical_opset(with_symbolic_batch(proto), where)), where)
     model = ir.from_proto(free)
     _prepare(model)
@@ -56,8 +86,6 @@ def canonicalize(proto: onnx.ModelProto, where: str) -> ir.Model:
     ReservedNamesPass(where)(model)
     StableNamesPass(known | _our_names(model, free))(model)
     annotate_shapes(model, where)
-    if fixed_batch(proto) is not None:
-        _require_same_outputs(proto, model, where)
     return model
 
 

@@ -40,7 +40,7 @@ def run_model(proto: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> dict[s
     return dict(zip(names, session.run(names, dict(feeds)), strict=True))
 
 
-def measure_shapes(model: ir.Model, where: str) -> dict[str, Measured]:
+def measure_shapes(model: ir.Model, where: str, batches: tuple[int, int] = BATCHES) -> dict[str, Measured]:
     """Run `model` on zeros at both batches and look at every computed value.
 
     Raises:
@@ -54,7 +54,7 @@ def measure_shapes(model: ir.Model, where: str) -> dict[str, Measured]:
     for output in proto.graph.output:
         output.ClearField("type")
     runs = []
-    for batch in BATCHES:
+    for batch in batches:
         feeds = {
             str(value.name): np.zeros([batch, *static_sizes(value)[1:]], np.float32) for value in model.graph.inputs
         }

@@ -55,6 +55,17 @@ def with_symbolic_batch(proto: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
+def without_shapes(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a copy of `proto` without the sizes that it states for outputs and inner values."""
+    result = onnx.ModelProto()
+    result.CopyFrom(proto)
+    for value in result.graph.output:
+        for dim in value.type.tensor_type.shape.dim:
+            dim.Clear()
+    del result.graph.value_info[:]
+    return result
+
+
 def with_fixed_batch(proto: onnx.ModelProto, batch: int) -> onnx.ModelProto:
     """Return a copy of `proto`, whose batch is dynamic, that takes exactly `batch` images."""
     result = onnx.ModelProto()
