@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from gdfq_export.runtimes.environment.doctor import Diagnosis
 
 
-def inspect(file: str | Path, targets: Iterable[str] = ()) -> InspectedFile:
+def inspect(file: str | Path, targets: Iterable[str] = (), *, task: str | None = None) -> InspectedFile:
     """Read what is in an ONNX file, and which rules of a runtime it breaks; nothing is run.
 
     Args:
         file: an ONNX file of any tool.
         targets: whose rules to check; none: those of the target the file was made for, or of all.
+        task: what the outputs of a float network mean; None: found from the graph.
 
     Raises:
         InputError: the file cannot be read or is no ONNX model, or there is no such target.
@@ -29,7 +30,7 @@ def inspect(file: str | Path, targets: Iterable[str] = ()) -> InspectedFile:
         >>> gq.inspect("net.int8.onnx").findings["ort-cpu"]  # doctest: +SKIP
         []
     """
-    return inspect_model(Path(file), [find_target(name) for name in dict.fromkeys(targets)])
+    return inspect_model(Path(file), [find_target(name) for name in dict.fromkeys(targets)], task=task)
 
 
 def recipes() -> tuple[Recipe, ...]:

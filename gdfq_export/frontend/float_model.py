@@ -83,6 +83,11 @@ class FloatModel:
         return self.found_task.task
 
     @property
+    def task_notice(self) -> str:
+        """The sentence that says what the outputs are taken for, and why."""
+        return f"{self.source} is a network of the task {self.task.name}, {self.found_task.reason}"
+
+    @property
     def num_classes(self) -> int | None:
         """Number of classes of a classifier, for `RealSet.load`; None for a network of another task."""
         return self.task.facts.get("classes")

@@ -50,7 +50,7 @@ class InspectedFile:
         return json.dumps(body, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def inspect_model(path: Path, targets: Sequence[Target] = ()) -> InspectedFile:
+def inspect_model(path: Path, targets: Sequence[Target] = (), *, task: str | None = None) -> InspectedFile:
     """Read a file and hold it to targets: those given, else the one that it is made for, else all.
 
     Raises:
@@ -71,17 +71,18 @@ def inspect_model(path: Path, targets: Sequence[Target] = ()) -> InspectedFile:
         made_for=made_for,
         findings={target.name: check(model, target) for target in held},
         warnings=tuple(warnings),
-        quantize="" if facts.quantized else _quantizes(path, held[0]),
+        quantize="" if facts.quantized else _quantizes(path, held[0], task),
     )
 
 
-def _quantizes(path: Path, target: Target) -> str:
+def _quantizes(path: Path, target: Target, task: str | None) -> str:
     """What `quantize` would make of a float file."""
     try:
-        plan = plan_of(load_model(path), target.name, Bits())
+        network = load_model(path, task=task)
+        plan = plan_of(network, target.name, Bits())
     except InputError as error:
         return f"not taken: {error}"
     layers = [node for node in plan.nodes if node.op_type in LAYERS]
     floats = [f"{node.op_type} {node.node}: {node.reason}" for node in layers if node.kernel is None]
     found = f"taken: {len(layers) - len(floats)} of {counted(len(layers), 'layer')} on integers for {target.name}"
-    return "; ".join([found, *floats[:1]])
+    return "; ".join([found, *floats[:1], f"task {network.task.name}, {network.found_task.reason}"])

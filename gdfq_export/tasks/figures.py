@@ -99,6 +99,7 @@ class TaskFigures:
         reason: why it is this task.
         images: how many were compared.
         source: what they are.
+        real_images: the user gave them as real ones.
         outputs: the error of each output.
         figures: those of the task; classification's are the report's `accuracy` and `agreement`.
         constant_answer: what the float network answers to every image, where it is the same to all, so that no figure
@@ -110,6 +111,7 @@ class TaskFigures:
     reason: str
     images: int
     source: str
+    real_images: bool
     outputs: Sequence[OutputError]
     figures: Sequence[TaskFigure]
     constant_answer: str | None = None

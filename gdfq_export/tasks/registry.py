@@ -27,6 +27,10 @@ TASKS: dict[str, Recognise] = {
 """By name; the first that recognises the outputs is taken, and the last one takes any."""
 
 
+AS_STATED = "as stated"
+"""How the reason begins where the user names the task."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatedTask:
     """What the user states of the task.
@@ -87,4 +91,4 @@ def _named(network: NetworkOutputs, where: str, name: str, tasks: Mapping[str, R
     found = tasks[name](replace(network, asked=True))
     if isinstance(found, str):
         raise InputError(f"{where} is no network of the task {name}: {found}; leave out --task to have one found")
-    return FoundTask(task=found, reason=f"as stated: {found.describe()}")
+    return FoundTask(task=found, reason=f"{AS_STATED}: {found.describe()}")

@@ -19,6 +19,7 @@ def detail_rows(report: Report) -> list[Row]:
     sections = (
         _accuracy,
         _agreement,
+        _outputs,
         _layers,
         _simulation,
         _coverage,
@@ -53,6 +54,17 @@ def _agreement(report: Report) -> Iterator[Row]:
         yield "top-1 agreement with float", percent(agreement.top1), on
     error = f"logit error {agreement.rms_logit_error:.3g} RMS, {agreement.max_abs_logit_error:.3g} maximum; {on}"
     yield "KL divergence from float", f"{agreement.kl_mean_nats:.2g} nats", error
+
+
+def _outputs(report: Report) -> Iterator[Row]:
+    """One row an output, where there are several or no classes."""
+    task = report.task
+    if task is None or (task.name == "classify" and len(task.outputs) < 2):
+        return
+    for error in task.outputs:
+        constant = "; float gives the same for all images" if error.constant else ""
+        detail = f"cosine {error.cosine:.5f}, largest error {error.max_abs_error:.3g}{constant}"
+        yield f"SNR of output {error.output}", f"{error.snr_db:.1f} dB", detail
 
 
 def _layers(report: Report) -> Iterator[Row]:

@@ -53,6 +53,7 @@ def task_figures(*, good: bool) -> TaskFigures:
         reason="found from the graph",
         images=1000,
         source="a.npz",
+        real_images=True,
         outputs=(),
         figures=(
             figure("output_snr_db", "dB", snr_db, 0.3, "of output logits"),

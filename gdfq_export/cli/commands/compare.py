@@ -107,6 +107,7 @@ def compare(
     require_outputs(outputs, (model, sidecar_of(model), data, calibration))
     progress = progress_display()
     network = gq.load(model, **preprocessing)
+    click.echo(network.task_notice, err=True)
     result = gq.compare(
         network,
         out,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gdfq_export.cli.options.shared import MODEL_FILE, json_option, log_level_option
+from gdfq_export.cli.options.shared import MODEL_FILE, json_option, log_level_option, task_option
 from gdfq_export.targets import TARGETS
 
 
@@ -20,10 +20,11 @@ from gdfq_export.targets import TARGETS
     help=f"Runtime whose rules are checked, repeatable: {', '.join(TARGETS)}.  [default: the one "
     "the file was made for, where it says that; else all]",
 )
+@task_option
 @json_option
 @click.option("--strict", is_flag=True, help="Exit with 1 where a rule is broken.")
 @log_level_option
-def inspect(model: Path, targets: tuple[str, ...], json_out: Path | None, strict: bool) -> None:
+def inspect(model: Path, targets: tuple[str, ...], task: str | None, json_out: Path | None, strict: bool) -> None:
     """Print layers, bit widths and bytes of MODEL, an ONNX file of any tool, and the runtime rules that it breaks.
 
     Nothing is run; gdfq-export verify measures what a runtime computes in integers.
@@ -39,7 +40,7 @@ def inspect(model: Path, targets: tuple[str, ...], json_out: Path | None, strict
     from gdfq_export.support.files import write_files
     from gdfq_export.support.text import counted
 
-    inspected = gq.inspect(model, targets)
+    inspected = gq.inspect(model, targets, task=task)
     if strict and not targets and not inspected.made_for:
         raise click.UsageError(f"{model} does not say what it is made for; --strict needs --target")
     print_warnings(inspected.warnings)

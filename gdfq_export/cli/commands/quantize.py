@@ -135,6 +135,7 @@ def quantize(
     progress = progress_display()
     run = gq.RunContext(**compute, budget_seconds=budget, batch=batch, progress=progress).started()
     network = gq.load(model, **preprocessing, keep_batch=keep_batch)
+    click.echo(network.task_notice, err=True)
     given = gq.demo_data() if model is None and data is None else data
     labelled = None if given is None else labelled_of(given, network)
     if dry_run:

@@ -65,6 +65,7 @@ def synthesize(
 
     run = gq.RunContext(**compute, progress=progress_display())
     network = gq.load(model, **preprocessing)
+    click.echo(network.task_notice, err=True)
     made = gq.synthesize(network, chosen, count=images, run=run)
     statistics = SetStatistics.from_json(made.provenance["statistics"])
     if picture is None:

@@ -130,6 +130,7 @@ def verify(
 
     progress = progress_display()
     network = gq.load(reference if manifest is None else gq.open_bundle(manifest).float_network, **preprocessing)
+    click.echo(network.task_notice, err=True)
     report = gq.verify(
         subject,
         network,

@@ -141,6 +141,12 @@ def together(keyword: str, **options: Callable[[Command], Command]) -> Callable[
     return add
 
 
+task_option = click.option(
+    "--task",
+    type=click.Choice(TASK_NAMES),
+    help="What the outputs of a float network mean.  [default: found from the graph]",
+)
+
 preprocessing_options = together(
     "preprocessing",
     scale=click.option(
@@ -159,9 +165,7 @@ preprocessing_options = together(
         help="Per-channel std, applied last; one number stands for all channels.",
     ),
     input_shape=click.option("--input-shape", type=SHAPE, help="Shape of one image, where the network leaves it open."),
-    task=click.option(
-        "--task", type=click.Choice(TASK_NAMES), help="What the outputs mean.  [default: found from the graph]"
-    ),
+    task=task_option,
     decode=click.option(
         "--decode",
         metavar="MODULE:FUNCTION",

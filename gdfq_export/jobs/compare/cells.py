@@ -17,6 +17,7 @@ from gdfq_export.runtimes.environment.machine import Machine
 from gdfq_export.support.confidence_interval import Proportion
 from gdfq_export.synthesis.method import Cut
 from gdfq_export.tasks.classification.accuracy import TopK
+from gdfq_export.tasks.figures import TaskFigure
 
 CellKey = tuple[str, str]
 """Bit widths and method."""
@@ -51,22 +52,32 @@ class Identity:
 class Score:
     """What the exported file answers, beside the float network, on the same images.
 
-    `top1` and `top5` (None with five classes or fewer) need labels; without them there is the agreement alone.
+    `top1` and `top5` (None with five classes or fewer) need labels; without them there is the agreement alone. A
+    network without classes has `figure` in place of all three, the first one of its task.
     """
 
-    agreement: Proportion
+    agreement: Proportion | None
     top1: TopK | None
     top5: TopK | None
+    figure: TaskFigure | None = None
 
     @property
     def lost_pp(self) -> tuple[float, float, float]:
         """What was lost, and the ends of its 95 % interval, in percentage points.
 
-        With labels the drop of Top-1, paired; without them the share of answers that are not float's (Wilson).
+        With labels the drop of Top-1, paired; without them the share of answers that are not float's (Wilson). Of a
+        task without classes the drop, what is missing to 1, or, for dB, the error relative to the signal.
         """
+        if self.figure is not None:
+            ends = self.figure.value, self.figure.low, self.figure.high
+            if self.figure.unit == "pp":
+                return ends
+            missing = [100 * (10 ** (-end / 20) if self.figure.unit == "dB" else 1 - end) for end in ends]
+            return missing[0], missing[2], missing[1]
         if self.top1 is not None:
             return self.top1.drop_pp, self.top1.drop_low_pp, self.top1.drop_high_pp
         agreement = self.agreement
+        assert agreement is not None, "a classifier's answers are compared"
         return 100 * (1 - agreement.value), 100 * (1 - agreement.high), 100 * (1 - agreement.low)
 
 

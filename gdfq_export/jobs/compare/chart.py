@@ -64,7 +64,7 @@ def draw_comparison(comparison: Comparison) -> bytes:
         )
         for number, line in enumerate(lines):
             figure.text(0.015, 1 - (0.55 + 0.2 * number) / height, _short(line, 150), color=GREY, parse_math=False)
-        heads = ("lost, 95 % interval", "Top-1" if comparison.scored.labels == "given" else "", "time", "file")
+        heads = ("lost, 95 % interval", "Top-1" if float_text(comparison) else "", "time", "file")
         for right, head in zip(COLUMNS, heads, strict=True):
             figure.text(right, 1 - (ABOVE - 0.05) / height, head, ha="right", color=GREY)
         axes.set_xlabel(f"{lost_heading(comparison)}: less is better; linear to {LINEAR:g}, then logarithmic")

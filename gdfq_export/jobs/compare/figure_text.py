@@ -9,6 +9,11 @@ from gdfq_export.support.text import counted
 
 def lost_heading(comparison: Comparison) -> str:
     """What is lost, with its unit."""
+    figure = next((cell.measured.score.figure for cell in comparison.cells if cell.measured is not None), None)
+    if comparison.network.classes is None:
+        if figure is None or figure.unit == "dB":
+            return "error of the outputs relative to the signal, %"
+        return f"{figure.title}, {'percentage points' if figure.unit == 'pp' else 'what is missing to 1 in %'}"
     if comparison.scored.labels == "given":
         return "drop of Top-1, percentage points"
     return "answers that are not float's, %"
@@ -17,7 +22,7 @@ def lost_heading(comparison: Comparison) -> str:
 def lost_text(score: Score) -> str:
     """The loss with its 95 % interval."""
     lost, low, high = score.lost_pp
-    if score.top1 is None:
+    if score.top1 is None and (score.figure is None or score.figure.unit != "pp"):
         return f"{lost:.2f} [{low:.2f}, {high:.2f}]"
     return f"{lost:+.2f} [{low:+.2f}, {high:+.2f}]"
 
@@ -49,7 +54,8 @@ def scored_text(comparison: Comparison) -> str:
     """What all cells are scored on."""
     scored = comparison.scored
     if scored.labels == "given":
-        return f"{counted(scored.images, 'labelled image')} of {scored.source}"
+        kind = "labelled image" if comparison.network.classes is not None else "image"
+        return f"{counted(scored.images, kind)} of {scored.source}"
     return (
         f"agreement with the float network on {scored.images:,} {scored.source}; no labelled images were given (--data)"
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from gdfq_export.jobs.compare.cells import Cell, Comparison
+from gdfq_export.jobs.compare.cells import Cell, Comparison, NetworkFacts
 from gdfq_export.jobs.compare.figure_text import figures, float_text, lost_heading, lost_text, note, scored_text
 from gdfq_export.jobs.compare.methods import BIT_WIDTHS, METHODS, bits_title
+from gdfq_export.support.text import counted
 
 _WITH_LABELS = (
     "*Drop* is the Top-1 accuracy of the float network minus that of the quantized one; lower is better. Both see the "
@@ -20,12 +21,18 @@ _WITHOUT_LABELS = (
 )
 
 
+_OTHER_TASKS = (
+    "The brackets hold the 95 % interval over images. Without real images (--data) the images are made from the "
+    "network, with a different seed from those that are tuned on; they are of the kind that *ours* is tuned on."
+)
+
+
 def build_page(comparison: Comparison, *, chart: str) -> str:
     """The page; `chart` is the file of the picture beside it."""
     network = comparison.network
     shape = " x ".join(map(str, network.input_shape))
     facts = [
-        f"**Network**: {network.source}, {shape}, {network.classes:,} classes, {network.bytes:,} bytes as float ONNX "
+        f"**Network**: {network.source}, {shape}, {_classes(network)}{network.bytes:,} bytes as float ONNX "
         f"(SHA-256 {network.sha256[:16]})",
         "**Scored on**: " + "; ".join(filter(None, (scored_text(comparison), float_text(comparison)))),
         f"**Target** {comparison.target}, **seed** {comparison.seed}, **budget** {comparison.budget_seconds:g} s a "
@@ -33,14 +40,13 @@ def build_page(comparison: Comparison, *, chart: str) -> str:
         *(f"**Real images**: {real.images:,} of {real.source}" for real in [comparison.real] if real is not None),
         f"**CellResult with** gdfq-export {comparison.tool_version} on {'; on '.join(_machines(comparison))}",
     ]
-    given = comparison.scored.labels == "given"
     parts = [
         f"# {_plain(network.name)}: methods and bit widths compared",
         "\n".join(f"* {_plain(fact)}" for fact in facts),
         *(f"> **Warning**: {_plain(warning)}" for warning in comparison.warnings),
         f"![{lost_heading(comparison)}, by bits and method]({chart})",
         f"## {_capital(lost_heading(comparison))}",
-        _WITH_LABELS if given else _WITHOUT_LABELS,
+        _method_text(comparison),
         "The lowest without real images is bold; methods inside its interval do not differ from it.",
         _overview(comparison),
         "## Every cell",
@@ -54,8 +60,18 @@ def build_page(comparison: Comparison, *, chart: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _classes(network: NetworkFacts) -> str:
+    return "" if network.classes is None else f"{counted(network.classes, 'class', 'classes')}, "
+
+
 def _machines(comparison: Comparison) -> list[str]:
     return sorted({cell.measured.machine for cell in comparison.cells if cell.measured}) or [comparison.machine.cpu]
+
+
+def _method_text(comparison: Comparison) -> str:
+    if comparison.network.classes is None:
+        return _OTHER_TASKS
+    return _WITH_LABELS if comparison.scored.labels == "given" else _WITHOUT_LABELS
 
 
 def _overview(comparison: Comparison) -> str:
@@ -87,7 +103,8 @@ def _row(cell: Cell) -> tuple[str, ...]:
     if cell.measured is None:
         return (*head, "", "", "", "", "", note(cell))
     lost, top1, seconds, size = figures(cell.measured)
-    agreement = f"{100 * cell.measured.score.agreement.value:.2f} %"
+    same = cell.measured.score.agreement
+    agreement = "" if same is None else f"{100 * same.value:.2f} %"
     return (*head, lost, top1, agreement, seconds, size, note(cell))
 
 

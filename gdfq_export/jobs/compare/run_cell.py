@@ -157,7 +157,10 @@ def run_cell(
 
 def _score(report: Report, *, labelled: bool) -> Score:
     accuracy = report.accuracy
-    assert isinstance(accuracy, Accuracy), "images were given"
+    if not isinstance(accuracy, Accuracy):
+        assert report.task is not None and report.task.figures, "images were given"
+        drops = [figure for figure in report.task.figures if figure.unit == "pp"]
+        return Score(agreement=None, top1=None, top5=None, figure=[*drops, *report.task.figures][0])
     if not labelled:
         return Score(agreement=accuracy.agreement, top1=None, top5=None)
     top5 = None if isinstance(accuracy.top5, NotMeasured) else accuracy.top5

@@ -141,7 +141,7 @@ class _Measurement:
             fresh = self._compare(evaluation.images, evaluation.source, report)
             agreement = class_agreement(self._request.found_task.task, fresh)
         real = self._real(fresh)
-        task = task_figures(self._request.found_task, fresh if real is None else real)
+        task = task_figures(self._request.found_task, real or fresh, real_images=real is not None)
         accuracy = class_accuracy(self._request.found_task.task, real)
         with self._progress.phase("coverage"):
             coverage = self._coverage()

@@ -22,7 +22,7 @@ NO_LABELS = NotMeasured(
 )
 
 
-def task_figures(found: FoundTask, compared: ComparedOutputs) -> TaskFigures:
+def task_figures(found: FoundTask, compared: ComparedOutputs, *, real_images: bool = False) -> TaskFigures:
     """The error of each output, and the figures of the task."""
     errors = compare_outputs(compared)
     return TaskFigures(
@@ -30,6 +30,7 @@ def task_figures(found: FoundTask, compared: ComparedOutputs) -> TaskFigures:
         reason=found.reason,
         images=compared.images,
         source=compared.source,
+        real_images=real_images,
         outputs=errors,
         figures=(*found.task.figures(compared), *output_figures(errors, compared.images)),
         constant_answer=_constant_answer(found.task, compared, errors),

@@ -27,6 +27,7 @@ from gdfq_export.views.html.sections.curves import curves_by_phase
 from gdfq_export.views.html.sections.latency import latency_view, resource_rows
 from gdfq_export.views.html.sections.layers import layer_rows
 from gdfq_export.views.html.sections.network import network_view
+from gdfq_export.views.html.sections.outputs import outputs_view
 from gdfq_export.views.html.sections.run import broken_rules, facts, phases, subtitle, targets
 
 
@@ -56,6 +57,7 @@ def render_page(
             cards=[(figure, tone_of(report, *figure.gates)) for figure in summary_figures(report)],
             gates=gate_rows(report),
             accuracy=accuracy_view(report),
+            outputs=outputs_view(report),
             latency=latency_view(report),
             resources=None if isinstance(report.resources, NotMeasured) else resource_rows(report.resources),
             targets=targets(report),

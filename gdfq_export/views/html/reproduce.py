@@ -10,6 +10,7 @@ import yaml
 
 from gdfq_export.report.report import Report
 from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.tasks.registry import AS_STATED
 
 _DEMO = "demo"
 _RECIPE = "recipe.yaml"
@@ -67,8 +68,13 @@ def _preprocessing(report: Report) -> Iterator[list[str]]:
 
 
 def _data(report: Report) -> Iterator[list[str]]:
+    task = report.task
     if not isinstance(report.accuracy, NotMeasured):
         yield ["--data", report.accuracy.source]
+    elif task is not None and task.real_images:
+        yield ["--data", task.source]
+    if task is not None and task.reason.startswith(AS_STATED):
+        yield ["--task", task.name]
 
 
 def _batch(report: Report) -> Iterator[list[str]]:

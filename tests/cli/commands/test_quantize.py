@@ -56,7 +56,8 @@ class Calls:
 def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     calls = Calls()
     task = Classification(classes=10, compared=("y",))
-    model = SimpleNamespace(input_spec=SPEC, task=task, num_classes=10, warnings=("folded before it came here",))
+    warnings = ("folded before it came here",)
+    model = SimpleNamespace(input_spec=SPEC, task=task, num_classes=10, task_notice="10 classes", warnings=warnings)
 
     def load(source: str | None, **options: Any) -> SimpleNamespace:
         calls.load_model.update(options, source=source)
@@ -116,6 +117,7 @@ def test_every_option_reaches_the_pipeline(calls: Calls, tmp_path: Path) -> None
         "input_shape": (3, 32, 32),
         "keep_batch": False,
         "task": None,
+        "decode": None,
     }
     handed = calls.quantize
     assert calls.saved == (tmp_path / "q.onnx", tmp_path / "r.json")
@@ -142,6 +144,7 @@ def test_what_a_plan_costs_is_said_once_and_before_the_work(calls: Calls, tmp_pa
     calls.forewarnings = ("4-bit weights are stored as int8",)
     result = run("net.onnx", "--onnx-out", tmp_path / "q.onnx")
     assert result.stderr.splitlines()[1:] == [
+        "10 classes",
         "Warning: folded before it came here",
         "Warning: 4-bit weights are stored as int8",
         "quantizing",
@@ -160,6 +163,7 @@ def test_the_table_goes_to_stdout_and_each_warning_once_to_stderr(calls: Calls, 
     assert result.stderr.splitlines() == [
         f"Quantizing net.onnx with w8a8-ort-cpu into {tmp_path / 'q.onnx'} and {tmp_path / 'report.json'}; "
         "how long depends on the image size; progress shows it",
+        "10 classes",
         "Warning: folded before it came here",
         "quantizing",
         "Warning: a late one",

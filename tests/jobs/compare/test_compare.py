@@ -6,16 +6,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from calib.samplers import RealSet
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.frontend.sources import load_model
 from gdfq_export.jobs.compare import run_cell
-from gdfq_export.jobs.compare.cells import Cell, Comparison
+from gdfq_export.jobs.compare.cells import Cell, Comparison, Score
 from gdfq_export.jobs.compare.compare import NO_REAL_IMAGES, CompareRequest, Listener, compare
 from gdfq_export.jobs.compare.files import FILES, JSON, read_comparison
 from gdfq_export.jobs.compare.scored_images import ScoredImages, given_images, images_facts
 from gdfq_export.jobs.result import Result as Quantized
+from gdfq_export.tasks.figures import TaskFigure
+from gdfq_export.tasks.labelled_images import LabelledImages
 from tests.jobs.compare import compared
 
 NETWORK = compared.network()
@@ -171,3 +175,35 @@ def test_names_are_checked_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no method 'magic'"):
         run(tmp_path, "noise,magic")
     assert list((tmp_path / FILES).iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("unit", "ends", "lost"),
+    [
+        ("dB", (40.0, 34.0, 46.0), (1.0, 0.5, 2.0)),
+        ("", (0.98, 0.97, 0.99), (2.0, 1.0, 3.0)),
+        ("pp", (2, 1, 3), (2, 1, 3)),
+    ],
+)
+def test_a_figure_of_any_task_is_a_loss_in_per_cent(
+    unit: str, ends: tuple[float, float, float], lost: tuple[float, float, float]
+) -> None:
+    value, low, high = ends
+    figure = TaskFigure(name="f", title="f", unit=unit, value=value, low=low, high=high, sample=9)
+    score = Score(agreement=None, top1=None, top5=None, figure=figure)
+    assert score.lost_pp == pytest.approx(lost, abs=0.01)
+
+
+def test_a_network_without_classes_is_compared_by_its_first_figure(tmp_path: Path) -> None:
+    maps = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 1, 3, padding=1))
+    model = load_model(maps.eval(), scale=255.0, mean=(0.0,), std=(1.0,), input_shape=compared.SHAPE)
+    scored = LabelledImages(images=compared.labelled(0).images, truth=None, source="noise 0")
+    request = CompareRequest(methods=["dfq"], bits=["w8a8"], scored=given_images(scored), budget=60.0)
+    (tmp_path / "files").mkdir()
+    result = compare(model, request, folder=tmp_path)
+    measured = result.cells[0].measured
+    assert measured is not None and measured.score.figure is not None
+    assert measured.score.figure.name == "output_snr_db" and result.network.classes is None
+    page = (tmp_path / "comparison.md").read_text()
+    assert "## Error of the outputs relative to the signal, %" in page and "classes" not in page
+    assert compare(model, request, folder=tmp_path).cells == result.cells, "read back"
