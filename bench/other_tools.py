@@ -135,7 +135,8 @@ def page() -> None:
     for row in rows:
         if row["parity_missing"] and row["runtime"] == "ONNX Runtime":
             lines.append(f"* {row['tool']}: {row['parity_missing']}")
-    PAGE.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    networks = Path(__file__).with_name("other_tools_networks.md").read_text(encoding="utf-8")
+    PAGE.write_text("\n".join(lines).rstrip() + "\n" + networks, encoding="utf-8")
     click.echo(f"wrote {PAGE}")
 
 
