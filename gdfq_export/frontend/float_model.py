@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import onnx
@@ -42,8 +43,7 @@ class FloatModel:
         graph: canonical form, BatchNormalization kept.
         folded: canonical form, BatchNormalization folded.
         statistics: per channel statistics by value name of `folded`.
-        teacher: torch module [N, C, H, W] -> the values `task.compared`, in eval mode and without gradients of its
-            own.
+        make_teacher: gives `teacher`, the same module at each call.
         input_spec: shape and preprocessing of an image.
         input_name: name of the graph's input.
         found_task: what the outputs mean, and why.
@@ -60,7 +60,7 @@ class FloatModel:
     graph: ir.Model
     folded: ir.Model
     statistics: dict[str, ChannelStatistics]
-    teacher: nn.Module
+    make_teacher: Callable[[], nn.Module]
     input_spec: InputSpec
     input_name: str
     found_task: FoundTask
@@ -76,6 +76,17 @@ class FloatModel:
             return ()
         taken = counted(self.source_batch, "image")
         return (f"{self.source} takes exactly {taken} at a time, the quantized file any number; --keep-batch keeps it",)
+
+    @property
+    def teacher(self) -> nn.Module:
+        """The torch module [N, C, H, W] -> the values `task.compared`, in eval mode and without gradients of its own.
+
+        It is imported when it is first asked for: measuring a file on given images does without.
+
+        Raises:
+            InputError: it uses operators that are not supported.
+        """
+        return self.make_teacher()
 
     @property
     def task(self) -> Task:
@@ -124,8 +135,13 @@ def build(
     graph = canonicalize(proto, source)
     cuts = Gradients(graph.graph).cuts()
     found = find_task(network_outputs(graph, input_spec.shape, cuts=cuts), source, stated=stated)
+
+    @functools.cache
+    def make_teacher() -> nn.Module:
+        with errors_name(source):
+            return import_graph(graph, until=found.task.compared).eval().requires_grad_(False)
+
     with errors_name(source):
-        teacher = import_graph(graph, until=found.task.compared).eval().requires_grad_(False)
         folded = fold_batch_norm(graph, found.task.compared)
     notes = list(warnings)
     if not folded.statistics:
@@ -138,7 +154,7 @@ def build(
         graph=graph,
         folded=folded.model,
         statistics=folded.statistics,
-        teacher=teacher,
+        make_teacher=make_teacher,
         input_spec=input_spec,
         input_name=str(graph.graph.inputs[0].name),
         found_task=found,

@@ -79,6 +79,7 @@ def _quantizes(path: Path, target: Target, task: str | None) -> str:
     """What `quantize` would make of a float file."""
     try:
         network = load_model(path, task=task)
+        network.make_teacher()
         plan = plan_of(network, target.name, Bits())
     except InputError as error:
         return f"not taken: {error}"

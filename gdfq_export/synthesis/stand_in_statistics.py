@@ -62,10 +62,11 @@ def with_stand_ins(
             recorder.add(batch.to(device))
             phase(recorder.seen, min(count, len(images)), {})
     statistics = {name: found.statistics() for name, found in recorder.found.items()}
+    teacher = _with_identities(model.teacher, recorder.found)
     return dataclasses.replace(
         model,
         statistics={**model.statistics, **statistics},
-        teacher=_with_identities(model.teacher, recorder.found),
+        make_teacher=lambda: teacher,
     )
 
 

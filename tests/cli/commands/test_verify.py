@@ -13,6 +13,7 @@ from onnx import numpy_helper
 
 from gdfq_export.artifacts.manifest import write_manifest
 from gdfq_export.cli.main import cli
+from gdfq_export.errors import InputError
 from gdfq_export.support.not_measured import NotMeasured
 from tests.jobs.verify.quantized_classifier import classifier
 
@@ -66,6 +67,28 @@ def test_a_good_file_passes_its_gates(folder: Path) -> None:
     assert views["html"].read_text().startswith("<!")
     assert 'tests="3"' in views["junit"].read_text()
     assert "max-top1-drop-pp" in views["markdown"].read_text()
+
+
+def test_given_images_need_no_torch_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise InputError("this network is not for torch")
+
+    monkeypatch.setattr("gdfq_export.frontend.float_model.import_graph", refuse)
+    assert verify(folder, "good.onnx").exit_code == 0
+
+
+def test_a_file_that_takes_codes_is_measured(folder: Path) -> None:
+    file = onnx.load(folder / "good.onnx")
+    first = next(node for node in file.graph.node if node.op_type == "QuantizeLinear")
+    assert first.input[0] == file.graph.input[0].name
+    kind = next(tensor.data_type for tensor in file.graph.initializer if tensor.name == first.input[2])
+    file.graph.input[0].name = first.output[0]
+    file.graph.input[0].type.tensor_type.elem_type = kind
+    file.graph.node.remove(first)
+    onnx.save(file, folder / "codes.onnx")
+    result = verify(folder, "codes.onnx", "--require-parity")
+    assert result.exit_code == 0, result.output
+    assert "codes.onnx takes or gives codes" in result.stderr
 
 
 def test_a_gate_that_fails_is_exit_code_1_and_names_the_cause(folder: Path) -> None:
