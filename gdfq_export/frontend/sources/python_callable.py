@@ -49,7 +49,7 @@ def find_function(text: str) -> Callable[..., Any]:
     with _current_folder():
         target = _find(text)
     if not callable(target):
-        raise InputError(f"{text} is a {type(target).__name__}, not a function")
+        raise InputError(f"{text} is no function; give package.module:function")
     return target
 
 

@@ -89,7 +89,7 @@ class Detection:
         """Self-mAP, and with labels how much mAP quantization costs."""
         float_found, found = self.decoder(compared.float_network), self.decoder(compared.quantized)
         figures = []
-        own, images = self_map(float_found, found), len(found)
+        own, images = self_map(float_found, found), compared.images
         if not isinstance(own, NotMeasured):
             note = f"{own.objects} objects of {own.classes} classes that the float network finds"
             figures.append(
