@@ -34,6 +34,7 @@ from gdfq_export.tasks.registry import FoundTask
 
 _PARITY_BATCH = 32
 _PIECE = 256
+_FEWEST_LAYER_IMAGES, _FULL_SIZE = 8, 320 * 320  # of larger images fewer: memory holds every tensor of all
 _LAYER_IMAGES, _LAYER_PIXELS = 64, 64 * 64 * 64  # at most, so that large images take no longer than small ones
 
 NO_PAIRS = NotMeasured(
@@ -246,7 +247,9 @@ class _Measurement:
         if files[0] is None or files[1] is None:
             return NO_PAIRS
         images, source = self._request.evaluation.images, self._request.evaluation.source
-        count = max(8, min(_LAYER_IMAGES, _LAYER_PIXELS // math.prod(images.shape[2:])))
+        pixels = math.prod(images.shape[2:])
+        fewest = max(1, min(_FEWEST_LAYER_IMAGES, _FEWEST_LAYER_IMAGES * _FULL_SIZE // pixels))
+        count = max(fewest, min(_LAYER_IMAGES, _LAYER_PIXELS // pixels))
         with self._progress.phase("layers") as report:
             try:
                 return measure_layers(
