@@ -12,6 +12,8 @@ from gdfq_export.targets import Kernel, Rule
 
 def unsupported_reason(node: ir.Node, rule: Rule) -> str:
     """Why the rule's kernel cannot compute this node; empty if it can."""
+    if any(value.dtype is not None and not value.dtype.is_floating_point() for value in node.outputs):
+        return "it computes integers: a shape or indices"
     if reason := _computed(node, rule):
         return reason
     if node.op_type in _OPERATORS:

@@ -38,3 +38,23 @@ def test_the_tail_of_a_detector_is_float_and_its_layers_are_not() -> None:
 def test_without_a_tail_nothing_is_kept_float() -> None:
     plan = build_plan(graph(), find_target("ort-cpu"), Bits(), compared=["out"], input_range=(-1, 1))
     assert all(node.kernel is not None for node in plan.nodes)
+
+
+def test_shapes_that_the_graph_computes_have_no_scale() -> None:
+    nodes: list[tiny_graph.Node] = [
+        ("Conv", ["x", "w"], ["c"]),
+        ("Shape", ["c"], ["shape"]),
+        ("Slice", ["shape", "zero", "one"], ["batch"]),
+        ("Concat", ["batch", "rest"], ["target"], {"axis": 0}),
+        ("Reshape", ["c", "target"], ["out"]),
+    ]
+    arrays = {
+        "w": np.ones((3, 3, 1, 1), np.float32),
+        "zero": np.int64([0]),
+        "one": np.int64([1]),
+        "rest": np.int64([-1]),
+    }
+    proto = tiny_graph.model(nodes=nodes, inputs={"x": ("n", 3, 4, 4)}, outputs=["out"], initializers=arrays)
+    model = ir.from_proto(proto)
+    plan = build_plan(model, find_target("ort-cpu"), Bits(), compared=["out"], input_range=(-1, 1))
+    assert plan.by_node["Concat_target"].kernel is None and "rest" not in plan.by_tensor
