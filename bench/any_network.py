@@ -58,7 +58,7 @@ NETWORKS = (
     "ghostnet",
     "darknet_tiny",
     "peleenet",
-    "regnetx002",
+    "dla46c",
     "hardnet39ds",
     "vovnet27s",
     "bagnet9",

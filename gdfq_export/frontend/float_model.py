@@ -11,13 +11,14 @@ import onnx_ir as ir
 from torch import nn
 
 from calib.input_spec import InputSpec
-from gdfq_export.errors import errors_name
+from gdfq_export.errors import InputError, errors_name
 from gdfq_export.frontend.passes.acceptance import require_float_network
 from gdfq_export.frontend.passes.accepted_forms.image_input import FLOAT_IMAGES, ImageForm
 from gdfq_export.frontend.passes.canonical import canonicalize
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics, fold_batch_norm
 from gdfq_export.frontend.sources.export_hint import EXPORT_ARGUMENTS, OLD_EXPORT_ARGUMENTS
 from gdfq_export.frontend.torch_import.cut import Gradients
+from gdfq_export.frontend.torch_import.failing_node import failing_node
 from gdfq_export.frontend.torch_import.importer import import_graph
 from gdfq_export.support.text import counted
 from gdfq_export.tasks.outputs import network_outputs
@@ -133,8 +134,7 @@ def build(
     """
     require_float_network(proto, source)
     graph = canonicalize(proto, source)
-    cuts = Gradients(graph.graph).cuts()
-    found = find_task(network_outputs(graph, input_spec.shape, cuts=cuts), source, stated=stated)
+    found = _find_task(graph, source, input_spec, stated)
 
     @functools.cache
     def make_teacher() -> nn.Module:
@@ -160,3 +160,21 @@ def build(
         found_task=found,
         warnings=tuple(notes),
     )
+
+
+def _find_task(graph: ir.Model, source: str, input_spec: InputSpec, stated: StatedTask) -> FoundTask:
+    """The task; what torch does not compute as the runtime does is behind the graph cut.
+
+    A graph that torch does not take at all is an error where its teacher is first asked for.
+    """
+    failing: list[str] = []
+    while True:
+        cuts = Gradients(graph.graph, failing).cuts()
+        found = find_task(network_outputs(graph, input_spec.shape, cuts=cuts), source, stated=stated)
+        try:
+            node = failing_node(import_graph(graph, until=found.task.compared), graph.graph, input_spec.shape)
+        except InputError:
+            return found
+        if node is None or node in failing:
+            return found
+        failing.append(node)

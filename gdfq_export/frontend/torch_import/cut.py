@@ -1,6 +1,6 @@
 """Where gradients end: the values that teacher and simulator return for an output that torch cannot compute.
 
-1. A node is computed in torch if it has a torch function (`lower`) and so have all nodes that it depends on.
+1. A node is computed in torch if it has a torch function (`lower`) that runs, and so have all that it depends on.
 2. A value has a gradient if it is a float that such a node computes from a value with a gradient, and the node's
    function is no step function. The graph's input has one.
 3. An output without gradient is cut: the nearest values before it that have one are compared in its place.
@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import onnx_ir as ir
 
@@ -21,10 +21,16 @@ _FLOATS = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.DOUBLE)
 
 
 class Gradients:
-    """Which values of a canonical graph, whose values have types, have a gradient."""
+    """Which values of a canonical graph, whose values have types, have a gradient.
 
-    def __init__(self, graph: ir.Graph) -> None:
+    Args:
+        graph: the graph.
+        failing: names of nodes whose torch function does not compute what the graph says (`failing_node`).
+    """
+
+    def __init__(self, graph: ir.Graph, failing: Collection[str] = ()) -> None:
         self._graph = graph
+        self._failing = failing
         self._in_torch: set[ir.Value] = set(graph.inputs)
         self._with_gradient: dict[ir.Value, None] = dict.fromkeys(graph.inputs)  # in graph order
         for node in graph:
@@ -32,7 +38,7 @@ class Gradients:
 
     def _add(self, node: ir.Node) -> None:
         computed = [value for value in read_by(node) if not is_constant(value)]
-        if not self._in_torch.issuperset(computed) or not has_torch_function(node):
+        if not self._in_torch.issuperset(computed) or node.name in self._failing or not has_torch_function(node):
             return
         self._in_torch.update(node.outputs)
         if node.op_type not in _STEPS | _SHAPES and any(value in self._with_gradient for value in computed):

@@ -5,7 +5,9 @@ import onnx
 import onnx_ir as ir
 from onnx import TensorProto, helper
 
+from gdfq_export.frontend.torch_import import import_graph
 from gdfq_export.frontend.torch_import.cut import Gradients, read_by
+from gdfq_export.frontend.torch_import.failing_node import failing_node
 from tests import tiny_graph
 
 
@@ -62,3 +64,15 @@ def test_an_if_reads_what_its_branches_read() -> None:
     node = model.graph.node("If_y")
     assert [value.name for value in read_by(node)] == ["c", "a"]
     assert "a" in (Gradients(model.graph).before_cut(model.graph.outputs[0]) or ())
+
+
+def test_a_node_that_torch_computes_otherwise_is_behind_the_cut() -> None:
+    model = tiny_graph.graph(
+        nodes=[("Add", ["x", "one"], ["a"]), ("GridSample", ["a", "grid"], ["y"], {"mode": "cubic"})],
+        inputs={"x": (2, 3, 4, 4, 4)},
+        outputs=["y"],
+        initializers={"one": np.float32(1), "grid": np.zeros((2, 4, 4, 4, 3), np.float32)},
+    )
+    name = failing_node(import_graph(model), model.graph, (3, 4, 4, 4))
+    assert name == "GridSample_y"
+    assert Gradients(model.graph, [name]).cuts() == {"y": ("a",)}
