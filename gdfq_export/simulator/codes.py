@@ -30,6 +30,11 @@ class Grid:
     storage_min: int
     storage_max: int
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type that codes are stored in."""
+        return np.dtype(np.int8 if self.storage_min < 0 else np.uint8)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodedTensor:

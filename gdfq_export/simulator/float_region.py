@@ -3,23 +3,28 @@
 Softmax, HardSwish and their like differ between implementations in the last bit, and a last bit moves an integer behind
 the next QuantizeLinear. So the integer simulator leaves what stays float to the runtime's own kernels. Neighbours run
 in one session, since the runtime fuses them in the file too (LayerNormalization, Gelu), and since only there may they
-pass sequences on.
+pass sequences on. For the same reason codes go in and come out through Q/DQ: between codes, ONNX Runtime computes a
+Softmax in integers, and quantizes the weights of a ConvTranspose by itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import onnx
 import onnx_ir as ir
 import onnxruntime
 import torch
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
 from gdfq_export.frontend.torch_import.cut import read_by, subgraphs
+from gdfq_export.simulator.codes import Grid
 from gdfq_export.simulator.session import one_thread_session
+
+_CODES = "->codes"
 
 
 def read_from_outside(nodes: Sequence[ir.Node]) -> Iterator[ir.Value]:
@@ -46,6 +51,7 @@ class FloatRegion:
         constants: numbers of the initializers that they read and that are not quantized, by name.
         opsets: versions of the graph's operator sets, by domain.
         wanted: names of values that are needed besides those that other nodes read.
+        grids: of values that go in or come out as codes, by name.
     """
 
     def __init__(
@@ -55,29 +61,42 @@ class FloatRegion:
         *,
         opsets: Mapping[str, int],
         wanted: Collection[str] = (),
+        grids: Mapping[str, Grid] = MappingProxyType({}),
     ) -> None:
         self.nodes = tuple(nodes)
         self.inputs = tuple(value for value in read_from_outside(nodes) if value.name not in constants)
         self.outputs = tuple(_read_outside(nodes, wanted))
+        self.grids = grids
         self._constants = [numpy_helper.from_array(each.numpy(), name) for name, each in constants.items()]
         self._opsets = dict(opsets)
         self._sessions: dict[tuple[tuple[np.dtype, tuple[int, ...]], ...], onnxruntime.InferenceSession] = {}
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What is read outside of the region, by name, for `self.inputs` by name."""
+        """What is read outside of the region, by name, for `self.inputs` by name; codes in the type of their grids."""
         arrays = {name: tensor.detach().contiguous().numpy() for name, tensor in inputs.items()}
         kinds = tuple((array.dtype, array.shape[1:]) for array in arrays.values())
         if kinds not in self._sessions:
             self._sessions[kinds] = self._session(arrays)
-        results = self._sessions[kinds].run(None, arrays)
+        fed = {f"{name}{_CODES}" if name in self.grids else name: array for name, array in arrays.items()}
+        results = self._sessions[kinds].run(None, fed)
         return {str(value.name): torch.from_numpy(result) for value, result in zip(self.outputs, results, strict=True)}
 
     def _session(self, arrays: Mapping[str, np.ndarray]) -> onnxruntime.InferenceSession:
-        inputs = [self._input(value, arrays[str(value.name)]) for value in self.inputs]
-        outputs = [onnx.ValueInfoProto(name=value.name) for value in self.outputs]
-        graph = helper.make_graph(
-            [ir.to_proto(node) for node in self.nodes], "region", inputs, outputs, self._constants
-        )
+        nodes = [ir.to_proto(node) for node in self.nodes]
+        inputs, outputs, numbers = [], [], list(self._constants)
+        for value in self.inputs:
+            name = str(value.name)
+            info = self._input(value, arrays[name])
+            if name in self.grids:
+                nodes.insert(0, _quantizer("DequantizeLinear", (f"{name}{_CODES}", name), self.grids[name], numbers))
+                info.name += _CODES
+            inputs.append(info)
+        for value in self.outputs:
+            name = str(value.name)
+            if name in self.grids:
+                nodes.append(_quantizer("QuantizeLinear", (name, f"{name}{_CODES}"), self.grids[name], numbers))
+            outputs.append(onnx.ValueInfoProto(name=f"{name}{_CODES}" if name in self.grids else name))
+        graph = helper.make_graph(nodes, "region", inputs, outputs, numbers)
         return one_thread_session(graph, self._opsets)
 
     @staticmethod
@@ -87,3 +106,12 @@ class FloatRegion:
         static = known if len(known) == array.ndim else [None] * array.ndim
         sizes = [found if size == found else None for size, found in zip(static, array.shape, strict=True)]
         return helper.make_tensor_value_info(str(value.name), helper.np_dtype_to_tensor_dtype(array.dtype), sizes)
+
+
+def _quantizer(op_type: str, ends: tuple[str, str], grid: Grid, numbers: list[TensorProto]) -> onnx.NodeProto:
+    """A QuantizeLinear or DequantizeLinear; its scale and zero point are added to `numbers`."""
+    read, written = ends
+    scale, zero = f"{read}->{written} scale", f"{read}->{written} zero"
+    numbers.append(numpy_helper.from_array(np.asarray(grid.scale, np.float32), scale))
+    numbers.append(numpy_helper.from_array(np.asarray(grid.zero_point, grid.dtype), zero))
+    return helper.make_node(op_type, [read, scale, zero], [written])

@@ -102,9 +102,23 @@ class IntegerRun:
         return CodedTensor(codes=torch.from_numpy(constant.astype(np.int32)), grid=self.state.grid(point))
 
     def _run_float(self, region: FloatRegion) -> None:
-        inputs = {value.name or "": self._float(value) for value in region.inputs}
+        inputs = {value.name or "": self._read(value, region.grids) for value in region.inputs}
         for name, result in region(inputs).items():
-            self._keep(name, result)
+            if name in region.grids:
+                grid = region.grids[name]
+                codes = result.to(torch.int32).clamp(grid.code_min, grid.code_max)
+                self.codes[name] = CodedTensor(codes=codes, grid=grid)
+            else:
+                self._keep(name, result)
+
+    def _read(self, value: ir.Value, grids: Mapping[str, Grid]) -> Tensor:
+        """A value as a region reads it: stored codes where it has a grid."""
+        name = value.name or ""
+        return (
+            torch.from_numpy(self.codes[name].codes.numpy().astype(grids[name].dtype))
+            if name in grids
+            else self._float(value)
+        )
 
     def _run_kernel(self, node: ir.Node, kernel: Kernel, absorbed: str | None) -> None:
         outputs = list(node.outputs)

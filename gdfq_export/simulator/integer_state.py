@@ -10,7 +10,7 @@ import onnx_ir as ir
 from torch import Tensor
 
 from gdfq_export.frontend.torch_import import Op, lower
-from gdfq_export.planning.plan import QuantPlan, QuantPoint
+from gdfq_export.planning.plan import QuantPlan, QuantPoint, Role
 from gdfq_export.simulator.codes import Grid
 from gdfq_export.simulator.encoding import Encoding
 from gdfq_export.simulator.float_region import FloatRegion
@@ -46,7 +46,9 @@ class IntegerState:
         self.kernels = KERNEL_SETS[find_target(plan.target).kernels]
         computed = {planned.node for planned in plan.nodes if planned.kernel not in (None, Kernel.MOVE)}
         self.ops: dict[str, Op] = {node.name or "": lower(node) for node in folded.graph if node.name in computed}
-        self.steps: tuple[Step, ...] = schedule(folded, plan, parameters)
+        self.steps: tuple[Step, ...] = schedule(
+            folded, plan, parameters=parameters, grids=self._activation_grids() if plan.exact else {}
+        )
         self._opset = folded.opset_imports[""]
         self._made: dict[str, Any] = {}  # by node
 
@@ -63,6 +65,10 @@ class IntegerState:
             storage_min=storage_min,
             storage_max=storage_max,
         )
+
+    def _activation_grids(self) -> dict[str, Grid]:
+        activations = (point for point in self.plan.points if point.role in (Role.INPUT, Role.ACTIVATION))
+        return {point.tensor: self.grid(point) for point in activations}
 
     def moving_node(self, node: ir.Node) -> FloatRegion:
         """What computes a node that moves codes, made once."""

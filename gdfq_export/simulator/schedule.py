@@ -17,13 +17,27 @@ from torch import Tensor
 
 from gdfq_export.frontend.torch_import.cut import is_constant, read_by
 from gdfq_export.planning.plan import QuantPlan
+from gdfq_export.simulator.codes import Grid
 from gdfq_export.simulator.float_region import FloatRegion, read_from_outside
 
 Step = ir.Node | FloatRegion
 
 
-def schedule(model: ir.Model, plan: QuantPlan, parameters: Mapping[str, Tensor]) -> tuple[Step, ...]:
-    """The steps; `parameters` are float values of initializers, those of the graph where absent."""
+def schedule(
+    model: ir.Model,
+    plan: QuantPlan,
+    *,
+    parameters: Mapping[str, Tensor],
+    grids: Mapping[str, Grid],
+) -> tuple[Step, ...]:
+    """The steps.
+
+    Args:
+        model: the folded graph.
+        plan: its plan.
+        parameters: float values of initializers, those of the graph where absent.
+        grids: of values that regions read and write as codes, by name.
+    """
     levels = _Levels(plan)
     for node in model.graph:
         levels.add(node)
@@ -32,7 +46,7 @@ def schedule(model: ir.Model, plan: QuantPlan, parameters: Mapping[str, Tensor])
     ]
     for nodes in levels.regions():
         constants = _constants(nodes, plan, parameters)
-        region = FloatRegion(nodes, constants, opsets=model.opset_imports, wanted=plan.by_tensor)
+        region = FloatRegion(nodes, constants, opsets=model.opset_imports, wanted=plan.by_tensor, grids=grids)
         if region.outputs:
             steps.append((levels.of[nodes[0]], False, region))
     return tuple(step for _, _, step in sorted(steps, key=lambda entry: entry[:2]))
