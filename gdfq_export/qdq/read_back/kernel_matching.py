@@ -81,9 +81,11 @@ class _Walk:
             )
 
     def _in_float(self, node: ir.Node) -> bool:
-        """Whether nothing that the node reads is quantized, in a file where something is: the runtime simulates it."""
-        codes = any(self._params(value) is not None or self._constant(value) is not None for value in node.inputs)
-        return bool(self.file.activations) and not codes
+        """Whether the simulation leaves a layer to the runtime: its weights are no codes and could be none."""
+        weight = input_at(node, 1)
+        if not self.file.activations or self._constant(weight) is not None:
+            return False
+        return self._params(node.inputs[0]) is None or not is_constant(weight) or node.op_type not in self.target.rules
 
     def _in_blocks(self, node: ir.Node) -> bool:
         """Whether the runtime multiplies floats with the layer's weights in blocks."""
