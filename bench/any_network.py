@@ -32,7 +32,7 @@ from gdfq_export.recipe import Bits
 from gdfq_export.targets.operator_traits import LAYERS
 
 RESULTS = FOLDER / "any_network.json"
-SMALLER = {"fastscnn_cityscapes": (128, 256), "lwopenpose2d_mobilenet_cmupan_coco": (128, 128)}
+SMALLER = {"dabnet_cityscapes": (128, 256), "lwopenpose2d_mobilenet_cmupan_coco": (128, 128)}
 """Sizes of images that keep a run short, for fully convolutional networks."""
 EXPORTERS = {"dynamo": True, "torchscript": False}
 NETWORKS = (
@@ -67,7 +67,7 @@ NETWORKS = (
     "bam_resnet18",
     "ibn_resnet50",
     "mixnet_s",
-    "fastscnn_cityscapes",
+    "dabnet_cityscapes",
     "lwopenpose2d_mobilenet_cmupan_coco",
 )
 
