@@ -16,7 +16,7 @@ from calib.synthetic_set import SyntheticSet
 from gdfq_export.cli.main import cli
 
 SPEC = InputSpec(shape=(1, 8, 8), scale=255.0, mean=(0.0,), std=(1.0,))
-NETWORK = SimpleNamespace(name="net", warnings=(), input_spec=SPEC)
+NETWORK = SimpleNamespace(name="net", task_notice="10 classes", warnings=(), input_spec=SPEC)
 
 STATISTICS = SetStatistics(
     images=3,
