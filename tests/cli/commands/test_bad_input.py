@@ -86,8 +86,8 @@ def name_in_no_encoding(folder: Path) -> Arguments:
 
 def unknown_operator(folder: Path) -> Arguments:
     proto = network()
-    proto.graph.node[2].op_type = "Einsum"
-    proto.graph.node[2].attribute.append(onnx.helper.make_attribute("equation", "nchw->nchw"))
+    proto.graph.node[2].domain = "com.vendor"
+    proto.opset_import.append(onnx.helper.make_opsetid("com.vendor", 1))
     return [save(folder, proto)]
 
 
@@ -133,7 +133,7 @@ CASES: dict[str, tuple[Callable[[Path], Arguments], str]] = {
     "one class": (lambda f: [save(f, network(classes=1)), "--task", "classify"], "with at least 2 classes"),
     "no such task": (lambda f: [save(f), "--task", "caption"], "'caption' is not one of"),
     "NaN weights": (nan_weight, "NaN"),
-    "unknown operator": (unknown_operator, "Einsum"),
+    "unknown operator": (unknown_operator, "com.vendor."),
     "sidecar is no JSON": (lambda f: sidecar(f, "{"), "net.json cannot be used"),
     "sidecar of another network": (lambda f: sidecar(f, '{"input": [3, 32, 32]}'), "net.json says that images are"),
     "mean of three channels": (
