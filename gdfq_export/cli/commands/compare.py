@@ -35,8 +35,8 @@ USUAL_BITS = "w8a8,w4a8,w4a4"
 @click.option(
     "--data",
     type=IMAGES,
-    help="Labelled images to score with: an .npz (images, labels) or a folder with labels.csv.  [default: agreement "
-    "with float on images made from the network]",
+    help="Real images to score with: an .npz (images, labels) or a folder with labels.csv; other tasks' labels are in "
+    "docs/tasks.md.  [default: agreement with float on images made from the network]",
 )
 @click.option(
     "--calibration",

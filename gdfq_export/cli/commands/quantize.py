@@ -48,7 +48,8 @@ AUTO = "auto"
 @click.option(
     "--data",
     type=IMAGES,
-    help="Labelled images to score with, never to tune with: an .npz (images, labels) or a folder with labels.csv.",
+    help="Real images to score with, never to tune with: an .npz (images, labels) or a folder with labels.csv; other "
+    "tasks' labels are in docs/tasks.md.",
 )
 @click.option(
     "--calibration",

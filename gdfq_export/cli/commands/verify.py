@@ -39,7 +39,8 @@ RUNTIMES = {"ort": "onnxruntime", "onnxruntime": "onnxruntime", "openvino": "ope
 @click.option(
     "--data",
     type=IMAGES,
-    help="Labelled images to score with: an .npz (images, labels) or a folder with labels.csv.",
+    help="Real images to score with: an .npz (images, labels) or a folder with labels.csv; other tasks' labels are in "
+    "docs/tasks.md.",
 )
 @click.option(
     "--images",
