@@ -136,7 +136,8 @@ def _inference_session(
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the binding raises a dozen types of its own
         raise InputError(
-            f"{where(model)}: ONNX Runtime {onnxruntime.__version__} does not load it: {first_line(error)}"
+            f"{where(model)}: ONNX Runtime {onnxruntime.__version__} does not load it: {first_line(error)}; correct "
+            "that node, or write the file again"
         ) from error
 
 

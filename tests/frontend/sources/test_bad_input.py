@@ -103,7 +103,6 @@ def _invalid() -> onnx.ModelProto:
         (_custom_operator, ["com.vendor.Relu", "Relu_r"]),
         (_training_mode, ["training mode", "eval()"]),
         (_invalid, ["not a valid ONNX model", "nobody"]),
-        (lambda: _graph(("Flatten", ["x"], ["f"]), ("Einsum", ["f"], ["y"], {"equation": "ij->ij"})), ["Einsum"]),
     ],
 )
 def test_onnx_that_is_no_float_classifier(
