@@ -16,6 +16,7 @@ from gdfq_export.frontend.passes.batch_axis import BatchNotFreed, free_batch
 from gdfq_export.frontend.passes.constants.cast_like import fold_cast_like
 from gdfq_export.frontend.passes.constants.constant_arithmetic import ConstantArithmeticPass
 from gdfq_export.frontend.passes.constants.constant_reshape import ConstantReshapePass
+from gdfq_export.frontend.passes.constants.constant_resize import ConstantResizePass
 from gdfq_export.frontend.passes.default_attributes import DefaultAttributesPass
 from gdfq_export.frontend.passes.dropout import DropoutToIdentityPass
 from gdfq_export.frontend.passes.measured_shapes import annotate_shapes, measure_shapes, run_model
@@ -99,7 +100,9 @@ def _prepare(model: ir.Model) -> None:
 
 
 def _rewrite(model: ir.Model, where: str) -> None:
-    ConstantReshapePass(measure_shapes(model, where))(model)
+    measured = measure_shapes(model, where)
+    ConstantReshapePass(measured)(model)
+    ConstantResizePass(measured)(model)
     ExplicitPadsPass()(model)
     GlobalAveragePoolPass()(model)
     FoldPadPass()(model)
