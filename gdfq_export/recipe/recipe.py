@@ -19,6 +19,7 @@ from gdfq_export.targets import TARGETS
 _FULL_SIZE = 320 * 320  # pixels of an image
 _FEWEST = 8  # images
 _UNREFINED_BITS = 8
+_UNREFINED_IMAGES = 256
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -90,7 +91,7 @@ class Recipe(Section):
         data = self._large_data() if self.data.method in large.replaced else self.data
         together = _affordable(data.refinement.batch, shape)
         data = data.model_copy(update={"refinement": data.refinement.model_copy(update={"batch": together})})
-        calibration = _affordable(min(self.calibration.images, large.calibration_images), shape)
+        calibration = _affordable(min(self.calibration.images, self._most_images(data, shape)), shape)
         agreement = _affordable(min(self.verify.agreement_images, large.agreement_images), shape)
         parity = self.verify.parity_images if math.prod(shape[1:]) <= _FULL_SIZE else agreement
         batch = min(self.budget.finetune_batch, large.finetune_batch)
@@ -106,6 +107,12 @@ class Recipe(Section):
                 "verify": self.verify.model_copy(update={"agreement_images": agreement, "parity_images": parity}),
             }
         )
+
+    def _most_images(self, data: Data, shape: Sequence[int]) -> int:
+        """Four times the default's calibration images where they cost nothing but their observation."""
+        most = self.large_images.calibration_images
+        free = data.method == "refined" and data.refinement.steps == 0 and math.prod(shape[1:]) <= _FULL_SIZE
+        return _UNREFINED_IMAGES if free and most == LargeImages().calibration_images else most
 
     def _large_data(self) -> Data:
         data = self.large_images.data

@@ -209,7 +209,7 @@ def test_large_images_have_a_section_of_their_own() -> None:
     assert recipe.for_input((3, 127, 128)) is recipe
     used = recipe.for_input((3, 128, 128))
     assert used.data.method == "refined" and used.data.images == large.data.images
-    assert used.calibration.images == large.calibration_images
+    assert used.calibration.images == 256 and large.calibration_images == 64
     assert used.verify.agreement_images == large.agreement_images
     assert used.bits == recipe.bits and used.tuning == recipe.tuning
 
@@ -219,6 +219,12 @@ def test_large_images_are_refined_below_8_bits_only(weights: int, activations: i
     recipe = Recipe(name="x", bits=Bits(weights=weights, activations=activations))
     steps = recipe.for_input((3, 224, 224)).data.refinement.steps
     assert steps == (recipe.large_images.data.refinement.steps if refined else 0)
+
+
+def test_the_number_of_images_that_a_recipe_states_holds(tmp_path: Path) -> None:
+    recipe = load_recipe(write(tmp_path, "name: x\nlarge_images: {calibration_images: 16}\n"))
+    assert recipe.for_input((3, 224, 224)).calibration.images == 16
+    assert Recipe(name="x", bits=Bits(weights=4)).for_input((3, 224, 224)).calibration.images == 64
 
 
 def test_a_recipe_that_asks_for_refinement_gets_it_at_8_bits_too(tmp_path: Path) -> None:
