@@ -6,6 +6,8 @@ draws the fresh images that the result is compared on: they cost nothing.
 
 from __future__ import annotations
 
+from calib.input_spec import IMAGE_RANK
+from calib.priors.full_contrast import FullContrastSampler
 from calib.priors.prior_sampler import prior_sampler
 from calib.refinement import RefinedSampler, RefinementSettings
 from calib.samplers import NoiseSampler, Sampler
@@ -24,8 +26,12 @@ def _refined(inputs: SynthesisInputs, start: Sampler) -> RefinedSampler:
 
 
 def _make_refined(inputs: SynthesisInputs, progress: Progress) -> Samplers:
+    """Images of full contrast are among them where the network has no classes, and may well see pages and screens."""
     del progress
-    start = prior_sampler(inputs.model.input_spec, inputs.teacher.aim.conditions, inputs.seed)
+    spec, conditions = inputs.model.input_spec, inputs.teacher.aim.conditions
+    start = prior_sampler(spec, conditions, inputs.seed)
+    if conditions == 1 and len(spec.shape) == IMAGE_RANK:
+        start = FullContrastSampler(start, spec)
     sampler = _refined(inputs, start)
     return Samplers(tuning=sampler, evaluation=sampler)
 
