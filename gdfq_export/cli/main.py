@@ -25,7 +25,7 @@ from gdfq_export.cli.errors import CommandGroup
 )
 @click.version_option(__version__, prog_name="gdfq-export")
 def cli() -> None:
-    """Turn a trained image classifier into a low-bit ONNX file, without data, and prove what the file does.
+    """Turn a trained network into a low-bit ONNX file, without data, and prove what the file does.
 
     Exit codes: 0 done, 1 a gate failed, 2 wrong usage or unusable input, 3 backend or device not available,
     4 internal error.
