@@ -6,6 +6,8 @@ user's names of values, inputs and outputs stay.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnx
 import onnx_ir as ir
@@ -19,7 +21,7 @@ from gdfq_export.frontend.passes.constants.constant_reshape import ConstantResha
 from gdfq_export.frontend.passes.constants.constant_resize import ConstantResizePass
 from gdfq_export.frontend.passes.default_attributes import DefaultAttributesPass
 from gdfq_export.frontend.passes.dropout import DropoutToIdentityPass
-from gdfq_export.frontend.passes.measured_shapes import annotate_shapes, measure_shapes, run_model
+from gdfq_export.frontend.passes.measured_shapes import Measured, annotate_shapes, measure_shapes, run_model
 from gdfq_export.frontend.passes.opset import to_canonical_opset
 from gdfq_export.frontend.passes.reserved_names import ReservedNamesPass
 from gdfq_export.frontend.passes.rewrites.explicit_pads import ExplicitPadsPass
@@ -81,12 +83,11 @@ def _canonical(proto: onnx.ModelProto, original: onnx.ModelProto, where: str) ->
     free = simplify(fold_cast_like(to_canonical_opset(with_symbolic_batch(proto), where)), where)
     model = ir.from_proto(free)
     _prepare(model)
-    annotate_shapes(model, where)
-    _rewrite(model, where)
+    _rewrite(model, annotate_shapes(model, where))
     _clean(model)
     ReservedNamesPass(where)(model)
     StableNamesPass(known | _our_names(model, free))(model)
-    annotate_shapes(model, where)
+    annotate_shapes(model, where, known_to_run=True)
     return model
 
 
@@ -99,8 +100,7 @@ def _prepare(model: ir.Model) -> None:
     model.graph.sort()
 
 
-def _rewrite(model: ir.Model, where: str) -> None:
-    measured = measure_shapes(model, where)
+def _rewrite(model: ir.Model, measured: Mapping[str, Measured]) -> None:
     ConstantReshapePass(measured)(model)
     ConstantResizePass(measured)(model)
     ExplicitPadsPass()(model)

@@ -40,8 +40,12 @@ def run_model(proto: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> dict[s
     return dict(zip(names, session.run(names, dict(feeds)), strict=True))
 
 
-def measure_shapes(model: ir.Model, where: str, batches: tuple[int, int] = BATCHES) -> dict[str, Measured]:
+def measure_shapes(
+    model: ir.Model, where: str, batches: tuple[int, int] = BATCHES, *, known_to_run: bool = False
+) -> dict[str, Measured]:
     """Run `model` on zeros at both batches and look at every computed value.
+
+    What is known to run, and large images take long, is inferred by rules where they have no gaps.
 
     Raises:
         InputError: ONNX Runtime cannot run the graph at these batches.
@@ -53,8 +57,12 @@ def measure_shapes(model: ir.Model, where: str, batches: tuple[int, int] = BATCH
         proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in node.output if name and name not in listed)
     for output in proto.graph.output:
         output.ClearField("type")
-    runs = []
+    runs: list[Mapping[str, np.ndarray]] = []
     for batch in batches:
+        inferred = _inferred(model, batch) if known_to_run else None
+        if inferred is not None:
+            runs.append(inferred)
+            continue
         feeds = {
             str(value.name): np.zeros([batch, *static_sizes(value)[1:]], np.float32) for value in model.graph.inputs
         }
@@ -70,6 +78,33 @@ def measure_shapes(model: ir.Model, where: str, batches: tuple[int, int] = BATCH
     return {name: _measured((runs[0][name], runs[1][name]), known=name not in unknown) for name in tensors}
 
 
+def _inferred(model: ir.Model, batch: int) -> Mapping[str, np.ndarray] | None:
+    """What ONNX's inference by rules says of every computed value, as arrays that take no memory; None if it has gaps.
+
+    Windows that are rounded up are left to the runtime.
+    """
+    if any(node.attributes.get_int("ceil_mode", 0) for node in model.graph if "Pool" in node.op_type):
+        return None
+    proto = ir.to_proto(model)
+    for value in proto.graph.input:
+        value.type.tensor_type.shape.dim[0].dim_value = batch
+    for value in proto.graph.output:
+        value.ClearField("type")
+    del proto.graph.value_info[:]
+    try:
+        graph = onnx.shape_inference.infer_shapes(proto, data_prop=True).graph
+    except Exception:  # inference raises types of its own; the run says what is wrong
+        return None
+    found = {}
+    for value in (*graph.value_info, *graph.output):
+        kind = value.type.tensor_type
+        if kind.elem_type and kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
+            found[value.name] = np.broadcast_to(np.zeros((), dtype), [dim.dim_value for dim in kind.shape.dim])
+    computed = {name for node in proto.graph.node for name in node.output if name}
+    return {name: found[name] for name in computed} if computed <= set(found) else None
+
+
 def _measured(runs: tuple[np.ndarray, np.ndarray], *, known: bool) -> Measured:
     first, second = runs
     rank = first.ndim if first.ndim == second.ndim else None
@@ -82,13 +117,15 @@ def static_sizes(value: ir.Value) -> list[int]:
     return [size if isinstance(size, int) else 0 for size in value.shape or []]
 
 
-def annotate_shapes(model: ir.Model, where: str) -> None:
+def annotate_shapes(model: ir.Model, where: str, *, known_to_run: bool = False) -> dict[str, Measured]:
     """Set shape and type of every computed tensor: ints, the batch symbol where a dimension is the batch, else None.
+
+    What was measured is returned; `known_to_run` is that of `measure_shapes`.
 
     Raises:
         InputError: ONNX Runtime cannot run the graph.
     """
-    measured = measure_shapes(model, where)
+    measured = measure_shapes(model, where, known_to_run=known_to_run)
     shape = model.graph.inputs[0].shape
     symbol = str(shape[0]) if shape is not None else "batch"
     for node in model.graph:
@@ -101,6 +138,7 @@ def annotate_shapes(model: ir.Model, where: str) -> None:
                 value.shape = ir.Shape([_dimension(pair, symbol) for pair in zip(*facts.shapes, strict=True)])
             else:
                 value.shape = None if facts.rank is None else ir.Shape([None] * facts.rank)
+    return measured
 
 
 def _dimension(pair: tuple[int, int], symbol: str) -> int | str:
