@@ -149,6 +149,40 @@ def _shortcut(net: Network, draw: Any) -> None:
     net.add("Pad", [net.at, pads], (channels + 2, *net.shape[1:]))
 
 
+def _moved(net: Network, draw: Any) -> None:
+    channels, height, width = net.shape
+    kind = draw(st.sampled_from(["Resize", "SpaceToDepth", "DepthToSpace", "Gather", "Tile", "Pad"]))
+    if kind == "Resize" and height <= SIDE:
+        scales = net.constant(np.array([1, 1, 2, 1], np.float32))
+        net.add("Resize", [net.at, "", scales], (channels, 2 * height, width), mode="nearest")
+    elif kind == "SpaceToDepth" and not height % 2 and not width % 2:
+        net.add("SpaceToDepth", [net.at], (4 * channels, height // 2, width // 2), blocksize=2)
+    elif kind == "DepthToSpace" and not channels % 4 and height <= SIDE:
+        mode = draw(st.sampled_from(["DCR", "CRD"]))
+        net.add("DepthToSpace", [net.at], (channels // 4, 2 * height, 2 * width), blocksize=2, mode=mode)
+    elif kind == "Gather":
+        net.add("Gather", [net.at, net.constant(np.arange(channels)[::-1].copy())], axis=1)
+    elif kind == "Tile" and channels <= CHANNELS:
+        net.add("Tile", [net.at, net.constant(np.array([1, 2, 1, 1]))], (2 * channels, height, width))
+    elif kind == "Pad" and min(height, width) > 1:
+        mode = draw(st.sampled_from(["reflect", "edge"]))
+        pads = net.constant(np.array([0, 0, 1, 0, 0, 0, 0, 1]))
+        net.add("Pad", [net.at, pads], (channels, height + 1, width + 1), mode=mode)
+
+
+def _upsample(net: Network, draw: Any) -> None:
+    channels, height, width = net.shape
+    if height > SIDE:
+        return
+    size, pads = draw(st.sampled_from([(2, 0), (3, 0), (4, 1)]))
+    more = size - 2 - 2 * pads
+    weight = net.constant((net.random.normal(size=(channels, CHANNELS, size, size)) / 4).astype(np.float32))
+    shape = (CHANNELS, 2 * height + more, 2 * width + more)
+    net.add("ConvTranspose", [net.at, weight], shape, kernel_shape=[size] * 2, strides=[2, 2], pads=[pads] * 4)
+    if draw(st.booleans()):
+        net.add("Relu", [net.at])
+
+
 def _split(net: Network, draw: Any) -> None:
     channels, height, width = net.shape
     if channels % 2:
@@ -172,6 +206,9 @@ STEPS: list[Callable[[Network, Any], None]] = [
     _shuffle,
     _shortcut,
     _split,
+    _moved,
+    _moved,
+    _upsample,
 ]
 
 _AMONG_SUMS = [_depthwise, _squeeze_excite, _squeeze_excite, _concat, _pool, _split]
