@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gdfq_export.frontend.passes.constants.constant import input_at
@@ -199,24 +200,27 @@ class IntegerRun:
         results = self.state.moving_node(node)(inputs)
         return {name: result.to(torch.int32) + x.grid.zero_point for name, result in results.items()}
 
+    def _factor(self, node: ir.Node) -> tuple[Tensor, NDArray[np.float32] | np.float32]:
+        """What a layer multiplies its input with: codes minus their zero point, and their scales."""
+        value = node.inputs[1]
+        point = self.plan.by_tensor[(value.name if value else "") or ""]
+        if point.role is not Role.WEIGHT:
+            coded = self._coded(value)
+            return coded.offsets, coded.grid.scale
+        weight = self.state.encodings[point.key]
+        assert weight.codes is not None
+        return torch.from_numpy(weight.codes.astype(np.int32) - weight.zero_point), weight.scale
+
     def _layer(self, node: ir.Node, grid: Grid | None) -> Tensor:
         """Conv, Gemm or MatMul: codes on `grid`, float32 where it is None; a bias that is no point is a float."""
         op = self.state.ops[node.name or ""]
         x = self._coded(node.inputs[0])
-        weight_point = self.plan.by_tensor[(node.inputs[1].name if node.inputs[1] else "") or ""]
-        weight = self.state.encodings[weight_point.key]
+        weight, scale = self._factor(node)
         bias_point = self.plan.bias_of.get(node.name or "")
         bias = self.state.encodings[bias_point.key].codes if bias_point is not None else None
-        assert weight.codes is not None
-        accumulator = accumulate(
-            op.function,
-            x,
-            torch.from_numpy(weight.codes.astype(np.int32) - weight.zero_point),
-            None if bias is None else torch.from_numpy(bias),
-            **op.kwargs,
-        )
+        accumulator = accumulate(op.function, x, weight, None if bias is None else torch.from_numpy(bias), **op.kwargs)
         float_bias = node.inputs[2] if bias is None and len(node.inputs) > 2 else None
-        multiplier = x.grid.scale * weight.scale
+        multiplier = x.grid.scale * scale
         shape = (-1, *[1] * (accumulator.dim() - 2)) if node.op_type == "Conv" else (-1,)
         if grid is not None and float_bias is None:
             channels = torch.from_numpy(np.asarray(multiplier / grid.scale, np.float32)).reshape(shape)

@@ -35,11 +35,12 @@ OPENVINO = dataclasses.replace(
     backend="openvino",
     rules=MappingProxyType(
         {
-            **ORT_CPU.rules,
+            **{operator: rule for operator, rule in ORT_CPU.rules.items() if operator != "Softmax"},
             "HardSigmoid": dataclasses.replace(ORT_CPU.rules["HardSigmoid"], clips_codes=False),
             "Add": dataclasses.replace(ORT_CPU.rules["Add"], accumulates=frozenset({"Conv"}), overwrites=True),
         }
     ),
+    products={},
     exact=False,
     weight=dataclasses.replace(ORT_CPU.weight, packed=(4,)),
     native_note="OpenVINO multiplies them in float: measured on a ResNet-18, the file has the float network's speed, a "

@@ -43,9 +43,13 @@ ORT_CPU = Target(
             "GlobalAveragePool": Rule(kernel=Kernel.GLOBAL_AVERAGE_POOL),
             "HardSigmoid": Rule(kernel=Kernel.HARD_SIGMOID, clips_codes=True),
             **dict.fromkeys(("LeakyRelu", "Sigmoid"), Rule(kernel=Kernel.LOOKUP)),
+            "Softmax": Rule(kernel=Kernel.SOFTMAX),
             **dict.fromkeys(_MOVED, Rule(kernel=Kernel.MOVE, output=Output.INPUT_SCALE)),
             **dict.fromkeys(_MOVED_AS_CODES, Rule(kernel=Kernel.MOVE, output=Output.INPUT_SCALE, integer_form=True)),
         }
+    ),
+    products=MappingProxyType(
+        {"MatMul": Rule(kernel=Kernel.MATMUL, activations=None, output=Output.OWN_SCALE_OR_FLOAT)}
     ),
     absorbed=frozenset({"Relu", "Clip"}),
     exact=True,

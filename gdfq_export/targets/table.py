@@ -15,7 +15,7 @@ No logic lives here or in any table: `placement/` walks a graph once with it. A 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -37,7 +37,7 @@ class Kernel(StrEnum):
     WEIGHT_ONLY = "weight_only"
     """A product of float activations and 4-bit weights that have a scale a block of inputs."""
     SOFTMAX = "softmax"
-    """Only in files of other tools: no target has a rule for it, since it follows the last layer."""
+    """Computed by the runtime's own kernel in the simulation too."""
     MOVE = "move"
     """Codes are moved, dropped or compared, never computed with: MaxPool, Reshape, Slice, ..."""
 
@@ -98,14 +98,16 @@ class Rule:
 class Target:
     """One runtime's table.
 
-    `absorbed` names the operators that vanish into the QuantizeLinear after them when its code range lies inside their
-    bounds. `inside_layers` names those that the runtime computes inside the layer in front, in float before anything is
-    rounded: alone behind it, or as the gate that the layer's own result is multiplied with. `hard_sigmoid_as_clip` says
-    that a HardSigmoid in float is written `Clip(x + 3, 0, 6) / 6`, and that those with other numbers are not computed
-    inside. `kernels` names the set of `simulator/kernel_sets` whose arithmetic the integer simulator computes with;
-    `exact` says that this runtime's kernels do the same, to the bit. `stand_in` is the runtime that measures a file
-    where `backend` has no device; `engine` says that the runtime runs engines, which are built from the file; `held_to`
-    names the runtimes whose rules apply to a file where that is not `backend`; `warning` is shown to the user.
+    `products` are the rules of operators whose weight is computed in the graph, where the runtime multiplies two
+    activations in integers. `absorbed` names the operators that vanish into the QuantizeLinear after them when its code
+    range lies inside their bounds. `inside_layers` names those that the runtime computes inside the layer in front, in
+    float before anything is rounded: alone behind it, or as the gate that the layer's own result is multiplied with.
+    `hard_sigmoid_as_clip` says that a HardSigmoid in float is written `Clip(x + 3, 0, 6) / 6`, and that those with
+    other numbers are not computed inside. `kernels` names the set of `simulator/kernel_sets` whose arithmetic the
+    integer simulator computes with; `exact` says that this runtime's kernels do the same, to the bit. `stand_in` is the
+    runtime that measures a file where `backend` has no device; `engine` says that the runtime runs engines, which are
+    built from the file; `held_to` names the runtimes whose rules apply to a file where that is not `backend`; `warning`
+    is shown to the user.
 
     Of weights of four bits or fewer: `unpacked_note` says what becomes of them where `weight.packed` has no type for
     them; `native_note` what it costs where DequantizeLinear reads INT4 and `block_note` where they have a scale a block
@@ -122,6 +124,7 @@ class Target:
     rules: Mapping[str, Rule]
     absorbed: frozenset[str]
     exact: bool
+    products: Mapping[str, Rule] = field(default_factory=dict)
     inside_layers: frozenset[str] = frozenset()
     hard_sigmoid_as_clip: bool = False
     clip: Clip = Clip.CODES

@@ -170,6 +170,22 @@ def _moved(net: Network, draw: Any) -> None:
         net.add("Pad", [net.at, pads], (channels, height + 1, width + 1), mode=mode)
 
 
+def _attention(net: Network, draw: Any) -> None:
+    entry, (channels, height, width) = net.at, net.shape
+    places = net.constant(np.array([-1, channels, height * width]))
+    net.add("Reshape", [net.at, places])
+    values = net.at
+    net.add("Transpose", [net.at], perm=[0, 2, 1])
+    net.add("MatMul", [values, net.at])
+    if draw(st.booleans()):
+        net.add("Mul", [net.at, net.constant(np.asarray(0.1, np.float32))])
+    if draw(st.booleans()):
+        net.add("Softmax", [net.at], axis=-1)
+    net.add("MatMul", [net.at, values])
+    net.add("Reshape", [net.at, net.constant(np.array([-1, channels, height, width]))])
+    net.add("Add", [entry, net.at])
+
+
 def _upsample(net: Network, draw: Any) -> None:
     channels, height, width = net.shape
     if height > SIDE:
@@ -209,6 +225,7 @@ STEPS: list[Callable[[Network, Any], None]] = [
     _moved,
     _moved,
     _upsample,
+    _attention,
 ]
 
 _AMONG_SUMS = [_depthwise, _squeeze_excite, _squeeze_excite, _concat, _pool, _split]

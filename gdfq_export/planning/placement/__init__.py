@@ -18,7 +18,7 @@ import onnx_ir as ir
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.planning.placement.bit_widths import Widths
 from gdfq_export.planning.placement.fused_add import clipped_summand
-from gdfq_export.planning.placement.graph_nodes import activation_bounds
+from gdfq_export.planning.placement.graph_nodes import activation_bounds, rule_of
 from gdfq_export.planning.placement.kernels import choose_kernels
 from gdfq_export.planning.placement.points import place_points
 from gdfq_export.planning.placement.unsupported import unsupported_reason

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 import onnx_ir as ir
 
+from gdfq_export.targets import Rule, Target
 from gdfq_export.targets.operator_traits import KEEPS_RANGE
 
 _BOUNDED = ("Clip", "HardSigmoid", "Relu")
@@ -36,6 +37,15 @@ def bounds_of(value: ir.Value) -> tuple[float, float]:
         return -math.inf, math.inf
     low, high = activation_bounds(node)
     return (min(low, 0.0), max(high, 0.0)) if low <= high else (-math.inf, math.inf)
+
+
+def rule_of(target: Target, node: ir.Node) -> Rule | None:
+    """The target's rule for a node: that of a product of activations where no constant is multiplied with."""
+    rule = target.rules.get(node.op_type)
+    if rule is not None and rule.weight is not None and node.op_type in target.products:
+        weight = node.inputs[rule.weight]
+        return target.products[node.op_type] if weight is not None and weight.const_value is None else rule
+    return rule
 
 
 def name_of(item: ir.Node | ir.Value) -> str:

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import is_of_hard_swish
 from gdfq_export.planning.placement.fused_add import clipped_summand
-from gdfq_export.planning.placement.graph_nodes import activation_bounds, name_of, reach, required
+from gdfq_export.planning.placement.graph_nodes import activation_bounds, name_of, reach, required, rule_of
 from gdfq_export.planning.placement.unsupported import unsupported_reason
 from gdfq_export.planning.plan import PlannedNode
 from gdfq_export.planning.scaled_hard_swish import STAYS_FLOAT
@@ -51,7 +51,7 @@ class Kernels:
     def rule(self, node: ir.Node) -> Rule | None:
         """The target's rule for the node; None if it runs in float, as nodes of subgraphs do."""
         planned = self.nodes.get(name_of(node)) if node.graph is self.graph else None
-        return None if planned is None or planned.kernel is None else self.target.rules[node.op_type]
+        return None if planned is None or planned.kernel is None else rule_of(self.target, node)
 
     def layers(self) -> list[ir.Node]:
         """Kernels with weights."""
@@ -101,13 +101,13 @@ class _Walk:
         self.accumulated: dict[str, str] = {}  # value name -> the node that reads it unquantized
         self.clipped: dict[ir.Node, Clipped] = {}
         for node in graph:
-            rule = target.rules.get(node.op_type) if node in self.ahead else None
+            rule = rule_of(target, node) if node in self.ahead else None
             if rule is not None and rule.overwrites and not unsupported_reason(node, rule):
                 self._choose_summand(node, rule)
 
     def choose(self, node: ir.Node) -> None:
         name = name_of(node)
-        rule = self.target.rules.get(node.op_type)
+        rule = rule_of(self.target, node)
         reason = self._float_reason(node, rule)
         if reason or rule is None:
             self.nodes[name] = PlannedNode(node=name, op_type=node.op_type, kernel=None, reason=reason)
@@ -183,7 +183,7 @@ class _Walk:
         """The layer that computes the node too, by name."""
         for value in node.inputs:
             layer = None if value is None else value.producer()
-            rule = None if layer is None else self.target.rules.get(layer.op_type)
+            rule = None if layer is None else rule_of(self.target, layer)
             if layer is None or rule is None or rule.weight is None or unsupported_reason(layer, rule):
                 continue
             if node in (self._activation_inside(layer) or ()):
@@ -196,7 +196,7 @@ class _Walk:
         users = [user for user, _ in value.uses()]
         if len(users) != 1 or users[0] not in self.ahead or self._is_output(value):
             return None
-        rule = self.target.rules.get(users[0].op_type)
+        rule = rule_of(self.target, users[0])
         if rule is None or node.op_type not in rule.accumulates or unsupported_reason(users[0], rule):
             return None
         if any(read is None or read.const_value is not None for read in users[0].inputs):
@@ -222,7 +222,7 @@ class _Walk:
         writer = value.producer()
         if writer is not None and writer.op_type in self.target.absorbed:
             before = required(writer, 0).producer()
-            rule = None if before is None else self.target.rules.get(before.op_type)
+            rule = None if before is None else rule_of(self.target, before)
             writer = before if before and rule and self._absorbable(before, rule) is writer else None
         if writer is None or writer.op_type not in adding.accumulates:
             return None
@@ -244,7 +244,7 @@ class _Walk:
     def _is_read_as_codes(self, value: ir.Value) -> bool:
         """Whether a kernel that computes reads the value, directly or behind nodes that move codes."""
         for user, index in value.uses():
-            rule = self.target.rules.get(user.op_type)
+            rule = rule_of(self.target, user)
             if rule is None or user not in self.ahead or unsupported_reason(user, rule):
                 continue
             if rule.kernel is Kernel.MOVE and index == 0:

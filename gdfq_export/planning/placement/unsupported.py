@@ -58,6 +58,11 @@ def _interpolates(node: ir.Node) -> bool:
     return mode not in ("", "nearest") or transformation == "tf_crop_and_resize"
 
 
+def _weight_is_no_matrix(node: ir.Node) -> bool:
+    weight = required(node, 1)
+    return weight.const_value is not None and len(weight.shape or ()) != 2
+
+
 def _is_dilated(node: ir.Node) -> bool:
     return any(step != 1 for step in node.attributes.get_ints("dilations", []))
 
@@ -66,7 +71,7 @@ _OPERATORS: dict[str, tuple[Callable[[ir.Node], bool], str]] = {
     "AveragePool": (_is_dilated, "AveragePool has dilations"),
     "Gemm": (_gemm_scales, "Gemm scales or transposes its inputs"),
     "HardSigmoid": (_hard_sigmoid_has_no_ramp, "HardSigmoid falls, or its offset is not above 0"),
-    "MatMul": (lambda node: len(required(node, 1).shape or ()) != 2, "the weight of MatMul is not a matrix"),
+    "MatMul": (_weight_is_no_matrix, "the weight of MatMul is not a matrix"),
     "MaxPool": (lambda node: len(node.outputs) > 1, "MaxPool also returns indices"),
     "Pad": (_pads_with_another_value, "Pad does not pad with zeros"),
     "Resize": (_interpolates, "Resize computes numbers between those it reads"),

@@ -17,7 +17,7 @@ import numpy as np
 import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import input_at
-from gdfq_export.planning.placement import activation_bounds, unsupported_reason
+from gdfq_export.planning.placement import activation_bounds, rule_of, unsupported_reason
 from gdfq_export.planning.plan import PlannedNode
 from gdfq_export.qdq.read_back.constant_folding import is_constant, refusal
 from gdfq_export.qdq.read_back.constants import Constant
@@ -54,7 +54,7 @@ class _Walk:
         return tuple(self.planned.values())
 
     def _choose(self, node: ir.Node) -> None:
-        rule = self.target.rules.get(node.op_type)
+        rule = rule_of(self.target, node)
         name, activation = str(node.name), self._redundant(node)
         if self._in_blocks(node):
             kernel: Kernel | None = Kernel.WEIGHT_ONLY
@@ -104,13 +104,15 @@ class _Walk:
             return None
         if rule.kernel is Kernel.MOVE:
             return rule.kernel if self._moves(node) and activation is None else None
+        return rule.kernel if self._computes_on_codes(node, rule, self._written(node, activation)) else None
+
+    def _computes_on_codes(self, node: ir.Node, rule: Rule, written: QuantParams | None) -> bool:
         read = [self._read(value) for value in self._activations(node, rule)]
-        written = self._written(node, activation)
         if written is None:
-            return None
+            return rule.kernel is Kernel.MATMUL and all(signed is False for signed in read)
         if rule.accumulates and any(self._is_accumulated(value) for value in node.inputs):
-            return rule.kernel
-        return rule.kernel if all(signed == written.signed for signed in read) else None
+            return True
+        return all(signed == written.signed for signed in read)
 
     def _softmax(self, node: ir.Node) -> Kernel | None:
         """ONNX Runtime has an integer Softmax, of which no target makes use."""
@@ -257,7 +259,7 @@ class _Walk:
         if value is None or node is None or self._params(value) is not None or value.is_graph_output():
             return False
         users = [user for user, _ in value.uses()]
-        rule = self.target.rules.get(users[0].op_type) if len(users) == 1 else None
+        rule = rule_of(self.target, users[0]) if len(users) == 1 else None
         return rule is not None and node.op_type in rule.accumulates
 
     def _comes_from_codes(self, value: ir.Value | None) -> bool:
@@ -281,7 +283,7 @@ def _end_of_moves(value: ir.Value, target: Target) -> ir.Value:
 
 
 def _is_move(node: ir.Node, target: Target) -> bool:
-    rule = target.rules.get(node.op_type)
+    rule = rule_of(target, node)
     return rule is not None and rule.kernel is Kernel.MOVE
 
 

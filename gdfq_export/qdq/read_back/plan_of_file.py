@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import BREAKPOINT
 from gdfq_export.planning.constraints import ClippedCodes, Unrounded
-from gdfq_export.planning.placement import clipped_summand, unsupported_reason
+from gdfq_export.planning.placement import clipped_summand, rule_of, unsupported_reason
 from gdfq_export.planning.plan import PlannedNode, QuantPlan, QuantPoint, Role
 from gdfq_export.qdq.read_back.constant_folding import refusal
 from gdfq_export.qdq.read_back.constants import Constant
@@ -48,7 +48,7 @@ class _Points:
     def add(self, planned: PlannedNode) -> None:
         """The points that a node reads and writes, in that order."""
         node = self.nodes[planned.node]
-        rule = None if planned.kernel is None else self.target.rules.get(node.op_type)
+        rule = None if planned.kernel is None else rule_of(self.target, node)
         for index, value in enumerate(node.inputs):
             if value is None:
                 continue

@@ -179,6 +179,23 @@ def test_an_output_that_nothing_reads_is_no_point() -> None:
     assert "s" in plan.by_tensor and "unread" not in plan.by_tensor
 
 
+@pytest.mark.parametrize(("target", "kernel"), [("ort-cpu", Kernel.MATMUL), ("openvino", None)])
+def test_a_product_of_two_activations_is_one_of_codes_where_the_runtime_has_it(
+    target: str, kernel: Kernel | None
+) -> None:
+    nodes: Nodes = [
+        conv("x", "w", "c"),
+        ("Transpose", ["c"], ["t"], {"perm": [0, 1, 3, 2]}),
+        ("MatMul", ["c", "t"], ["m"]),
+        ("Softmax", ["m"], ["s"], {"axis": -1}),
+        ("MatMul", ["s", "c"], ["n"]),
+        *head("n"),
+    ]
+    plan = planned(nodes, output="y", target=target, w=weights(4, 4, 3, 3), g=weights(5, 4))
+    assert plan.by_node["MatMul_m"].kernel is plan.by_node["MatMul_n"].kernel is kernel
+    assert plan.by_node["Softmax_s"].kernel is (None if kernel is None else Kernel.SOFTMAX)
+
+
 @pytest.mark.parametrize(
     ("node", "reason"),
     [
