@@ -26,8 +26,8 @@ from gdfq_export.tasks.registry import NOTHING_STATED, FoundTask, StatedTask, fi
 from gdfq_export.tasks.task import Task
 
 _NO_BATCH_NORM = (
-    "{where} has no BatchNormalization left; statistics measured on images from priors stand in for it, at 8 bits "
-    "without loss, at 4 bits with half a point of accuracy lost (measured, docs/measured.md); to keep it: "
+    "{where} has no BatchNormalization left; statistics measured on images from priors stand in for it: the same "
+    "agreement at 8 bits, half a point of accuracy less at 4 bits (docs/measured.md); to keep it: "
     f"torch.onnx.export(network, (image,), FILE, {EXPORT_ARGUMENTS}), with the older exporter {OLD_EXPORT_ARGUMENTS}"
 )
 

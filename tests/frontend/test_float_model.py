@@ -56,7 +56,7 @@ def test_gradients_reach_the_image_but_no_weight() -> None:
 def test_network_without_batch_norm_is_accepted_with_a_warning() -> None:
     model = _build(_with_head(("Relu", ["z"], ["y"])))
     assert model.statistics == {}
-    assert len(model.warnings) == 1 and "at 8 bits without loss" in model.warnings[0]
+    assert len(model.warnings) == 1 and "agreement at 8 bits" in model.warnings[0]
 
 
 @pytest.mark.parametrize("op", ["Softmax", "LogSoftmax"])
