@@ -90,6 +90,9 @@ def _contributing(graph: ir.Graph, compared: Collection[str]) -> frozenset[ir.No
     return frozenset(last).union(*(reach(node, ir.Node.predecessors) for node in last))
 
 
+_AVERAGES = (Kernel.AVERAGE_POOL, Kernel.GLOBAL_AVERAGE_POOL)
+
+
 class _Walk:
     def __init__(self, graph: ir.Graph, target: Target, compared: Collection[str]) -> None:
         self.graph = graph
@@ -149,6 +152,9 @@ class _Walk:
             return reason
         if rule.kernel is Kernel.MOVE and not self._carries_codes(node.inputs[0]):
             return "its input is float"
+        producer = node.inputs[0].producer() if node.inputs[0] is not None else None
+        if rule.kernel in _AVERAGES and producer is not None and producer.op_type == "Pow":
+            return "it averages powers: most of them are below one step of 8 bits"
         layer = self._computed_inside(node)
         return "" if layer is None else f"computed inside {layer}"
 

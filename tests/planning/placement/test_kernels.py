@@ -47,6 +47,13 @@ def test_a_plain_classifier() -> None:
     assert plan.target == "ort-cpu"
 
 
+def test_the_mean_of_powers_stays_float() -> None:
+    nodes = [conv("x", "w", "c"), ("Pow", ["c", "e"], ["r"]), *head("r")]
+    plan = planned(nodes, output="y", w=weights(4, 4, 3, 3), g=weights(5, 4), e=np.array(3, np.float32))
+    assert plan.by_node["GlobalAveragePool_p"].kernel is None and "r" not in roles(plan)
+    assert plan.by_node["GlobalAveragePool_p"].reason.startswith("it averages powers")
+
+
 def test_logits_that_a_gemm_writes_stay_float() -> None:
     nodes = [conv("x", "w", "c"), *head("c"), ("Softmax", ["y"], ["s"])]
     arrays = {"w": weights(4, 4, 3, 3), "g": weights(5, 4)}
