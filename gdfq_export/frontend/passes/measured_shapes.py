@@ -50,24 +50,14 @@ def measure_shapes(
     Raises:
         InputError: ONNX Runtime cannot run the graph at these batches.
     """
-    proto = ir.to_proto(model)
-    listed = {output.name for output in proto.graph.output}
-    del proto.graph.value_info[:]
-    for node in proto.graph.node:
-        proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in node.output if name and name not in listed)
-    for output in proto.graph.output:
-        output.ClearField("type")
+    proto = _returning_all(model)
     runs: list[Mapping[str, np.ndarray]] = []
     for batch in batches:
         inferred = _inferred(model, batch) if known_to_run else None
-        if inferred is not None:
-            runs.append(inferred)
-            continue
-        feeds = {
-            str(value.name): np.zeros([batch, *static_sizes(value)[1:]], np.float32) for value in model.graph.inputs
-        }
+        sizes = {str(value.name): [batch, *static_sizes(value)[1:]] for value in model.graph.inputs}
         try:
-            runs.append(run_model(proto, feeds))
+            zeros = {name: np.zeros(shape, np.float32) for name, shape in sizes.items()}
+            runs.append(run_model(proto, zeros) if inferred is None else inferred)
         except Exception as error:  # ONNX Runtime's exception types are not public
             raise InputError(
                 f"ONNX Runtime cannot run {where} on a batch of {batch} ({_one_line(error)}); "
@@ -76,6 +66,18 @@ def measure_shapes(
     unknown = {str(value.name) for value in value_dependent_shapes(model.graph)}
     tensors = [name for name in runs[0] if isinstance(runs[0][name], np.ndarray)]  # others are sequences
     return {name: _measured((runs[0][name], runs[1][name]), known=name not in unknown) for name in tensors}
+
+
+def _returning_all(model: ir.Model) -> onnx.ModelProto:
+    """The graph with every computed value as an output."""
+    proto = ir.to_proto(model)
+    listed = {output.name for output in proto.graph.output}
+    del proto.graph.value_info[:]
+    for node in proto.graph.node:
+        proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in node.output if name and name not in listed)
+    for output in proto.graph.output:
+        output.ClearField("type")
+    return proto
 
 
 def _inferred(model: ir.Model, batch: int) -> Mapping[str, np.ndarray] | None:
@@ -95,14 +97,18 @@ def _inferred(model: ir.Model, batch: int) -> Mapping[str, np.ndarray] | None:
         graph = onnx.shape_inference.infer_shapes(proto, data_prop=True).graph
     except Exception:  # inference raises types of its own; the run says what is wrong
         return None
-    found = {}
-    for value in (*graph.value_info, *graph.output):
-        kind = value.type.tensor_type
-        if kind.elem_type and kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
-            dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
-            found[value.name] = np.broadcast_to(np.zeros((), dtype), [dim.dim_value for dim in kind.shape.dim])
+    found = dict(filter(None, map(_without_memory, (*graph.value_info, *graph.output))))
     computed = {name for node in proto.graph.node for name in node.output if name}
     return {name: found[name] for name in computed} if computed <= set(found) else None
+
+
+def _without_memory(value: onnx.ValueInfoProto) -> tuple[str, np.ndarray] | None:
+    """The name of `value` and an array of its shape and type; None where they are not known."""
+    kind = value.type.tensor_type
+    if not kind.elem_type or not kind.HasField("shape") or not all(d.HasField("dim_value") for d in kind.shape.dim):
+        return None
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
+    return value.name, np.broadcast_to(np.zeros((), dtype), [dim.dim_value for dim in kind.shape.dim])
 
 
 def _measured(runs: tuple[np.ndarray, np.ndarray], *, known: bool) -> Measured:
