@@ -167,6 +167,8 @@ def _add_static(
     result: CaseResult, network: Path, calibration: torch.Tensor, images: Array, expected: dict[str, Array]
 ) -> None:
     batch = _first_input(network).dim[0].dim_value or 1
+    if calibration.dim() == 4 and calibration.shape[1] != _first_input(network).dim[1].dim_value:
+        calibration = calibration.movedim(1, -1).contiguous()  # the network takes [N, H, W, C]
     if batch > 1:
         calibration = calibration[: len(calibration) // batch * batch].unflatten(0, (-1, batch))
     try:
