@@ -13,27 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gdfq_export.support.quant_params import QuantParams
+
 _EXACT_IN_FLOAT32 = 2**24
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
-    """What codes mean: value = scale * (code - zero_point), codes within [code_min, code_max].
-
-    `storage_min` and `storage_max` are the limits of the stored type, where a kernel saturates.
-    """
-
-    scale: np.float32
-    zero_point: int
-    code_min: int
-    code_max: int
-    storage_min: int
-    storage_max: int
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type that codes are stored in."""
-        return np.dtype(np.int8 if self.storage_min < 0 else np.uint8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +23,7 @@ class CodedTensor:
     """int32 codes of any shape on a grid."""
 
     codes: Tensor
-    grid: Grid
+    grid: QuantParams
 
     @property
     def offsets(self) -> Tensor:
@@ -49,15 +31,15 @@ class CodedTensor:
         return self.codes - self.grid.zero_point
 
 
-def quantize(x: Tensor, grid: Grid) -> Tensor:
+def quantize(x: Tensor, grid: QuantParams) -> Tensor:
     """ONNX QuantizeLinear (opset 21) of float32 values and, for fewer than 8 bits, the Clip behind it: int32 codes."""
     scaled = torch.round(x / torch.tensor(grid.scale))
     return to_codes(scaled + grid.zero_point, grid)
 
 
-def clip(x: Tensor, grid: Grid) -> Tensor:
+def clip(x: Tensor, grid: QuantParams) -> Tensor:
     """What remains of QuantizeLinear and DequantizeLinear where a runtime drops the rounding: float32 values."""
-    low, high = (np.float32(code - grid.zero_point) * grid.scale for code in (grid.code_min, grid.code_max))
+    low, high = (np.float32(code - grid.zero_point) * grid.scale for code in grid.code_range)
     return torch.clamp(x, float(low), float(high))
 
 
@@ -83,7 +65,7 @@ def accumulate(
     sizes = weight.abs()
     reach = sizes.sum() if weight.dim() < 3 else sizes.flatten(1).sum(dim=1).max()
     largest = 0 if bias is None else int(bias.abs().max())
-    span = max(x.grid.code_max - x.grid.zero_point, x.grid.zero_point - x.grid.code_min)
+    span = max(x.grid.code_range[1] - x.grid.zero_point, x.grid.zero_point - x.grid.code_range[0])
     exact = int(reach) * span + largest < _EXACT_IN_FLOAT32
     dtype = torch.float32 if exact else torch.float64
     operands = [x.offsets.to(dtype), weight.to(dtype)]
@@ -92,6 +74,6 @@ def accumulate(
     return function(*operands, **attributes).to(torch.float64) + 0.0  # an integer zero has no sign
 
 
-def to_codes(rounded: Tensor, grid: Grid) -> Tensor:
+def to_codes(rounded: Tensor, grid: QuantParams) -> Tensor:
     """Whole numbers as int32 codes within the grid's limits."""
-    return torch.clamp(rounded, grid.code_min, grid.code_max).to(torch.int32)
+    return torch.clamp(rounded, *grid.code_range).to(torch.int32)

@@ -21,8 +21,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
 from gdfq_export.frontend.torch_import.cut import read_by, subgraphs
-from gdfq_export.simulator.codes import Grid
 from gdfq_export.simulator.session import one_thread_session
+from gdfq_export.support.quant_params import QuantParams
 
 _CODES = "->codes"
 
@@ -61,7 +61,7 @@ class FloatRegion:
         *,
         opsets: Mapping[str, int],
         wanted: Collection[str] = (),
-        grids: Mapping[str, Grid] = MappingProxyType({}),
+        grids: Mapping[str, QuantParams] = MappingProxyType({}),
     ) -> None:
         self.nodes = tuple(nodes)
         self.inputs = tuple(value for value in read_from_outside(nodes) if value.name not in constants)
@@ -108,7 +108,7 @@ class FloatRegion:
         return helper.make_tensor_value_info(str(value.name), helper.np_dtype_to_tensor_dtype(array.dtype), sizes)
 
 
-def _quantizer(op_type: str, ends: tuple[str, str], grid: Grid, numbers: list[TensorProto]) -> onnx.NodeProto:
+def _quantizer(op_type: str, ends: tuple[str, str], grid: QuantParams, numbers: list[TensorProto]) -> onnx.NodeProto:
     """A QuantizeLinear or DequantizeLinear; its scale and zero point are added to `numbers`."""
     read, written = ends
     scale, zero = f"{read}->{written} scale", f"{read}->{written} zero"

@@ -17,11 +17,12 @@ from torch import Tensor
 from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.planning.constraints import Unrounded
 from gdfq_export.planning.plan import Role
-from gdfq_export.simulator.codes import CodedTensor, Grid, accumulate, clip, dequantize, quantize
+from gdfq_export.simulator.codes import CodedTensor, accumulate, clip, dequantize, quantize
 from gdfq_export.simulator.float_region import FloatRegion
 from gdfq_export.simulator.hard_sigmoid import clip_form_of, sum_form
 from gdfq_export.simulator.integer_state import IntegerState
 from gdfq_export.simulator.weight_only import dequantized_blocks
+from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel
 
 _LAYERS = (Kernel.CONV, Kernel.GEMM, Kernel.MATMUL)
@@ -107,12 +108,12 @@ class IntegerRun:
         for name, result in region(inputs).items():
             if name in region.grids:
                 grid = region.grids[name]
-                codes = result.to(torch.int32).clamp(grid.code_min, grid.code_max)
+                codes = result.to(torch.int32).clamp(*grid.code_range)
                 self.codes[name] = CodedTensor(codes=codes, grid=grid)
             else:
                 self._keep(name, result)
 
-    def _read(self, value: ir.Value, grids: Mapping[str, Grid]) -> Tensor:
+    def _read(self, value: ir.Value, grids: Mapping[str, QuantParams]) -> Tensor:
         """A value as a region reads it: stored codes where it has a grid."""
         name = value.name or ""
         return (
@@ -154,7 +155,7 @@ class IntegerRun:
                 return product(self._float(x), None if bias is None else self._float(bias))
         return self._layer(node, None)
 
-    def _compute(self, node: ir.Node, kernel: Kernel, grid: Grid) -> Tensor:
+    def _compute(self, node: ir.Node, kernel: Kernel, grid: QuantParams) -> Tensor:
         """The codes of what a kernel computes, on `grid`."""
         op, kernels = self.state.ops[node.name or ""], self.state.kernels
         if kernel in _LAYERS:
@@ -175,10 +176,10 @@ class IntegerRun:
             case Kernel.HARD_SIGMOID:
                 return self._hard_sigmoid(node, x, grid)
             case Kernel.LOOKUP:
-                return self.state.table(node, x.grid, grid)[(x.codes - x.grid.storage_min).long()]
+                return self.state.table(node, x.grid, grid)[(x.codes - x.grid.storage_range[0]).long()]
         return self.state.unary_kernel(node, x.grid, grid, x.codes.dim())(x.codes)
 
-    def _hard_sigmoid(self, node: ir.Node, x: CodedTensor, grid: Grid) -> Tensor:
+    def _hard_sigmoid(self, node: ir.Node, x: CodedTensor, grid: QuantParams) -> Tensor:
         point = self.plan.by_tensor[node.outputs[0].name or ""]
         if (form := clip_form_of(point, self.plan, self.state.encodings)) is not None:
             return x.codes.clamp(form.low, form.high)
@@ -211,7 +212,7 @@ class IntegerRun:
         assert weight.codes is not None
         return torch.from_numpy(weight.codes.astype(np.int32) - weight.zero_point), weight.scale
 
-    def _layer(self, node: ir.Node, grid: Grid | None) -> Tensor:
+    def _layer(self, node: ir.Node, grid: QuantParams | None) -> Tensor:
         """Conv, Gemm or MatMul: codes on `grid`, float32 where it is None; a bias that is no point is a float."""
         op = self.state.ops[node.name or ""]
         x = self._coded(node.inputs[0])

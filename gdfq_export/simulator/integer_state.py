@@ -11,13 +11,13 @@ from torch import Tensor
 
 from gdfq_export.frontend.torch_import import Op, lower
 from gdfq_export.planning.plan import QuantPlan, QuantPoint, Role
-from gdfq_export.simulator.codes import Grid
 from gdfq_export.simulator.encoding import Encoding
 from gdfq_export.simulator.float_region import FloatRegion
 from gdfq_export.simulator.kernel_sets import KERNEL_SETS
 from gdfq_export.simulator.lookup import UnaryKernel, lookup_table
 from gdfq_export.simulator.schedule import Step, schedule
 from gdfq_export.simulator.weight_only import WeightOnlyKernel
+from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel, find_target
 
 _Made = TypeVar("_Made")
@@ -52,21 +52,17 @@ class IntegerState:
         self._opset = folded.opset_imports[""]
         self._made: dict[str, Any] = {}  # by node
 
-    def grid(self, point: QuantPoint) -> Grid:
+    def grid(self, point: QuantPoint) -> QuantParams:
         """The grid of an activation or constant."""
         encoding = self.encodings[point.key]
-        code_min, code_max = point.code_range
-        storage_min, storage_max = point.storage_range
-        return Grid(
+        return QuantParams(
             scale=np.float32(encoding.scale),
             zero_point=encoding.zero_point,
-            code_min=code_min,
-            code_max=code_max,
-            storage_min=storage_min,
-            storage_max=storage_max,
+            dtype=np.dtype(np.int8 if point.signed else np.uint8),
+            code_range=point.code_range,
         )
 
-    def _activation_grids(self) -> dict[str, Grid]:
+    def _activation_grids(self) -> dict[str, QuantParams]:
         activations = (point for point in self.plan.points if point.role in (Role.INPUT, Role.ACTIVATION))
         return {point.tensor: self.grid(point) for point in activations}
 
@@ -81,11 +77,11 @@ class IntegerState:
         encoding, exact = self.encodings[point.key], self.plan.exact
         return self._once(node, lambda: WeightOnlyKernel(point, encoding, opset=self._opset, exact=exact))
 
-    def table(self, node: ir.Node, source: Grid, result: Grid) -> Tensor:
+    def table(self, node: ir.Node, source: QuantParams, result: QuantParams) -> Tensor:
         """The lookup table of a unary node, made once."""
         return self._once(node, lambda: lookup_table(node, source, result, opset=self._opset))
 
-    def unary_kernel(self, node: ir.Node, source: Grid, result: Grid, rank: int) -> UnaryKernel:
+    def unary_kernel(self, node: ir.Node, source: QuantParams, result: QuantParams, rank: int) -> UnaryKernel:
         """What computes a unary node that the runtime is asked for, made once."""
         return self._once(node, lambda: UnaryKernel(node, source, result, opset=self._opset, rank=rank))
 

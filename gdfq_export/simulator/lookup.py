@@ -11,15 +11,15 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
-from gdfq_export.simulator.codes import Grid
 from gdfq_export.simulator.session import one_thread_session
+from gdfq_export.support.quant_params import QuantParams
 
 
-def lookup_table(node: ir.Node, source: Grid, result: Grid, *, opset: int) -> torch.Tensor:
+def lookup_table(node: ir.Node, source: QuantParams, result: QuantParams, *, opset: int) -> torch.Tensor:
     """int32 [256]: the output code for every input code of a unary node; arguments are those of `UnaryKernel`."""
-    codes = torch.arange(source.storage_min, source.storage_max + 1, dtype=torch.int32)
+    codes = torch.arange(source.storage_range[0], source.storage_range[1] + 1, dtype=torch.int32)
     return UnaryKernel(node, source, result, opset=opset, rank=1)(codes)
 
 
@@ -34,24 +34,25 @@ class UnaryKernel:
         rank: number of axes of the input.
     """
 
-    def __init__(self, node: ir.Node, source: Grid, result: Grid, *, opset: int, rank: int) -> None:
-        self._stored = np.int8 if source.storage_min < 0 else np.uint8
+    def __init__(self, node: ir.Node, source: QuantParams, result: QuantParams, *, opset: int, rank: int) -> None:
+        self._stored = source.dtype
         self._result = result
         self._session = _session(node, source, result, opset, rank)
 
     def __call__(self, codes: torch.Tensor) -> torch.Tensor:
         """Output codes."""
         (found,) = self._session.run(None, {"codes": codes.numpy().astype(self._stored)})
-        return torch.from_numpy(np.clip(found.astype(np.int32), self._result.code_min, self._result.code_max))
+        return torch.from_numpy(np.clip(found.astype(np.int32), *self._result.code_range))
 
 
-def _session(node: ir.Node, source: Grid, result: Grid, opset: int, rank: int) -> onnxruntime.InferenceSession:
+def _session(
+    node: ir.Node, source: QuantParams, result: QuantParams, opset: int, rank: int
+) -> onnxruntime.InferenceSession:
     initializers = []
     for name, grid in {"x": source, "y": result}.items():
-        dtype = np.int8 if grid.storage_min < 0 else np.uint8
         initializers.append(numpy_helper.from_array(np.asarray(grid.scale, np.float32), f"{name}_scale"))
-        initializers.append(numpy_helper.from_array(np.asarray(grid.zero_point, dtype), f"{name}_zero_point"))
-    element = TensorProto.INT8 if source.storage_min < 0 else TensorProto.UINT8
+        initializers.append(numpy_helper.from_array(np.asarray(grid.zero_point, grid.dtype), f"{name}_zero_point"))
+    element = helper.np_dtype_to_tensor_dtype(source.dtype)
     operator = ir.to_proto(node)
     operator.input[:] = ["x"]
     operator.output[:] = ["y"]

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from gdfq_export.frontend.torch_import.cut import is_constant, read_by
 from gdfq_export.planning.plan import QuantPlan
-from gdfq_export.simulator.codes import Grid
 from gdfq_export.simulator.float_region import FloatRegion, read_from_outside
+from gdfq_export.support.quant_params import QuantParams
 
 Step = ir.Node | FloatRegion
 
@@ -28,7 +28,7 @@ def schedule(
     plan: QuantPlan,
     *,
     parameters: Mapping[str, Tensor],
-    grids: Mapping[str, Grid],
+    grids: Mapping[str, QuantParams],
 ) -> tuple[Step, ...]:
     """The steps.
 

@@ -8,14 +8,15 @@ from typing import Protocol
 
 from torch import Tensor
 
-from gdfq_export.simulator.codes import CodedTensor, Grid
+from gdfq_export.simulator.codes import CodedTensor
+from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel
 
 
 class Concat(Protocol):
     """Concatenates along `axis`; int32 codes on `grid`."""
 
-    def __call__(self, parts: Sequence[CodedTensor], grid: Grid, *, axis: int) -> Tensor:
+    def __call__(self, parts: Sequence[CodedTensor], grid: QuantParams, *, axis: int) -> Tensor:
         """Compute."""
         ...
 
@@ -34,7 +35,7 @@ class KernelSet:
     """
 
     name: str
-    requantize: Callable[[Tensor, Tensor, Grid], Tensor]
-    binary: Mapping[Kernel, Callable[[CodedTensor, CodedTensor, Grid], Tensor]]
+    requantize: Callable[[Tensor, Tensor, QuantParams], Tensor]
+    binary: Mapping[Kernel, Callable[[CodedTensor, CodedTensor, QuantParams], Tensor]]
     unary: Mapping[Kernel, Callable[..., Tensor]]
     concat: Concat

@@ -25,19 +25,20 @@ import torch
 from torch import Tensor
 
 from gdfq_export.frontend.torch_import.operators.padding import Pads, output_size, pad_spatial, spatial_pads
-from gdfq_export.simulator.codes import CodedTensor, Grid, dequantize, quantize, to_codes
+from gdfq_export.simulator.codes import CodedTensor, dequantize, quantize, to_codes
 from gdfq_export.simulator.kernel_sets.kernel_set import KernelSet
+from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel
 
 
-def requantize(accumulator: Tensor, multiplier: Tensor, grid: Grid) -> Tensor:
+def requantize(accumulator: Tensor, multiplier: Tensor, grid: QuantParams) -> Tensor:
     """Accumulators to output codes; `multiplier` is float32 and broadcasts over them."""
     scaled = accumulator.to(torch.float32) * multiplier
-    scaled = torch.clamp(scaled, grid.storage_min - grid.zero_point, grid.storage_max - grid.zero_point)
+    scaled = torch.clamp(scaled, grid.storage_range[0] - grid.zero_point, grid.storage_range[1] - grid.zero_point)
     return to_codes(torch.round(scaled) + grid.zero_point, grid)
 
 
-def add(a: CodedTensor, b: CodedTensor, grid: Grid) -> Tensor:
+def add(a: CodedTensor, b: CodedTensor, grid: QuantParams) -> Tensor:
     """com.microsoft QLinearAdd."""
     ratio_a, ratio_b = np.float32(a.grid.scale / grid.scale), np.float32(b.grid.scale / grid.scale)
     second = np.float32(ratio_b * np.float32(b.grid.zero_point))
@@ -53,25 +54,25 @@ def _fused_multiply_add(codes: Tensor, factor: np.float32, addend: Tensor) -> Te
     return (codes.to(torch.float64) * float(factor) + addend).to(torch.float32)
 
 
-def multiply(a: CodedTensor, b: CodedTensor, grid: Grid) -> Tensor:
+def multiply(a: CodedTensor, b: CodedTensor, grid: QuantParams) -> Tensor:
     """com.microsoft QLinearMul."""
     ratio = np.float32(np.float32(a.grid.scale * b.grid.scale) / grid.scale)
     product = (a.offsets * b.offsets).to(torch.float32) * torch.tensor(ratio)
     return to_codes(torch.round(product + grid.zero_point), grid)
 
 
-def concat(parts: Sequence[CodedTensor], grid: Grid, *, axis: int) -> Tensor:
+def concat(parts: Sequence[CodedTensor], grid: QuantParams, *, axis: int) -> Tensor:
     """com.microsoft QLinearConcat."""
     return torch.cat([_to_grid(part, grid) for part in parts], dim=axis)
 
 
-def _to_grid(part: CodedTensor, grid: Grid) -> Tensor:
+def _to_grid(part: CodedTensor, grid: QuantParams) -> Tensor:
     if part.grid.scale == grid.scale and part.grid.zero_point == grid.zero_point:
-        return torch.clamp(part.codes, grid.code_min, grid.code_max)
+        return torch.clamp(part.codes, *grid.code_range)
     return quantize(dequantize(part), grid)
 
 
-def global_average_pool(x: CodedTensor, grid: Grid) -> Tensor:
+def global_average_pool(x: CodedTensor, grid: QuantParams) -> Tensor:
     """com.microsoft QLinearGlobalAveragePool over the axes behind the channels."""
     axes = tuple(range(2, x.codes.dim()))
     count = int(np.prod(x.codes.shape[2:]))
@@ -82,7 +83,7 @@ def global_average_pool(x: CodedTensor, grid: Grid) -> Tensor:
 
 def average_pool(
     x: CodedTensor,
-    grid: Grid,
+    grid: QuantParams,
     *,
     kernel: Sequence[int],
     pads: Pads,

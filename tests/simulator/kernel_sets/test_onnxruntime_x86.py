@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional
 
-from gdfq_export.simulator.codes import CodedTensor, Grid, accumulate, clip, dequantize, quantize
+from gdfq_export.simulator.codes import CodedTensor, accumulate, clip, dequantize, quantize
 from gdfq_export.simulator.kernel_sets import onnxruntime_x86 as kernels
+from gdfq_export.support.quant_params import QuantParams
 
 SHAPE = (2, 4, 7, 5)
 VOLUME = (*SHAPE, 6)
@@ -23,24 +24,26 @@ grids = st.builds(lambda scale, zero_point: grid(scale, zero_point), st.floats(1
 seeds = st.integers(0, 2**16)
 
 
-def grid(scale: float, zero_point: int, *, bits: int = 8) -> Grid:
-    return Grid(
+def grid(scale: float, zero_point: int, *, bits: int = 8) -> QuantParams:
+    return QuantParams(
         scale=np.float32(scale),
         zero_point=zero_point,
-        code_min=0,
-        code_max=2**bits - 1,
-        storage_min=0,
-        storage_max=255,
+        dtype=np.dtype(np.uint8),
+        code_range=(0, 2**bits - 1),
     )
 
 
-def coded(where: Grid, seed: int, shape: tuple[int, ...] = SHAPE) -> CodedTensor:
-    codes = np.random.default_rng(seed).integers(where.code_min, where.code_max + 1, shape)
+def coded(where: QuantParams, seed: int, shape: tuple[int, ...] = SHAPE) -> CodedTensor:
+    codes = np.random.default_rng(seed).integers(where.code_range[0], where.code_range[1] + 1, shape)
     return CodedTensor(codes=torch.from_numpy(codes.astype(np.int32)), grid=where)
 
 
 def runtime(
-    op_type: str, parts: list[CodedTensor], result: Grid, constants: list[np.ndarray] | None = None, **attributes: Any
+    op_type: str,
+    parts: list[CodedTensor],
+    result: QuantParams,
+    constants: list[np.ndarray] | None = None,
+    **attributes: Any,
 ) -> np.ndarray:
     """Codes that ONNX Runtime gives for DequantizeLinear -> operator -> QuantizeLinear, which it fuses into one kernel.
 
@@ -52,7 +55,7 @@ def runtime(
         initializers.append(numpy_helper.from_array(np.asarray(array), name))
         return name
 
-    def pair(name: str, where: Grid) -> list[str]:
+    def pair(name: str, where: QuantParams) -> list[str]:
         return [constant(f"{name}_s", where.scale), constant(f"{name}_z", np.uint8(where.zero_point))]
 
     for index, part in enumerate(parts):
@@ -92,25 +95,25 @@ def assert_codes(found: torch.Tensor, expected: np.ndarray) -> None:
 
 
 @given(a=grids, b=grids, result=grids, seed=seeds)
-def test_add(a: Grid, b: Grid, result: Grid, seed: int) -> None:
+def test_add(a: QuantParams, b: QuantParams, result: QuantParams, seed: int) -> None:
     parts = [coded(a, seed), coded(b, seed + 1)]
     assert_codes(kernels.add(parts[0], parts[1], result), runtime("Add", parts, result))
 
 
 @given(a=grids, b=grids, result=grids, seed=seeds)
-def test_multiply(a: Grid, b: Grid, result: Grid, seed: int) -> None:
+def test_multiply(a: QuantParams, b: QuantParams, result: QuantParams, seed: int) -> None:
     parts = [coded(a, seed), coded(b, seed + 1)]
     assert_codes(kernels.multiply(parts[0], parts[1], result), runtime("Mul", parts, result))
 
 
 @given(a=grids, b=grids, result=grids, seed=seeds, same=st.booleans())
-def test_concat(a: Grid, b: Grid, result: Grid, seed: int, same: bool) -> None:
+def test_concat(a: QuantParams, b: QuantParams, result: QuantParams, seed: int, same: bool) -> None:
     parts = [coded(result if same else a, seed), coded(b, seed + 1)]
     assert_codes(kernels.concat(parts, result, axis=1), runtime("Concat", parts, result, axis=1))
 
 
 @given(a=grids, result=grids, seed=seeds, axes=st.integers(1, 3))
-def test_global_average_pool(a: Grid, result: Grid, seed: int, axes: int) -> None:
+def test_global_average_pool(a: QuantParams, result: QuantParams, seed: int, axes: int) -> None:
     part = coded(a, seed, VOLUME[: 2 + axes])
     assert_codes(kernels.global_average_pool(part, result), runtime("GlobalAveragePool", [part], result))
 
@@ -126,7 +129,14 @@ def test_global_average_pool(a: Grid, result: Grid, seed: int, axes: int) -> Non
     axes=st.integers(1, 3),
 )
 def test_average_pool(
-    a: Grid, result: Grid, seed: int, pads: tuple[int, int], stride: int, ceil: bool, counted: bool, axes: int
+    a: QuantParams,
+    result: QuantParams,
+    seed: int,
+    pads: tuple[int, int],
+    stride: int,
+    ceil: bool,
+    counted: bool,
+    axes: int,
 ) -> None:
     part, sides = coded(a, seed, VOLUME[: 2 + axes]), [pads[0]] * axes + [pads[1]] * axes
     window = {"kernel_shape": [3] * axes, "pads": sides, "strides": [stride] * axes, "ceil_mode": int(ceil)}
@@ -152,7 +162,7 @@ def test_average_pool(
     largest=st.sampled_from([7, 127]),
     axes=st.integers(1, 3),
 )
-def test_convolution(a: Grid, result: Grid, seed: int, size: int, largest: int, axes: int) -> None:
+def test_convolution(a: QuantParams, result: QuantParams, seed: int, size: int, largest: int, axes: int) -> None:
     part, random = coded(a, seed, VOLUME[: 2 + axes]), np.random.default_rng(seed)
     weight = random.integers(-largest - 1, largest + 1, (6, 4, *[size] * axes)).astype(np.int8)
     scale = random.uniform(1e-3, 0.2, 6).astype(np.float32)
@@ -177,7 +187,7 @@ def test_sums_are_exact_however_large(bias: int | None) -> None:
 
 
 @given(where=grids, seed=seeds)
-def test_quantize_and_dequantize_are_the_runtimes(where: Grid, seed: int) -> None:
+def test_quantize_and_dequantize_are_the_runtimes(where: QuantParams, seed: int) -> None:
     x = np.random.default_rng(seed).normal(size=SHAPE).astype(np.float32) * 20
     parameters = [where.scale, np.uint8(where.zero_point)]
     node = helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"])
@@ -205,7 +215,7 @@ def test_codes_below_eight_bits_saturate_at_their_own_limit() -> None:
 
 
 @given(where=grids, seed=seeds)
-def test_clip_leaves_what_quantize_and_dequantize_would_only_round(where: Grid, seed: int) -> None:
+def test_clip_leaves_what_quantize_and_dequantize_would_only_round(where: QuantParams, seed: int) -> None:
     x = torch.from_numpy(np.random.default_rng(seed).normal(scale=200 * where.scale, size=SHAPE).astype(np.float32))
     rounded = dequantize(CodedTensor(codes=quantize(x, where), grid=where))
     clipped = clip(x, where)
@@ -214,7 +224,7 @@ def test_clip_leaves_what_quantize_and_dequantize_would_only_round(where: Grid, 
 
 
 def test_an_accumulator_of_nothing_is_positive_zero() -> None:
-    grid = Grid(scale=np.float32(1.0), zero_point=0, code_min=0, code_max=255, storage_min=0, storage_max=255)
+    grid = QuantParams(scale=np.float32(1.0), zero_point=0, dtype=np.dtype(np.uint8), code_range=(0, 255))
     x = CodedTensor(codes=torch.zeros(1, 1, dtype=torch.int32), grid=grid)
     negative = torch.tensor([[-3]], dtype=torch.int32)
     total = accumulate(torch.matmul, x, negative, None)
