@@ -68,9 +68,9 @@ def test_what_lets_factors_pass(name: str) -> None:
         fork,
         lambda net: clip(net, -1, 1),
         lambda net: net.add("Sigmoid", [net.at]),
-        lambda net: net.add("Add", [net.at, net.constant(np.float32(1))]),
+        lambda net: net.add("Add", [net.at, net.constant(np.arange(net.shape[1], dtype=np.float32)[:, None])]),
     ],
-    ids=["a fork", "a Clip below zero", "a Sigmoid", "a summand"],
+    ids=["a fork", "a Clip below zero", "a Sigmoid", "a summand a row"],
 )
 def test_what_lets_none_pass(between: Callable[[Network], object]) -> None:
     assert pairs_of(between) == []
