@@ -97,6 +97,14 @@ def _residual(net: Network, draw: Any) -> None:
         net.add("Relu", [net.at])
 
 
+def _joined(net: Network, draw: Any) -> None:
+    entry, channels = net.at, net.shape[0]
+    net.conv(channels)
+    body = net.at
+    net.conv(channels, 1)
+    net.add(draw(st.sampled_from(["Sum", "Mean"])), [entry, body, net.at][draw(st.integers(0, 1)) :])
+
+
 def _squeeze_excite(net: Network, draw: Any) -> None:
     entry, shape = net.at, net.shape
     net.add("GlobalAveragePool", [net.at], (shape[0], 1, 1))
@@ -215,6 +223,7 @@ STEPS: list[Callable[[Network, Any], None]] = [
     _activation,
     _activation,
     _residual,
+    _joined,
     _squeeze_excite,
     _arithmetic,
     _concat,
