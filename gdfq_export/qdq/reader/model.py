@@ -28,7 +28,7 @@ _MOST_CHECKED = 2**31 - 1  # bytes; the checker takes no more from memory
 
 _ARITHMETIC = frozenset({"Add", "Cast", "Clip", "Concat", "DequantizeLinear", "Div", "Mul", "QuantizeLinear", "Sub"})
 _EVALUATED = MOVES_ELEMENTS | _ARITHMETIC
-_PASSES_CODES = MOVES_ELEMENTS | {"Clip", "MaxPool", "Pad", "SpaceToDepth"}
+_PASSES_CODES = MOVES_ELEMENTS | {"Clip", "DepthToSpace", "MaxPool", "Pad", "SpaceToDepth"}
 
 
 class QdqModel:

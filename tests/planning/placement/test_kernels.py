@@ -176,6 +176,13 @@ def test_what_moves_or_compares_codes_has_the_scale_of_what_it_reads(
     assert plan.by_tensor["m"].group == "c"
 
 
+def test_openvino_has_blocks_moved_as_codes() -> None:
+    nodes = [conv("x", "w", "c"), ("DepthToSpace", ["c"], ["m"], {"blocksize": 2}), *head("m")]
+    plan = planned(nodes, output="y", target="openvino", w=weights(4, 4, 3, 3), g=weights(5, 1))
+    node = plan.by_node["DepthToSpace_m"]
+    assert (node.kernel, node.integer_form) == (Kernel.MOVE, True)
+
+
 def test_an_output_that_nothing_reads_is_no_point() -> None:
     nodes: Nodes = [
         conv("x", "w", "c"),
