@@ -11,13 +11,14 @@ from collections.abc import Iterator
 import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import input_at
-from gdfq_export.lint.onnxruntime_fusion import MOVES, ends_do_its_work, result_of
+from gdfq_export.lint.onnxruntime_fusion import ends_do_its_work, result_of
 from gdfq_export.lint.rules import Broken, broken_rules
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import node_name, producer_of
 from gdfq_export.runtimes.onnxruntime_operators import INTEGER_KERNELS
 from gdfq_export.support.finding import Consequence, Finding
 from gdfq_export.targets.operator_traits import LAYERS
+from gdfq_export.targets.ort_cpu import PAIRS_PASS
 
 _READS_ALL = ("Add", "Concat", "Mul")
 _QDQ = ("QuantizeLinear", "DequantizeLinear")
@@ -55,7 +56,7 @@ def _dequantizes_activation(model: QdqModel, node: ir.Node) -> bool:
 def _why_float(model: QdqModel, node: ir.Node) -> Iterator[Broken]:
     if node.op_type in LAYERS or node.op_type in _ACTIVATIONS:
         return  # layers have rules of their own; a Relu or Clip is fused into what is in front of it, float or not
-    if node.op_type in MOVES:
+    if node.op_type in PAIRS_PASS:
         yield from _scale_kept(model, node)
         return
     if node.op_type not in INTEGER_KERNELS:
@@ -64,7 +65,7 @@ def _why_float(model: QdqModel, node: ir.Node) -> Iterator[Broken]:
     if node.op_type not in _COMPUTES:
         return
     read = node.inputs if node.op_type in _READS_ALL else node.inputs[:1]
-    floats = [value for value in read if value is not None and model.dequantized(value, MOVES) is None]
+    floats = [value for value in read if value is not None and model.dequantized(value, PAIRS_PASS) is None]
     if floats:
         maker = producer_of(floats[0])
         source = f" (from {maker.op_type} {node_name(maker)})" if maker is not None else ""
@@ -100,7 +101,7 @@ def _torn_apart(model: QdqModel, node: ir.Node) -> Iterator[Broken]:
     if node.op_type not in _ACTIVATIONS:
         return
     pair = model.dequantized(input_at(node, 0))
-    writer = None if pair is None else model.writer(pair)
+    writer = None if pair is None else model.writer(pair, frozenset({"Clip"}))
     layer = None if writer is None else producer_of(input_at(writer.node, 0))
     if writer is None or layer is None or layer.op_type not in LAYERS | {"Add"}:
         return

@@ -13,11 +13,7 @@ import onnx_ir as ir
 
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import QdqNode, code_limits, node_name
-from gdfq_export.targets.operator_traits import MOVES_ELEMENTS
-
-MOVES = (MOVES_ELEMENTS | {"MaxPool", "Pad"}) - {"Flatten", "Split"}
-"""Operators that codes pass without a pair behind them: Pad because it becomes part of the convolution, neither Flatten
-nor Split, at which QDQPropagation stops."""
+from gdfq_export.targets.ort_cpu import PAIRS_PASS
 
 _ACTIVATIONS = ("Relu", "Clip")
 
@@ -45,7 +41,7 @@ def result_of(model: QdqModel, node: ir.Node) -> QuantizedResult:
         if (writer := _one_writer(model, users)) is not None:
             kept = (each for each in passed if not ends_do_its_work(model, each, writer))
             return QuantizedResult(writer=writer, kept=next(kept, None))
-        if len(users) == 1 and users[0].op_type in MOVES | set(_ACTIVATIONS):
+        if len(users) == 1 and users[0].op_type in PAIRS_PASS | set(_ACTIVATIONS):
             if users[0].op_type in _ACTIVATIONS:
                 passed.append(users[0])
             value = users[0].outputs[0]

@@ -14,13 +14,15 @@ import onnx_ir as ir
 from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.lint.accumulator_overflow import overflows, saturates
 from gdfq_export.lint.onnxruntime_float_islands import island_findings
-from gdfq_export.lint.onnxruntime_fusion import MOVES, result_of
+from gdfq_export.lint.onnxruntime_fusion import result_of
 from gdfq_export.lint.rules import Broken, Rule, both_quantized, broken_rules, newer_opset
 from gdfq_export.qdq.reader.layers import QdqLayer, read_layers
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import QdqNode, node_name, producer_of
+from gdfq_export.runtimes.onnxruntime_operators import INTEGER_KERNELS
 from gdfq_export.support.finding import Consequence, Finding
 from gdfq_export.targets import Target
+from gdfq_export.targets.ort_cpu import PAIRS_PASS
 
 _MOST_OPSET = 27  # 28: "Could not find an implementation for QuantizeLinear(28)"
 _BYTES = (ir.DataType.UINT8, ir.DataType.INT8)
@@ -31,8 +33,8 @@ def onnxruntime_findings(model: QdqModel, target: Target) -> list[Finding]:
     """Every rule that every node breaks; nothing for a file without Q/DQ."""
     if not model.pairs:
         return []
-    layers = read_layers(model, MOVES)
-    whole = [layer for layer in layers if layer.whole and not layer.dynamic]
+    layers = read_layers(model, PAIRS_PASS)
+    whole = [layer for layer in layers if layer.whole and not layer.dynamic and _has_kernel(layer)]
     rules = (*_LAYER_RULES, saturates) if target.weight.most_bits < 8 else _LAYER_RULES
     return [
         *newer_opset(model, _MOST_OPSET, "ONNX Runtime's kernels of QuantizeLinear", 21),
@@ -43,10 +45,18 @@ def onnxruntime_findings(model: QdqModel, target: Target) -> list[Finding]:
     ]
 
 
+def _has_kernel(layer: QdqLayer) -> bool:
+    return layer.op_type in INTEGER_KERNELS
+
+
 def _both_quantized(model: QdqModel, layer: QdqLayer) -> Iterator[Broken]:
-    """A layer's activation and weight both come from a DequantizeLinear."""
+    """A layer has an integer kernel, and its activation and weight both come from a DequantizeLinear."""
+    if not _has_kernel(layer):
+        message = "ONNX Runtime has no integer kernel for it; a Conv and a DepthToSpace compute the same"
+        yield "no integer kernel", Consequence.FLOAT, message
+        return
     maker, between = producer_of(input_at(layer.node, 0)), ""
-    if maker is not None and maker.op_type != "DequantizeLinear" and model.dequantized(input_at(maker, 0), MOVES):
+    if maker is not None and maker.op_type != "DequantizeLinear" and model.dequantized(input_at(maker, 0), PAIRS_PASS):
         between = f"{maker.op_type} {node_name(maker)} stands between its Q/DQ pair and it; put a pair behind that"
     yield from both_quantized(layer, between)
 
@@ -132,7 +142,7 @@ def _product_and_sum(model: QdqModel, layer: QdqLayer) -> Iterator[Broken]:
 
 def _result(model: QdqModel, layer: QdqLayer) -> Iterator[Broken]:
     """A convolution's result is quantized, and an activation in between is the QuantizeLinear's own work."""
-    if layer.op_type not in ("Conv", "ConvTranspose"):
+    if layer.op_type != "Conv":
         return
     result = result_of(model, layer.node)
     if result.writer is None:

@@ -39,13 +39,14 @@ def newer_opset(model: QdqModel, most: int, reader: str, write: int) -> Iterator
 
 
 def both_quantized(layer: QdqLayer, float_input: str = "") -> Iterator[Broken]:
-    """A layer's activation and weight both come from a DequantizeLinear; `float_input` says why the first does not."""
+    """Both factors of a layer come from a DequantizeLinear; `float_input` says why the first does not."""
     if layer.whole or layer.weight_only:
         return
+    first, second = ("activation", "weight") if not layer.of_activations else ("first activation", "second activation")
     if layer.activation is None and layer.weight is None:
-        yield "float layer", Consequence.FLOAT, "neither its activation nor its weight is quantized"
+        yield "float layer", Consequence.FLOAT, f"neither its {first} nor its {second} is quantized"
     elif layer.weight is None:
-        yield "half quantized", Consequence.FLOAT, "its activation is quantized, its weight is not"
+        yield "half quantized", Consequence.FLOAT, f"its {first} is quantized, its {second} is not"
     else:
-        message = float_input or "its weight is quantized, its activation is not"
+        message = float_input or f"its {second} is quantized, its {first} is not"
         yield "half quantized", Consequence.FLOAT, message

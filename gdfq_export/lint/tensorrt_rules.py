@@ -1,7 +1,8 @@
 """What TensorRT refuses, misreads or runs in float, found in the ONNX file alone: no TensorRT is needed.
 
 The rules are those of its ONNX parser and builder (measured with TensorRT-RTX 1.7, whose parser TensorRT 10 and 11
-share) and of NVIDIA's guide to explicit quantization.
+share) and of NVIDIA's guide to explicit quantization. Rules of layers are about those with weights: products of two
+activations are not measured, and the target leaves them in float.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def tensorrt_findings(file: onnx.ModelProto | QdqModel) -> list[Finding]:
         InputError: the graph is not one that ONNX allows.
     """
     model = QdqModel.of(file)
-    layers = [layer for layer in read_layers(model, _COMMUTING) if layer.op_type in _LAYERS]
+    read = read_layers(model, _COMMUTING)
+    layers = [layer for layer in read if layer.op_type in _LAYERS and not layer.of_activations]
     return [
         *newer_opset(model, _MOST_OPSET, f"the {_MOST_OPSET} of TensorRT 11", 20),
         *broken_rules(model, _PAIR_RULES, model.pairs),

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from gdfq_export.targets.operator_traits import MOVES_ELEMENTS
 from gdfq_export.targets.table import Kernel, NumberFormat, Output, Rule, Target
 
 _MOVED = (
@@ -22,6 +23,10 @@ _MOVED = (
     "Tile", "Expand", "Gather", "GatherElements", "ReduceMax", "ReduceMin",
 )  # fmt: skip
 _MOVED_AS_CODES = ("Pad", "SpaceToDepth")
+
+PAIRS_PASS = (MOVES_ELEMENTS | {"MaxPool", "Pad"}) - {"Flatten", "Split"}
+"""Operators past which ONNX Runtime carries a Q/DQ pair: Pad because it becomes part of the convolution, neither
+Flatten nor Split, at which its pass QDQPropagation stops (measured with version 1.32)."""
 
 ORT_CPU = Target(
     name="ort-cpu",

@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto
 
 from gdfq_export.support.finding import Consequence
-from tests.qdq.qdq_files import ARRAYS, INT4, Nodes, conv, dq, file, floats, gemm, pair
+from tests.qdq.qdq_files import ARRAYS, INT4, PRODUCT, SPATIAL, STEP, Nodes, conv, dq, file, floats, gemm, pair
 
 FLOAT, WRONG, REFUSED = Consequence.FLOAT, Consequence.WRONG, Consequence.REFUSED
 SLOWER, ROUNDED = Consequence.SLOWER, Consequence.ROUNDED
@@ -139,6 +139,29 @@ BROKEN = {
         changes={"f_q": [], "f_dq": [], "g_dq": [], "h_dq": [], "y": [gemm("f", "")]},
         arrays={"g_dq": floats(5, 8)},
         floats=("Gemm_y",),
+    ),
+    "a product of two activations, one of them in float": Broken(
+        rule="half quantized",
+        consequence=FLOAT,
+        node="MatMul_m",
+        changes={"p": PRODUCT},
+        floats=("MatMul_m",),
+        also=("no integer kernel", "pair missing"),
+    ),
+    "a ConvTranspose": Broken(
+        rule="no integer kernel",
+        consequence=FLOAT,
+        node="ConvTranspose_e",
+        changes={"v_dq": [dq("v", axis=1)], "e": [("ConvTranspose", ["r_dq", "v_dq", "d_dq"], ["e"], SPATIAL)]},
+        floats=("ConvTranspose_e",),
+    ),
+    "a ConvTranspose whose weights are in float": Broken(
+        rule="no integer kernel",
+        consequence=FLOAT,
+        node="ConvTranspose_e",
+        changes={"v_dq": [], "e": [("ConvTranspose", ["r_dq", "v_dq"], ["e"], SPATIAL)]},
+        arrays={"v_dq": ARRAYS["v_q"] * STEP},
+        floats=("ConvTranspose_e",),
     ),
     "int16 activation": Broken(
         rule="type",

@@ -129,6 +129,14 @@ def test_nothing_is_found_where_all_runs_on_integers(name: str) -> None:
     assert all(op_type.startswith(("QLinear", "Nhwc")) for op_type in left)
 
 
+def test_a_relu_behind_codes_that_are_moved_is_not_behind_the_layer() -> None:
+    quantize, dequantize = pair("a", "e_scale", "e_zero")
+    moved = ("Transpose", ["a_q"], ["m_q"], {"perm": [0, 1, 3, 2]})
+    read = (dequantize[0], ["m_q", *dequantize[1][1:]], ["m_dq"], {})
+    rest = [("Relu", ["m_dq"], ["t"]), *pair("t", "r_scale", "r_zero"), ("GlobalAveragePool", ["t_dq"], ["p"])]
+    assert found(file({"p": [("Add", ["e_dq", "r_dq"], ["a"]), quantize, moved, read, *rest]})) == []
+
+
 def test_a_pair_that_tears_a_layer_and_its_relu_apart_is_slower() -> None:
     model = file({"r": [*pair("c", "e_scale", "e_zero"), ("Relu", ["c_dq"], ["r"])]})
     assert found(model) == [("pair before an activation", "Relu_r", Consequence.SLOWER)]

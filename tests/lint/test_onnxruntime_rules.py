@@ -73,6 +73,12 @@ def test_scales_along_the_inputs_of_a_matmul_are_refused() -> None:
         OnnxRuntime().load(model.SerializeToString(), 1).run(image())
 
 
+def test_of_a_product_of_two_activations_no_weight_is_told() -> None:
+    found = check(BROKEN["a product of two activations, one of them in float"].file(), find_target("ort-cpu"))
+    (message,) = [each.message for each in found if each.node == "MatMul_m"]
+    assert message == "MatMul MatMul_m: its first activation is quantized, its second activation is not"
+
+
 def test_both_scales_of_a_wrong_bias_are_told() -> None:
     (finding,) = check(BROKEN["a Gemm's bias of other steps"].file(), find_target("ort-cpu"))
     assert "3e-05" in finding.message and "2e-05" in finding.message

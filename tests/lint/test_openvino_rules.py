@@ -13,7 +13,7 @@ from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.runtimes.openvino import OpenVino
 from gdfq_export.support.finding import Consequence
 from gdfq_export.targets import find_target
-from tests.qdq.qdq_files import ARRAYS, Nodes, codes, conv, dq, file, floats, gemm, image, pair
+from tests.qdq.qdq_files import ARRAYS, PRODUCT, Nodes, codes, conv, dq, file, floats, gemm, image, pair
 
 Found = tuple[str, str, Consequence]
 FLOAT, WRONG = Consequence.FLOAT, Consequence.WRONG
@@ -147,3 +147,11 @@ def test_a_bias_of_other_steps_is_computed_as_written_and_named() -> None:
     model = file(h_scale=ARRAYS["h_scale"] * np.float32(1.5))
     assert found(model) == [("bias scale", "Gemm_y", Consequence.MISTAKE)]
     assert difference(model) < 0.01
+
+
+def test_a_product_of_two_activations_may_run_in_float() -> None:
+    """The target has no rule for it; a pair stands there for the sake of what else reads the activation."""
+    pytest.importorskip("openvino")
+    model = file({"p": PRODUCT})
+    assert found(model) == []
+    assert float_layers(model) == {"MatMul_m"}

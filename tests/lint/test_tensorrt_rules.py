@@ -75,6 +75,11 @@ def test_the_builder_runs_a_good_file_on_integers(name: str) -> None:
     assert float_layers(FINE[name]) == set()
 
 
+def test_a_product_of_two_activations_may_run_in_float() -> None:
+    product = [("Tanh", ["r_dq"], ["t"]), ("MatMul", ["t", "r_dq"], ["m"]), q("m"), dq("m"), conv("m_dq", "v_dq", "d")]
+    assert tensorrt_findings(file({"d": product}, m_scale=ARRAYS["r_scale"], m_zero=ARRAYS["r_zero"])) == []
+
+
 def test_uint8_from_0_is_built_and_misread() -> None:
     pytest.importorskip("tensorrt_rtx", reason="pip install 'gdfq-export[tensorrt-rtx]'")
     engine = build_engine(BROKEN["uint8 from 0"].file().SerializeToString())

@@ -56,6 +56,7 @@ NODES: Nodes = [
     dq("h", "h_scale"),
     gemm(),
 ]
+PRODUCT: Nodes = [("Tanh", ["e_dq"], ["t"]), ("MatMul", ["e_dq", "t"], ["m"]), ("GlobalAveragePool", ["m"], ["p"])]
 GRIDS = {"x": (0.02, 128), "r": (0.02, 0), "e": (0.03, 128), "p": (0.01, 128)}
 CHANNELS = {"w": (8, 4, 3, 3), "v": (8, 8, 3, 3), "g": (5, 8)}
 BIASES = {"b": ("x", 8), "d": ("r", 8), "h": ("p", 5)}

@@ -25,12 +25,12 @@ from gdfq_export.qdq.read_back.remove_qdq import FloatGraph
 from gdfq_export.qdq.reader.layers import weight_output_axis
 from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel, Output, Rule, Target
-from gdfq_export.targets.operator_traits import LAYERS, MOVES_ELEMENTS
+from gdfq_export.targets.operator_traits import LAYERS
+from gdfq_export.targets.ort_cpu import PAIRS_PASS
 
 _WANT_ZERO_POINT = ("Gemm", "MatMul")
 _FUSED_OTHERWISE = ("Einsum", "Where")
 _BIAS_TOLERANCE = 1e-5
-_CARRIED = MOVES_ELEMENTS | {"MaxPool", "Pad"}  # operators past which ONNX Runtime may carry a pair
 
 
 def fused_nodes(file: FloatGraph, target: Target) -> tuple[PlannedNode, ...]:
@@ -285,7 +285,7 @@ def _end_of_moves(value: ir.Value, target: Target) -> ir.Value:
 
 def _is_move(node: ir.Node, target: Target) -> bool:
     rule = rule_of(target, node)
-    return rule is not None and rule.kernel is Kernel.MOVE and node.op_type in _CARRIED
+    return rule is not None and rule.kernel is Kernel.MOVE and node.op_type in PAIRS_PASS
 
 
 def _as_planned(node: ir.Node) -> str:

@@ -19,13 +19,14 @@ _SAME_STEP = 1e-3  # relative
 class QdqLayer:
     """One of `LAYERS` and the DequantizeLinear of its activation, weight and bias, None where they are float.
 
-    The second operand of a product of two activations counts as its weight.
+    `of_activations` says that it multiplies two activations, of which the second is then its `weight`.
     """
 
     node: ir.Node
     activation: QdqNode | None
     weight: QdqNode | None
     bias: QdqNode | None
+    of_activations: bool
 
     @property
     def name(self) -> str:
@@ -149,6 +150,7 @@ def read_layers(model: QdqModel, through: frozenset[str]) -> tuple[QdqLayer, ...
             activation=model.dequantized(input_at(node, 0), through),
             weight=model.dequantized(input_at(node, 1), through),
             bias=None if node.op_type == "MatMul" else model.dequantized(input_at(node, 2)),
+            of_activations=not model.is_constant(input_at(node, 1)),
         )
         for node in model.nodes
         if node.op_type in LAYERS and len(node.inputs) > 1

@@ -117,10 +117,10 @@ class QdqModel:
             node = producer_of(input_at(node, 0))
         return self.read(node) if node is not None and node.op_type == "DequantizeLinear" else None
 
-    def writer(self, pair: QdqNode) -> QdqNode | None:
+    def writer(self, pair: QdqNode, through: frozenset[str] = _PASSES_CODES) -> QdqNode | None:
         """The QuantizeLinear that wrote the codes of a DequantizeLinear, behind what clips or moves them."""
         node = producer_of(pair.codes)
-        while node is not None and node.op_type in _PASSES_CODES:
+        while node is not None and node.op_type in through:
             node = producer_of(input_at(node, 0))
         return self.read(node) if node is not None and node.op_type == "QuantizeLinear" else None
 

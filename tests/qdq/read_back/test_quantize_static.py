@@ -19,6 +19,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.qdq.read_back import read_back
+from tests import tiny_graph
 from tests.qdq.read_back.drafted import noise, require_exact
 from tests.simulator.quantized import images_for
 from tests.simulator.random_network import networks
@@ -79,6 +80,35 @@ def test_every_integer_of_a_random_network_is_that_of_the_runtime(
         **UINT8,
     )
     require_exact(file, images_for(proto, 6, seed=1))
+
+
+@pytest.mark.parametrize("behind", ["Flatten", "Reshape"])
+def test_a_float_pool_between_codes_is_refused_only_where_the_runtime_may_carry_a_pair_to_it(behind: str) -> None:
+    random = np.random.default_rng(0)
+    model = tiny_graph.model(
+        nodes=[
+            ("Conv", ["x", "w"], ["c"]),
+            ("Slice", ["c", "start", "end"], ["s"]),
+            ("GlobalAveragePool", ["s"], ["p"]),
+            (behind, ["p", "shape"] if behind == "Reshape" else ["p"], ["f"]),
+            ("Gemm", ["f", "g"], ["y"]),
+        ],
+        inputs={"x": ("batch", 3, 6, 6)},
+        outputs=["y"],
+        initializers={
+            "w": random.normal(size=(4, 3, 3, 3)).astype(np.float32),
+            "g": random.normal(size=(4, 5)).astype(np.float32),
+            **{name: np.array(values) for name, values in {"start": [0] * 4, "end": [9, 4, 3, 3]}.items()},
+            "shape": np.array([-1, 4]),
+        },
+    )
+    float_pool = {"quant_format": QuantFormat.QOperator, "op_types_to_quantize": ["Conv", "Gemm"]}
+    file = quantized_static(model, images_for(model, 6), prepare=False, **float_pool, **UINT8)
+    if behind == "Flatten":
+        require_exact(file, images_for(model, 6, seed=1))
+    else:
+        with pytest.raises(InputError, match="may carry them past the operators between"):
+            read_back(file)
 
 
 @pytest.mark.parametrize(
