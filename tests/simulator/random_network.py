@@ -71,10 +71,14 @@ def _depthwise(net: Network, draw: Any) -> None:
 
 
 def _activation(net: Network, draw: Any) -> None:
-    op_type = draw(st.sampled_from(["Relu", "LeakyRelu", "Sigmoid", "Clip6", "Clip1", "HardSwish", "Elu", "Tanh"]))
+    op_type = draw(
+        st.sampled_from(["Relu", "LeakyRelu", "PRelu", "Sigmoid", "Clip6", "Clip1", "HardSwish", "Elu", "Tanh"])
+    )
     if op_type.startswith("Clip"):
         low, high = (0.0, 6.0) if op_type == "Clip6" else (-1.0, 1.0)
         net.add("Clip", [net.at, net.constant(np.float32(low)), net.constant(np.float32(high))])
+    elif op_type == "PRelu":
+        net.add(op_type, [net.at, net.constant(np.full((1, 1, 1), 0.25, np.float32))])
     else:
         net.add(op_type, [net.at], **({"alpha": 0.1} if op_type == "LeakyRelu" else {}))
 
