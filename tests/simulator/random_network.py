@@ -111,7 +111,7 @@ def _joined(net: Network, draw: Any) -> None:
 
 def _squeeze_excite(net: Network, draw: Any) -> None:
     entry, shape = net.at, net.shape
-    net.add("GlobalAveragePool", [net.at], (shape[0], 1, 1))
+    net.add(draw(st.sampled_from(["GlobalAveragePool", "GlobalMaxPool"])), [net.at], (shape[0], 1, 1))
     net.conv(shape[0], 1)
     if draw(st.booleans()):
         net.add("Sigmoid", [net.at])

@@ -29,6 +29,7 @@ from gdfq_export.frontend.passes.rewrites.flatten import FlattenPass
 from gdfq_export.frontend.passes.rewrites.fold_pad import FoldPadPass
 from gdfq_export.frontend.passes.rewrites.gemm import GemmPass
 from gdfq_export.frontend.passes.rewrites.global_average_pool import GlobalAveragePoolPass
+from gdfq_export.frontend.passes.rewrites.kernel_forms.global_max_pool import GlobalMaxPoolPass
 from gdfq_export.frontend.passes.rewrites.kernel_forms.leaky_relu import LeakyReluPass
 from gdfq_export.frontend.passes.rewrites.kernel_forms.sum_as_adds import SumAsAddsPass
 from gdfq_export.frontend.passes.rewrites.pooled_classifier import PooledClassifierPass
@@ -106,6 +107,7 @@ def _rewrite(model: ir.Model, measured: Mapping[str, Measured]) -> None:
     ConstantReshapePass(measured)(model)
     ConstantResizePass(measured)(model)
     SumAsAddsPass()(model)
+    GlobalMaxPoolPass()(model)
     LeakyReluPass()(model)
     ExplicitPadsPass()(model)
     GlobalAveragePoolPass()(model)
