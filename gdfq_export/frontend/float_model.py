@@ -14,6 +14,7 @@ from calib.input_spec import InputSpec
 from gdfq_export.errors import InputError, errors_name
 from gdfq_export.frontend.passes.acceptance import require_float_network
 from gdfq_export.frontend.passes.accepted_forms.image_input import FLOAT_IMAGES, ImageForm
+from gdfq_export.frontend.passes.accepted_forms.open_sizes import OpenSizes
 from gdfq_export.frontend.passes.canonical import canonicalize
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics, fold_batch_norm
 from gdfq_export.frontend.sources.export_hint import EXPORT_ARGUMENTS, OLD_EXPORT_ARGUMENTS
@@ -52,6 +53,7 @@ class FloatModel:
         source_batch: the batch that the source is fixed to, None where it is dynamic.
         image_form: how the source takes its images; every form here takes float32 [N, C, H, W].
         keep_batch: whether the quantized file is fixed to it too.
+        open_sizes: the sizes that the source leaves open, None where it leaves none.
     """
 
     name: str
@@ -69,6 +71,7 @@ class FloatModel:
     source_batch: int | None = None
     keep_batch: bool = False
     image_form: ImageForm = FLOAT_IMAGES
+    open_sizes: OpenSizes | None = None
 
     @property
     def batch_notice(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.passes.accepted_forms.image_input import FLOAT_IMAGES, in_form
 from gdfq_export.frontend.passes.symbolic_batch import with_fixed_batch
 from gdfq_export.qdq.reader.model import QdqModel
+from gdfq_export.qdq.writer import with_open_sizes
 from gdfq_export.report.report import FileFacts
 from gdfq_export.support.named_bytes import NamedBytes
 from gdfq_export.targets import Target
@@ -51,15 +52,27 @@ class NetworkFile:
         return FileFacts(name=self.name, bytes=len(self.data), sha256=hashlib.sha256(self.data).hexdigest())
 
 
-def in_source_form(proto: onnx.ModelProto, model: FloatModel, target: Target) -> onnx.ModelProto:
-    """Return the quantized network `proto` with the input of the file that `model` was read from."""
+def in_source_form(
+    proto: onnx.ModelProto, model: FloatModel, target: Target
+) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """Return the quantized network `proto` with the input of the file that `model` was read from.
+
+    What it takes otherwise is said in sentences for the user: engines are built for float images of one size, channels
+    first.
+    """
+    warnings = []
+    opened = None if target.engine else with_open_sizes(proto, model)
+    if opened is None and model.open_sizes is not None:
+        taken = " x ".join(map(str, model.input_spec.shape))
+        warnings.append(
+            f"{model.source} leaves the size of its input open, the quantized file takes {taken} only; for another "
+            "size, quantize again with another --input-shape"
+        )
+    proto = opened or proto
     if model.keep_batch and model.source_batch is not None:
         proto = with_fixed_batch(proto, model.source_batch)
-    return proto if target.engine else in_form(proto, model.image_form)
-
-
-def form_warnings(model: FloatModel, target: Target) -> tuple[str, ...]:
-    """What the file takes otherwise than the float file: engines are built for float images, channels first."""
-    if not target.engine or model.image_form == FLOAT_IMAGES:
-        return ()
-    return (f"{model.source} takes {model.image_form}, the file for {target.name} {FLOAT_IMAGES}",)
+    if not target.engine:
+        return in_form(proto, model.image_form), tuple(warnings)
+    if model.image_form != FLOAT_IMAGES:
+        warnings.append(f"{model.source} takes {model.image_form}, the file for {target.name} {FLOAT_IMAGES}")
+    return proto, tuple(warnings)

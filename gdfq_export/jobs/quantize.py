@@ -14,7 +14,7 @@ from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.assemble_report import curves_of, mixed_bits_of, recipe_facts, report_of
 from gdfq_export.jobs.budget_clock import TimeBudget
 from gdfq_export.jobs.image_source import ImageSource
-from gdfq_export.jobs.network_file import NetworkFile, form_warnings, in_source_form
+from gdfq_export.jobs.network_file import NetworkFile, in_source_form
 from gdfq_export.jobs.provenance import file_metadata
 from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.run_context import RunContext
@@ -85,7 +85,7 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
     tuned = tune_network(model, plan, used, source, clock)
     metadata = file_metadata(model, recipe, source)
     proto = write_onnx(model.folded, tuned.plan, tuned.encodings, tuned.parameters, metadata)
-    proto = in_source_form(proto, model, target)
+    proto, notices = in_source_form(proto, model, target)
     batch = model.source_batch if model.keep_batch and model.source_batch is not None else run.batch
     fresh = source.draw_fresh(used.verify.agreement_images, "make fresh images")
     measurement = MeasureRequest(
@@ -98,7 +98,7 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         timing=Timing(seconds=used.verify.latency_seconds, batch=batch),
     )
     measured = measure(measurement, progress)
-    warnings = (*fresh.warnings, *tuned.warnings, *form_warnings(model, target), *forewarnings(tuned.plan))
+    warnings = (*fresh.warnings, *tuned.warnings, *notices, *forewarnings(tuned.plan))
     report = report_of(
         model, measurement, measured, run, command="quantize", warnings=warnings, findings=check(proto, target)
     )

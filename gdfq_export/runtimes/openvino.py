@@ -84,7 +84,7 @@ class OpenVinoSession(Session):
     def describe(self) -> ExecutedGraph:
         """The execution graph for one image, taps not included."""
         model = _read(self._core, self._source)
-        model.reshape([1, *(size.get_length() for size in list(model.inputs[0].partial_shape)[1:])])
+        model.reshape([1, *(-1 if size is None else size for size in self._sizes[1:])])
         runtime = self._core.compile_model(model, "CPU", self._settings).get_runtime_model()
         operations = [(operation, _fact(operation, "layerType")) for operation in runtime.get_ordered_ops()]
         return ExecutedGraph(

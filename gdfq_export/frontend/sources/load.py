@@ -13,6 +13,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel, build
 from gdfq_export.frontend.passes.acceptance import assume_input_shape, fix_input_shape
 from gdfq_export.frontend.passes.accepted_forms.accept import accept, converted_to_float32
+from gdfq_export.frontend.passes.accepted_forms.open_sizes import OpenSizes
 from gdfq_export.frontend.passes.symbolic_batch import fixed_batch, graph_inputs
 from gdfq_export.frontend.sources.model_name import FILES, require_model
 from gdfq_export.frontend.sources.module_export import digest, export_module, other_floats
@@ -101,7 +102,7 @@ def _load_file(path: Path, flags: Stated, task: StatedTask) -> FloatModel:
         task = dataclasses.replace(task, name=task.name or sidecar.task, classes=sidecar.classes)
     source = str(path)
     accepted = accept(read_onnx(path) if suffix == ".onnx" else _read_pt2(path), source)
-    proto = accepted.proto
+    proto, open_sizes = accepted.proto, OpenSizes.of(accepted.proto)
     stated = Stated(origin="no sidecar") if sidecar is None else sidecar.stated
     for given in (flags, stated):
         if given.input_shape is not None:
@@ -122,7 +123,7 @@ def _load_file(path: Path, flags: Stated, task: StatedTask) -> FloatModel:
         exported=suffix == ".pt2",
         warnings=(*accepted.notices, *assumed, *warnings),
     )
-    return dataclasses.replace(model, source_batch=fixed_batch(proto), image_form=accepted.form)
+    return dataclasses.replace(model, source_batch=fixed_batch(proto), image_form=accepted.form, open_sizes=open_sizes)
 
 
 def _read_pt2(path: Path) -> onnx.ModelProto:
