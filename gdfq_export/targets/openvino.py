@@ -18,11 +18,13 @@ A DepthToSpace moves codes and stands between QuantizeLinear and DequantizeLinea
 front of it behind it, and throws if that came out of a Concat whose parts it gave one zero point, which is not 0. Both
 forms have the same speed (a text detector of 320x320, half the float network's time).
 
-Not fixed here: OpenVINO 2026.4 joins small fully connected layers that follow one another into one kernel, which now
-and then reads memory that nobody has written; the report warns where answers are not the simulated ones. An AveragePool
-that counts its padding pads with the code 0, whatever the zero point; behind a Relu the zero point is 0 and all is
-well. A Clip in float behind codes of fewer than 8 bits is now and then computed with other limits. INT2 is a type that
-OpenVINO does not load.
+OpenVINO 2026.4 joins fully connected layers that follow one another into one kernel. If the first has no bias, or the
+same for all outputs, the answers are near 1e9: 83 of 108 pairs of layers with at most 256 inputs, and none of them with
+biases. Such a layer stays float.
+
+Not fixed here: an AveragePool that counts its padding pads with the code 0, whatever the zero point; behind a Relu the
+zero point is 0 and all is well. A Clip in float behind codes of fewer than 8 bits is now and then computed with other
+limits. INT2 is a type that OpenVINO does not load.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ import dataclasses
 from types import MappingProxyType
 
 from gdfq_export.targets.ort_cpu import ORT_CPU
+
+BIAS_IN_FRONT_OF = frozenset({"Gemm"})
 
 OPENVINO = dataclasses.replace(
     ORT_CPU,
@@ -41,6 +45,7 @@ OPENVINO = dataclasses.replace(
         {
             **{operator: rule for operator, rule in ORT_CPU.rules.items() if operator != "Softmax"},
             "DepthToSpace": dataclasses.replace(ORT_CPU.rules["DepthToSpace"], integer_form=True),
+            "Gemm": dataclasses.replace(ORT_CPU.rules["Gemm"], bias_in_front_of=BIAS_IN_FRONT_OF),
             "HardSigmoid": dataclasses.replace(ORT_CPU.rules["HardSigmoid"], clips_codes=False),
             "Add": dataclasses.replace(ORT_CPU.rules["Add"], accumulates=frozenset({"Conv"}), overwrites=True),
         }

@@ -9,7 +9,9 @@ others only.
 from __future__ import annotations
 
 import dataclasses
+from types import MappingProxyType
 
+from gdfq_export.targets.openvino import BIAS_IN_FRONT_OF
 from gdfq_export.targets.tensorrt import TENSORRT
 
 PORTABLE = dataclasses.replace(
@@ -19,6 +21,9 @@ PORTABLE = dataclasses.replace(
     backend="onnxruntime",
     stand_in=None,
     engine=False,
+    rules=MappingProxyType(
+        {**TENSORRT.rules, "Gemm": dataclasses.replace(TENSORRT.rules["Gemm"], bias_in_front_of=BIAS_IN_FRONT_OF)}
+    ),
     held_to=("tensorrt", "openvino"),
     block_note="",
     warning="a portable file runs in ONNX Runtime, OpenVINO and TensorRT, but in ONNX Runtime on x86-64 CPUs at about "

@@ -90,6 +90,8 @@ class Rule:
     """Whether one of the inputs may be a constant."""
     integer_form: bool = False
     """Written on the codes themselves, between Q and DQ, because the runtime does not fuse DQ -> operator -> Q."""
+    bias_in_front_of: frozenset[str] = frozenset()
+    """Operators in front of which it needs a bias, directly or before element-wise ones; it stays float without."""
     clips_codes: bool = False
     """As the gate of a HardSwish: a Clip of the uint8 codes that it reads, if its breakpoints are codes."""
 

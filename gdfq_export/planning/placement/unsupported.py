@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import onnx_ir as ir
 
 from gdfq_export.planning.placement.graph_nodes import required
@@ -14,7 +15,7 @@ def unsupported_reason(node: ir.Node, rule: Rule) -> str:
     """Why the rule's kernel cannot compute this node; empty if it can."""
     if any(value.dtype is not None and not value.dtype.is_floating_point() for value in node.outputs):
         return "it computes integers: a shape or indices"
-    if reason := _computed(node, rule):
+    if reason := _unsuited_inputs(node, rule):
         return reason
     if node.op_type in _OPERATORS:
         unsupported, reason = _OPERATORS[node.op_type]
@@ -28,13 +29,28 @@ def unsupported_reason(node: ir.Node, rule: Rule) -> str:
     return "all inputs are constants" if rule.activations is None and all(constants) else ""
 
 
-def _computed(node: ir.Node, rule: Rule) -> str:
-    """Which of the inputs that a layer wants constant is not."""
+def _unsuited_inputs(node: ir.Node, rule: Rule) -> str:
+    """Which of the inputs that a layer wants constant is not, or whether the bias is missing that it needs."""
     for index in (rule.weight, rule.bias):
         value = node.inputs[index] if index is not None and len(node.inputs) > index else None
         if value is not None and value.const_value is None:
             return f"input {index} is computed in the graph"
+    if rule.bias_in_front_of and not _has_bias(node) and not rule.bias_in_front_of.isdisjoint(_behind(node)):
+        return "it has no bias, and another fully connected layer behind it"
     return ""
+
+
+def _has_bias(gemm: ir.Node) -> bool:
+    """Whether a Gemm adds more than one number to all its outputs."""
+    bias = gemm.inputs[2] if len(gemm.inputs) > 2 else None
+    return bias is not None and bias.const_value is not None and bool(np.ptp(bias.const_value.numpy()))
+
+
+def _behind(node: ir.Node) -> set[str]:
+    """Operators that read the node's result, directly or behind others that keep its shape."""
+    readers = [user for user, _ in node.outputs[0].uses()]
+    kept = [user for user in readers if user.outputs[0].shape == node.outputs[0].shape and user.op_type != "Gemm"]
+    return {user.op_type for user in readers}.union(*map(_behind, kept))
 
 
 def _gemm_scales(node: ir.Node) -> bool:
