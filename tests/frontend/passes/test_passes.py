@@ -51,6 +51,21 @@ def test_mean_over_the_image_is_global_average_pool(axes: list[int], keepdims: i
     assert _apply(GlobalAveragePoolPass(), nodes, axes=np.array(axes, np.int64)) == expected
 
 
+@pytest.mark.parametrize("sizes", [(6,), (6, 5, 4)])
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_mean_over_a_signal_or_a_volume_is_global_average_pool(sizes: tuple[int, ...], keepdims: int) -> None:
+    proto = tiny_graph.model(
+        nodes=[("ReduceMean", ["x", "axes"], ["y"], {"keepdims": keepdims})],
+        inputs={"x": ("batch", 3, *sizes)},
+        outputs=["y"],
+        initializers={"axes": -1 - np.arange(len(sizes))},
+    )
+    model = ir.from_proto(proto)
+    GlobalAveragePoolPass()(model)
+    assert_same_outputs(proto, model, tolerance=1e-6)
+    assert operators(model) == ["GlobalAveragePool", "Flatten"][: 2 - keepdims]
+
+
 @pytest.mark.parametrize(
     ("attributes", "expected"),
     [

@@ -1,4 +1,4 @@
-"""A mean over height and width is a GlobalAveragePool, for which runtimes have integer kernels."""
+"""A mean over all spatial axes is a GlobalAveragePool, for which runtimes have integer kernels."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from gdfq_export.frontend.passes.constants.constant import input_at, integer_lis
 class GlobalAveragePoolPass(ir.passes.InPlacePass):
     """Rewrite means over the whole image.
 
-    1. `y = ReduceMean(x [N, C, H, W], axes {2, 3}, keepdims=1)` becomes `y = GlobalAveragePool(x)`.
+    1. `y = ReduceMean(x [N, C, ...], axes {2, ...}, keepdims=1)` becomes `y = GlobalAveragePool(x)`.
     2. With `keepdims=0` it becomes `y_pooled = GlobalAveragePool(x)`, `y = Flatten(y_pooled)`.
-    3. `y = AveragePool(x)` whose one window is the whole image, without padding, becomes `y = GlobalAveragePool(x)`.
+    3. `y = AveragePool(x [N, C, H, W])` whose one window is the whole image, without padding, becomes
+       `y = GlobalAveragePool(x)`.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -31,9 +32,10 @@ class GlobalAveragePoolPass(ir.passes.InPlacePass):
 def _over_image(node: ir.Node) -> bool:
     x = node.inputs[0]
     axes = integer_list(input_at(node, 1))
-    if x is None or x.shape is None or len(x.shape) != 4 or axes is None:
+    if x is None or x.shape is None or not 3 <= len(x.shape) <= 5 or axes is None:
         return False
-    return sorted(axis % 4 for axis in axes) == [2, 3]
+    rank = len(x.shape)
+    return sorted(axis % rank for axis in axes) == list(range(2, rank))
 
 
 def _one_window(node: ir.Node) -> bool:
@@ -54,7 +56,7 @@ def _replace(graph: ir.Graph, node: ir.Node, *, flat: bool) -> None:
     pool = ir.node("GlobalAveragePool", [x], name=node.name)
     pooled = pool.outputs[0]
     pooled.dtype = ir.DataType.FLOAT
-    pooled.shape = ir.Shape([*x.shape[:2], 1, 1])
+    pooled.shape = ir.Shape([*x.shape[:2], *[1] * (len(x.shape) - 2)])
     nodes = [pool]
     if flat:
         pooled.name = unused_name(graph, f"{name}_pooled")
