@@ -18,7 +18,7 @@ from gdfq_export.support.files import read_text
 
 DEFAULT_RECIPE = "w8a8-ort-cpu"
 _OTHER_NAMES = {"int8": "w8a8", "int4": "w4a8"}
-_LATER_KEYS = {"storage": "packed", "blocks": None}
+_LATER_KEYS = {("bits", "storage"): "packed", ("bits", "blocks"): None, ("calibration", "match_statistics"): None}
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:
@@ -59,9 +59,9 @@ def recipe_sha256(recipe: Recipe) -> str:
     as long as it makes the same file.
     """
     settings = recipe.model_dump(mode="json", exclude={"gates"})
-    for key, default in _LATER_KEYS.items():
-        if settings["bits"][key] == default:
-            del settings["bits"][key]
+    for (section, key), default in _LATER_KEYS.items():
+        if settings[section][key] == default:
+            del settings[section][key]
     canonical = json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -80,7 +80,8 @@ class Recipe(Section):
         """The recipe as it is used for inputs of `shape` (C, ...), without the batch.
 
         Large images (`large_images`) come from priors in place of a generator. At 8 bits they are not refined, which
-        takes minutes and changes nothing, unless the recipe has a `large_images.data` of its own. Signals, volumes and
+        takes minutes for nothing that was measured, unless the recipe has a `large_images.data` of its own; ranges of
+        the largest are observed with BatchNorm's statistics (`calibration.match_statistics`). Signals, volumes and
         features have no generator and come from priors at every size.
         """
         large = self.large_images
@@ -91,7 +92,11 @@ class Recipe(Section):
         data = self._large_data() if self.data.method in large.replaced else self.data
         together = _affordable(data.refinement.batch, shape)
         data = data.model_copy(update={"refinement": data.refinement.model_copy(update={"batch": together})})
-        calibration = _affordable(min(self.calibration.images, self._most_images(data, shape)), shape)
+        images = _affordable(min(self.calibration.images, self._most_images(data, shape)), shape)
+        calibration: dict[str, Any] = {"images": images}
+        if self.calibration.match_statistics is None:
+            unrefined = data.method == "refined" and data.refinement.steps == 0
+            calibration["match_statistics"] = unrefined and math.prod(shape[1:]) > _FULL_SIZE
         agreement = _affordable(min(self.verify.agreement_images, large.agreement_images), shape)
         parity = self.verify.parity_images if math.prod(shape[1:]) <= _FULL_SIZE else agreement
         batch = min(self.budget.finetune_batch, large.finetune_batch)
@@ -103,7 +108,7 @@ class Recipe(Section):
                 "data": data,
                 "tuning": self.tuning.model_copy(update={"finetune": finetune}),
                 "budget": self.budget.model_copy(update={"finetune_batch": batch}),
-                "calibration": self.calibration.model_copy(update={"images": calibration}),
+                "calibration": self.calibration.model_copy(update=calibration),
                 "verify": self.verify.model_copy(update={"agreement_images": agreement, "parity_images": parity}),
             }
         )

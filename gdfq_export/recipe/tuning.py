@@ -21,6 +21,11 @@ class Calibration(Section):
         6.0, description="half range in standard deviations, for activations: batchnorm"
     )
     images: Count = Field(512, description="images to observe")
+    match_statistics: bool | None = Field(
+        None,
+        description="give values the mean and deviation that BatchNorm knows while ranges are observed; null: where "
+        "images of more than 320 x 320 pixels are not refined",
+    )
     outliers: Annotated[float, Field(gt=1, allow_inf_nan=False)] | None = Field(
         10.0, description="drop images with activation RMS above so many times a layer's median"
     )

@@ -15,10 +15,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from calib.ranges import make_range_estimator
+from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.planning.plan import Role
 from gdfq_export.recipe import Calibration
 from gdfq_export.simulator import Mode, Quantizer, Simulator
 from gdfq_export.simulator.quantizer import SMALLEST_SCALE
+from gdfq_export.tuning.matched_statistics import MatchedStatistics
 
 _RATIOS = tuple(1.0 - step / 100 for step in range(0, 80))
 
@@ -29,6 +31,7 @@ def calibrate(
     settings: Calibration,
     ranges: Mapping[str, tuple[float, float]] | None = None,
     on_batch: Callable[[int], None] | None = None,
+    statistics: Mapping[str, ChannelStatistics] | None = None,
 ) -> None:
     """Set the scale and zero point of every quantizer; leaves the simulator in quantizing mode.
 
@@ -38,6 +41,7 @@ def calibrate(
         settings: which estimators; where BatchNorm gives no range, the minimum and maximum are observed.
         ranges: (low, high) of activations that need not be observed, by tensor name.
         on_batch: called with the number of images seen after each batch.
+        statistics: what values are matched with while ranges are observed (`matched_statistics.py`); None: as they are.
     """
     observed: list[Quantizer] = []
     for quantizer in simulator.quantizers.values():
@@ -63,9 +67,10 @@ def calibrate(
             quantizer.set_scale(weight_scale(quantizer, weight, search=settings.weights == "mse"))
     simulator.set_mode(Mode.OBSERVE)
     seen = 0
+    observe = simulator if statistics is None else MatchedStatistics(simulator, statistics).run
     with torch.no_grad():
         for images in batches if observed else ():
-            simulator(images)
+            observe(images)
             seen += images.shape[0]
             if on_batch is not None:
                 on_batch(seen)

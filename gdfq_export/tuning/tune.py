@@ -72,6 +72,7 @@ def tune(
             recipe.calibration,
             _known_ranges(simulator, recipe, statistics),
             on_batch=lambda done: phase(done, len(seen), {}),
+            statistics=statistics if recipe.calibration.match_statistics else None,
         )
     float_weights = {layer.name: layer.weight.detach().clone() for layer in simulator.layers()}
     if recipe.tuning.rounding or recipe.tuning.bias_correction == "empirical":
