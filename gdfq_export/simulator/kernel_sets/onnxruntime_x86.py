@@ -39,7 +39,9 @@ def requantize(accumulator: Tensor, multiplier: Tensor, grid: QuantParams) -> Te
 
 
 def add(a: CodedTensor, b: CodedTensor, grid: QuantParams) -> Tensor:
-    """com.microsoft QLinearAdd."""
+    """com.microsoft QLinearAdd; where `_first_is_scalar`, it adds the products in the other order."""
+    if _first_is_scalar(a.codes, b.codes):
+        a, b = b, a
     ratio_a, ratio_b = np.float32(a.grid.scale / grid.scale), np.float32(b.grid.scale / grid.scale)
     second = np.float32(ratio_b * np.float32(b.grid.zero_point))
     inner = np.float32(np.float64(ratio_a) * a.grid.zero_point + np.float64(second))
@@ -47,6 +49,18 @@ def add(a: CodedTensor, b: CodedTensor, grid: QuantParams) -> Tensor:
     partial = _fused_multiply_add(b.codes, ratio_b, torch.tensor(fixed, dtype=torch.float64))
     total = _fused_multiply_add(a.codes, ratio_a, partial.to(torch.float64))
     return to_codes(torch.round(total), grid)
+
+
+def _first_is_scalar(a: Tensor, b: Tensor) -> bool:
+    """Whether broadcasting gives the kernel one element of `a` at a time (ONNX Runtime, `Broadcaster`).
+
+    Of the axes that both have, the innermost with more than one element decides: `a` has one element there. Where there
+    is no such axis, the kernel gets single elements of both, unless the ranks are equal.
+    """
+    for size_a, size_b in zip(reversed(a.shape or (1,)), reversed(b.shape or (1,)), strict=False):
+        if max(size_a, size_b) > 1:
+            return size_a == 1
+    return a.dim() != b.dim()
 
 
 def _fused_multiply_add(codes: Tensor, factor: np.float32, addend: Tensor) -> Tensor:

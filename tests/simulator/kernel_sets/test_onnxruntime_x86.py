@@ -100,6 +100,33 @@ def test_add(a: QuantParams, b: QuantParams, result: QuantParams, seed: int) -> 
     assert_codes(kernels.add(parts[0], parts[1], result), runtime("Add", parts, result))
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((6, 20, 1, 1), ()),
+        ((6, 20, 3, 3), ()),
+        ((), (6, 20, 3, 3)),
+        ((6, 20, 3, 1), (1,)),
+        ((6, 20, 1, 1), (1, 1)),
+        ((6, 20, 1, 1), (20, 1, 1)),
+        ((6, 20, 1, 1), (1, 1, 1)),
+        ((2, 20, 1, 1), (2, 20, 3, 3)),
+        ((6, 4, 5, 1), (4, 1, 1)),
+    ],
+)
+def test_add_of_near_ties_that_broadcast(first: tuple[int, ...], second: tuple[int, ...]) -> None:
+    """0 + 3 with a scale of 6/255 is code 127.5: the order of additions decides."""
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        zero_point, result = int(random.integers(1, 255)), grid(6 / 255, 0)
+        zeros, ones = torch.full(first, zero_point, dtype=torch.int32), torch.ones(second, dtype=torch.int32)
+        parts = [
+            CodedTensor(codes=zeros, grid=grid(float(random.uniform(0.001, 0.2)), zero_point)),
+            CodedTensor(codes=ones, grid=grid(3.0, 0)),
+        ]
+        assert_codes(kernels.add(parts[0], parts[1], result), runtime("Add", parts, result))
+
+
 @given(a=grids, b=grids, result=grids, seed=seeds)
 def test_multiply(a: QuantParams, b: QuantParams, result: QuantParams, seed: int) -> None:
     parts = [coded(a, seed), coded(b, seed + 1)]
