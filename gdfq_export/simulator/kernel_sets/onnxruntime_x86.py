@@ -30,6 +30,9 @@ from gdfq_export.simulator.kernel_sets.kernel_set import KernelSet
 from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel
 
+_INT32_OVERFLOW = 2.0**31
+"""From here on a float has no int32, and the processor's conversion gives the smallest one."""
+
 
 def requantize(accumulator: Tensor, multiplier: Tensor, grid: QuantParams) -> Tensor:
     """Accumulators to output codes; `multiplier` is float32 and broadcasts over them."""
@@ -48,7 +51,7 @@ def add(a: CodedTensor, b: CodedTensor, grid: QuantParams) -> Tensor:
     fixed = np.float32(np.float32(grid.zero_point) - inner)
     partial = _fused_multiply_add(b.codes, ratio_b, torch.tensor(fixed, dtype=torch.float64))
     total = _fused_multiply_add(a.codes, ratio_a, partial.to(torch.float64))
-    return to_codes(torch.round(total), grid)
+    return to_codes(torch.round(torch.where(total < _INT32_OVERFLOW, total, -_INT32_OVERFLOW)), grid)
 
 
 def _first_is_scalar(a: Tensor, b: Tensor) -> bool:

@@ -127,6 +127,12 @@ def test_add_of_near_ties_that_broadcast(first: tuple[int, ...], second: tuple[i
         assert_codes(kernels.add(parts[0], parts[1], result), runtime("Add", parts, result))
 
 
+def test_add_beyond_int32() -> None:
+    """Sums from 2**31 steps on are the smallest code, as the processor converts them."""
+    parts = [coded(grid(1e6, 100), 1), coded(grid(1.0, 0), 2)]
+    assert_codes(kernels.add(parts[0], parts[1], grid(0.01, 0)), runtime("Add", parts, grid(0.01, 0)))
+
+
 @given(a=grids, b=grids, result=grids, seed=seeds)
 def test_multiply(a: QuantParams, b: QuantParams, result: QuantParams, seed: int) -> None:
     parts = [coded(a, seed), coded(b, seed + 1)]
