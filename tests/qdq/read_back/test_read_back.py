@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
@@ -50,6 +50,9 @@ def test_every_integer_of_a_random_network_is_that_of_the_runtime(
 )
 def test_what_is_simulated_is_what_was_planned(proto: onnx.ModelProto, bits: Bits, target: str) -> None:
     quantized, images = quantize(proto, bits, target), images_for(proto, 6, seed=1)
+    # a fully connected layer that stays float for OpenVINO has sums in the runtime's own order, and read_back says so
+    gemms = [node.node for node in quantized.simulator.plan.nodes if node.op_type == "Gemm" and node.kernel is None]
+    assume(target != "openvino" or not gemms)
     expected, found = quantized.exact.run(images), read_back(quantized.file).run(images)
     assert expected.keys() == found.keys()
     assert all(np.array_equal(expected[name], found[name]) for name in expected)
