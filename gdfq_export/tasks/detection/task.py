@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
-
-from torch import Tensor
 
 from calib.aim import Aim, NoAim
 from calib.files.unlabelled_images import read_images
@@ -26,8 +24,8 @@ from gdfq_export.tasks.detection.heads import head_values
 from gdfq_export.tasks.detection.self_map import self_map
 from gdfq_export.tasks.figures import ComparedOutputs, TaskFigure
 from gdfq_export.tasks.labelled_images import LabelledImages
-from gdfq_export.tasks.output_error import relative_error
-from gdfq_export.tasks.outputs import NetworkOutputs, Outputs
+from gdfq_export.tasks.numeric_outputs import NumericOutputs
+from gdfq_export.tasks.outputs import NetworkOutputs
 from gdfq_export.tasks.regression.task import Regression
 
 _DECODERS: tuple[Callable[[NetworkOutputs], Decoder | None], ...] = (
@@ -40,7 +38,7 @@ _DECODERS: tuple[Callable[[NetworkOutputs], Decoder | None], ...] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Detection:
+class Detection(NumericOutputs):
     """A network that finds objects.
 
     Attributes:
@@ -75,15 +73,6 @@ class Detection:
     def aim(self) -> Aim:
         """Nothing is asked of the outputs."""
         return NoAim()
-
-    @property
-    def facts(self) -> Mapping[str, int]:
-        """Nothing beside the outputs' shapes."""
-        return {}
-
-    def error(self, found: Outputs, wanted: Outputs) -> Tensor:
-        """Mean squared error of a head by the variance of the float network's, the mean over heads."""
-        return relative_error(found, wanted)
 
     def figures(self, compared: ComparedOutputs) -> tuple[TaskFigure, ...]:
         """Self-mAP, and with labels how much mAP quantization costs."""

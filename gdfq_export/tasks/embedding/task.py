@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from calib.aim import Aim, SpreadAim
 from calib.input_spec import InputSpec
 from gdfq_export.support.confidence_interval import paired_difference_interval, proportion
 from gdfq_export.tasks.embedding.pairs import Pairs, read_pair_data, told_apart
 from gdfq_export.tasks.figures import ComparedOutputs, TaskFigure
 from gdfq_export.tasks.labelled_images import LabelledImages
+from gdfq_export.tasks.numeric_outputs import NumericOutputs
 from gdfq_export.tasks.output_error import relative_error
 from gdfq_export.tasks.outputs import NetworkOutputs, Outputs, as_tuple
 
@@ -26,7 +26,7 @@ _UNARY = 8  # operators between an L2 norm and the division by it, at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Embedding:
+class Embedding(NumericOutputs):
     """A network whose output is compared by cosine.
 
     Attributes:
@@ -49,16 +49,6 @@ class Embedding:
         if not network.asked and (network.graph is None or not _is_normalised(network.graph.graph.outputs[0])):
             return f"its output {output} is not divided by its length"
         return cls(dimensions=shape[1], compared=output.before_cut or (output.name,))
-
-    @property
-    def aim(self) -> Aim:
-        """The vectors are spread over their range."""
-        return SpreadAim()
-
-    @property
-    def facts(self) -> Mapping[str, int]:
-        """No classes."""
-        return {}
 
     def error(self, found: Outputs, wanted: Outputs) -> Tensor:
         """Mean squared error of the vectors at length 1, by the variance of the float network's."""

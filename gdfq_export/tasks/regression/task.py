@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
-from torch import Tensor
-
-from calib.aim import Aim, SpreadAim
 from calib.files.unlabelled_images import read_images
 from calib.input_spec import InputSpec
 from gdfq_export.tasks.figures import ComparedOutputs, TaskFigure
 from gdfq_export.tasks.labelled_images import LabelledImages
-from gdfq_export.tasks.output_error import relative_error
-from gdfq_export.tasks.outputs import NetworkOutputs, Outputs
+from gdfq_export.tasks.numeric_outputs import NumericOutputs
+from gdfq_export.tasks.outputs import NetworkOutputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Regression:
+class Regression(NumericOutputs):
     """A network of which nothing is known but that its outputs are numbers.
 
     Attributes:
@@ -40,20 +37,6 @@ class Regression:
         outputs = network.outputs
         names = tuple(each.name for each in outputs)
         return cls(compared=network.compared, outputs=names, shapes=tuple(each.shape for each in outputs))
-
-    @property
-    def aim(self) -> Aim:
-        """The outputs are spread over their range."""
-        return SpreadAim()
-
-    @property
-    def facts(self) -> Mapping[str, int]:
-        """Nothing beside the outputs' shapes."""
-        return {}
-
-    def error(self, found: Outputs, wanted: Outputs) -> Tensor:
-        """Mean squared error by the variance of the float network's output, the mean over outputs."""
-        return relative_error(found, wanted)
 
     def figures(self, compared: ComparedOutputs) -> tuple[TaskFigure, ...]:
         """None beside the error of each output."""

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from calib.aim import Aim, SpreadAim
 from calib.input_spec import InputSpec
 from gdfq_export.errors import InputError
 from gdfq_export.tasks.figures import ComparedOutputs, TaskFigure
 from gdfq_export.tasks.labelled_images import LabelledImages
-from gdfq_export.tasks.output_error import relative_error
-from gdfq_export.tasks.outputs import GraphOutput, NetworkOutputs, Outputs
+from gdfq_export.tasks.numeric_outputs import NumericOutputs
+from gdfq_export.tasks.outputs import GraphOutput, NetworkOutputs
 from gdfq_export.tasks.segmentation.mask_data import read_mask_data
 from gdfq_export.tasks.segmentation.mask_iou import Masks, drop_interval, iou_interval, overlap
 
@@ -25,7 +23,7 @@ _LARGEST_STRIDE = 8  # of a mask's pixel; coarser maps are features
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Segmentation:
+class Segmentation(NumericOutputs):
     """A network that classifies every pixel, or every block of pixels.
 
     Attributes:
@@ -70,20 +68,6 @@ class Segmentation:
             threshold=0.5 if output.op_type == "Sigmoid" else 0.0,
             compared=output.before_cut or (scores,),
         )
-
-    @property
-    def aim(self) -> Aim:
-        """The scores are spread over their range."""
-        return SpreadAim()
-
-    @property
-    def facts(self) -> Mapping[str, int]:
-        """The number of classes is one of pixels, not of images."""
-        return {}
-
-    def error(self, found: Outputs, wanted: Outputs) -> Tensor:
-        """Mean squared error of the scores by the variance of the float network's."""
-        return relative_error(found, wanted)
 
     def figures(self, compared: ComparedOutputs) -> tuple[TaskFigure, ...]:
         """IoU of the float and the quantized network's masks; with labels the fall of mIoU as well."""
