@@ -10,6 +10,8 @@ import pytest
 import torch
 
 import gdfq_export  # noqa: F401  # turns telemetry off, before a test imports onnxruntime
+from gdfq_export.errors import BackendUnavailable
+from gdfq_export.runtimes.emulation import Emulator
 
 SLOW = [hypothesis.HealthCheck.too_slow]
 hypothesis.settings.register_profile("shared-machine", deadline=None, suppress_health_check=SLOW)
@@ -24,6 +26,15 @@ def evaluation_data() -> Path:
     if not folder:
         pytest.skip("GDFQ_EXPORT_DATA is not set: the evaluation networks and images are not on this machine")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Emulator:
+    """ONNX Runtime on other CPUs, one process each for all tests; skips where it is not installed."""
+    try:
+        return Emulator.require()
+    except BackendUnavailable as error:
+        pytest.skip(str(error))
 
 
 LONGEST_ID = 300

@@ -1,0 +1,119 @@
+"""A process that runs models on one CPU for this one (`worker.py`), started when it is first asked."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import tempfile
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from gdfq_export.errors import BackendUnavailable
+
+WORKER = Path(__file__).with_name("worker.py")
+
+_SETTINGS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1", "PYTHONNOUSERSITE": "1"}
+_LEFT_OUT = ("PYTHON", "OPENBLAS_", "LD_", "QEMU_")  # variables of this machine's libraries, or of its Python
+
+
+class RequestRefused(Exception):
+    """The worker could not do what it was asked; the message is the runtime's."""
+
+
+class WorkerProcess:
+    """One worker; a request waits for its answer, and requests of several threads wait for each other.
+
+    Args:
+        command: Python with what emulates it; the worker's file is added.
+        where: what messages call it: `the emulated cortex-a53`.
+        environment: variables to set besides.
+    """
+
+    def __init__(self, command: Sequence[str], where: str, environment: Mapping[str, str]) -> None:
+        self._command = [*command, str(WORKER)]
+        self._where = where
+        self._environment = environment
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._errors: IO[bytes] | None = None
+
+    def request(self, action: str, *arguments: Any) -> Any:
+        """What the worker's function `action` returns.
+
+        Raises:
+            RequestRefused: it raised an error.
+            BackendUnavailable: the process does not start, or ended.
+        """
+        with self._lock:
+            process = self._process or self._start()
+            assert process.stdin is not None and process.stdout is not None
+            try:
+                pickle.dump((action, arguments), process.stdin, protocol=5)
+                process.stdin.flush()
+                done, result = pickle.load(process.stdout)
+            except (OSError, EOFError, pickle.UnpicklingError) as error:
+                raise BackendUnavailable(self._ended(process)) from error
+            except BaseException:  # interrupted between request and answer: the next answer would be of this request
+                self._forget(process)
+                raise
+        if not done:
+            raise RequestRefused(result)
+        return result
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_LEFT_OUT)}
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # read when the process has ended
+        try:
+            process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                env={**kept, **_SETTINGS, **self._environment},
+            )
+        except OSError as error:
+            raise BackendUnavailable(
+                f"{self._where} does not start: {error.strerror or error}; install it again with gdfq-export emulator "
+                "install"
+            ) from error
+        self._process = process
+        weakref.finalize(self, _close, process)
+        return process
+
+    def _ended(self, process: subprocess.Popen[bytes]) -> str:
+        """Why the process ended, as a sentence; the next request starts another."""
+        self._forget(process)
+        code = process.returncode
+        said = ""
+        if self._errors is not None:
+            self._errors.seek(0)
+            lines = self._errors.read().decode(errors="replace").strip().splitlines()
+            said = " / ".join([line for line in lines if "TCG doesn't support" not in line][-2:])
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        return (
+            f"{self._where} ended with {how} ({said or 'it printed nothing'}); free memory and run again, or install "
+            "it again with gdfq-export emulator install"
+        )
+
+    def _forget(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = None
+        _close(process)
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    """End the process, which waits for a request or is not wanted any more."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            try:
+                pipe.close()
+            except OSError:  # what was not sent cannot be sent any more
+                continue
+    try:
+        process.wait(1)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

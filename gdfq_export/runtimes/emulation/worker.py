@@ -1,0 +1,95 @@
+"""Runs ONNX models for another process; its Python, maybe an emulated one, has numpy and onnxruntime only.
+
+Requests come from standard input and answers go to what was standard output, both pickled. An answer is
+`(True, result)` or `(False, message)`. The process ends with its input.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+_ERRORS_ONLY = 3
+
+sessions: dict[int, onnxruntime.InferenceSession] = {}
+
+
+def versions() -> dict[str, str]:
+    """What runs here, as what."""
+    return {"machine": platform.machine(), "onnxruntime": onnxruntime.__version__, "numpy": np.__version__}
+
+
+def load(model: bytes, as_written: bool) -> tuple[int, list[Any], list[Any]]:
+    """A number for the loaded model, then name, type and shape of its inputs and of its outputs."""
+    session = _session(model, as_written=as_written)
+    number = max(sessions, default=0) + 1
+    sessions[number] = session
+    both = session.get_inputs(), session.get_outputs()
+    described = [[(each.name, each.type, list(each.shape)) for each in values] for values in both]
+    return number, described[0], described[1]
+
+
+def run(number: int, feeds: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
+    """The named outputs of a loaded model; no names: all."""
+    return list(sessions[number].run(list(names) or None, dict(feeds)))
+
+
+def drop(number: int) -> None:
+    """Free a loaded model."""
+    sessions.pop(number, None)
+
+
+def optimized(model: bytes) -> bytes:
+    """The graph as it is executed here, as an ONNX file."""
+    with tempfile.TemporaryDirectory(prefix="gdfq-export-") as folder:
+        path = Path(folder) / "optimized.onnx"
+        _session(model, save_to=str(path))
+        return path.read_bytes()
+
+
+def _session(model: bytes, *, as_written: bool = False, save_to: str = "") -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    if as_written:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+    if save_to:
+        options.optimized_model_filepath = save_to
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+_ACTIONS: Mapping[str, Callable[..., Any]] = {
+    action.__name__: action for action in (versions, load, run, drop, optimized)
+}
+
+
+def main() -> None:
+    """Answer requests `(action, arguments)` until there are no more."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not stand between the answers
+    while True:
+        try:
+            action, arguments = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        answer: tuple[bool, Any]
+        try:
+            answer = True, _ACTIONS[action](*arguments)
+        except Exception as error:  # the binding raises a dozen types of its own
+            answer = False, str(error) or type(error).__name__
+        pickle.dump(answer, answers, protocol=5)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
