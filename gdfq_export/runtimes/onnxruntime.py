@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import onnx
 import onnxruntime
@@ -61,7 +62,7 @@ class OrtSession(Session):
         as_written: bool = False,
     ) -> None:
         served, inner = _with_outputs(model, taps) if taps else (model, [])
-        self._session = _inference_session(served, threads, as_written=as_written)
+        self._session = self._open(served, threads, as_written=as_written)
         self._input = _image_input(self._session, where(model))
         fixed = self._input.shape[0]
         returned = [str(output.name) for output in self._session.get_outputs()]
@@ -76,7 +77,7 @@ class OrtSession(Session):
 
     def describe(self) -> ExecutedGraph:
         """The optimised graph of the file, taps not included."""
-        graph = optimized_graph(self._source).graph
+        graph = self._optimized().graph
         return ExecutedGraph(
             runtime="ONNX Runtime",
             nodes=tuple(
@@ -94,6 +95,14 @@ class OrtSession(Session):
             constants=frozenset(tensor.name for tensor in graph.initializer),
             integer_kernels=INTEGER_KERNELS,
         )
+
+    def _open(self, model: Path | bytes, threads: int, *, as_written: bool) -> Any:
+        """What has `get_inputs`, `get_outputs` and `run` of an inference session."""
+        return _inference_session(model, threads, as_written=as_written)
+
+    def _optimized(self) -> onnx.ModelProto:
+        """The graph of the file as it is executed."""
+        return optimized_graph(self._source)
 
     def _execute(self, images: Images, names: Sequence[str]) -> Sequence[Array]:
         taken = as_taken(images, self._input.shape, pixels=self._input.type == _PIXELS)

@@ -17,8 +17,9 @@ import onnxruntime
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.runtimes.base import Array
 from gdfq_export.runtimes.emulation.cpus import Cpu, find_cpu
+from gdfq_export.runtimes.emulation.loaded_model import LoadedModel
 from gdfq_export.runtimes.emulation.process import RequestRefused, WorkerProcess
-from gdfq_export.runtimes.session import where
+from gdfq_export.runtimes.session import first_line, where
 
 MARKER = "emulator.json"
 FORMAT = 1
@@ -89,13 +90,11 @@ class Emulator:
         worker, results = self.worker(cpu), []
         for job in jobs:
             try:
-                number = worker.request("load", bytes(job.model), False)[0]
-                try:
-                    results.append(worker.request("run", number, dict(job.feeds), [*job.output_names]))
-                finally:
-                    worker.request("drop", number)
+                results.append(LoadedModel(worker, job.model).run(job.output_names, job.feeds))
             except RequestRefused as error:
-                raise InputError(f"{where(job.model)}: ONNX Runtime on {cpu} does not run it: {error}") from error
+                raise InputError(
+                    f"{where(job.model)}: ONNX Runtime on {cpu} does not run it: {first_line(error)}"
+                ) from error
         return results
 
     def versions(self, cpu: str) -> dict[str, str]:

@@ -8,7 +8,8 @@ import subprocess
 import tempfile
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,6 +39,7 @@ class WorkerProcess:
         self._where = where
         self._environment = environment
         self._lock = threading.Lock()
+        self._released: deque[int] = deque()
         self._process: subprocess.Popen[bytes] | None = None
         self._errors: IO[bytes] | None = None
 
@@ -52,7 +54,7 @@ class WorkerProcess:
             process = self._process or self._start()
             assert process.stdin is not None and process.stdout is not None
             try:
-                pickle.dump((action, arguments), process.stdin, protocol=5)
+                pickle.dump((action, arguments, [*self._take_released()]), process.stdin, protocol=5)
                 process.stdin.flush()
                 done, result = pickle.load(process.stdout)
             except (OSError, EOFError, pickle.UnpicklingError) as error:
@@ -63,6 +65,14 @@ class WorkerProcess:
         if not done:
             raise RequestRefused(result)
         return result
+
+    def release(self, number: int) -> None:
+        """Free the loaded model `number` with the next request; safe to call at any time."""
+        self._released.append(number)
+
+    def _take_released(self) -> Iterator[int]:
+        while self._released:
+            yield self._released.popleft()
 
     def _start(self) -> subprocess.Popen[bytes]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_LEFT_OUT)}

@@ -1,7 +1,8 @@
 """Runs ONNX models for another process; its Python, maybe an emulated one, has numpy and onnxruntime only.
 
-Requests come from standard input and answers go to what was standard output, both pickled. An answer is
-`(True, result)` or `(False, message)`. The process ends with its input.
+Requests come from standard input and answers go to what was standard output, both pickled. A request is an action, its
+arguments, and the numbers of models that are not needed any more; an answer is `(True, result)` or `(False, message)`.
+The process ends with its input.
 """
 
 from __future__ import annotations
@@ -28,24 +29,18 @@ def versions() -> dict[str, str]:
     return {"machine": platform.machine(), "onnxruntime": onnxruntime.__version__, "numpy": np.__version__}
 
 
-def load(model: bytes, as_written: bool) -> tuple[int, list[Any], list[Any]]:
-    """A number for the loaded model, then name, type and shape of its inputs and of its outputs."""
-    session = _session(model, as_written=as_written)
-    number = max(sessions, default=0) + 1
-    sessions[number] = session
+def load(number: int, model: bytes, as_written: bool) -> list[list[tuple[str, str, list[Any]]]]:
+    """Load a model, to be called `number`; name, type and shape of its inputs, then of its outputs."""
+    session = sessions[number] = _session(model, as_written=as_written)
     both = session.get_inputs(), session.get_outputs()
-    described = [[(each.name, each.type, list(each.shape)) for each in values] for values in both]
-    return number, described[0], described[1]
+    return [[(each.name, each.type, list(each.shape)) for each in values] for values in both]
 
 
 def run(number: int, feeds: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
     """The named outputs of a loaded model; no names: all."""
+    if number not in sessions:
+        raise LookupError("the process that had loaded this model has ended")
     return list(sessions[number].run(list(names) or None, dict(feeds)))
-
-
-def drop(number: int) -> None:
-    """Free a loaded model."""
-    sessions.pop(number, None)
 
 
 def optimized(model: bytes) -> bytes:
@@ -68,20 +63,20 @@ def _session(model: bytes, *, as_written: bool = False, save_to: str = "") -> on
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-_ACTIONS: Mapping[str, Callable[..., Any]] = {
-    action.__name__: action for action in (versions, load, run, drop, optimized)
-}
+_ACTIONS: Mapping[str, Callable[..., Any]] = {action.__name__: action for action in (versions, load, run, optimized)}
 
 
 def main() -> None:
-    """Answer requests `(action, arguments)` until there are no more."""
+    """Answer requests until there are no more."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not stand between the answers
     while True:
         try:
-            action, arguments = pickle.load(sys.stdin.buffer)
+            action, arguments, released = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
+        for number in released:
+            sessions.pop(number, None)
         answer: tuple[bool, Any]
         try:
             answer = True, _ACTIONS[action](*arguments)

@@ -18,11 +18,12 @@ def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkerProcess:
     script.write_text(
         "import os, pickle, sys\n"
         "while True:\n"
-        "    try: action, arguments = pickle.load(sys.stdin.buffer)\n"
+        "    try: action, arguments, released = pickle.load(sys.stdin.buffer)\n"
         "    except EOFError: break\n"
         "    if action == 'end': sys.exit('qemu: out of memory')\n"
         "    if action == 'double': answer = True, 2 * arguments[0]\n"
         "    elif action == 'variable': answer = True, os.environ.get(arguments[0])\n"
+        "    elif action == 'released': answer = True, released\n"
         "    else: answer = False, 'unknown'\n"
         "    pickle.dump(answer, sys.stdout.buffer)\n"
         "    sys.stdout.buffer.flush()\n"
@@ -40,6 +41,13 @@ def test_variables_of_this_machines_libraries_are_left_out(worker: WorkerProcess
     assert worker.request("variable", "OPENBLAS_CORETYPE") is None
     assert worker.request("variable", "PYTHONPATH") == "/packages"
     assert worker.request("variable", "OMP_NUM_THREADS") == "1"
+
+
+def test_models_that_are_not_needed_are_named_once_with_the_next_request(worker: WorkerProcess) -> None:
+    worker.release(4)
+    worker.release(7)
+    assert worker.request("released") == [4, 7]
+    assert worker.request("released") == []
 
 
 def test_an_error_of_the_worker_is_raised_here(worker: WorkerProcess) -> None:
