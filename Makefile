@@ -1,4 +1,4 @@
-# On a machine with Python 3.11 or newer and pip:  make quantize   make test   make docs
+# On a machine with Python 3.11 or newer and pip:  make quantize   make test   make docs   make emulator
 # torch is installed first and alone. TORCH_INDEX_URL=... picks its build where the default index would bring CUDA packages.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TORCH_INDEX_URL ?=
 
 .DELETE_ON_ERROR:
-.PHONY: quantize test lint docs build clean
+.PHONY: quantize test lint docs build emulator clean
 
 quantize: $(VENV)/.installed
 	$(BIN)/gdfq-export quantize --onnx-out model.onnx
@@ -27,6 +27,10 @@ docs: $(VENV)/.installed-dev
 
 build: $(VENV)/.installed-dev
 	$(BIN)/python -m hatchling build
+
+# ONNX Runtime on ARM64 and on x86-64 without VNNI, under QEMU; fetches 100 MB where it is not there yet
+emulator: $(VENV)/.installed-dev
+	$(BIN)/gdfq-export emulator install --if-needed
 
 clean:
 	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

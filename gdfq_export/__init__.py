@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from calib.input_spec import InputSpec
     from calib.samplers import RealSet
     from calib.synthetic_set import SyntheticSet
-    from gdfq_export.api import compare, doctor, inspect, load, plan, quantize, recipes, synthesize, verify
+    from gdfq_export.api import (
+        compare,
+        doctor,
+        inspect,
+        install_emulator,
+        load,
+        plan,
+        quantize,
+        recipes,
+        synthesize,
+        verify,
+    )
     from gdfq_export.artifacts.manifest import Bundle, open_bundle
     from gdfq_export.errors import BackendUnavailable, GateFailed, GdfqExportError, InputError, InternalError
     from gdfq_export.frontend.demo import held_out_set as demo_data
@@ -42,7 +53,18 @@ if TYPE_CHECKING:
 
 _MODULE_OF = {
     **dict.fromkeys(
-        ("compare", "doctor", "inspect", "load", "plan", "quantize", "recipes", "synthesize", "verify"),
+        (
+            "compare",
+            "doctor",
+            "inspect",
+            "install_emulator",
+            "load",
+            "plan",
+            "quantize",
+            "recipes",
+            "synthesize",
+            "verify",
+        ),
         "gdfq_export.api",
     ),
     **dict.fromkeys(
@@ -99,6 +121,7 @@ __all__ = [
     "demo_data",
     "doctor",
     "inspect",
+    "install_emulator",
     "load",
     "load_recipe",
     "open_bundle",

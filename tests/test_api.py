@@ -25,7 +25,9 @@ QUICK = Recipe(
     calibration=Calibration(images=64),
     verify=Verify(agreement_images=64, parity_images=32, latency_seconds=0),
 )
-FUNCTIONS = ("compare", "doctor", "inspect", "load", "plan", "quantize", "recipes", "synthesize", "verify")
+FUNCTIONS = (
+    "compare", "doctor", "inspect", "install_emulator", "load", "plan", "quantize", "recipes", "synthesize", "verify",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ embedded demo network.
 from __future__ import annotations
 
 from gdfq_export.api.comparison import compare
+from gdfq_export.api.emulation import install_emulator
 from gdfq_export.api.information import doctor, inspect, recipes
 from gdfq_export.api.networks import load
 from gdfq_export.api.quantization import plan, quantize

@@ -11,6 +11,7 @@ from gdfq_export import __version__
 from gdfq_export.cli.commands.build import build
 from gdfq_export.cli.commands.compare import compare
 from gdfq_export.cli.commands.doctor import doctor
+from gdfq_export.cli.commands.emulator import emulator
 from gdfq_export.cli.commands.inspect import inspect
 from gdfq_export.cli.commands.quantize import quantize
 from gdfq_export.cli.commands.recipes import recipes
@@ -32,7 +33,7 @@ def cli() -> None:
     """
 
 
-for command in (quantize, verify, inspect, compare, synthesize, build, recipes, doctor):
+for command in (quantize, verify, inspect, compare, synthesize, build, recipes, emulator, doctor):
     cli.add_command(command)
 
 

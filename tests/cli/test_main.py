@@ -54,10 +54,12 @@ def test_a_mistake_is_told_without_a_traceback(tmp_path: Path) -> None:
     assert found.stdout == ""
 
 
-COMMANDS = ("quantize", "verify", "inspect", "compare", "synthesize", "build", "recipes", "doctor")
+COMMANDS = ("quantize", "verify", "inspect", "compare", "synthesize", "build", "recipes", "emulator", "doctor")
 
 
-@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS), ["recipes", "list"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [[], *([name] for name in COMMANDS), ["recipes", "list"], ["emulator", "install"]], ids=" ".join
+)
 def test_every_command_explains_itself(command: list[str]) -> None:
     result = CliRunner().invoke(cli, [*command, "--help"])
     assert result.exit_code == 0

@@ -36,6 +36,7 @@ NOT_RUN = {
     "pip install --constraint constraints.txt .": "needs the package index",
     "pip uninstall gdfq-export": "removes what runs this",
     ". .venv/bin/activate": "of the environment that make quantize makes",
+    "gdfq-export emulator install": "needs a Debian archive and the package index",
     "docker build -t gdfq-export .": "needs Docker and the package index; that its files are there is looked at",
     "docker build -t edge-verify examples/edge": "needs Docker; that its files are there is looked at",
 }

@@ -9,7 +9,7 @@ from gdfq_export.cli.output.report_tables import print_table
 from gdfq_export.support.text import counted
 
 if TYPE_CHECKING:
-    from gdfq_export.runtimes.environment.doctor import Diagnosis
+    from gdfq_export.runtimes.environment.doctor import Diagnosis, EmulatorState
     from gdfq_export.runtimes.environment.product_exactness import ProductExactness
 
 _GIB = 2**30
@@ -36,6 +36,7 @@ def print_diagnosis(diagnosis: Diagnosis) -> None:
             for each in diagnosis.sources
         ],
     )
+    print_table(("CPU", "what it is", "runs here", "reason", "remedy"), _cpus(diagnosis.emulator))
 
 
 def _machine(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
@@ -53,6 +54,13 @@ def _machine(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
         yield "memory", f"{diagnosis.memory_bytes / _GIB:.1f} GiB{left}"
     yield "torch computes on", f"{', '.join(diagnosis.torch_devices)}; {counted(diagnosis.torch_threads, 'thread')}"
     yield "versions", ", ".join(f"{name} {version}" for name, version in diagnosis.versions.items())
+
+
+def _cpus(emulator: EmulatorState) -> Iterator[tuple[str, ...]]:
+    for name, description in emulator.cpus.items():
+        yield name, description, "emulated", f"the emulator is in {emulator.folder}", ""
+    if not emulator.usable:
+        yield "other CPUs", "ARM64, x86-64 with AVX2", "no", emulator.reason, emulator.remedy
 
 
 def _product(product: ProductExactness) -> str:

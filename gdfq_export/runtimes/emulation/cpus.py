@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gdfq_export.errors import InputError
-
-NATIVE = "native"
+from gdfq_export.support.cpu_names import NATIVE
 
 _CORE = ("fp", "asimd", "aes", "pmull", "sha1", "sha2", "crc32")
 _DOT = (*_CORE, "atomics", "fphp", "asimdhp", "asimdrdm", "asimddp")

@@ -103,6 +103,8 @@ def _apt(work: Path, *arguments: str) -> None:
         "APT::Sandbox::User": "root",
         "APT::Update::Error-Mode": "any",
         "Acquire::Languages": "none",
+        "Acquire::Retries": "2",
+        "Acquire::http::Timeout": "30",
     }
     flags = [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
     _run(["apt-get", "-q", *flags, *arguments], work / "packages")

@@ -11,15 +11,23 @@ from pathlib import Path
 import onnxruntime
 
 from gdfq_export.errors import BackendUnavailable
-from gdfq_export.runtimes.emulation.cpus import CPUS, NATIVE
+from gdfq_export.runtimes.emulation.cpus import CPUS
 from gdfq_export.runtimes.emulation.debian_packages import (
     PYTHON,
     debian_archive,
     fetch_debian_packages,
     require_debian_tools,
 )
-from gdfq_export.runtimes.emulation.emulator import FORMAT, MARKER, Emulator, default_folder, require_system
+from gdfq_export.runtimes.emulation.emulator import (
+    FORMAT,
+    MARKER,
+    Emulator,
+    default_folder,
+    require_installed,
+    require_system,
+)
 from gdfq_export.runtimes.emulation.system_files import write_system_files
+from gdfq_export.support.cpu_names import NATIVE
 from gdfq_export.support.files import atomic_folder
 from gdfq_export.support.progress import Progress, SilentProgress
 
@@ -27,7 +35,11 @@ _WHEELS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux_2_17_a
 
 
 def install_emulator(
-    folder: Path | None = None, *, mirror: str | None = None, progress: Progress | None = None
+    folder: Path | None = None,
+    *,
+    mirror: str | None = None,
+    if_needed: bool = False,
+    progress: Progress | None = None,
 ) -> Emulator:
     """Fetch the emulator into `folder`, which is complete or absent; nothing else of the system is changed.
 
@@ -36,6 +48,7 @@ def install_emulator(
     Args:
         folder: a new one, or one that holds an older emulator; None: where `Emulator.find` looks.
         mirror: address of a Debian archive; None: the one that this machine's apt uses.
+        if_needed: do nothing where the folder holds one for the installed ONNX Runtime.
         progress: where phases report themselves.
 
     Raises:
@@ -44,6 +57,8 @@ def install_emulator(
     """
     progress, folder = progress or SilentProgress(), folder or default_folder()
     require_system()
+    if if_needed and _is_installed(folder):
+        return Emulator(folder)
     require_debian_tools()
     _require_pip()
     archive = mirror or debian_archive()
@@ -64,6 +79,14 @@ def install_emulator(
         facts = {"format": FORMAT, "onnxruntime": found["onnxruntime"], "numpy": found["numpy"], "packages": packages}
         (part / MARKER).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return Emulator(folder)
+
+
+def _is_installed(folder: Path) -> bool:
+    try:
+        require_installed(folder)
+    except BackendUnavailable:
+        return False
+    return True
 
 
 def _require_pip() -> None:

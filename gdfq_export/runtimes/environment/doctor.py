@@ -16,8 +16,11 @@ from gdfq_export.errors import BackendUnavailable
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.base import Backend
 from gdfq_export.runtimes.choose import choose_backend
+from gdfq_export.runtimes.emulation.cpus import CPUS
+from gdfq_export.runtimes.emulation.emulator import REMEDY, default_folder, require_installed
 from gdfq_export.runtimes.environment.machine import Machine, installed_versions, this_machine, versions
 from gdfq_export.runtimes.environment.product_exactness import ProductExactness, measure_products
+from gdfq_export.support.cpu_names import NATIVE
 from gdfq_export.targets import TARGETS, Target
 
 _FAST = {
@@ -68,6 +71,17 @@ class TargetState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EmulatorState:
+    """The emulator of other CPUs: its folder, and the names and descriptions of CPUs that it runs, or why it cannot."""
+
+    folder: str
+    usable: bool
+    cpus: Mapping[str, str]
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
     """The result of `gdfq-export doctor`; bytes of memory are None where the system does not report them."""
 
@@ -82,6 +96,7 @@ class Diagnosis:
     runtimes: tuple[RuntimeState, ...]
     targets: tuple[TargetState, ...]
     sources: tuple[PackageState, ...]
+    emulator: EmulatorState
 
     def to_json(self) -> str:
         """Indented JSON that ends in a newline."""
@@ -112,6 +127,7 @@ def diagnose(
         runtimes=runtimes,
         targets=tuple(_target(target, dict(backends), products) for target in TARGETS.values()),
         sources=tuple(map(_source, _SOURCES)),
+        emulator=_emulator(),
     )
 
 
@@ -182,6 +198,21 @@ def _source(name: str) -> PackageState:
     version = installed_versions((name,)).get(name, "")
     remedy = "" if not reason else f"{_ZOO}; torchvision and torch must be of the same release" if version else _ZOO
     return PackageState(name=name, version=version, usable=not reason, reason=reason, remedy=remedy)
+
+
+def _emulator() -> EmulatorState:
+    folder, reason = default_folder(), ""
+    try:
+        require_installed(folder)
+    except BackendUnavailable as error:
+        reason = str(error)
+    return EmulatorState(
+        folder=str(folder),
+        usable=not reason,
+        cpus={} if reason else {name: cpu.description for name, cpu in CPUS.items() if name != NATIVE},
+        reason=reason,
+        remedy=REMEDY if reason else "",
+    )
 
 
 def _torch_devices() -> tuple[str, ...]:

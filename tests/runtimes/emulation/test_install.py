@@ -55,6 +55,16 @@ def test_an_older_emulator_is_replaced_and_other_folders_are_not(tmp_path: Path,
         module.install_emulator(tmp_path / "mine", mirror="a")
 
 
+def test_what_is_installed_is_left_alone_if_it_is_not_needed(tmp_path: Path, fetched: list[list[str]]) -> None:
+    folder = tmp_path / "emulator"
+    module.install_emulator(folder, mirror="a", if_needed=True)
+    module.install_emulator(folder, mirror="b", if_needed=True)
+    assert len(fetched) == 1
+    (folder / "emulator.json").write_text(json.dumps({"format": 1, "onnxruntime": "0.1"}))
+    module.install_emulator(folder, mirror="b", if_needed=True)
+    assert json.loads((folder / "emulator.json").read_text())["packages"] == ["from b"]
+
+
 def test_the_default_folder_is_created(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fetched: list[list[str]]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import onnxruntime
 import pytest
 
 from gdfq_export.errors import BackendUnavailable
@@ -101,6 +102,17 @@ def test_a_container_s_limit_is_the_memory_there_is(tmp_path: Path) -> None:
     assert doctor._memory(meminfo, limit) == (4096 * 1024, 2048 * 1024)
     limit.write_text("1000000\n")
     assert doctor._memory(meminfo, limit) == (1000000, 1000000)
+
+
+def test_the_emulator_is_told_with_its_cpus_or_with_its_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GDFQ_EXPORT_EMULATOR", str(tmp_path))
+    missing = doctor._emulator()
+    assert not missing.usable and not missing.cpus and missing.remedy == "gdfq-export emulator install"
+    facts = {"format": 1, "onnxruntime": onnxruntime.__version__}
+    (tmp_path / "emulator.json").write_text(json.dumps(facts))
+    found = doctor._emulator()
+    assert found.usable and found.folder == str(tmp_path)
+    assert "cortex-a53" in found.cpus and "native" not in found.cpus
 
 
 def test_json_holds_all_of_it() -> None:
