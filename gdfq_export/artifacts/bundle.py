@@ -1,4 +1,4 @@
-"""Writes a bundle (see `manifest.py`) of one run: file, float network, images, engine, report, page, manifest."""
+"""Writes a bundle (see `manifest.py`) of one run, each file under the name that it has in every bundle."""
 
 from __future__ import annotations
 
@@ -6,44 +6,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from calib.synthetic_set import SyntheticSet
+from gdfq_export.artifacts.bundle_content import BundleContent
 from gdfq_export.artifacts.bundled_engine import BundledEngine
+from gdfq_export.artifacts.expected_outputs import has_device_check, write_expected
 from gdfq_export.artifacts.manifest import MANIFEST, write_manifest
-from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.report.report import Report
 from gdfq_export.support.files import atomic_folder
 from gdfq_export.support.not_measured import NotMeasured
-
-
-class BundleContent(Protocol):
-    """What a bundle is written of, as `jobs.result.Result` has it."""
-
-    @property
-    def onnx_bytes(self) -> bytes:
-        """The quantized file."""
-
-    @property
-    def model(self) -> FloatModel:
-        """The float network."""
-
-    @property
-    def report(self) -> Report:
-        """What was measured."""
-
-    @property
-    def plan(self) -> QuantPlan:
-        """Which tensors carry Q/DQ."""
-
-    @property
-    def images(self) -> SyntheticSet | None:
-        """The images it was tuned on."""
-
-    @property
-    def page(self) -> str:
-        """The report as HTML."""
 
 
 def write_bundle(folder: Path, content: BundleContent, engine: BundledEngine | None = None) -> None:
@@ -67,7 +39,8 @@ def write_bundle(folder: Path, content: BundleContent, engine: BundledEngine | N
                 (part / "timing.cache").write_bytes(engine.timing_cache)
         (part / "report.json").write_text(report.to_json(), encoding="utf-8")
         (part / "report.html").write_text(content.page, encoding="utf-8")
-        write_manifest(part, {**_facts(report, content.plan), **_engine_facts(engine)})
+        checked = {"device_check": write_expected(part, content)} if has_device_check(content.plan) else {}
+        write_manifest(part, {**_facts(report, content.plan), **_engine_facts(engine), **checked})
 
 
 def _sidecar(report: Report) -> dict[str, Any]:

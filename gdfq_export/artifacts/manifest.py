@@ -5,15 +5,18 @@
     calibration.npz   the images it was tuned on, with the float network's answers
     model.plan        its engine, where the target's runtime runs engines and the package was there to build it
     timing.cache      the kernels that were measured for it, where that package measures any
+    check.py          for ONNX Runtime: checks the bundle on a device that has numpy and onnxruntime alone
+    check.npz         what it compares with: inputs before preprocessing, and the outputs where the bundle was made
     report.json       what was measured, report.html the same as a page
     manifest.json     hashes of all of these, and what it takes to run it again
 
-The manifest has sorted keys and no dates. What the same run makes byte for byte again stands under `files`: two bundles
-are the same where that is, so that a registry can keep it by its hash. Two kinds of files differ from run to run and
-stand apart: an engine, under `engine` with what built it, since no build gives the same bytes twice; and reports, which
-hold timings, under `measurements`. Where an engine was wanted and not built, `engine` holds `not_built`, the reason;
-after `--target auto`, `target_choice` holds the times that decided, with the machine they were taken on. A bundle is
-opened only if every file under `files` and `engine` is as its hash says; a report may be written again.
+The manifest has sorted keys and no dates. What the same run makes byte for byte again stands under `files`: two
+bundles are the same where that is, so that a registry can keep it by its hash. Three kinds of files differ from run
+to run and stand apart: an engine, under `engine` with what built it, since no build gives the same bytes twice;
+reports, which hold timings, under `measurements`; and the files of `device_check`, which holds timings and this
+machine's CPU. Where an engine was wanted and not built, `engine` holds `not_built`, the reason; after `--target
+auto`, `target_choice` holds the times that decided, with the machine they were taken on. A bundle is opened only if
+every file under `files`, `engine` and `device_check` is as its hash says; a report may be written again.
 """
 
 from __future__ import annotations
@@ -30,7 +33,9 @@ from gdfq_export.support.files import read_text, sha256_file, write_files
 MANIFEST = "manifest.json"
 PRODUCTS = ("model.onnx", "float.onnx", "float.json", "calibration.npz")
 ENGINE = ("model.plan", "timing.cache")
+DEVICE_CHECK = ("check.py", "check.npz")
 MEASUREMENTS = ("report.json", "report.html")
+_APART = {"engine": ENGINE, "device_check": DEVICE_CHECK}
 _VERSION = 1
 
 
@@ -59,15 +64,15 @@ class Bundle:
     @property
     def engine(self) -> Path | None:
         """The engine that was built of the quantized file."""
-        return self.folder / "model.plan" if "model.plan" in _engine_files(self.facts) else None
+        return self.folder / "model.plan" if "model.plan" in _files_apart(self.facts, "engine") else None
 
 
 def write_manifest(folder: Path, facts: Mapping[str, Any]) -> Path:
     """Write manifest.json for the files of a bundle that are in `folder`; `facts` say how they came to be."""
-    engine, built = facts.get("engine"), _listed(folder, ENGINE)
+    apart = {key: (facts.get(key), _listed(folder, names)) for key, names in _APART.items()}
     body = {
         **facts,
-        **({"engine": {**(engine or {}), "files": built}} if engine or built else {}),
+        **{key: {**(said or {}), "files": listed} for key, (said, listed) in apart.items() if said or listed},
         "manifest_version": _VERSION,
         "files": _listed(folder, PRODUCTS),
         "measurements": _listed(folder, MEASUREMENTS),
@@ -97,17 +102,18 @@ def open_bundle(path: Path) -> Bundle:
     files = facts.get("files")
     if not isinstance(files, dict) or not {"model.onnx", "float.onnx"} <= files.keys():
         raise InputError(f"{path} does not list model.onnx and float.onnx under files; write the bundle again")
-    engine = _engine_files(facts)
-    if strangers := sorted((set(files) - set(PRODUCTS)) | (set(engine) - set(ENGINE))):
+    listed = [(files, PRODUCTS), *((_files_apart(facts, key), names) for key, names in _APART.items())]
+    if strangers := sorted(name for group, names in listed for name in group if name not in names):
         raise InputError(f"{path} lists {strangers[0]!r}, which is no file of a bundle; write the bundle again")
-    for name, stated in {**files, **engine}.items():
-        _require_unchanged(path, name, stated)
+    for group, _ in listed:
+        for name, stated in group.items():
+            _require_unchanged(path, name, stated)
     return Bundle(folder=path.parent, facts=facts)
 
 
-def _engine_files(facts: Mapping[str, Any]) -> Mapping[str, Any]:
-    engine = facts.get("engine")
-    files = engine.get("files") if isinstance(engine, dict) else None
+def _files_apart(facts: Mapping[str, Any], section: str) -> Mapping[str, Any]:
+    stated = facts.get(section)
+    files = stated.get("files") if isinstance(stated, dict) else None
     return files if isinstance(files, dict) else {}
 
 

@@ -104,9 +104,13 @@ class Shell:
     def _python(self, words: list[str]) -> str:
         if words[0] == "-m":
             return self._bench(words[1], words[2:])
-        printed = io.StringIO()
+        printed, made = io.StringIO(), self._folder / words[0]
         with mock.patch.object(sys, "argv", words), contextlib.redirect_stdout(printed):
-            runpy.run_path(str(ROOT / words[0]), run_name="__main__")
+            try:
+                runpy.run_path(str(made if made.exists() else ROOT / words[0]), run_name="__main__")
+            except SystemExit as end:
+                if end.code:
+                    raise Failed(f"python {shlex.join(words)} ended with {end.code}:\n{printed.getvalue()}") from end
         return printed.getvalue()
 
     def _bench(self, module: str, words: list[str]) -> str:

@@ -24,7 +24,10 @@ from gdfq_export.frontend.sources import load_model
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-CONTENTS = {"model.onnx", "float.onnx", "float.json", "calibration.npz", "report.json", "report.html", "manifest.json"}
+CONTENTS = {
+    *("model.onnx", "float.onnx", "float.json", "calibration.npz", "check.py", "check.npz"),
+    *("report.json", "report.html", "manifest.json"),
+}
 NOT_RUN = ('python -m pip install "$GDFQ_EXPORT"',)  # this checkout stands for what it would install
 VIEWS = ("verify.json", "verify.html", "verify.xml", "verify.md")
 

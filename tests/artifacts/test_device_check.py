@@ -1,0 +1,304 @@
+"""The check of a bundle on a device: it needs numpy and onnxruntime alone, and finds what was changed."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import numpy_helper
+
+import gdfq_export as gq
+from gdfq_export.artifacts import device_check
+from gdfq_export.recipe import Calibration, Data, Recipe, Verify
+from tests import tiny_graph
+
+QUICK = Recipe(
+    name="quick",
+    data=Data(method="noise"),
+    calibration=Calibration(images=16),
+    verify=Verify(agreement_images=16, parity_images=8, latency_seconds=0),
+)
+DEVICE = """import runpy, sys
+_, packages, *sys.argv = sys.argv
+sys.path.append(packages)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+BARE = "import sys; sys.path.append(sys.argv[1]); import {}"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "bundle"
+    gq.quantize(None, QUICK).bundle(folder)
+    return folder
+
+
+@pytest.fixture
+def bundle(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "bundle"))
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A folder with some installed packages and no others."""
+
+    def linked(*names: str) -> Path:
+        folder = tmp_path_factory.mktemp("packages")
+        for name in names:
+            (module,) = sys.modules[name].__path__
+            for part in (Path(module), Path(module).parent / f"{name}.libs"):
+                if part.exists():
+                    (folder / part.name).symlink_to(part)
+        return folder
+
+    return linked
+
+
+def on_device(packages: Path, bundle: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the bundle's own check in a Python that sees nothing but its standard library and `packages`."""
+    command = [sys.executable, "-I", "-S", "-c", DEVICE, str(packages), str(bundle / "check.py"), *options]
+    return subprocess.run([*command, "--seconds", "0"], capture_output=True, text=True, timeout=600, cwd=bundle)
+
+
+def check(bundle: Path, *options: str) -> int:
+    return device_check.main([str(bundle), "--seconds", "0", *options])
+
+
+def edit_manifest(bundle: Path, edit: Callable[[dict[str, Any]], None]) -> None:
+    path = bundle / "manifest.json"
+    facts = json.loads(path.read_text())
+    edit(facts)
+    path.write_text(json.dumps(facts))
+
+
+def accept_hash(bundle: Path, name: str = "model.onnx", section: str = "") -> None:
+    """Let the manifest state the hash of a file as it is now."""
+
+    def edit(facts: dict[str, Any]) -> None:
+        files = (facts[section] if section else facts)["files"]
+        files[name]["sha256"] = hashlib.sha256((bundle / name).read_bytes()).hexdigest()
+
+    edit_manifest(bundle, edit)
+
+
+def flip_a_weight(bundle: Path) -> None:
+    """Change one code of one weight of the last layer."""
+    proto = onnx.load(bundle / "model.onnx")
+    codes = [tensor for tensor in proto.graph.initializer if tensor.data_type == onnx.TensorProto.INT8][-1]
+    changed = numpy_helper.to_array(codes).copy()
+    changed.reshape(-1)[0] ^= -128
+    codes.CopyFrom(numpy_helper.from_array(changed, codes.name))
+    onnx.save(proto, bundle / "model.onnx")
+
+
+def test_it_needs_numpy_and_onnxruntime_alone(bundle: Path, packages: Callable[..., Path]) -> None:
+    both = packages("numpy", "onnxruntime")
+    for name in ("torch", "gdfq_export", "onnx"):
+        command = [sys.executable, "-I", "-S", "-c", BARE.format(name), str(both)]
+        assert subprocess.run(command, capture_output=True, cwd=bundle).returncode != 0
+    for name in ("float.onnx", "float.json", "calibration.npz", "report.json", "report.html"):
+        (bundle / name).unlink()
+    result = on_device(both, bundle)
+    assert (result.returncode, result.stderr) == (0, ""), result.stderr
+    assert "40 of 40 numbers equal" in result.stdout and result.stdout.endswith("passed\n")
+
+
+@pytest.mark.parametrize("there", [(), ("numpy",)])
+def test_a_missing_package_is_exit_code_3(bundle: Path, packages: Callable[..., Path], there: tuple[str, ...]) -> None:
+    result = on_device(packages(*there), bundle)
+    assert result.returncode == 3
+    assert f"pip install numpy onnxruntime=={onnxruntime.__version__}" in result.stderr
+
+
+def test_it_is_python_of_old_devices_and_imports_nothing_else() -> None:
+    tree = ast.parse(Path(device_check.__file__).read_text(encoding="utf-8"), feature_version=(3, 8))
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(tree)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [])
+        + ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [])
+    }
+    assert imported - sys.stdlib_module_names == {"numpy", "onnxruntime"}
+
+
+def test_a_changed_weight_is_found_by_its_hash(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flip_a_weight(bundle)
+    assert check(bundle) == 2
+    assert "model.onnx is not the file that manifest.json was written for" in capsys.readouterr().err
+
+
+def test_a_changed_weight_is_found_by_the_outputs(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flip_a_weight(bundle)
+    accept_hash(bundle)
+    assert check(bundle) == 1
+    assert "failed: logits: off by up to" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("key", "value"), [("mean", [0.25]), ("std", [0.5]), ("scale", 100.0)])
+def test_a_changed_preprocessing_is_found(
+    bundle: Path, key: str, value: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit_manifest(bundle, lambda facts: facts["input"]["preprocess"].update({key: value}))
+    assert check(bundle) == 1
+    assert "input: another preprocessing" in capsys.readouterr().out
+
+
+def test_the_preprocessing_of_the_devices_own_code_is_compared(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixels = np.load(bundle / "check.npz")["input"]
+    spec = gq.load(None).input_spec
+    np.save(tmp_path / "own.npy", spec.normalize(pixels))
+    assert check(bundle, "--inputs", str(tmp_path / "own.npy")) == 0
+    np.save(tmp_path / "own.npy", spec.normalize(pixels) / 2)
+    assert check(bundle, "--inputs", str(tmp_path / "own.npy")) == 1
+    assert "another preprocessing" in capsys.readouterr().out
+    np.save(tmp_path / "own.npy", np.zeros((4, 3, 5, 5), np.float32))
+    assert check(bundle, "--inputs", str(tmp_path / "own.npy")) == 1
+    assert check(bundle, "--inputs", str(tmp_path / "none.npy")) == 2
+    assert "cannot read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "check.npz", "manifest.json"])
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+def test_a_missing_or_truncated_file_is_exit_code_2(
+    bundle: Path, name: str, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = (bundle / name).read_bytes()
+    (bundle / name).unlink() if damage == "missing" else (bundle / name).write_bytes(whole[: len(whole) // 2])
+    assert check(bundle) == 2
+    assert name in capsys.readouterr().err
+
+
+def test_a_truncated_archive_is_exit_code_2_though_its_hash_is_stated(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (bundle / "check.npz").write_bytes((bundle / "check.npz").read_bytes()[:100])
+    accept_hash(bundle, "check.npz", "device_check")
+    assert check(bundle) == 2
+    assert "cannot read" in capsys.readouterr().err
+
+
+def test_a_file_that_the_runtime_does_not_load_is_exit_code_3(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (bundle / "model.onnx").write_bytes(b"no network")
+    accept_hash(bundle)
+    assert check(bundle) == 3
+    assert f"install version {onnxruntime.__version__}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"tool_version": "1", "target": "ort-cpu", "device_check": {}}'])
+def test_a_manifest_that_was_edited_is_exit_code_2(bundle: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (bundle / "manifest.json").write_text(text)
+    assert check(bundle) == 2
+    assert "manifest.json is not as it was written" in capsys.readouterr().err
+
+
+def test_another_version_of_the_runtime_is_said(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit_manifest(bundle, lambda facts: facts["versions"].update(onnxruntime="1.20.0"))
+    assert check(bundle) == 0
+    assert "1.20.0" in (said := capsys.readouterr().out) and "another version may have other kernels" in said
+
+
+def test_a_bundle_of_an_older_version_or_another_runtime_says_so(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit_manifest(bundle, lambda facts: facts.pop("device_check"))
+    assert check(bundle) == 2
+    assert "has no device_check; write the bundle for ONNX Runtime, with a newer version" in capsys.readouterr().err
+
+
+def test_a_limit_on_the_time_is_a_gate(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(bundle, "--max-p99-ms", "1e9") == 0
+    assert check(bundle, "--max-p99-ms", "1e-9") == 1
+    assert "slower than 1e-09 ms" in capsys.readouterr().out
+
+
+def layer_file(output: str, shape: tuple[int, ...] = (3, 8, 8), kernel: tuple[int, ...] = (3, 3)) -> onnx.ModelProto:
+    """A convolution, a pool and a fully connected layer, and `output` of it."""
+    random = np.random.default_rng(0)
+    weights = {
+        "w": random.normal(size=(8, shape[0], *kernel)).astype(np.float32),
+        "v": random.normal(size=(8, 4)).astype(np.float32),
+    }
+    nodes: list[tiny_graph.Node] = [
+        ("Conv", ["x", "w"], ["c"]),
+        ("Relu", ["c"], ["r"]),
+        ("GlobalAveragePool", ["r"], ["p"]),
+        ("Flatten", ["p"], ["f"]),
+        ("Gemm", ["f", "v"], ["g"]),
+        (output, ["g"], ["y"]),
+    ]
+    return tiny_graph.model(nodes=nodes, inputs={"x": ("batch", *shape)}, outputs=["y"], initializers=weights)
+
+
+def test_outputs_behind_float_layers_may_be_close(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx.save(layer_file("Tanh"), tmp_path / "net.onnx")
+    gq.quantize(gq.load(tmp_path / "net.onnx", task="regress"), QUICK).bundle(tmp_path / "bundle")
+    bundle = tmp_path / "bundle"
+    assert check(bundle) == 0 and json.loads((bundle / "manifest.json").read_text())["device_check"]["exact"] is False
+    stored = dict(np.load(bundle / "check.npz"))
+    for factor, code, said in ((1.001, 0, "close"), (1.1, 1, "off by up to")):
+        np.savez(bundle / "check.npz", **{**stored, "output_0": stored["output_0"] * np.float32(factor)})
+        accept_hash(bundle, "check.npz", "device_check")
+        assert check(bundle) == code and said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["channels last", "pixels", "signal", "fixed batch"])
+def test_inputs_of_every_form_are_run(tmp_path: Path, form: str) -> None:
+    shape, kernel = ((3, 32), (3,)) if form == "signal" else ((3, 8, 8), (3, 3))
+    proto = layer_file("Identity", shape, kernel)
+    image = proto.graph.input[0].type.tensor_type
+    if form == "fixed batch":
+        image.shape.dim[0].dim_value = 3
+    if form in ("channels last", "pixels"):
+        proto = _with_front(proto, pixels=form == "pixels")
+    onnx.save(proto, tmp_path / "net.onnx")
+    network = gq.load(tmp_path / "net.onnx", keep_batch=form == "fixed batch", task="regress")
+    gq.quantize(network, QUICK).bundle(tmp_path / "bundle")
+    facts = json.loads((tmp_path / "bundle" / "manifest.json").read_text())["device_check"]
+    stored = np.load(tmp_path / "bundle" / "check.npz")["input"]
+    assert facts["batch"] == (3 if form == "fixed batch" else 1) and facts["exact"]
+    assert stored.dtype == (np.float32 if form == "signal" else np.uint8) and len(stored) % facts["batch"] == 0
+    assert check(tmp_path / "bundle") == 0
+
+
+def _with_front(proto: onnx.ModelProto, *, pixels: bool) -> onnx.ModelProto:
+    """The same network with its channels last and, with `pixels`, uint8."""
+    proto = onnx.ModelProto.FromString(proto.SerializeToString())
+    image = proto.graph.input[0]
+    for dim, size in zip(image.type.tensor_type.shape.dim[1:], (8, 8, 3), strict=True):
+        dim.dim_value = size
+    front = [onnx.helper.make_node("Transpose", ["x_float" if pixels else "x"], ["x_planes"], perm=[0, 3, 1, 2])]
+    if pixels:
+        image.type.tensor_type.elem_type = onnx.TensorProto.UINT8
+        front.insert(0, onnx.helper.make_node("Cast", ["x"], ["x_float"], to=onnx.TensorProto.FLOAT))
+    proto.graph.node[0].input[0] = "x_planes"
+    nodes = [*front, *proto.graph.node]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+    return proto
+
+
+@pytest.mark.parametrize("target", ["openvino", "tensorrt"])
+def test_bundles_of_other_runtimes_have_none(tmp_path: Path, target: str) -> None:
+    pytest.importorskip("openvino")
+    gq.quantize(None, QUICK, target=target).bundle(tmp_path / "bundle")
+    assert not (tmp_path / "bundle" / "check.py").exists()
+    assert "device_check" not in gq.open_bundle(tmp_path / "bundle").facts
+
+
+def test_a_bundle_whose_check_was_changed_is_not_opened(bundle: Path) -> None:
+    (bundle / "check.npz").write_bytes(b"other")
+    with pytest.raises(gq.GdfqExportError, match=r"check\.npz"):
+        gq.open_bundle(bundle)
