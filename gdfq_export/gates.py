@@ -49,7 +49,7 @@ GATES: tuple[Gate, ...] = (
     ),
     Gate(
         name="require-parity",
-        help="The runtime must compute every integer exactly as simulated.",
+        help="The runtime must compute every integer exactly as simulated, on every CPU that --cpu names.",
         unit="boolean",
         most=False,
     ),

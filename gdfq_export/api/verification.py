@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from calib.synthetic_set import SyntheticSet
@@ -11,6 +11,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.jobs.given_inputs import GivenImages, bundle_of, labelled_of
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.jobs.verify.evaluation_data import EvaluationData
+from gdfq_export.jobs.verify.other_cpus import other_cpus
 from gdfq_export.jobs.verify.subject import find_subject
 from gdfq_export.jobs.verify.verify import Gating, VerifyOptions
 from gdfq_export.jobs.verify.verify import verify as run_verify
@@ -24,6 +25,7 @@ def verify(
     data: GivenImages | None = None,
     images: SyntheticSet | str | Path | None = None,
     gates: Mapping[str, float | bool] | Gating | None = None,
+    cpus: Sequence[str] = (),
     options: VerifyOptions | None = None,
     run: RunContext | None = None,
 ) -> Report:
@@ -35,7 +37,10 @@ def verify(
         data: real images to score with.
         images: images without labels to compare on; without both, images are synthesized.
         gates: limits by gate name, or a `Gating` with a baseline.
-        options: target, runtime, and the latency measurement.
+        cpus: CPUs to run an ONNX file on besides, in ONNX Runtime under emulation: `cortex-a53`, `cortex-a72`,
+            `cortex-a76`, `arm64-max`, `haswell`; the gate require-parity then means these, and `native` is this
+            machine's own. See `install_emulator`.
+        options: target, runtime, the latency measurement, and how many images an emulated CPU runs.
         run: seed and progress.
 
     Returns:
@@ -43,7 +48,7 @@ def verify(
 
     Raises:
         InputError: a file cannot be used, does not belong to the float network, or a bundle was changed.
-        BackendUnavailable: the runtime or its device is missing.
+        BackendUnavailable: the runtime, its device or the emulator is missing.
 
     Example:
         >>> import gdfq_export as gq
@@ -64,6 +69,7 @@ def verify(
         target=options.target,
         backend=options.backend,
     )
+    chosen = other_cpus(cpus, options.cpu_images, subject) if cpus else None
     network = load(reference)
     run.progress.warn(*network.warnings)
     saved = SyntheticSet.load(Path(images)) if isinstance(images, str | Path) else images
@@ -74,4 +80,5 @@ def verify(
         data=EvaluationData(labelled=None if data is None else labelled_of(data, network), saved=saved),
         timing=options.timing,
         gating=gates if isinstance(gates, Gating) else Gating(limits=gates or {}),
+        cpus=chosen,
     )

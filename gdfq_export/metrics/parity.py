@@ -110,7 +110,7 @@ def parity(
 
 
 def _differing_tensors(untapped: Mapping[str, Array], executed: Mapping[str, Array]) -> int:
-    return sum(_differing_bits(array, executed[name]) for name, array in untapped.items())
+    return sum(differing_bits(array, executed[name]) for name, array in untapped.items())
 
 
 def _differing(counts: Mapping[str, _Count]) -> float:
@@ -139,7 +139,7 @@ class _Count:
                 f"{simulated.dtype}{list(simulated.shape)} in the simulation; the simulator and the writer disagree"
             )
         self.elements += executed.size
-        if different := _differing_bits(simulated, executed):
+        if different := differing_bits(simulated, executed):
             self.differing += different
             wide = np.int64 if np.issubdtype(executed.dtype, np.integer) else np.float64
             self.max_step = max(self.max_step, float(np.abs(simulated.astype(wide) - executed.astype(wide)).max()))
@@ -161,6 +161,7 @@ def _in_graph_order(model: onnx.ModelProto, tensors: Mapping[str, Array]) -> lis
     return [name for name in order if name in tensors]
 
 
-def _differing_bits(a: Array, b: Array) -> int:
+def differing_bits(a: Array, b: Array) -> int:
+    """How many elements of two arrays of one shape and type are not equal to the bit."""
     bits = np.dtype(f"u{a.dtype.itemsize}")
     return int(np.count_nonzero(np.ascontiguousarray(a).view(bits) != np.ascontiguousarray(b).view(bits)))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from gdfq_export.errors import InputError, InternalError
 from gdfq_export.gates import GATES, Gate
 from gdfq_export.metrics.latency import Latency
+from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.report.layer_names import layer_name
 from gdfq_export.report.report import Report
 from gdfq_export.report.verdict import Figure, GateResult, evaluate_gate
@@ -152,9 +153,22 @@ def _coverage(report: Report) -> Figure | NotMeasured:
 
 
 def _parity(report: Report) -> Figure | NotMeasured:
-    if isinstance(report.parity, NotMeasured):
-        return report.parity
-    parity = report.parity
+    """Of this machine's CPU, or of those that were named."""
+    if not report.cpus:
+        return _parity_of(report.parity)
+    figures = {each.cpu: _parity_of(each.parity) for each in report.cpus}
+    missing = {cpu: figure for cpu, figure in figures.items() if isinstance(figure, NotMeasured)}
+    measured = {cpu: figure for cpu, figure in figures.items() if not isinstance(figure, NotMeasured)}
+    if missing and all(figure.value for figure in measured.values()):
+        return NotMeasured(reason="; ".join(f"{cpu}: {figure.reason}" for cpu, figure in missing.items()))
+    wrong = [f"{cpu}{figure.on}{figure.blame}" for cpu, figure in measured.items() if not figure.value]
+    right = [f"{cpu}{figure.on}" for cpu, figure in measured.items() if figure.value]
+    return Figure.exact(float(not wrong), f": {'; '.join((*wrong, *right))}")
+
+
+def _parity_of(parity: ParityResult | NotMeasured) -> Figure | NotMeasured:
+    if isinstance(parity, NotMeasured):
+        return parity
     images = counted(parity.images, "image")
     on = f": {parity.differing:,} of {counted(parity.elements, 'integer')} differ from the simulation on {images}"
     return Figure.exact(

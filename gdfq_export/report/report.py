@@ -18,6 +18,7 @@ from gdfq_export.metrics.layer_error import LayerErrors
 from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.metrics.resources import Resources
 from gdfq_export.metrics.weights import WeightCodes
+from gdfq_export.report.cpu_figures import CpuFigures
 from gdfq_export.report.json_form import SCHEMA_VERSION, from_json, read_report_json, to_json_data
 from gdfq_export.report.summary_table import summary_rows
 from gdfq_export.report.target_choice import TargetChoice
@@ -141,7 +142,7 @@ class Report:
     """Everything one run measured, and what it takes to run it again.
 
     `command` is quantize or verify; what only the run that made the file knows (recipe, seed, calibration, curves) is
-    None or empty in the report of a file that was found.
+    None or empty in the report of a file that was found. `cpus` are those that `verify --cpu` named.
     """
 
     command: str
@@ -171,6 +172,7 @@ class Report:
     mixed_bits: MixedBitsFacts | None = None
     runtime: RuntimeFacts | None = None
     target_choice: TargetChoice | None = None
+    cpus: tuple[CpuFigures, ...] = ()
     curves: tuple[Curve, ...] = ()
     gates: tuple[GateResult, ...] = ()
 

@@ -14,9 +14,11 @@ from gdfq_export.support.text import counted
 
 if TYPE_CHECKING:
     from gdfq_export.metrics.coverage import Coverage, NamedNode
+    from gdfq_export.report.cpu_figures import CpuFigures
     from gdfq_export.report.report import Report
     from gdfq_export.support.confidence_interval import Proportion
-    from gdfq_export.tasks.figures import TaskFigure
+    from gdfq_export.tasks.classification.agreement import Agreement
+    from gdfq_export.tasks.figures import TaskFigure, TaskFigures
 
 Row = tuple[str, str, str]
 """A figure's name, its value with unit, and its sample."""
@@ -62,7 +64,7 @@ def summary_rows(report: Report) -> list[Row]:
 def summary_figures(report: Report) -> list[SummaryFigure]:
     """In the order in which they decide: those of the outputs, then speed, size, parity and coverage."""
     figures = (_speed, _size, _parity, _coverage)
-    return [*_of_outputs(report), *(figure(report) for figure in figures)]
+    return [*_of_outputs(report), *(figure(report) for figure in figures), *map(_cpu, report.cpus)]
 
 
 def shown(value: float, unit: str) -> str:
@@ -217,6 +219,55 @@ def _parity(report: Report) -> SummaryFigure:
         section="parity",
         gates=gates,
     )
+
+
+def _cpu(figures: CpuFigures) -> SummaryFigure:
+    """Parity on one CPU, then what it computes beside float and beside this machine."""
+    parity, name, gates = figures.parity, f"parity on {figures.cpu}", ("require-parity",)
+    emulated = ", emulated: time not measured" if figures.emulated else ""
+    sample = f"{counted(figures.images, 'image')} of {figures.source}{emulated}"
+    detail = "; ".join(filter(None, (*cpu_outputs(figures), cpu_layers(figures))))
+    if isinstance(parity, NotMeasured):
+        detail = f"no parity: {parity.reason}; {detail}"
+        return SummaryFigure(
+            name=name, value=_NOT_MEASURED, detail=detail, sample=sample, section="parity", gates=gates
+        )
+    first = "" if parity.first_differing is None else f", first in {parity.first_differing}"
+    differing = f"{parity.differing:,} of {counted(parity.elements, 'value')} differ{first}"
+    value = "exact" if parity.exact else "not exact"
+    return SummaryFigure(
+        name=name, value=value, detail=f"{differing}; {detail}", sample=sample, section="parity", gates=gates
+    )
+
+
+def cpu_outputs(figures: CpuFigures) -> tuple[str, str]:
+    """The outputs on one CPU beside the float network's, and beside this machine's; "" where not compared."""
+    native = figures.native
+    beside_native = ""
+    if not isinstance(native, NotMeasured):
+        same = f"{native.differing:,} of {counted(native.values, 'output value')} differ from this machine's"
+        beside_native = f"{same}, {_closeness(native.agreement, native.task)}" if native.differing else same
+    beside_float = _closeness(figures.agreement, figures.task)
+    return f"{beside_float} with float" if beside_float else "", beside_native
+
+
+def cpu_layers(figures: CpuFigures) -> str:
+    """`9 of 9 layers on integers`; "" where not measured."""
+    coverage = figures.coverage
+    if isinstance(coverage, NotMeasured):
+        return ""
+    total = coverage.integer_compute + len(coverage.float_compute)
+    return f"{coverage.integer_compute} of {counted(total, 'layer')} on integers"
+
+
+def _closeness(agreement: Agreement | NotMeasured, task: TaskFigures | NotMeasured) -> str:
+    """The agreement of classes or, without classes, the first figure of the task."""
+    if not isinstance(agreement, NotMeasured):
+        return f"agreement {_percent(agreement.top1)}"
+    if isinstance(task, NotMeasured) or not task.figures:
+        return ""
+    figure = task.figures[0]
+    return f"{figure.title} {shown(figure.value, figure.unit)}"
 
 
 def _outputs_as_simulated(report: Report, name: str, gates: tuple[str, ...], parity: NotMeasured) -> SummaryFigure:

@@ -8,7 +8,9 @@ from typing import Any
 
 from gdfq_export.jobs.network_file import NetworkFile
 from gdfq_export.jobs.verify.measure import EvaluationImages, MeasureRequest, Simulation, Timing, measure
+from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.recipe import Recipe
+from gdfq_export.report.cpu_figures import CpuFigures, NativeComparison
 from gdfq_export.report.report import (
     CalibrationFacts,
     Curve,
@@ -81,6 +83,26 @@ def make_report(*, labelled: bool) -> Report:
         versions={"python": "3.11"},
         runtime=RuntimeFacts(name="onnxruntime", measured_in="onnxruntime", reason=None),
         curves=(Curve(phase="train", metric="loss", total_steps=2, steps=(1, 2), values=(0.5, 0.25)),),
+    )
+
+
+def cpu_figures(name: str, parity: ParityResult | NotMeasured | None = None) -> CpuFigures:
+    """The file of `make_report` on another CPU, as on this one."""
+    report = make_report(labelled=False)
+    task, agreement = report.task, report.agreement
+    assert task is not None
+    return CpuFigures(
+        cpu=name,
+        description="another CPU",
+        emulated=True,
+        images=20,
+        source="noise",
+        parity=report.parity if parity is None else parity,
+        agreement=agreement,
+        task=task,
+        native=NativeComparison(values=80, differing=0, agreement=agreement, task=task),
+        coverage=report.coverage,
+        latency=NotMeasured(reason="emulated"),
     )
 
 

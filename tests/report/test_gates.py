@@ -24,7 +24,7 @@ from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.tasks.classification.accuracy import Accuracy, TopK
 from gdfq_export.tasks.classification.agreement import Agreement
 from gdfq_export.tasks.figures import TaskFigure, TaskFigures
-from tests.report.reports import bare_report, make_report
+from tests.report.reports import bare_report, cpu_figures, make_report
 
 
 def top(only_float: int, images: int) -> TopK:
@@ -179,6 +179,27 @@ INCONCLUSIVE: dict[str, float] = {
     "max-verification-drop-pp": 0.2003,
     "max-latency-ratio": 0.51,
 }
+
+
+def with_cpus(**figures: ParityResult | NotMeasured) -> Report:
+    report = good()
+    cpus = tuple(cpu_figures(name, parity) for name, parity in figures.items())
+    return dataclasses.replace(report, parity=bad().parity, cpus=cpus)
+
+
+def test_parity_is_that_of_the_cpus_that_were_named() -> None:
+    exact, wrong = good().parity, bad().parity
+    assert one(with_cpus(a53=exact, a76=exact), "require-parity", True).verdict is Verdict.PASSED
+    failed = one(with_cpus(a53=exact, a76=wrong), "require-parity", True)
+    assert failed.verdict is Verdict.FAILED
+    assert failed.message == (
+        "no: a76: 7 of 640 integers differ from the simulation on 20 images, first in hidden; "
+        "a53: 0 of 640 integers differ from the simulation on 20 images"
+    )
+    unknown = NotMeasured(reason="no simulation")
+    inconclusive = one(with_cpus(a53=exact, a76=unknown), "require-parity", True)
+    assert (inconclusive.verdict, inconclusive.message) == (Verdict.INCONCLUSIVE, "not measured: a76: no simulation")
+    assert one(with_cpus(a53=wrong, a76=unknown), "require-parity", True).verdict is Verdict.FAILED
 
 
 def one(report: Report, name: str, limit: float | bool) -> GateResult:

@@ -16,7 +16,7 @@ from gdfq_export.report.summary_table import summary_figures, summary_rows
 from gdfq_export.support.finding import Finding
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.details import detail_rows
-from tests.report.reports import bare_report, make_report
+from tests.report.reports import bare_report, cpu_figures, make_report
 from tests.report.test_gates import PASSING, bad
 
 
@@ -73,6 +73,30 @@ def test_rows_show_values_with_units_and_samples() -> None:
     assert rows["integer layers"] == ("2 of 2", "none in float; convolutions and matrix products in ONNX Runtime")
     assert rows["file size"] == ("0.250 x float", "100 bytes, float 400 bytes")
     assert "top-5 accuracy, float" not in rows
+
+
+def test_each_cpu_has_a_row_with_what_it_was_compared_with() -> None:
+    exact = cpu_figures("cortex-a53")
+    wrong = dataclasses.replace(bad().parity, differing=9)
+    parts = (exact, cpu_figures("haswell", wrong), cpu_figures("cortex-a76", NotMeasured(reason="no simulation")))
+    report = dataclasses.replace(make_report(labelled=False), cpus=parts)
+    rows = {what: (value, note) for what, value, note in summary_rows(report)}
+    assert rows["parity on cortex-a53"] == (
+        "exact",
+        "0 of 640 values differ; agreement 100.00 % with float; 0 of 80 output values differ from this machine's; "
+        "2 of 2 layers on integers; 20 images of noise, emulated: time not measured",
+    )
+    assert rows["parity on haswell"][0] == "not exact"
+    assert rows["parity on haswell"][1].startswith("9 of 640 values differ, first in hidden; ")
+    assert rows["parity on cortex-a76"][0] == "not measured"
+    assert rows["parity on cortex-a76"][1].startswith("no parity: no simulation; agreement ")
+
+
+def test_a_report_without_cpus_is_still_read(tmp_path: Path) -> None:
+    body = json.loads(make_report(labelled=False).to_json())
+    del body["cpus"]
+    (tmp_path / "old.json").write_text(json.dumps(body))
+    assert Report.load(tmp_path / "old.json").cpus == ()
 
 
 def test_rows_say_what_a_budget_and_mixed_bits_came_to() -> None:

@@ -20,7 +20,7 @@ from gdfq_export.report.json_form import SCHEMA_VERSION
 from gdfq_export.report.report import BudgetFacts, MixedBitsFacts, Report
 from gdfq_export.report.schema import DIALECT, report_schema
 from gdfq_export.report.target_choice import Candidate, TargetChoice
-from tests.report.reports import bare_report, make_report
+from tests.report.reports import bare_report, cpu_figures, make_report
 from tests.report.test_gates import PASSING, bad
 
 SHIPPED = Path(gdfq_export.__file__).parent.parent / "docs" / "report.schema.json"
@@ -40,6 +40,7 @@ def full() -> Report:
     ]
     return dataclasses.replace(
         report,
+        cpus=(cpu_figures("cortex-a53"),),
         gates=decide(report, PASSING),
         resources=Resources(runtime="onnxruntime", batch=1, float_network=used, quantized=used),
         budget=BudgetFacts(seconds=10, seconds_spent=9.5),
@@ -99,7 +100,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ..
 
 
 FREE = {("recipe", "used"), ("calibration", "provenance"), ("seconds_by_phase",), ("versions",), ("reasons",)}
-FREE |= {("mixed_bits", "sensitivity"), ("coverage", "operator_counts")}
+FREE |= {("mixed_bits", "sensitivity"), ("coverage", "operator_counts"), ("cpus", 0, "coverage", "operator_counts")}
 """Mappings whose keys are names of the run."""
 
 

@@ -19,6 +19,7 @@ from gdfq_export.cli.options.shared import (
     log_level_option,
     preprocessing_options,
 )
+from gdfq_export.support.cpu_names import CPU_NAMES
 
 RUNTIMES = {"ort": "onnxruntime", "onnxruntime": "onnxruntime", "openvino": "openvino", "tensorrt": "tensorrt"}
 
@@ -49,6 +50,14 @@ RUNTIMES = {"ort": "onnxruntime", "onnxruntime": "onnxruntime", "openvino": "ope
 )
 @click.option("--backend", type=click.Choice([*RUNTIMES]), help="Runtime to measure in.  [default: the file's own]")
 @click.option("--target", metavar="NAME", help="Target whose rules the file must keep.  [default: the file's own]")
+@click.option(
+    "--cpu",
+    "cpus",
+    type=click.Choice(CPU_NAMES),
+    multiple=True,
+    help="A CPU to run the file on besides, under emulation (gdfq-export emulator install); may be repeated.",
+)
+@click.option("--cpu-images", type=COUNT, default=8, help="Images that each emulated CPU runs.")
 @gate_options
 @click.option("--gates", type=OUTPUT, help="YAML file with a section gates; flags win over it.")
 @click.option("--baseline", type=OUTPUT, help="An earlier report to compare this one with.")
@@ -87,6 +96,8 @@ def verify(
     images: Path | None,
     backend: str | None,
     target: str | None,
+    cpus: tuple[str, ...],
+    cpu_images: int,
     gates: Path | None,
     baseline: Path | None,
     max_regression: tuple[str, ...],
@@ -107,6 +118,7 @@ def verify(
     Accuracy or agreement, error layer by layer, what really runs on integers, time, memory and size; then every gate is
     checked. That no node breaks a rule of the runtime is always a gate of an ONNX file. Without --data
     and --images, images are made from the float network. An engine runs on the GPU that it was built for.
+    With --cpu, ONNX Runtime runs the file on other CPUs too: --require-parity then means all that are named.
 
     Exit code 1 where a gate fails or the images do not decide it.
     """
@@ -138,7 +150,9 @@ def verify(
         data=data,
         images=images,
         gates=gq.Gating(**gating),
+        cpus=cpus,
         options=gq.VerifyOptions(
+            cpu_images=cpu_images,
             target=target,
             backend=RUNTIMES.get(backend or ""),
             timing=gq.Timing(seconds=latency_seconds, batch=batch, threads=threads),

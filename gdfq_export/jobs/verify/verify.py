@@ -24,6 +24,7 @@ from gdfq_export.jobs.verify.measure import (
     Timing,
     measure,
 )
+from gdfq_export.jobs.verify.other_cpus import OtherCpus, differing_warnings, figures_by_cpu
 from gdfq_export.jobs.verify.plausibility import (
     preprocessing_of_file,
     require_engine_fits,
@@ -74,11 +75,19 @@ class Gating:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyOptions:
-    """How a file is measured: target whose rules are checked, runtime (None: the file's own), latency measurement."""
+    """How a file is measured.
+
+    Attributes:
+        target: whose rules are checked; None: the file's own.
+        backend: runtime to measure in; None: the file's own.
+        timing: of the latency measurement.
+        cpu_images: how many images each emulated CPU runs.
+    """
 
     target: str | None = None
     backend: str | None = None
     timing: Timing = field(default_factory=Timing)
+    cpu_images: int = 8
 
 
 def verify(
@@ -89,6 +98,7 @@ def verify(
     data: EvaluationData,
     timing: Timing,
     gating: Gating,
+    cpus: OtherCpus | None = None,
 ) -> Report:
     """Measure everything that can be measured of `subject`, and decide the gates.
 
@@ -99,6 +109,7 @@ def verify(
         data: images to evaluate on.
         timing: of the latency measurement.
         gating: limits on the figures.
+        cpus: CPUs to run the file on besides (`other_cpus`).
 
     Raises:
         InputError: the file does not load, or does not belong to the float network.
@@ -108,8 +119,7 @@ def verify(
     if subject.engine is not None:
         report = _verify_engine(model, subject, run, data, timing)
     else:
-        assert subject.proto is not None
-        report = _verify_file(model, subject, subject.proto, run, data, timing)
+        report = _verify_file(model, subject, run, data, timing, cpus)
     left_out = (subject.left_out,) if subject.left_out else ()
     report = dataclasses.replace(report, warnings=(*report.warnings, *left_out))
     return Gating(limits={**subject.always, **gating.limits}, baseline=gating.baseline, allowed=gating.allowed).decided(
@@ -120,11 +130,13 @@ def verify(
 def _verify_file(
     model: FloatModel,
     subject: Subject,
-    proto: onnx.ModelProto,
     run: RunContext,
     data: EvaluationData,
     timing: Timing,
+    cpus: OtherCpus | None,
 ) -> Report:
+    proto = subject.proto
+    assert proto is not None
     measuring = choose_backend(subject.target, BACKENDS)
     require_file_fits(model, proto, subject.name)
     own, (proto, ends) = proto, with_float_ends(proto, subject.name)
@@ -140,6 +152,7 @@ def _verify_file(
         resources=True,
     )
     measured = measure(request, run.progress)
+    by_cpu = () if cpus is None else figures_by_cpu(request, measured, cpus, run.progress)
     with run.progress.phase("rules"):
         findings = (*check(own, subject.target), *preprocessing_of_file(model, proto, measured))
     notes = (
@@ -148,8 +161,10 @@ def _verify_file(
         *warnings,
         *warn_of_other_network(measured, model, proto, subject.name),
         *warn_of_accuracy(measured, model),
+        *differing_warnings(by_cpu),
     )
-    return report_of(model, request, measured, run, command="verify", warnings=notes, findings=findings)
+    report = report_of(model, request, measured, run, command="verify", warnings=notes, findings=findings)
+    return dataclasses.replace(report, cpus=by_cpu)
 
 
 def _verify_engine(

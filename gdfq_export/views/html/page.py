@@ -23,6 +23,7 @@ from gdfq_export.views.html.gate_rows import gate_rows, tone_of
 from gdfq_export.views.html.reproduce import reproduction
 from gdfq_export.views.html.sections.accuracy import accuracy_view
 from gdfq_export.views.html.sections.coverage import coverage_view
+from gdfq_export.views.html.sections.cpus import cpu_rows
 from gdfq_export.views.html.sections.curves import curves_by_phase
 from gdfq_export.views.html.sections.latency import latency_view, resource_rows
 from gdfq_export.views.html.sections.layers import layer_rows
@@ -64,6 +65,7 @@ def render_page(
             network=network_view(report),
             layers=layer_rows(report),
             coverage=coverage_view(report),
+            cpus=cpu_rows(report),
             rules=broken_rules(report),
             picture=None if picture is None else base64.b64encode(picture).decode("ascii"),
             picture_words=picture_words or _picture_words(report),

@@ -14,8 +14,10 @@ from onnx import numpy_helper
 from gdfq_export.artifacts.manifest import write_manifest
 from gdfq_export.cli.main import cli
 from gdfq_export.errors import InputError
+from gdfq_export.runtimes.emulation import Emulator
 from gdfq_export.support.not_measured import NotMeasured
 from tests.jobs.verify.quantized_classifier import classifier
+from tests.runtimes.emulation.same_machine import SameMachine
 
 SIDECAR = '{"preprocess": {"scale": 1, "mean": 0, "std": 1}}'
 
@@ -67,6 +69,32 @@ def test_a_good_file_passes_its_gates(folder: Path) -> None:
     assert views["html"].read_text().startswith("<!")
     assert 'tests="3"' in views["junit"].read_text()
     assert "max-top1-drop-pp" in views["markdown"].read_text()
+
+
+def test_other_cpus_are_in_every_view_and_decide_parity(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Emulator, "require", staticmethod(SameMachine))
+    views = {name: folder / f"out.{name}" for name in ("json", "html", "junit", "markdown")}
+    given = [part for name, path in views.items() for part in (f"--{name}", path)]
+    cpus = ["--cpu", "cortex-a53", "--cpu", "native", "--cpu-images", 5]
+    result = verify(folder, "good.onnx", "--require-parity", *cpus, *given)
+    assert result.exit_code == 0, result.output
+    assert "parity on cortex-a53" in result.stdout and "emulated: time not measured" in result.stdout
+    report = json.loads(views["json"].read_text())
+    assert [(each["cpu"], each["emulated"], each["parity"]["images"]) for each in report["cpus"]] == [
+        ("cortex-a53", True, 5),
+        ("native", False, 60),
+    ]
+    assert report["reasons"]["cpus.0.latency"] == "emulated"
+    (gate,) = [each for each in report["gates"] if each["name"] == "require-parity"]
+    assert gate["verdict"] == "passed" and "cortex-a53: 0 of" in gate["message"] and "native: 0 of" in gate["message"]
+    assert all("cortex-a53" in path.read_text() for path in views.values())
+
+
+def test_without_the_emulator_another_cpu_ends_with_3(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GDFQ_EXPORT_EMULATOR", str(folder / "none"))
+    result = verify(folder, "good.onnx", "--cpu", "cortex-a76")
+    assert result.exit_code == 3
+    assert "run gdfq-export emulator install" in result.stderr
 
 
 def test_given_images_need_no_torch_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

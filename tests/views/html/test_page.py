@@ -13,7 +13,7 @@ from gdfq_export.report.report import Report
 from gdfq_export.support.finding import Consequence, Finding
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.html import render_page
-from tests.report.reports import SECTIONS, bare_report, make_report
+from tests.report.reports import SECTIONS, bare_report, cpu_figures, make_report
 from tests.views.html.gated import FAILED, INCONCLUSIVE, decided, gate, with_gates
 from tests.views.html.page_parser import Page
 
@@ -24,6 +24,7 @@ REPORTS = {
     "unlabelled": lambda: make_report(labelled=False),
     "gated": lambda: decided(max_top1_drop_pp=1.0, require_parity=True, max_size_ratio=0.1, min_agreement=0.9),
     "nothing": bare_report,
+    "cpus": lambda: dataclasses.replace(make_report(labelled=False), cpus=(cpu_figures("cortex-a53"),)),
 }
 PASSED, NONE = decided(max_size_ratio=0.9), with_gates()
 

@@ -1,0 +1,20 @@
+"""An emulator whose CPUs are all this machine's, for what needs another process but no other CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gdfq_export.runtimes.emulation import Emulator, find_cpu
+from gdfq_export.runtimes.emulation.cpus import Cpu
+from gdfq_export.support.cpu_names import NATIVE
+
+
+class SameMachine(Emulator):
+    """Every CPU is the native one."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("none"))
+
+    def _command(self, cpu: Cpu) -> tuple[list[str], dict[str, str]]:
+        del cpu
+        return super()._command(find_cpu(NATIVE))
