@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 
 from gdfq_export.errors import BackendUnavailable, InputError
@@ -31,16 +30,14 @@ PROTO = classifier().quantized()
 SUBJECT = Subject(name="q.onnx", target=find_target("ort-cpu"), proto=PROTO)
 
 
-def on_cpus(
-    *names: str, emulator: Emulator | None, proto: onnx.ModelProto = PROTO, simulated: bool = True
-) -> tuple[CpuFigures, ...]:
+def on_cpus(*names: str, emulator: Emulator | None, simulated: bool = True) -> tuple[CpuFigures, ...]:
     """`q.onnx` on these CPUs, four images each."""
     network, pictures, runtime = classifier(), images(12), OnnxRuntime()
     exact = Simulation(run=network.integers, exact=True, images=pictures, source="noise")
     request = MeasureRequest(
         found_task=FoundTask(task=Classification(classes=4, compared=("logits",)), reason="asked for"),
         float_network=NetworkFile.of(network.float_network(), "float.onnx"),
-        quantized=NetworkFile.of(proto, "q.onnx"),
+        quantized=NetworkFile.of(PROTO, "q.onnx"),
         evaluation=EvaluationImages(images=pictures, source="noise"),
         measuring=Measuring(target_backend=runtime, measured_on=runtime),
         simulation=exact if simulated else NotMeasured(reason="the node Softmax has no simulation"),
@@ -77,19 +74,15 @@ def test_a_file_without_a_simulation_is_compared_with_this_machine() -> None:
     assert found.parity == NotMeasured(reason="the node Softmax has no simulation")
     assert found.native.differing == 0
     other = dataclasses.replace(found, native=dataclasses.replace(found.native, differing=3))
-    assert differing_warnings((other,)) == [
-        "ONNX Runtime on cortex-a53 computes 3 of 16 output values otherwise than on this machine; trust the figures of "
-        "that CPU"
-    ]
+    (said,) = differing_warnings((other,))
+    assert "cortex-a53 computes 3 of 16 output values otherwise than on this machine; trust the figures of" in said
 
 
 def test_a_cpu_that_computes_other_integers_is_warned_of() -> None:
     (found,) = on_cpus("cortex-a53", emulator=SameMachine())
     wrong = dataclasses.replace(found.parity, exact=False, differing=1234, first_differing="hidden")
     (said,) = differing_warnings((dataclasses.replace(found, parity=wrong),))
-    assert said.startswith(
-        "ONNX Runtime on cortex-a53 computes 1,234 of 128 integers otherwise than simulated, first in"
-    )
+    assert "cortex-a53 computes 1,234 of" in said and "otherwise than simulated, first in hidden; trust" in said
 
 
 def test_names_are_checked_and_each_is_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
