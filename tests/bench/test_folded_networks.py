@@ -27,7 +27,12 @@ def test_a_row_has_both_drops_and_their_difference() -> None:
         high=0.55,
         agreement_kept=99.1,
         agreement_folded=99.2,
+        error_kept=1.02,
+        error_folded=1.1,
         exact=True,
         seconds=(30.0, 31.0),
     )
-    assert "drop -0.10 folded +0.15, difference +0.25 [-0.05, +0.55], agreement 99.1 99.2 exact" in row(found)
+    assert (
+        "drop -0.10 folded +0.15, difference +0.25 [-0.05, +0.55], agreement 99.1 99.2, error 1.02 1.10 exact"
+        in row(found)
+    )
