@@ -29,6 +29,7 @@ from gdfq_export.frontend.passes.rewrites.flatten import FlattenPass
 from gdfq_export.frontend.passes.rewrites.fold_pad import FoldPadPass
 from gdfq_export.frontend.passes.rewrites.gemm import GemmPass
 from gdfq_export.frontend.passes.rewrites.global_average_pool import GlobalAveragePoolPass
+from gdfq_export.frontend.passes.rewrites.kernel_forms.clip_behind_clip import ClipBehindClipPass
 from gdfq_export.frontend.passes.rewrites.kernel_forms.global_max_pool import GlobalMaxPoolPass
 from gdfq_export.frontend.passes.rewrites.kernel_forms.leaky_relu import LeakyReluPass
 from gdfq_export.frontend.passes.rewrites.kernel_forms.sum_as_adds import SumAsAddsPass
@@ -109,6 +110,7 @@ def _rewrite(model: ir.Model, measured: Mapping[str, Measured]) -> None:
     SumAsAddsPass()(model)
     GlobalMaxPoolPass()(model)
     LeakyReluPass()(model)
+    ClipBehindClipPass()(model)
     ExplicitPadsPass()(model)
     GlobalAveragePoolPass()(model)
     FoldPadPass()(model)

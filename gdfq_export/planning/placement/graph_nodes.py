@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 import onnx_ir as ir
 
+from gdfq_export.frontend.passes.rewrites.kernel_forms.clip_behind_clip import clip_bounds
 from gdfq_export.targets import Rule, Target
 from gdfq_export.targets.operator_traits import KEEPS_RANGE
 
@@ -16,16 +17,7 @@ _WITHIN = KEEPS_RANGE - {"GlobalMaxPool", "Split"}  # whose results' zero points
 
 def activation_bounds(node: ir.Node) -> tuple[float, float]:
     """Bounds that a Relu, Clip or HardSigmoid puts on its output; NaN where they are computed in the graph."""
-    if node.op_type == "Relu":
-        return 0.0, math.inf
-    if node.op_type == "HardSigmoid":
-        return 0.0, 1.0
-    limits = [-math.inf, math.inf]
-    for position in (0, 1):
-        value = node.inputs[position + 1] if len(node.inputs) > position + 1 else None
-        if value is not None:
-            limits[position] = float(value.const_value.numpy()) if value.const_value is not None else math.nan
-    return limits[0], limits[1]
+    return (0.0, 1.0) if node.op_type == "HardSigmoid" else clip_bounds(node)
 
 
 def bounds_of(value: ir.Value) -> tuple[float, float]:

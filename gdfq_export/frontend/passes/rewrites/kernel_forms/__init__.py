@@ -1,1 +1,1 @@
-"""Rewrites of operators without an integer kernel to operators that have one, which compute the same."""
+"""Rewrites to operators that have an integer kernel, or to the form that one absorbs, which compute the same."""
