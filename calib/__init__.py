@@ -10,6 +10,7 @@ from calib.errors import DataError
 from calib.gdfq import GdfqSampler, GeneratorTraining, train_gdfq
 from calib.generator import ConditionalGenerator
 from calib.input_spec import InputSpec
+from calib.joined_inputs import JoinedInputs, JoinedSampler
 from calib.priors.dead_leaves import DeadLeavesSampler
 from calib.priors.pink_noise import PinkNoiseSampler
 from calib.ranges import Entropy, MinMax, Mse, Percentile, RangeEstimator, make_range_estimator
@@ -33,6 +34,8 @@ __all__ = [
     "GdfqSampler",
     "GeneratorTraining",
     "InputSpec",
+    "JoinedInputs",
+    "JoinedSampler",
     "MinMax",
     "MovingRange",
     "Mse",

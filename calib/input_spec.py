@@ -7,6 +7,7 @@ what an image can be; the generator, the noise sampler and the input quantizer a
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +83,25 @@ class InputSpec:
         """
         ranges = (high - low for low, high in zip(self.low, self.high, strict=True))
         return tuple(1.0 if 3.5 <= width <= 8.0 else width / 4 for width in ranges)
+
+    @property
+    def extent(self) -> tuple[int, ...]:
+        """Channels and positions that decide how much work an input is: its shape."""
+        return self.shape
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of what the network looks at: its own."""
+        return self.shape
+
+    @property
+    def by_name(self) -> Mapping[str, InputSpec]:
+        """The inputs of a network of several (`JoinedInputs`) by name; nothing for a network of one."""
+        return {}
+
+    def split(self, batch: Tensor) -> list[Tensor]:
+        """Give each input of a batch `[N, *shape]` in its own shape: the batch itself, where there is one."""
+        return [batch]
 
     def normalize(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Turn pixels uint8 [N, H, W, C] into network input float32 [N, C, H, W], contiguous; other ranks alike."""

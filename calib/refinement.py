@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -121,9 +122,7 @@ class RefinedSampler:
         optimizer = torch.optim.Adam([shares], lr=self._settings.learning_rate, betas=BETAS)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, self._settings.steps))
         for step in range(self._settings.steps):
-            rolled = (
-                torch.roll(shares, self._shift(), dims=tuple(range(2, shares.dim()))) if shares.dim() > 2 else shares
-            )
+            rolled = self._rolled(shares)
             loss, facts = self._loss(low + rolled * (high - low), rolled, labels)
             if not torch.isfinite(loss):
                 raise FloatingPointError(f"refinement diverged at step {done + step + 1}: the loss is not finite")
@@ -139,9 +138,9 @@ class RefinedSampler:
             return (low + shares * (high - low)).clamp(low, high).contiguous().cpu()
 
     def _loss(self, images: Tensor, shares: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        facts = {"variation": total_variation(shares)}
+        facts = {"variation": torch.stack([total_variation(part) for part in self._input_spec.split(shares)]).sum()}
         with BatchNormTap(self._teacher) as tap:
-            with mixed_precision(self._device, min(self._input_spec.shape[1:], default=1)):
+            with mixed_precision(self._device, min(self._input_spec.image_shape[1:], default=1)):
                 outputs = self._teacher(images)
             if self._has_batch_norm:
                 facts["bns"] = bns_loss(tap)
@@ -151,9 +150,18 @@ class RefinedSampler:
             loss = loss + self._settings.bns_weight * facts["bns"]
         return loss, {"loss": loss, **figures, **facts}
 
-    def _shift(self) -> tuple[int, ...]:
+    def _rolled(self, shares: Tensor) -> Tensor:
+        """Every input of a batch, rolled along its axes of positions."""
+        parts = self._input_spec.split(shares)
+        rolled = [
+            torch.roll(part, self._shift(part.shape[2:]), dims=tuple(range(2, part.dim()))) if part.dim() > 2 else part
+            for part in parts
+        ]
+        return rolled[0] if len(parts) == 1 else torch.cat([part.flatten(1) for part in rolled], dim=1)
+
+    def _shift(self, sides: Sequence[int]) -> tuple[int, ...]:
         """Choose the positions to roll by along each axis, in either direction."""
-        farthest = (side // SIDES_PER_SHIFT for side in self._input_spec.shape[1:])
+        farthest = (side // SIDES_PER_SHIFT for side in sides)
         return tuple(int(torch.randint(-most, most + 1, (1,), generator=self._random)) for most in farthest)
 
 

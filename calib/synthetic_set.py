@@ -8,6 +8,7 @@ image is served at a time unless `batch` says otherwise, because many networks a
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from calib.errors import DataError
 from calib.files.checks import check_labels, check_normalized_images
 from calib.files.npz_file import read_npz, write_npz
+from calib.files.npz_images import joined_arrays
+from calib.joined_inputs import split_inputs
 
 KEYS = ("images", "labels", "logits", "input_name", "provenance")
 _ADVICE = (
@@ -31,10 +34,11 @@ class SyntheticSet:
     """Images with the teacher's answer to them; serves itself, batch by batch.
 
     Attributes:
-        images: float32 [N, C, H, W], normalised, as the network takes them.
+        images: float32 [N, C, H, W], normalised, as the network takes them; several inputs are joined, `[N, F]`.
         labels: int64 [N], what was asked for.
         logits: float32 [N, num_classes], what the teacher answered; [N, 0] for a network without classes.
-        input_name: name of the network's input.
+        input_name: name of the network's input, of several the first.
+        shapes: of several inputs by name, in the order in which they are joined; empty for one input.
         provenance: where the images come from; JSON values only.
         batch: images that `get_next` serves at a time; not saved.
 
@@ -56,6 +60,7 @@ class SyntheticSet:
     logits: NDArray[np.float32]
     input_name: str
     provenance: dict[str, Any]
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     batch: int = 1
     _start: int = field(default=0, init=False, repr=False)
     _end: int = field(default=0, init=False, repr=False)
@@ -72,13 +77,16 @@ class SyntheticSet:
         return -(-(self._end - self._start) // self.batch)
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-        """Serve the next batch as {input name: float32 [batch, C, H, W]}, the last one shorter; None at the end."""
+        """Serve the next batch as {input name: float32 [batch, C, H, W]}, the last one shorter; None at the end.
+
+        Of a network of several inputs each is served under its name.
+        """
         if self._next >= self._end:
             return None
         stop = min(self._next + self.batch, self._end)
         served = self.images[self._next : stop]
         self._next = stop
-        return {self.input_name: served}
+        return self._by_input(served)
 
     def rewind(self) -> None:
         """Start again at the first image of the range."""
@@ -97,8 +105,15 @@ class SyntheticSet:
             OSError: the folder is missing or not writable.
         """
         provenance = json.dumps(self.provenance, sort_keys=True)
-        names = {"input_name": np.asarray(self.input_name), "provenance": np.asarray(provenance)}
-        write_npz(Path(path), {"images": self.images, "labels": self.labels, "logits": self.logits, **names})
+        inputs = self._by_input(self.images) if self.shapes else {"images": self.images}
+        names = {"input_name": np.asarray([*self.shapes] or self.input_name), "provenance": np.asarray(provenance)}
+        write_npz(Path(path), {**inputs, "labels": self.labels, "logits": self.logits, **names})
+
+    def _by_input(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Images by the names of the inputs that they are for."""
+        if not self.shapes:
+            return {self.input_name: images}
+        return dict(zip(self.shapes, split_inputs(images, [*self.shapes.values()]), strict=True))
 
     @classmethod
     def load(cls, path: str | Path, batch: int = 1) -> SyntheticSet:
@@ -107,9 +122,10 @@ class SyntheticSet:
         Raises:
             DataError: the file is missing, damaged, or its arrays do not fit each other.
         """
-        arrays = read_npz(Path(path), KEYS, advice=_ADVICE)
+        inputs = _several_inputs(Path(path))
+        arrays = read_npz(Path(path), KEYS[bool(inputs) :] + inputs, advice=_ADVICE)
         for key in ("input_name", "provenance"):
-            if arrays[key].dtype.kind != "U" or arrays[key].shape != ():
+            if arrays[key].dtype.kind != "U" or (arrays[key].shape != () and not (inputs and key == "input_name")):
                 found = f"{arrays[key].dtype} {list(arrays[key].shape)}"
                 raise DataError(f"`{key}` in {path} is {found}: give one string, as gdfq-export synthesize writes it")
         try:
@@ -120,12 +136,16 @@ class SyntheticSet:
             ) from error
         if not isinstance(provenance, dict):
             raise DataError(f"`provenance` in {path} is no JSON object: write the file with gdfq-export synthesize")
+        parts = [arrays[name] for name in inputs]
         try:
+            for part in parts:
+                check_normalized_images(part, None, "SyntheticSet")
             return cls(
-                images=arrays["images"],
+                images=joined_arrays(parts, str(path)) if parts else arrays["images"],
                 labels=arrays["labels"],
                 logits=arrays["logits"],
-                input_name=str(arrays["input_name"]),
+                input_name=inputs[0] if inputs else str(arrays["input_name"]),
+                shapes={name: part.shape[1:] for name, part in zip(inputs, parts, strict=True)},
                 provenance=provenance,
                 batch=batch,
             )
@@ -143,3 +163,12 @@ class SyntheticSet:
         if not np.isfinite(self.logits).all():
             raise DataError(f"`logits` in {where} holds NaN or infinite values: give finite float32 [{count}, classes]")
         check_labels(self.labels, count, self.logits.shape[1] or None, where)
+
+
+def _several_inputs(path: Path) -> tuple[str, ...]:
+    """Names of the inputs of a set for a network of several; empty for one, or where the file is to be refused."""
+    try:
+        names = read_npz(path, ("input_name",))["input_name"]
+    except DataError:
+        return ()
+    return tuple(map(str, names)) if names.ndim == 1 and names.dtype.kind == "U" else ()

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from calib.errors import DataError
 
 
-def check_normalized_images(images: NDArray[Any], shape: tuple[int, ...] | None, where: str) -> None:
+def check_normalized_images(
+    images: NDArray[Any], shape: tuple[int, ...] | None, where: str, name: str = "images"
+) -> None:
     """Require finite float32 [N, C, H, W], at least one image, or [N, *shape] where the network's shape is given.
 
     Raises:
@@ -20,9 +22,9 @@ def check_normalized_images(images: NDArray[Any], shape: tuple[int, ...] | None,
     accepted = f"float32 [N, {sizes}], already normalised"
     fits = images.dtype == np.float32 and images.ndim >= 2 and images.size > 0
     if not fits or (shape is not None and images.shape[1:] != shape):
-        raise DataError(f"`images` in {where} is {images.dtype} {list(images.shape)}: give {accepted}")
+        raise DataError(f"`{name}` in {where} is {images.dtype} {list(images.shape)}: give {accepted}")
     if not np.isfinite(images).all():
-        raise DataError(f"`images` in {where} holds NaN or infinite values: give finite {accepted}")
+        raise DataError(f"`{name}` in {where} holds NaN or infinite values: give finite {accepted}")
 
 
 def check_labels(labels: NDArray[Any], count: int, num_classes: int | None, where: str) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from calib.errors import DataError
 from calib.files.checks import check_labels
+from calib.files.npz_images import several_inputs_text
 from calib.input_spec import InputSpec
 
 MODES = {1: "L", 3: "RGB"}
@@ -28,6 +29,8 @@ def read_image_folder(
     Raises:
         DataError: labels.csv or an image is missing or unreadable, an image is too small, or a label is out of range.
     """
+    if input_spec.by_name:
+        raise DataError(several_inputs_text(folder, input_spec))
     rows = _read_labels(folder / "labels.csv")
     labels = check_labels(np.asarray([label for _, label in rows]), len(rows), num_classes, str(folder / "labels.csv"))
     images = np.empty((len(rows), *input_spec.shape), dtype=np.float32)

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from calib.errors import DataError
 from calib.files.image_folder import read_pixels
-from calib.files.npz_file import read_npz
-from calib.files.npz_images import normalized_images
+from calib.files.npz_images import read_inputs, several_inputs_text
 from calib.input_spec import InputSpec
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
@@ -25,8 +24,10 @@ def read_images(path: Path, input_spec: InputSpec) -> tuple[NDArray[np.float32],
         DataError: the file cannot be read, there are no images, or they are not of the network's shape.
     """
     if not path.is_dir():
-        images = normalized_images(read_npz(path, ("images",))["images"], input_spec, path)
+        images = read_inputs(path, input_spec)
         return images, tuple(map(str, range(len(images))))
+    if input_spec.by_name:
+        raise DataError(several_inputs_text(path, input_spec))
     folder = path / "images" if (path / "images").is_dir() else path
     names = tuple(sorted(file.name for file in folder.iterdir() if file.suffix.lower() in SUFFIXES))
     if not names:

@@ -46,8 +46,8 @@ class FloatModel:
         folded: canonical form, BatchNormalization folded.
         statistics: per channel statistics by value name of `folded`.
         make_teacher: gives `teacher`, the same module at each call.
-        input_spec: shape and preprocessing of an image.
-        input_name: name of the graph's input.
+        input_spec: shape and preprocessing of an image; of several inputs joined to one (`calib.joined_inputs`).
+        input_name: name of the graph's input, of several the first.
         found_task: what the outputs mean, and why.
         warnings: sentences for the user about what was assumed or is lost.
         source_batch: the batch that the source is fixed to, None where it is dynamic.
@@ -173,7 +173,7 @@ def _find_task(graph: ir.Model, source: str, input_spec: InputSpec, stated: Stat
     failing: list[str] = []
     while True:
         cuts = Gradients(graph.graph, failing).cuts()
-        found = find_task(network_outputs(graph, input_spec.shape, cuts=cuts), source, stated=stated)
+        found = find_task(network_outputs(graph, input_spec.image_shape, cuts=cuts), source, stated=stated)
         try:
             node = failing_node(import_graph(graph, until=found.task.compared), graph.graph, input_spec.shape)
         except InputError:

@@ -17,6 +17,7 @@ from gdfq_export.report.report import (
     Files,
     InputFacts,
     MixedBitsFacts,
+    NamedInput,
     RecipeFacts,
     Report,
     RuntimeFacts,
@@ -52,7 +53,7 @@ def report_of(
         warnings: stand between those of the float network and those of the measurement.
         findings: rules of the runtime that the file breaks.
     """
-    files, measuring, spec = (request.float_network, request.quantized), request.measuring, model.input_spec
+    files, measuring = (request.float_network, request.quantized), request.measuring
     sections = {field.name: getattr(measured, field.name) for field in dataclasses.fields(measured)}
     return Report(
         command=command,
@@ -63,7 +64,7 @@ def report_of(
             quantized=files[1].facts,
             size_ratio=len(files[1].data) / len(files[0].data),
         ),
-        input=InputFacts(shape=spec.shape, scale=spec.scale, mean=spec.mean, std=spec.std, classes=model.num_classes),
+        input=_input_facts(model),
         recipe=None,
         seed=run.seed,
         calibration=None,
@@ -79,6 +80,17 @@ def report_of(
             reason=measuring.fallback_reason or None,
         ),
     )
+
+
+def _input_facts(model: FloatModel) -> InputFacts:
+    spec, classes = model.input_spec, model.num_classes
+    inputs = tuple(
+        NamedInput(name=name, shape=each.shape, scale=each.scale, mean=each.mean, std=each.std)
+        for name, each in spec.by_name.items()
+    )
+    if inputs:
+        return InputFacts(shape=spec.shape, scale=spec.scale, mean=(), std=(), classes=classes, inputs=inputs)
+    return InputFacts(shape=spec.shape, scale=spec.scale, mean=spec.mean, std=spec.std, classes=classes)
 
 
 def recipe_facts(given: Recipe, used: Recipe) -> RecipeFacts:

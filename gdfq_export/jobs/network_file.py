@@ -63,7 +63,8 @@ def in_source_form(
     warnings = []
     opened = None if target.engine else with_open_sizes(proto, model)
     if opened is None and model.open_sizes is not None:
-        taken = " x ".join(map(str, model.input_spec.shape))
+        shapes = [spec.shape for spec in model.input_spec.by_name.values()] or [model.input_spec.shape]
+        taken = " and ".join(" x ".join(map(str, shape)) for shape in shapes)
         warnings.append(
             f"{model.source} leaves the size of its input open, the quantized file takes {taken} only; for another "
             "size, quantize again with another --input-shape"

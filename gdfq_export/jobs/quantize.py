@@ -77,7 +77,7 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         if request.calibration is None:
             with progress.phase("time a few steps"):
                 steps = time_steps(recipe, model, run.device)
-    used = resolve(recipe, model.input_spec.shape, seconds=run.budget_seconds, steps=steps)
+    used = resolve(recipe, model.input_spec.extent, seconds=run.budget_seconds, steps=steps)
     curves = Curves()
     source = ImageSource(
         model, used, request.calibration, seed=run.seed, device=run.device, progress=progress, curves=curves

@@ -19,7 +19,7 @@ def synthesize(model: FloatModel, recipe: Recipe, run: RunContext, *, count: int
     Returns:
         The images `[N, C, H, W]` with the float network's outputs, and figures of the set in its provenance.
     """
-    used = recipe.for_input(model.input_spec.shape)
+    used = recipe.for_input(model.input_spec.extent)
     source = ImageSource(model, used, None, seed=run.seed, device=run.device, progress=run.progress)
     made = source.draw(count or used.images_drawn + used.verify.agreement_images, "make images")
     return as_synthetic_set(model, recipe, made.images, made.labels, method=source.name, run=run)
@@ -36,6 +36,7 @@ def as_synthetic_set(
         labels=labels.numpy(),
         logits=logits.numpy(),
         input_name=model.input_name,
+        shapes={name: spec.shape for name, spec in model.input_spec.by_name.items()},
         provenance={
             "tool": f"gdfq-export {__version__}",
             "method": method,

@@ -31,7 +31,7 @@ class StepSeconds:
 
 def time_steps(recipe: Recipe, model: FloatModel, device: str) -> StepSeconds:
     """Time the steps of the recipe's data method on this machine."""
-    used = recipe.for_input(model.input_spec.shape)
+    used = recipe.for_input(model.input_spec.extent)
     method, inputs = METHODS[used.data.method], SynthesisInputs(model=model, recipe=used, device=device)
     return StepSeconds(
         generator=None if method.generator_step is None else method.generator_step(inputs),

@@ -130,5 +130,9 @@ def _frozen(
 
 def _statistics(model: FloatModel) -> dict[str, ChannelStatistics]:
     """What is known of the network's values: BatchNorm's statistics, and how images are likely spread."""
-    mean, std = (np.asarray(numbers, np.float32) for numbers in (model.input_spec.centre, model.input_spec.spread))
-    return {model.input_name: ChannelStatistics(mean=mean, std=std), **model.statistics}
+    inputs = model.input_spec.by_name or {model.input_name: model.input_spec}
+    spread = {
+        name: ChannelStatistics(mean=np.asarray(spec.centre, np.float32), std=np.asarray(spec.spread, np.float32))
+        for name, spec in inputs.items()
+    }
+    return {**spread, **model.statistics}

@@ -23,12 +23,14 @@ import onnx
 import onnx_ir as ir
 
 from gdfq_export.errors import InputError
+from gdfq_export.frontend.passes.symbolic_batch import graph_inputs
 from gdfq_export.metrics.histogram import Histogram
 from gdfq_export.metrics.tensor_error import TensorError
 from gdfq_export.qdq.reader.activations import QuantizedActivation, quantized_activations, sources_of
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import node_name
 from gdfq_export.runtimes.base import Array, Backend, Images
+from gdfq_export.support.joined_inputs import split_inputs
 from gdfq_export.support.named_bytes import NamedBytes
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Phase
@@ -118,7 +120,9 @@ def measure_layers(
     while start < len(images):
         part = images[start : start + _batch(images, both.errors)]
         floats = dict(float_session.run_tensors(part, [*both.float_taps, *both.outputs.values()]))
-        both.add(floats | {both.image: part}, session.run_tensors(part, [*dict.fromkeys([*both.taps, *both.outputs])]))
+        both.add(
+            floats | both.inputs_of(part), session.run_tensors(part, [*dict.fromkeys([*both.taps, *both.outputs])])
+        )
         start += len(part)
         if on_step is not None:
             on_step(start, len(images), {})
@@ -141,15 +145,27 @@ class _Comparison:
     def __init__(self, float_model: onnx.ModelProto, model: QdqModel) -> None:
         known = {name for node in float_model.graph.node for name in node.output}
         self.model = model
-        self.image = float_model.graph.input[0].name
+        self._inputs = graph_inputs(float_model)
+        self.images = [value.name for value in self._inputs]
+        counterparts = dict(zip((value.name for value in model.graph.inputs), self.images, strict=False))
         pairs = zip(model.graph.outputs, float_model.graph.output, strict=False)  # in order: names may differ
         self.outputs = {str(own.name): other.name for own, other in pairs}
         self.points = quantized_activations(model, known | {value.name for value in model.graph.inputs})
-        names = {point: self.image if point.reads_input else point.tensor for point in self.points}
+        names = {
+            point: counterparts.get(point.tensor, self.images[0]) if point.reads_input else point.tensor
+            for point in self.points
+        }
         self._names = {point: name for point, name in names.items() if name in known or point.reads_input}
-        self.float_taps = sorted({*self._names.values()} - {self.image})
+        self.float_taps = sorted({*self._names.values()} - {*self.images})
         self.errors = {point: TensorError(point) for point in self._names}
         self.output_errors = {name: TensorError(None) for name in self.outputs}
+
+    def inputs_of(self, part: Images) -> dict[str, Array]:
+        """What each input of the float network is given, by name."""
+        if len(self._inputs) == 1:
+            return {self.images[0]: part}
+        shapes = [[dim.dim_value for dim in value.type.tensor_type.shape.dim[1:]] for value in self._inputs]
+        return dict(zip(self.images, split_inputs(part, shapes), strict=True))
 
     @property
     def taps(self) -> list[str]:

@@ -40,6 +40,7 @@ __all__ = [
     "Files",
     "InputFacts",
     "MixedBitsFacts",
+    "NamedInput",
     "RecipeFacts",
     "Report",
     "RuntimeFacts",
@@ -116,14 +117,29 @@ class RuntimeFacts:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NamedInput:
+    """One of several inputs: shape without the batch, preprocessing (pixel / scale - mean) / std."""
+
+    name: str
+    shape: Sequence[int]
+    scale: float
+    mean: Sequence[float]
+    std: Sequence[float]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class InputFacts:
-    """What an image is: shape (C, H, W), preprocessing (pixel / scale - mean) / std; `classes` of a classifier."""
+    """What an image is: shape (C, H, W), preprocessing (pixel / scale - mean) / std; `classes` of a classifier.
+
+    Of several inputs `inputs` says it; `shape` is then the number of all their values, `mean` and `std` are empty.
+    """
 
     shape: Sequence[int]
     scale: float
     mean: Sequence[float]
     std: Sequence[float]
     classes: int | None
+    inputs: Sequence[NamedInput] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import onnxruntime
 from gdfq_export.errors import InputError
 from gdfq_export.runtimes.base import Array, ExecutedGraph, ExecutedNode, Images
 from gdfq_export.runtimes.onnxruntime_operators import INTEGER_KERNELS, KINDS
-from gdfq_export.runtimes.session import Session, as_taken, first_line, where
+from gdfq_export.runtimes.session import Session, as_taken, first_line, parts_of, where
 from gdfq_export.support.named_bytes import NamedBytes
 
 _QUIET = 3  # errors only; saving an optimised graph warns that it is specific to this machine
@@ -44,7 +44,7 @@ class OnnxRuntime:
         """Load a file; at most `batch` images go through the runtime at a time.
 
         Raises:
-            InputError: ONNX Runtime does not accept the file, or it is not one image input `[N, C, H, W]`.
+            InputError: ONNX Runtime does not accept the file, or an input is no batch such as `[N, C, H, W]`.
         """
         return OrtSession(model, threads, taps=taps, batch=batch, as_written=self._as_written)
 
@@ -63,17 +63,16 @@ class OrtSession(Session):
     ) -> None:
         served, inner = _with_outputs(model, taps) if taps else (model, [])
         self._session = self._open(served, threads, as_written=as_written)
-        self._input = _image_input(self._session, where(model))
-        fixed = self._input.shape[0]
+        self._inputs = _batch_inputs(self._session, where(model))
+        fixed = next((int(value.shape[0]) for value in self._inputs if isinstance(value.shape[0], int)), None)
         returned = [str(output.name) for output in self._session.get_outputs()]
-        static = isinstance(fixed, int)
         outputs = [name for name in returned if name not in inner]
-        super().__init__(model, outputs, fixed if static else batch, fixed=static, taps=inner)
+        super().__init__(model, outputs, batch if fixed is None else fixed, fixed=fixed is not None, taps=inner)
 
     @property
     def input_name(self) -> str:
-        """Name of the image input."""
-        return str(self._input.name)
+        """Name of the image input, of several inputs the first."""
+        return str(self._inputs[0].name)
 
     def describe(self) -> ExecutedGraph:
         """The optimised graph of the file, taps not included."""
@@ -105,13 +104,18 @@ class OrtSession(Session):
         return optimized_graph(self._source)
 
     def _execute(self, images: Images, names: Sequence[str]) -> Sequence[Array]:
-        taken = as_taken(images, self._input.shape, pixels=self._input.type == _PIXELS)
+        parts = parts_of(self._source, images, [value.shape for value in self._inputs])
+        feeds = {
+            value.name: as_taken(part, value.shape, pixels=value.type == _PIXELS)
+            for value, part in zip(self._inputs, parts, strict=True)
+        }
         try:
-            outputs: Sequence[Array] = self._session.run(list(names), {self._input.name: taken})
+            outputs: Sequence[Array] = self._session.run(list(names), feeds)
         except Exception as error:  # the binding raises a dozen types of its own
+            found = ", ".join(f"{value.name!r} is {value.shape}" for value in self._inputs)
             raise InputError(
                 f"{where(self._source)} cannot run images of shape {list(images.shape)} (its input "
-                f"{self._input.name!r} is {self._input.shape}): {first_line(error)}"
+                f"{found}): {first_line(error)}"
             ) from error
         return outputs
 
@@ -162,9 +166,10 @@ def _with_outputs(model: Path | bytes, names: Sequence[str]) -> tuple[bytes, lis
     return NamedBytes(proto.SerializeToString(), where(model)), inner
 
 
-def _image_input(session: onnxruntime.InferenceSession, name: str) -> onnxruntime.NodeArg:
-    inputs = session.get_inputs()
-    if len(inputs) != 1 or inputs[0].type not in ("tensor(float)", _PIXELS) or len(inputs[0].shape) < 2:
+def _batch_inputs(session: onnxruntime.InferenceSession, name: str) -> list[onnxruntime.NodeArg]:
+    inputs: list[onnxruntime.NodeArg] = session.get_inputs()
+    batches = (value.type in ("tensor(float)", _PIXELS) and len(value.shape) >= 2 for value in inputs)
+    if not inputs or not all(batches):
         found = ", ".join(f"{value.name}: {value.type}{value.shape}" for value in inputs)
-        raise InputError(f"{name} takes {found}; give a network with one batch of float or uint8 as its input")
-    return inputs[0]
+        raise InputError(f"{name} takes {found}; give a network that takes batches of float or uint8")
+    return inputs

@@ -14,7 +14,7 @@ import numpy as np
 
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.runtimes.base import Array, ExecutedGraph, ExecutedNode, Images, Kind
-from gdfq_export.runtimes.session import Session, as_taken, first_line, where
+from gdfq_export.runtimes.session import Session, as_taken, first_line, parts_of, where
 
 if TYPE_CHECKING:
     import openvino
@@ -68,23 +68,23 @@ class OpenVinoSession(Session):
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
         }
-        self._compiled: dict[tuple[int, ...], openvino.CompiledModel] = {}
+        self._compiled: dict[tuple[tuple[int, ...], ...], openvino.CompiledModel] = {}
         self._model = _read(self._core, model)
         outputs = [str(output.get_any_name()) for output in self._model.outputs]
         inner = [name for name in taps if name not in outputs]
         _require_tensors(self._model, inner, where(model))
         self._model.add_outputs(inner)
-        sizes = _image_shape(self._model, where(model))
-        self._sizes = [size.get_length() if size.is_static else None for size in sizes]
-        self._pixels = self._model.inputs[0].element_type.to_string() == "u8"
-        count = sizes[0]
-        fixed = count.is_static
-        super().__init__(model, outputs, count.get_length() if fixed else batch, fixed=fixed, taps=inner)
+        shapes = _batch_shapes(self._model, where(model))
+        self._sizes = [[size.get_length() if size.is_static else None for size in shape] for shape in shapes]
+        self._pixels = [each.element_type.to_string() == "u8" for each in self._model.inputs]
+        fixed = next((sizes[0] for sizes in self._sizes if sizes[0] is not None), None)
+        super().__init__(model, outputs, batch if fixed is None else fixed, fixed=fixed is not None, taps=inner)
 
     def describe(self) -> ExecutedGraph:
         """The execution graph for one image, taps not included."""
         model = _read(self._core, self._source)
-        model.reshape([1, *(-1 if size is None else size for size in self._sizes[1:])])
+        shapes = [[1, *(-1 if size is None else size for size in sizes[1:])] for sizes in self._sizes]
+        model.reshape(dict(zip(model.inputs, shapes, strict=True)))
         runtime = self._core.compile_model(model, "CPU", self._settings).get_runtime_model()
         operations = [(operation, _fact(operation, "layerType")) for operation in runtime.get_ordered_ops()]
         return ExecutedGraph(
@@ -99,22 +99,28 @@ class OpenVinoSession(Session):
         )
 
     def _execute(self, images: Images, names: Sequence[str]) -> Sequence[Array]:
-        taken = as_taken(images, self._sizes, pixels=self._pixels)
-        results = self._compile(taken.shape)(taken)
+        parts = parts_of(self._source, images, self._sizes)
+        taken = [
+            as_taken(part, sizes, pixels=pixels)
+            for part, sizes, pixels in zip(parts, self._sizes, self._pixels, strict=True)
+        ]
+        results = self._compile(tuple(each.shape for each in taken))(taken)
         return [np.array(results[self._outputs.index(name)]) for name in names]
 
-    def _compile(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
-        if shape not in self._compiled:
+    def _compile(self, shapes: tuple[tuple[int, ...], ...]) -> openvino.CompiledModel:
+        if shapes not in self._compiled:
             try:
                 model = self._model.clone()
-                model.reshape(list(shape))
-                self._compiled[shape] = self._core.compile_model(model, "CPU", self._settings)
+                model.reshape({port: list(shape) for port, shape in zip(model.inputs, shapes, strict=True)})
+                self._compiled[shapes] = self._core.compile_model(model, "CPU", self._settings)
             except Exception as error:
+                asked = " and ".join(str(list(shape)) for shape in shapes)
+                taken = " and ".join(str(each.partial_shape) for each in self._model.inputs)
                 raise InputError(
-                    f"{where(self._source)} cannot run images of shape {list(shape)} in OpenVINO (its input is "
-                    f"{self._model.inputs[0].partial_shape}): {first_line(error)}"
+                    f"{where(self._source)} cannot run images of shape {asked} in OpenVINO (its input is "
+                    f"{taken}): {first_line(error)}"
                 ) from error
-        return self._compiled[shape]
+        return self._compiled[shapes]
 
 
 def _core() -> openvino.Core:
@@ -135,12 +141,13 @@ def _read(core: openvino.Core, source: Path | bytes) -> openvino.Model:
         raise InputError(f"{where(source)}: OpenVINO does not load it: {first_line(error)}") from error
 
 
-def _image_shape(model: openvino.Model, name: str) -> Any:
+def _batch_shapes(model: openvino.Model, name: str) -> list[Any]:
     inputs = model.inputs
-    if len(inputs) != 1 or len(inputs[0].partial_shape) < 2 or inputs[0].element_type.to_string() not in ("f32", "u8"):
+    batches = (len(each.partial_shape) >= 2 and each.element_type.to_string() in ("f32", "u8") for each in inputs)
+    if not inputs or not all(batches):
         found = ", ".join(f"{each.element_type} {each.partial_shape}" for each in inputs)
-        raise InputError(f"{name} takes {found}; give a network with one batch of float or uint8 as its input")
-    return inputs[0].partial_shape
+        raise InputError(f"{name} takes {found}; give a network that takes batches of float or uint8")
+    return [each.partial_shape for each in inputs]
 
 
 def _require_tensors(model: openvino.Model, names: Sequence[str], name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from gdfq_export.errors import InputError
 from gdfq_export.runtimes.base import HOST_CLOCK, Array, ExecutedGraph, Images, Output
+from gdfq_export.support.joined_inputs import split_inputs
 
 
 class Session(ABC):
@@ -103,6 +105,29 @@ def _of_first(count: int, images: int, output: Array) -> Array:
     if count == images or output.ndim == 0 or output.shape[0] % images:
         return output
     return output[: output.shape[0] // images * count]
+
+
+def parts_of(
+    source: Path | bytes, images: Images, shapes: Sequence[Sequence[int | str | None]]
+) -> list[NDArray[np.float32]]:
+    """Images for each input of a file: themselves for one, those of joined inputs `[N, F]` for several.
+
+    Args:
+        source: the file, for messages.
+        images: a batch.
+        shapes: of the file's inputs, batch included.
+
+    Raises:
+        InputError: the file has several inputs, and the batch is not theirs.
+    """
+    if len(shapes) == 1:
+        return [images]
+    sizes = [[size for size in shape[1:] if isinstance(size, int) and size > 0] for shape in shapes]
+    static = all(len(known) == len(shape) - 1 for known, shape in zip(sizes, shapes, strict=True))
+    if not static or images.ndim != 2 or images.shape[1] != sum(map(math.prod, sizes)):
+        taken = " and ".join(str([*shape]) for shape in shapes)
+        raise InputError(f"{where(source)} cannot run inputs of shape {list(images.shape)}: its inputs are {taken}")
+    return split_inputs(images, sizes)
 
 
 def as_taken(images: Images, shape: Sequence[int | str | None], *, pixels: bool) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gdfq_export.frontend.passes.constants.constant import input_at
+from gdfq_export.frontend.torch_import import input_shapes
 from gdfq_export.planning.constraints import Unrounded
 from gdfq_export.planning.plan import Role
 from gdfq_export.simulator.codes import CodedTensor, accumulate, clip, dequantize, quantize
@@ -22,6 +23,7 @@ from gdfq_export.simulator.float_region import FloatRegion
 from gdfq_export.simulator.hard_sigmoid import clip_form_of, sum_form
 from gdfq_export.simulator.integer_state import IntegerState
 from gdfq_export.simulator.weight_only import dequantized_blocks
+from gdfq_export.support.joined_inputs import split_inputs
 from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel
 
@@ -44,9 +46,16 @@ class IntegerRun:
         self.floats: dict[str, Tensor] = {}
 
     def run(self, images: Tensor) -> dict[str, np.ndarray]:
-        """Codes of every quantized activation and the float outputs, by name, for float32 images [N, C, H, W]."""
+        """Codes of every quantized activation and the float outputs, by name.
+
+        Args:
+            images: float32 [N, C, H, W], or joined inputs [N, F].
+        """
         graph = self.state.model.graph
-        self._keep(graph.inputs[0].name or "", images)
+        several = len(graph.inputs) > 1
+        parts = split_inputs(images, input_shapes(graph.inputs)) if several else [images]
+        for value, part in zip(graph.inputs, parts, strict=True):
+            self._keep(value.name or "", part)
         for step in self.state.steps:
             if isinstance(step, FloatRegion):
                 self._run_float(step)

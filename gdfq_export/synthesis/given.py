@@ -8,7 +8,7 @@ from torch import Tensor
 from calib.samplers import RealSet, StepReport
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.errors import InputError
-from gdfq_export.support.text import counted
+from gdfq_export.support.text import counted, shapes_text
 from gdfq_export.synthesis.method import Method, Samplers, SynthesisInputs
 
 
@@ -42,10 +42,14 @@ def given_samplers(inputs: SynthesisInputs, given: SyntheticSet | RealSet) -> Sa
 
 def _saved(inputs: SynthesisInputs, saved: SyntheticSet) -> GivenSampler:
     model = inputs.model
-    if saved.images.shape[1:] != model.input_spec.shape:
+    wanted = shapes_text(
+        {name: spec.shape for name, spec in model.input_spec.by_name.items()} or model.input_spec.shape
+    )
+    carried = shapes_text(saved.shapes or saved.images.shape[1:])
+    if carried != wanted:
         raise InputError(
-            f"the calibration images are {list(saved.images.shape[1:])} but {model.source} takes "
-            f"{list(model.input_spec.shape)}; make them for this network with gdfq-export synthesize"
+            f"the calibration images are {carried} but {model.source} takes {wanted}; make them for this network with "
+            "gdfq-export synthesize"
         )
     classes = saved.logits.shape[1]
     if bool(classes) != (model.num_classes is not None) or (classes and not model.task.fits([saved.logits.shape])):

@@ -53,7 +53,7 @@ def with_stand_ins(
     names = _without_statistics(model)
     if not names or not isinstance(model.teacher, fx.GraphModule):
         return model
-    count = min(_MOST_IMAGES, max(_FEWEST_IMAGES, _ELEMENTS // int(np.prod(model.input_spec.shape[1:]))))
+    count = min(_MOST_IMAGES, max(_FEWEST_IMAGES, _ELEMENTS // int(np.prod(model.input_spec.extent[1:]))))
     with progress.phase("measure statistics") as phase:
         if images is None:
             images, _ = prior_sampler(model.input_spec, 1, seed).draw(count, count)

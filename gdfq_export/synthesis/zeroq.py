@@ -33,7 +33,7 @@ def _cut(inputs: SynthesisInputs, left: Callable[[], float]) -> tuple[Recipe, Cu
 def _step_seconds(inputs: SynthesisInputs) -> float:
     """Seconds of a step on all batches of a draw."""
     section = inputs.recipe.data.zeroq.model_copy(update={"steps": 1 + _TIMED_STEPS})
-    images = inputs.recipe.for_input(inputs.model.input_spec.shape).calibration.images
+    images = inputs.recipe.for_input(inputs.model.input_spec.extent).calibration.images
     sampler = ZeroQSampler(inputs.teacher, ZeroQSettings(**section.model_dump()), device=inputs.device)
     batch = min(images, section.batch)
     clock = StepClock()

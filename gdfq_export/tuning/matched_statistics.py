@@ -36,9 +36,8 @@ class MatchedStatistics(fx.Interpreter):
     def run_node(self, n: fx.Node) -> Any:
         """Compute a node, and match what it gives if its statistics are known."""
         result = super().run_node(n)
-        known = (
-            None if n.op == "placeholder" or "quantizes" in n.meta else self._statistics.get(n.meta.get("value", ""))
-        )
+        left = n.op == "placeholder" or "input" in n.meta or "quantizes" in n.meta
+        known = None if left else self._statistics.get(n.meta.get("value", ""))
         return result if known is None else _matched(result, known)
 
 

@@ -111,7 +111,7 @@ def test_refinement_disturbs_neither_the_teacher_nor_the_global_random_state() -
 def test_images_are_rolled_by_at_most_a_fourteenth_of_the_side() -> None:
     spec = InputSpec(shape=(1, 28, 1), scale=1.0, mean=(0.0,), std=(1.0,))
     sampler = RefinedSampler(Teacher(network=nn.Identity(), input_spec=spec, aim=ClassAim(2)), SETTINGS)
-    shifts = {sampler._shift() for _ in range(200)}
+    shifts = {sampler._shift((28, 1)) for _ in range(200)}
     assert shifts == {(rows, 0) for rows in range(-2, 3)}
 
 

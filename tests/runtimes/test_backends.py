@@ -72,10 +72,8 @@ def test_a_path_and_its_bytes_are_the_same(backend: Backend, tmp_path: Path) -> 
     assert np.array_equal(backend.load(path, 2).run(pictures), load(backend, model).run(pictures))
 
 
-def two_inputs() -> onnx.ModelProto:
-    return tiny_graph.model(
-        nodes=[("Add", ["a", "b"], ["y"])], inputs={"a": (1, 1, 2, 2), "b": (1, 1, 2, 2)}, outputs=["y"]
-    )
+def an_input_without_batch() -> onnx.ModelProto:
+    return tiny_graph.model(nodes=[("Add", ["a", "b"], ["y"])], inputs={"a": (1, 1, 2, 2), "b": (2,)}, outputs=["y"])
 
 
 @pytest.mark.parametrize(
@@ -83,7 +81,7 @@ def two_inputs() -> onnx.ModelProto:
     [
         (lambda backend: backend.load(NamedBytes(b"not a model", "net.onnx"), 1), "net.onnx: .* does not load it"),
         (lambda backend: backend.load(Path("missing.onnx"), 1), "missing.onnx: .* does not load it"),
-        (lambda backend: load(backend, two_inputs()), "one batch of float"),
+        (lambda backend: load(backend, an_input_without_batch()), "takes batches of float"),
         (lambda backend: load(backend, classifier().quantized(), taps=["nobody"]), "computes no tensor named nobody"),
         (
             lambda backend: load(backend, classifier().quantized()).run_tensors(images(1), ["hidden"]),

@@ -62,12 +62,34 @@ def _shape(text: str) -> tuple[int, ...]:
     return sizes
 
 
+def _named_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """The name before the last `=`, empty where there is none, and the sizes."""
+    name, _, sizes = text.rpartition("=")
+    return name, _shape(sizes)
+
+
+def _shapes(
+    ctx: click.Context, param: click.Parameter, given: tuple[tuple[str, tuple[int, ...]], ...]
+) -> tuple[int, ...] | dict[str, tuple[int, ...]] | None:
+    """The shape of one input, or those of several by name."""
+    named = dict(given)
+    if not given:
+        return None
+    if "" in named and len(given) > 1:
+        raise click.BadParameter("give one shape, or each with the name of its input, as in left=3,32,32", ctx, param)
+    return named.get("", named)
+
+
 NUMBERS = Form(
     "numbers",
     lambda text: tuple(map(float, text.split(","))),
     "a list of numbers; give one for each channel, for instance 0.485,0.456,0.406",
 )
-SHAPE = Form("C,H,W", _shape, "a shape; give sizes without the batch, of an image for instance 3,32,32")
+SHAPE = Form(
+    "[NAME=]C,H,W",
+    _named_shape,
+    "a shape; give sizes without the batch, of an image for instance 3,32,32, of one of several inputs left=3,32,32",
+)
 DURATION = Form("TIME", _seconds, f"a time; give for instance 90s, 10m or 1h, or one of {', '.join(PRESETS)}")
 NAMES = Form("NAMES", _names, "a list of names; separate them by commas")
 COUNT = click.IntRange(min=1)
@@ -164,7 +186,13 @@ preprocessing_options = together(
         metavar="R,G,B",
         help="Per-channel std, applied last; one number stands for all channels.",
     ),
-    input_shape=click.option("--input-shape", type=SHAPE, help="Shape of one image, where the network leaves it open."),
+    input_shape=click.option(
+        "--input-shape",
+        type=SHAPE,
+        multiple=True,
+        callback=_shapes,
+        help="Shape of one image, where the network leaves it open; of several inputs give one for each, by NAME.",
+    ),
     task=task_option,
     decode=click.option(
         "--decode",

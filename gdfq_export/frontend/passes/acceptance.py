@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -10,6 +10,7 @@ from onnx import TensorProto, numpy_helper
 
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.accepted_forms.float32 import every_node
+from gdfq_export.frontend.passes.accepted_forms.image_input import has_channels_last
 from gdfq_export.frontend.passes.opset import OLDEST_OPSET, OPSET, opset_of
 from gdfq_export.frontend.passes.symbolic_batch import graph_inputs
 
@@ -26,12 +27,12 @@ def require_float_network(proto: onnx.ModelProto, where: str) -> None:
     """Check what can be seen without running the network.
 
     Raises:
-        InputError: wrong opset, already quantized, other than one input of a batch of static size,
+        InputError: wrong opset, already quantized, an input is no batch of floats of static size,
             weights that are not finite, training mode, custom operators, or not valid ONNX.
     """
     _require_opset(proto, where)
     _require_operators(proto, where)
-    _require_one_input(proto, where)
+    _require_inputs(proto, where)
     _require_finite(proto, where)
     try:
         onnx.checker.check_model(proto)
@@ -40,22 +41,35 @@ def require_float_network(proto: onnx.ModelProto, where: str) -> None:
         raise InputError(f"{where} is not a valid ONNX model ({reason}); export it again") from error
 
 
-def fix_input_shape(proto: onnx.ModelProto, shape: tuple[int, ...], where: str, origin: str) -> None:
+def fix_input_shape(
+    proto: onnx.ModelProto, shape: Sequence[int] | Mapping[str, Sequence[int]], where: str, origin: str
+) -> None:
     """Write sizes, as C, H, W, into the graph's input where they are dynamic; `proto` is changed.
 
     Args:
         proto: the network.
-        shape: without the batch, (C, H, W) of images.
+        shape: without the batch, (C, H, W) of images; of several inputs by name.
         where: what the user calls the network.
         origin: where `shape` comes from, for the message.
 
     Raises:
         InputError: the graph's input has another rank or other static dimensions.
     """
-    inputs = graph_inputs(proto)
-    if len(inputs) != 1:
-        return
-    dims = inputs[0].type.tensor_type.shape.dim
+    inputs = {value.name: value for value in graph_inputs(proto)}
+    if len(inputs) == 1 and not isinstance(shape, Mapping):
+        shape = dict.fromkeys(inputs, shape)
+    if not isinstance(shape, Mapping) or (unknown := [name for name in shape if name not in inputs]):
+        said = f"the input {unknown[0]}" if isinstance(shape, Mapping) else "one input"
+        raise InputError(
+            f"{origin} gives the shape of {said}, and the inputs of {where} are {', '.join(inputs)}; name each, as in "
+            "--input-shape NAME=C,H,W"
+        )
+    for name, sizes in shape.items():
+        _fix_shape(inputs[name], tuple(sizes), where, origin)
+
+
+def _fix_shape(value: onnx.ValueInfoProto, shape: tuple[int, ...], where: str, origin: str) -> None:
+    dims = value.type.tensor_type.shape.dim
     if not dims:
         for _ in range(1 + len(shape)):
             dims.add()
@@ -63,7 +77,7 @@ def fix_input_shape(proto: onnx.ModelProto, shape: tuple[int, ...], where: str, 
     fixed = [isinstance(size, int) and size > 0 for size in found[1:]]
     if len(fixed) != len(shape) or any(fix and a != b for fix, a, b in zip(fixed, found[1:], shape, strict=True)):
         raise InputError(
-            f"{origin} says that images are {list(shape)} but the input {inputs[0].name} of {where} is {found}; "
+            f"{origin} says that images are {list(shape)} but the input {value.name} of {where} is {found}; "
             "make the two agree, without the batch"
         )
     for dim, size in zip(dims[1:], shape, strict=True):
@@ -72,8 +86,11 @@ def fix_input_shape(proto: onnx.ModelProto, shape: tuple[int, ...], where: str, 
 
 def assume_input_shape(proto: onnx.ModelProto, where: str) -> tuple[str, ...]:
     """Write a usual size into the graph's input where it is still dynamic, and say so; `proto` is changed."""
-    inputs = graph_inputs(proto)
-    dims = inputs[0].type.tensor_type.shape.dim[1:] if len(inputs) == 1 else []
+    return tuple(said for value in graph_inputs(proto) for said in _assume_shape(value, where))
+
+
+def _assume_shape(value: onnx.ValueInfoProto, where: str) -> tuple[str, ...]:
+    dims = value.type.tensor_type.shape.dim[1:]
     usual = _USUAL_SIZES.get(len(dims), ())
     open_sizes = [(dim, size) for dim, size in zip(dims, usual, strict=False) if dim.dim_value <= 0]
     if not open_sizes:
@@ -82,7 +99,7 @@ def assume_input_shape(proto: onnx.ModelProto, where: str) -> tuple[str, ...]:
         dim.dim_value = size
     sizes = ",".join(str(dim.dim_value) for dim in dims)
     return (
-        f"nothing says how large the input {inputs[0].name} of {where} is: {sizes} is assumed; pass --input-shape or "
+        f"nothing says how large the input {value.name} of {where} is: {sizes} is assumed; pass --input-shape or "
         "put the size it is used at into the sidecar file",
     )
 
@@ -129,29 +146,35 @@ def _require_operators(proto: onnx.ModelProto, where: str) -> None:
             )
 
 
-def _require_one_input(proto: onnx.ModelProto, where: str) -> None:
+def _require_inputs(proto: onnx.ModelProto, where: str) -> None:
     inputs = graph_inputs(proto)
-    if len(inputs) != 1:
-        found = ", ".join(value.name for value in inputs) or "none"
-        raise InputError(
-            f"{where} has {len(inputs)} inputs ({found}) and accepted is one; export it with the image [N, C, H, W], "
-            "or another batch, as its only input and the others as constants"
-        )
-    kind = inputs[0].type.tensor_type
+    if not inputs:
+        raise InputError(f"{where} has no inputs; export it with the image [N, C, H, W], or another batch, as one")
+    for value in inputs:
+        _require_batch_of_floats(value, where)
+        if len(inputs) > 1 and has_channels_last(proto, value):
+            raise InputError(
+                f"the input {value.name} of {where} has its channels last, which is accepted of a single input; export "
+                "the network with channels first, [N, C, H, W]"
+            )
+
+
+def _require_batch_of_floats(value: onnx.ValueInfoProto, where: str) -> None:
+    kind = value.type.tensor_type
     if kind.elem_type != TensorProto.FLOAT:
         raise InputError(
-            f"the input {inputs[0].name} of {where} is {_type_name(kind.elem_type)}, not float32; "
-            "export the network in float32"
+            f"the input {value.name} of {where} is {_type_name(kind.elem_type)}, not float32; export the network in "
+            "float32, with integers such as indices or masks as constants, or from behind what looks them up"
         )
     dims = [dim.dim_param or (dim.dim_value if dim.HasField("dim_value") else "?") for dim in kind.shape.dim]
     if len(dims) < 2:
         raise InputError(
-            f"the input {inputs[0].name} of {where} is {dims}, which is no batch such as [N, C, H, W] or [N, F]; "
+            f"the input {value.name} of {where} is {dims}, which is no batch such as [N, C, H, W] or [N, F]; "
             "export a network whose input's first dimension is the batch"
         )
     if not all(isinstance(size, int) and size > 0 for size in dims[1:]):
         raise InputError(
-            f"the input {inputs[0].name} of {where} is {dims}: its size must be fixed; "
+            f"the input {value.name} of {where} is {dims}: its size must be fixed; "
             "pass --input-shape, for images C,H,W, or put it into the sidecar file"
         )
 

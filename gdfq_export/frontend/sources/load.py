@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 from torch import nn
 
+from calib.input_spec import InputSpec
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel, build
 from gdfq_export.frontend.passes.acceptance import assume_input_shape, fix_input_shape
@@ -18,7 +19,7 @@ from gdfq_export.frontend.passes.symbolic_batch import fixed_batch, graph_inputs
 from gdfq_export.frontend.sources.model_name import FILES, require_model
 from gdfq_export.frontend.sources.module_export import digest, export_module, other_floats
 from gdfq_export.frontend.sources.onnx_file import read_onnx
-from gdfq_export.frontend.sources.preprocessing import Stated, as_pixels, input_spec
+from gdfq_export.frontend.sources.preprocessing import InputShape, Stated, as_pixels, input_spec, joined_spec
 from gdfq_export.frontend.sources.python_callable import call, find_function
 from gdfq_export.frontend.sources.sidecar import read_sidecar
 from gdfq_export.support.files import sha256_file
@@ -32,7 +33,7 @@ def load_model(
     scale: float | None = None,
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
-    input_shape: Sequence[int] | None = None,
+    input_shape: InputShape | None = None,
     keep_batch: bool = False,
     task: str | None = None,
     decode: str | DecodeFunction | None = None,
@@ -78,11 +79,14 @@ def _load_module(
 ) -> FloatModel:
     known = known or Stated(origin="the network")
     shape = flags.input_shape or known.input_shape
-    if shape is None:
-        raise InputError(f"{source} does not say how large its images are; pass --input-shape C,H,W")
-    accepted = accept(export_module(module, shape, source), source)
+    if shape is None and not flags.shapes:
+        raise InputError(
+            f"{source} does not say how large its images are; pass --input-shape C,H,W, of several inputs NAME=C,H,W "
+            "for each"
+        )
+    accepted = accept(export_module(module, shape or (), source, inputs=flags.shapes), source)
     proto, notices = accepted.proto, converted_to_float32(source, other_floats(module)) or accepted.notices
-    spec, warnings = input_spec(flags, known, shape, source)
+    spec, warnings = _spec(proto, flags, known, source)
     name = source.rpartition(":")[2]
     return build(
         proto,
@@ -105,14 +109,13 @@ def _load_file(path: Path, flags: Stated, task: StatedTask) -> FloatModel:
     proto, open_sizes = accepted.proto, OpenSizes.of(accepted.proto)
     stated = Stated(origin="no sidecar") if sidecar is None else sidecar.stated
     for given in (flags, stated):
-        if given.input_shape is not None:
-            fix_input_shape(proto, given.input_shape, source, given.origin)
+        if given.input_shape is not None or given.shapes:
+            fix_input_shape(proto, given.shapes or given.input_shape or (), source, given.origin)
             break
     assumed = assume_input_shape(proto, source)
-    shape = _input_shape(proto)
     if accepted.form.pixels:
         stated, flags = as_pixels(source, flags, stated), dataclasses.replace(flags, scale=None, mean=None, std=None)
-    spec, warnings = input_spec(flags, stated, shape or (1, 1, 1), source)
+    spec, warnings = _spec(proto, flags, stated, source)
     model = build(
         proto,
         name=path.stem,
@@ -132,8 +135,14 @@ def _read_pt2(path: Path) -> onnx.ModelProto:
     return read_exported_program(path)
 
 
-def _input_shape(proto: onnx.ModelProto) -> tuple[int, ...] | None:
-    """Sizes of the graph's input without the batch, None where they are not static, which `build` then reports."""
+def _spec(proto: onnx.ModelProto, flags: Stated, stated: Stated, source: str) -> tuple[InputSpec, tuple[str, ...]]:
+    """Shape and preprocessing of the graph's inputs, sizes being those without the batch, and warnings.
+
+    Where they are not static they are left at 1, which `build` then reports.
+    """
     inputs = graph_inputs(proto)
-    sizes = [dim.dim_value for dim in inputs[0].type.tensor_type.shape.dim[1:]] if len(inputs) == 1 else []
-    return tuple(sizes) if min(sizes, default=0) > 0 else None
+    sizes = {value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim[1:]) for value in inputs}
+    shapes = {name: shape if min(shape, default=0) > 0 else (1, 1, 1) for name, shape in sizes.items()}
+    if len(inputs) < 2:
+        return input_spec(flags, stated, next(iter(shapes.values()), (1, 1, 1)), source)
+    return joined_spec(flags, stated, shapes, source)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
+import inspect
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import onnx
 import onnx_ir as ir
@@ -25,31 +26,59 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.opset import OPSET
 
 
-def export_module(module: nn.Module, shape: tuple[int, ...], where: str) -> onnx.ModelProto:
+def export_module(
+    module: nn.Module, shape: tuple[int, ...], where: str, *, inputs: Mapping[str, tuple[int, ...]] | None = None
+) -> onnx.ModelProto:
     """Export a copy of `module` in eval mode and float32 for images [N, *shape]; input `image`, output `logits`.
 
-    The batch is dynamic where torch can prove that it may be, else fixed to 2 and freed by the canonical form.
+    The batch is dynamic where torch can prove that it may be, else fixed to 2 and freed by the canonical form. With
+    `inputs`, shapes by the names of arguments, these are the inputs.
 
     Raises:
         InputError: torch cannot export the module.
     """
     network = copy.deepcopy(module).cpu().float().eval()
-    example = (torch.zeros(2, *shape),)
+    named = _in_order(network, inputs, where) if inputs else {}
+    examples = {name: torch.zeros(2, *sizes) for name, sizes in named.items()}
+    arguments = () if named else (torch.zeros(2, *shape),)
     failure: Exception | None = None
     for batch in ({0: torch.export.Dim("batch", min=1)}, None):
         try:
             with quiet(), torch.no_grad():
-                program = torch.export.export(network, example, dynamic_shapes=None if batch is None else (batch,))
+                dynamic = dict.fromkeys(named, batch) if named else (batch,)
+                program = torch.export.export(
+                    network, arguments, examples, dynamic_shapes=None if batch is None else dynamic
+                )
             break
         except Exception as error:  # whatever the user's forward raises, or torch.export's own
             failure = failure or error
     else:
         assert failure is not None
         raise InputError(
-            f"torch.export cannot trace {where} on an image {list(shape)} ({_first_line(failure)}); "
+            f"torch.export cannot trace {where} on {_taken(shape, named)} ({_first_line(failure)}); "
             "check --input-shape, or export the network yourself and give the .onnx file"
         ) from failure
-    return program_to_onnx(program, where, input_names=["image"], output_names=["logits"])
+    outputs = None if named else ["logits"]
+    return program_to_onnx(program, where, input_names=[*named] or ["image"], output_names=outputs)
+
+
+def _taken(shape: tuple[int, ...], named: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name} {list(sizes)}" for name, sizes in named.items()) or f"an image {list(shape)}"
+
+
+def _in_order(network: nn.Module, inputs: Mapping[str, tuple[int, ...]], where: str) -> Mapping[str, tuple[int, ...]]:
+    """The shapes in the order of the arguments of `forward`.
+
+    Raises:
+        InputError: it has no argument of such a name.
+    """
+    arguments = list(inspect.signature(network.forward).parameters)
+    if missing := [name for name in inputs if name not in arguments]:
+        raise InputError(
+            f"forward of {where} has no argument {missing[0]}: its arguments are {', '.join(arguments)}; name those in "
+            "--input-shape NAME=C,H,W"
+        )
+    return {name: tuple(inputs[name]) for name in arguments if name in inputs}
 
 
 def other_floats(module: nn.Module) -> tuple[str, ...]:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from gdfq_export.frontend.torch_import.importer import import_graph
+from gdfq_export.frontend.torch_import.importer import import_graph, input_shapes
 from gdfq_export.frontend.torch_import.node_reader import Op
 from gdfq_export.frontend.torch_import.operators import OPERATORS, lower

@@ -19,38 +19,51 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.torch_import.cut import is_constant, read_by
 from gdfq_export.frontend.torch_import.operators import lower
 from gdfq_export.frontend.torch_import.parameters import AttributeNames, tensor_from_onnx
+from gdfq_export.support.joined_inputs import split_inputs
 
 _OLDEST_OPSET = 18
 _BATCH_NORMS: dict[int, type[nn.Module]] = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
 
 
 def import_graph(model: ir.Model, *, until: str | Sequence[str] | None = None) -> fx.GraphModule:
-    """Return the torch module, in eval mode, that computes the model's outputs from its one input.
+    """Return the torch module, in eval mode, that computes the model's outputs from its inputs.
 
     Float constants become parameters (one for each ONNX name, however many nodes share it), other constants buffers;
     `module.meta["parameters"]` maps ONNX names to their names in `module.state_dict()`. Any batch size works if it does
-    in the graph; gradients flow through everything. One output is a tensor, several are a tuple of them.
+    in the graph; gradients flow through everything. One output is a tensor, several are a tuple of them. Several inputs
+    are one argument `[N, F]` (`calib.joined_inputs`).
 
     Args:
-        model: a graph of opset 18 or later with one input.
+        model: a graph of opset 18 or later with an input; several have static sizes behind the batch.
         until: the value or values to return in place of the graph's outputs, for instance what a final Softmax reads.
             Nodes that do not contribute to them are not imported.
 
     Raises:
-        InputError: an operator, or how a node uses it, is not supported; several inputs; no such value.
+        InputError: an operator, or how a node uses it, is not supported; no input; no such value.
     """
     graph = model.graph
     opset = graph.opset_imports.get("", _OLDEST_OPSET)
     if opset < _OLDEST_OPSET:
         raise InputError(f"The graph uses opset {opset}; accepted: {_OLDEST_OPSET} and later, so convert its version.")
     inputs = [value for value in graph.inputs if value.name not in graph.initializers]
-    if len(inputs) != 1:
-        raise InputError(f"The graph has {len(inputs)} inputs ({_names(inputs)}); accepted: one, the images.")
-    return _Import(inputs[0]).run(graph, _find_outputs(graph, until))
+    if not inputs:
+        raise InputError("The graph has no inputs; accepted: at least one, a batch.")
+    return _Import(inputs).run(graph, _find_outputs(graph, until))
 
 
-def _names(values: list[ir.Value]) -> str:
-    return ", ".join(str(value.name) for value in values)
+def input_shapes(inputs: Sequence[ir.Value]) -> tuple[tuple[int, ...], ...]:
+    """Sizes of inputs, without the batch.
+
+    Raises:
+        InputError: one is not static.
+    """
+    shapes = []
+    for value in inputs:
+        sizes = tuple(size for size in (value.shape or ())[1:] if isinstance(size, int))
+        if value.shape is None or len(sizes) != len(value.shape) - 1:
+            raise InputError(f"The input {value.name} is {value.shape}; accepted of several inputs: static sizes.")
+        shapes.append(sizes)
+    return tuple(shapes)
 
 
 def _find_outputs(graph: ir.Graph, until: str | Sequence[str] | None) -> list[ir.Value]:
@@ -78,15 +91,19 @@ def _contributing(outputs: Sequence[ir.Value]) -> set[ir.Node]:
 class _Import:
     """State of one import: the fx graph under construction and where each ONNX value is in it."""
 
-    def __init__(self, graph_input: ir.Value) -> None:
+    def __init__(self, inputs: Sequence[ir.Value]) -> None:
         self.root = nn.Module()
         self.fx_graph = fx.Graph()
         self.names = AttributeNames()
         self.parameters: dict[str, nn.Parameter] = {}
         self.attributes: dict[str, str] = {}
-        placeholder = self.fx_graph.placeholder(self.names.take(str(graph_input.name)))
-        placeholder.meta["value"] = graph_input.name
-        self.values: dict[ir.Value, fx.Node] = {graph_input: placeholder}
+        self.values: dict[ir.Value, fx.Node] = {}
+        if len(inputs) == 1:
+            placeholder = self.fx_graph.placeholder(self.names.take(str(inputs[0].name)))
+            placeholder.meta["value"] = inputs[0].name
+            self.values[inputs[0]] = placeholder
+        else:
+            self.add_inputs(inputs)
 
     def run(self, graph: ir.Graph, outputs: Sequence[ir.Value]) -> fx.GraphModule:
         contributing = _contributing(outputs)
@@ -98,6 +115,15 @@ class _Import:
         module = fx.GraphModule(self.root, self.fx_graph, class_name="ImportedGraph")
         module.meta["parameters"] = self.attributes
         return module.eval()
+
+    def add_inputs(self, inputs: Sequence[ir.Value]) -> None:
+        """Take several inputs out of one joined batch."""
+        joined = self.fx_graph.placeholder(self.names.take("joined_inputs"))
+        parts = self.fx_graph.call_function(split_inputs, (joined, input_shapes(inputs)))
+        for index, value in enumerate(inputs):
+            part = self.fx_graph.call_function(operator.getitem, (parts, index))
+            part.meta.update(value=value.name, input=True)
+            self.values[value] = part
 
     def tensor(self, value: ir.Value) -> fx.Node:
         """Return the fx node that holds `value`; a constant gets its attribute on first use."""

@@ -98,7 +98,7 @@ class CompareRequest:
 
     def recipe(self, model: FloatModel, method: str, bits: str) -> Recipe:
         """The recipe of a cell."""
-        return recipe_for(method, bits, model.input_spec.shape, target=self.target)
+        return recipe_for(method, bits, model.input_spec.extent, target=self.target)
 
     def settings(self, model: FloatModel, cell: Cell) -> CellSettings:
         """How a cell is run."""

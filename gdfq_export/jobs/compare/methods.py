@@ -112,7 +112,7 @@ def recipe_for(method: str, bits: str, shape: tuple[int, ...], *, target: str | 
     require_known([method], [bits])
     row = METHODS[method]
     name = row.recipe or f"{bits.removesuffix(AS_PUBLISHED).removesuffix(MIXED)}-{_RUNTIME}"
-    if row.large_recipe is not None and min(shape[1:]) >= LARGE:
+    if row.large_recipe is not None and min(shape[1:], default=1) >= LARGE:
         name = row.large_recipe
     recipe = load_recipe(name).model_copy(update={"bits": BIT_WIDTHS[bits], "verify": _VERIFY})
     return recipe if target is None else recipe.model_copy(update={"target": find_target(target).name})

@@ -30,7 +30,7 @@ _OTHER_TASKS = (
 def build_page(comparison: Comparison, *, chart: str) -> str:
     """The page; `chart` is the file of the picture beside it."""
     network = comparison.network
-    shape = " x ".join(map(str, network.input_shape))
+    shape = " x ".join(map(str, network.input_shape)) + (" values" if len(network.input_shape) == 1 else "")
     facts = [
         f"**Network**: {network.source}, {shape}, {_classes(network)}{network.bytes:,} bytes as float ONNX "
         f"(SHA-256 {network.sha256[:16]})",

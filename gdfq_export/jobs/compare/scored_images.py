@@ -63,7 +63,7 @@ def made_images(model: FloatModel, path: Path, run: RunContext, *, count: int | 
         count: how many; None makes as many as the default recipe calibrates on.
     """
     recipe = load_recipe(DEFAULT_RECIPE)
-    count = count or recipe.for_input(model.input_spec.shape).images_drawn
+    count = count or recipe.for_input(model.input_spec.extent).images_drawn
     own = replace(run, seed=(run.seed + 1) % 2**32)
     asked = {
         "tool": f"gdfq-export {__version__}",
@@ -87,6 +87,8 @@ def made_images(model: FloatModel, path: Path, run: RunContext, *, count: int | 
 
 def preprocessing_of(spec: InputSpec) -> str:
     """Shape and preprocessing in one line."""
+    if spec.by_name:
+        return "; ".join(f"{name}: {preprocessing_of(each)}" for name, each in spec.by_name.items())
     return ", ".join(f"{name} {value}" for name, value in asdict(spec).items())
 
 

@@ -28,7 +28,7 @@ def evaluation_images(
     labelled = data.labelled
     if labelled is not None:
         return EvaluationImages(images=labelled.images, source=labelled.source, labelled=labelled), ()
-    used = load_recipe(DEFAULT_RECIPE).for_input(model.input_spec.shape)
+    used = load_recipe(DEFAULT_RECIPE).for_input(model.input_spec.extent)
     source = ImageSource(model, used, data.saved, seed=run.seed, device="cpu", progress=run.progress)
     count = used.verify.agreement_images if data.saved is None else len(data.saved.images)
     fresh = source.draw_fresh(count, "make images")

@@ -11,12 +11,14 @@ import onnx
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.passes.accepted_forms.image_input import take_float_images
+from gdfq_export.frontend.passes.symbolic_batch import graph_inputs
 from gdfq_export.jobs.verify.measure import Verification
 from gdfq_export.metrics.preprocessing import preprocessing_findings
 from gdfq_export.qdq.metadata import own_metadata
 from gdfq_export.runtimes.session import Session
 from gdfq_export.support.finding import Finding
 from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.support.text import shapes_text
 from gdfq_export.tasks.classification.task import Classification
 
 
@@ -27,13 +29,15 @@ def require_file_fits(model: FloatModel, proto: onnx.ModelProto, name: str) -> N
         InputError: it does.
     """
     advice = "give the float network that the file was made from as --reference"
-    given = [*take_float_images(proto)[0].graph.input]
-    shape = [dim.dim_value for dim in given[0].type.tensor_type.shape.dim[1:]] if len(given) == 1 else []
-    if len(given) != 1 or (min(shape, default=0) > 0 and tuple(shape) != model.input_spec.shape):
-        found = f"images of {shape}" if len(given) == 1 else f"{len(given)} inputs"
-        raise InputError(
-            f"{name} takes {found}, the float network {model.source} images of {list(model.input_spec.shape)}; {advice}"
-        )
+    given = graph_inputs(take_float_images(proto)[0])
+    sizes = [(value.name, [dim.dim_value for dim in value.type.tensor_type.shape.dim[1:]]) for value in given]
+    wanted = [spec.shape for spec in model.input_spec.by_name.values()] or [model.input_spec.shape]
+    known = zip(sizes, wanted, strict=False)
+    if len(given) != len(wanted) or any(min(a, default=0) > 0 and tuple(a) != b for (_, a), b in known):
+        found = f"images of {sizes[0][1]}" if len(given) == 1 else f"inputs of {shapes_text(dict(sizes))}"
+        own = {name: spec.shape for name, spec in model.input_spec.by_name.items()}
+        taken = f"inputs of {shapes_text(own)}" if own else f"images of {list(model.input_spec.shape)}"
+        raise InputError(f"{name} takes {found}, the float network {model.source} {taken}; {advice}")
     outputs = [[dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in proto.graph.output]
     _require_same_outputs(model, outputs, name, advice)
 

@@ -20,7 +20,7 @@ from gdfq_export.planning.placement.bit_widths import Widths
 from gdfq_export.planning.placement.fused_add import clipped_summand
 from gdfq_export.planning.placement.graph_nodes import activation_bounds, rule_of
 from gdfq_export.planning.placement.kernels import choose_kernels
-from gdfq_export.planning.placement.points import place_points
+from gdfq_export.planning.placement.points import InputRange, place_points
 from gdfq_export.planning.placement.unsupported import unsupported_reason
 from gdfq_export.planning.placement.weight_formats import forewarnings, with_forms
 from gdfq_export.planning.plan import QuantPlan
@@ -34,12 +34,13 @@ def plan_of(model: FloatModel, target: str, bits: Bits) -> QuantPlan:
     Raises:
         InputError: no target has that name, or as `build_plan` says.
     """
-    low, high = min(model.input_spec.low), max(model.input_spec.high)
-    return build_plan(model.folded, find_target(target), bits, compared=model.task.compared, input_range=(low, high))
+    specs = model.input_spec.by_name or {model.input_name: model.input_spec}
+    ranges = {name: (min(spec.low), max(spec.high)) for name, spec in specs.items()}
+    return build_plan(model.folded, find_target(target), bits, compared=model.task.compared, input_range=ranges)
 
 
 def build_plan(
-    model: ir.Model, target: Target, bits: Bits, *, compared: Collection[str], input_range: tuple[float, float]
+    model: ir.Model, target: Target, bits: Bits, *, compared: Collection[str], input_range: InputRange
 ) -> QuantPlan:
     """Place Q/DQ on a canonical graph.
 
@@ -48,7 +49,7 @@ def build_plan(
         target: the runtime's table.
         bits: bit widths by what they apply to.
         compared: names of the values whose numbers are compared with the float network's (`Task.compared`).
-        input_range: smallest and largest value the network's input can have.
+        input_range: smallest and largest value the network's input can have, of several inputs by name.
 
     Raises:
         InputError: a name among the recipe's exceptions is no layer's, or the target takes no weights of the form that

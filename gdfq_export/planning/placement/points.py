@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import onnx_ir as ir
 
@@ -20,7 +20,11 @@ from gdfq_export.targets import BLOCK_BITS, Kernel, Output, Rule
 WHOLE_BITS = 8  # of the type that holds a code
 
 
-def place_points(kernels: Kernels, widths: Widths, input_range: tuple[float, float]) -> tuple[QuantPoint, ...]:
+InputRange = tuple[float, float] | Mapping[str, tuple[float, float]]
+"""Smallest and largest value of every input, or of each by name."""
+
+
+def place_points(kernels: Kernels, widths: Widths, input_range: InputRange) -> tuple[QuantPoint, ...]:
     """A point for everything that a kernel reads, and for what it writes as codes."""
     walk = _Walk(kernels, widths, input_range)
     for node in kernels.graph:
@@ -31,7 +35,7 @@ def place_points(kernels: Kernels, widths: Widths, input_range: tuple[float, flo
 
 
 class _Walk:
-    def __init__(self, kernels: Kernels, widths: Widths, input_range: tuple[float, float]) -> None:
+    def __init__(self, kernels: Kernels, widths: Widths, input_range: InputRange) -> None:
         self.kernels = kernels
         self.widths = widths
         self.input_range = input_range
@@ -70,7 +74,7 @@ class _Walk:
         if value.const_value is not None:
             self._add(value, Role.CONSTANT, bits)
         elif value.is_graph_input():
-            low, high = self.input_range
+            low, high = self.input_range[name] if isinstance(self.input_range, Mapping) else self.input_range
             self._add(value, Role.INPUT, bits, low=low, high=high)
         else:
             low, high = bounds_of(value)

@@ -19,7 +19,7 @@ from gdfq_export.frontend.passes.accepted_forms.image_input import take_float_im
 from gdfq_export.frontend.passes.constants.constant_reshape import ConstantReshapePass
 from gdfq_export.frontend.passes.dropout import DropoutToIdentityPass
 from gdfq_export.frontend.passes.measured_shapes import measure_shapes
-from gdfq_export.frontend.passes.symbolic_batch import fixed_batch, with_symbolic_batch
+from gdfq_export.frontend.passes.symbolic_batch import fixed_batch, graph_inputs, with_symbolic_batch
 from gdfq_export.qdq.reader.operators import as_qdq
 from gdfq_export.simulator.session import one_thread_session
 
@@ -32,11 +32,12 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
     """The graph of a file, in the form above; `model` is not modified.
 
     Raises:
-        InputError: it is not one image in, standard operators, and outputs.
+        InputError: it has no inputs, or other than standard operators.
     """
-    if len(model.graph.input) != 1:
-        names = ", ".join(value.name for value in model.graph.input) or "none"
-        raise InputError(f"a file is simulated with one input, the image, and this one has {names}")
+    inputs = graph_inputs(model)
+    if len(inputs) != 1 and not (inputs and all(map(_is_batch_of_one_size, inputs))):
+        names = ", ".join(value.name for value in inputs) or "none"
+        raise InputError(f"a file is simulated with batches of a static size as inputs, and this one has {names}")
     model = ir.to_proto(as_qdq(ir.from_proto(model)))
     for node in model.graph.node:
         if node.domain not in _STANDARD:
@@ -62,6 +63,11 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
     _fix_shapes(prepared)
     _join_equal_quantizers(prepared.graph)
     return prepared
+
+
+def _is_batch_of_one_size(value: onnx.ValueInfoProto) -> bool:
+    sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim[1:]]
+    return min(sizes, default=0) > 0
 
 
 def _fix_shapes(model: ir.Model) -> None:

@@ -97,12 +97,13 @@ def _timing_cache(config: Any, path: str | None) -> Any:
 
 def _set_batches(builder: Any, network: Any, config: Any, batches: list[int]) -> None:
     """One profile with the smallest, the usual and the largest batch, where the batch is open."""
-    image = network.get_input(0)
-    shape = list(image.shape)
-    if shape[0] != -1:
+    inputs = [network.get_input(index) for index in range(network.num_inputs)]
+    opened = [(each.name, list(each.shape)) for each in inputs if each.shape[0] == -1]
+    if not opened:
         return
     profile = builder.create_optimization_profile()
-    profile.set_shape(image.name, *((batch, *shape[1:]) for batch in batches))
+    for name, shape in opened:
+        profile.set_shape(name, *((batch, *shape[1:]) for batch in batches))
     config.add_optimization_profile(profile)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from calib.errors import DataError
 from calib.files.image_folder import read_pixels
+from calib.files.npz_images import several_inputs_text
 from calib.input_spec import InputSpec
 from gdfq_export.tasks.detection.coco_matching import LabelledObjects
 from gdfq_export.tasks.detection.detections import Array
@@ -37,6 +38,8 @@ def read_coco(folder: Path, spec: InputSpec) -> LabelledImages:
     """
     from PIL import Image
 
+    if spec.by_name:
+        raise DataError(several_inputs_text(folder, spec))
     path = folder / FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -31,10 +31,9 @@ def read_mask_data(path: Path, spec: InputSpec, *, binary: bool) -> LabelledImag
     found = _of_archive(path) if path.is_file() else _of_folder(path, names, spec)
     if found is None:
         return LabelledImages(images=images, truth=None, source=str(path))
-    if found.shape != (len(images), *images.shape[2:]):
-        raise DataError(
-            f"`masks` in {path} is {list(found.shape)}: give one class a pixel, {[len(images), *images.shape[2:]]}"
-        )
+    wanted = (len(images), *spec.image_shape[1:])
+    if found.shape != wanted:
+        raise DataError(f"`masks` in {path} is {list(found.shape)}: give one class a pixel, {list(wanted)}")
     truth = (found > 0).astype(np.int64) if binary else np.where(found == _NO_CLASS, IGNORED, found)
     return LabelledImages(images=images, truth=truth, source=str(path))
 

@@ -13,10 +13,12 @@ import io
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calib.input_spec import InputSpec
 from calib.set_statistics import ClassBalance, SetStatistics
 from calib.synthetic_set import SyntheticSet
+from gdfq_export.support.joined_inputs import split_inputs
 from gdfq_export.support.text import counted
 from gdfq_export.views.dataset_preview.grid import lay_grid
 from gdfq_export.views.dataset_preview.headline import NOISE_BNS, REAL_BNS, headline_rows
@@ -98,11 +100,24 @@ def _title(figure: Figure, images: SyntheticSet, network: str) -> None:
 
 def _grid(figure: Figure, images: SyntheticSet, input_spec: InputSpec, classes: int) -> None:
     left, top, width, height = GRID
-    grid = lay_grid(images.images, images.labels, input_spec, classes, width, height)
-    _write(figure, MARGIN, top - HEADING_ABOVE, grid.heading, size=HEADING, weight="bold")
+    name, spec, shown = _shown_input(images, input_spec)
+    grid = lay_grid(shown, images.labels, spec, classes, width, height)
+    heading = f"{grid.heading}: input {_short(name)}" if name else grid.heading
+    _write(figure, MARGIN, top - HEADING_ABOVE, heading, size=HEADING, weight="bold")
     figure.figimage(grid.pixels, left, HEIGHT - top - len(grid.pixels), origin="upper")
     for label in grid.labels:
         _write(figure, left + label.x, top + label.y, label.text, size=SMALL, ha=label.align)
+
+
+def _shown_input(images: SyntheticSet, input_spec: InputSpec) -> tuple[str, InputSpec, NDArray[np.float32]]:
+    """What is drawn: the input, or of several the largest, images before all others; with its name then."""
+    specs = input_spec.by_name
+    if not specs:
+        return "", input_spec, images.images
+    parts = split_inputs(images.images, [spec.shape for spec in specs.values()])
+    shown = next(index for index, spec in enumerate(specs.values()) if spec.shape == input_spec.image_shape)
+    name = [*specs][shown]
+    return name, specs[name], parts[shown]
 
 
 def _layers(axes: Axes, statistics: SetStatistics) -> None:

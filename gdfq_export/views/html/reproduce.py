@@ -62,6 +62,8 @@ def _verify(report: Report) -> Iterator[list[str]]:
 
 def _preprocessing(report: Report) -> Iterator[list[str]]:
     spec = report.input
+    if spec.inputs:
+        return
     yield ["--scale", f"{spec.scale:g}"]
     yield ["--mean", ",".join(f"{value:.9g}" for value in spec.mean)]
     yield ["--std", ",".join(f"{value:.9g}" for value in spec.std)]
@@ -97,6 +99,8 @@ def _gates(report: Report) -> Iterator[list[str]]:
 
 
 def _notes(report: Report) -> Iterator[str]:
+    if report.input.inputs:
+        yield "The network takes several inputs: their preprocessing is that of the sidecar file beside it, or as below."
     if report.recipe is not None:
         yield (
             f"{_RECIPE} is the recipe below as it was run, independent of time budgets. The same seed, recipe, "

@@ -54,12 +54,15 @@ def _two_outputs() -> onnx.ModelProto:
     return proto
 
 
-def _two_inputs() -> onnx.ModelProto:
-    return tiny_graph.model(
-        nodes=[("Add", ["x", "z"], ["a"]), ("Flatten", ["a"], ["y"])],
-        inputs={"x": ("n", 3, 8, 8), "z": ("n", 3, 8, 8)},
-        outputs=["y"],
+def _two_inputs(kind: int = TensorProto.FLOAT, shape: tuple[int | str, ...] = ("n", 3, 8, 8)) -> onnx.ModelProto:
+    """The second of them is of this type and shape."""
+    proto = tiny_graph.model(
+        nodes=[("Flatten", ["x"], ["y"]), ("Identity", ["z"], ["w"])],
+        inputs={"x": ("n", 3, 8, 8), "z": shape},
+        outputs=["y", "w"],
     )
+    proto.graph.input[1].type.tensor_type.elem_type = kind
+    return proto
 
 
 def _graph(*nodes: tiny_graph.Node, shape: tuple[int | str, ...] = ("n", 3, 8, 8)) -> onnx.ModelProto:
@@ -95,7 +98,10 @@ def _invalid() -> onnx.ModelProto:
     [
         (_old, ["opset 6", "7 and later"]),
         (_quantized, ["already quantized", "QuantizeLinear"]),
-        (_two_inputs, ["2 inputs (x, z)"]),
+        (lambda: _two_inputs(kind=TensorProto.INT64), ["the input z", "int64, not float32", "as constants"]),
+        (lambda: _two_inputs(kind=TensorProto.UINT8), ["the input z", "uint8, not float32"]),
+        (lambda: _two_inputs(shape=("n",)), ["the input z", "no batch"]),
+        (lambda: _two_inputs(shape=("n", 24, 24, 3)), ["the input z", "channels last"]),
         (lambda: _graph(("Relu", ["x"], ["y"]), shape=(10,)), ["[10]", "no batch"]),
         (lambda: _graph(("Relu", ["x"], ["y"]), shape=("n", "f")), ["--input-shape"]),
         (lambda: _with_weight("w2", np.nan), ["the weight w2", "NaN or infinity in 1 of 20 values"]),

@@ -111,8 +111,13 @@ def _form_of(proto: onnx.ModelProto) -> ImageForm:
     )
     if kind.elem_type != TensorProto.FLOAT and not pixels:
         return FLOAT_IMAGES
-    sizes = [dim.dim_value for dim in kind.shape.dim]
-    return ImageForm(pixels=pixels, channels_last=len(sizes) == 4 and _has_channels_last(proto, name, sizes[1:]))
+    return ImageForm(pixels=pixels, channels_last=has_channels_last(proto, inputs[0]))
+
+
+def has_channels_last(proto: onnx.ModelProto, value: onnx.ValueInfoProto) -> bool:
+    """Whether an input of the graph is images [N, H, W, C]."""
+    sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+    return len(sizes) == 4 and _has_channels_last(proto, value.name, sizes[1:])
 
 
 def _has_channels_last(proto: onnx.ModelProto, name: str, sizes: list[int]) -> bool:

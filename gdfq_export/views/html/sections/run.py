@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gdfq_export.report.report import Report
+from gdfq_export.report.report import InputFacts, Report
 from gdfq_export.runtimes import runtime_title
 from gdfq_export.support.finding import Consequence
 from gdfq_export.support.not_measured import NotMeasured
@@ -107,15 +107,22 @@ def targets(report: Report) -> tuple[TargetRow, ...]:
     return tuple(rows)
 
 
+def _inputs(inputs: InputFacts) -> list[tuple[str, str]]:
+    """Shape and preprocessing of the input, or of each of several."""
+    classes = "" if inputs.classes is None else f", {count(inputs.classes, 'class', 'classes')}"
+    named = [(f" {each.name}", each) for each in inputs.inputs]
+    found = []
+    for name, each in named or [("", inputs)]:
+        means, stds = (", ".join(significant(value, 4) for value in values) for values in (each.mean, each.std))
+        found.append((f"input{name}", " x ".join(map(str, each.shape)) + classes))
+        found.append((f"preprocessing{name and ' of' + name}", f"(pixel / {each.scale:g} \u2212 [{means}]) / [{stds}]"))
+        classes = ""
+    return found
+
+
 def facts(report: Report) -> tuple[tuple[str, str], ...]:
     """Input, images, seed, machine: what else the figures depend on."""
-    spec, machine = report.input, report.machine
-    means, stds = (", ".join(significant(value, 4) for value in values) for values in (spec.mean, spec.std))
-    classes = "" if spec.classes is None else f", {count(spec.classes, 'class', 'classes')}"
-    found = [
-        ("input", " x ".join(map(str, spec.shape)) + classes),
-        ("preprocessing", f"(pixel / {spec.scale:g} \u2212 [{means}]) / [{stds}]"),
-    ]
+    machine, found = report.machine, _inputs(report.input)
     if report.recipe is not None:
         found.append(("recipe", f"{report.recipe.name}, SHA-256 {report.recipe.sha256}"))
     if report.seed is not None:
