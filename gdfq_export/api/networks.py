@@ -34,8 +34,8 @@ def load(
         scale: pixels 0..255 are divided by it; 255 unless stated here or in the sidecar `NAME.json`.
         mean: subtracted after scaling, one number or one per channel.
         std: divides after that, one number or one per channel.
-        input_shape: of one image or other input, (C, H, W); of several inputs by name; needed where the network does not
-            say it.
+        input_shape: of one image or other input, (C, H, W), needed where the network does not say it; of several inputs
+            by name.
         keep_batch: a file with a fixed batch is quantized to a file with that batch, not to one of any batch.
         decode: of a detector: a function, or `package.module:function`, of outputs (a list of arrays [1, ...]) and
             image size (height, width) that returns boxes [M, 4] (left, top, right, bottom), scores and classes [M].

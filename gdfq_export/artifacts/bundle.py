@@ -13,7 +13,7 @@ from gdfq_export.artifacts.bundled_engine import BundledEngine
 from gdfq_export.artifacts.expected_outputs import has_device_check, write_expected
 from gdfq_export.artifacts.manifest import MANIFEST, write_manifest
 from gdfq_export.planning.plan import QuantPlan
-from gdfq_export.report.report import Report
+from gdfq_export.report.report import InputFacts, NamedInput, Report
 from gdfq_export.support.files import atomic_folder
 from gdfq_export.support.not_measured import NotMeasured
 
@@ -45,9 +45,16 @@ def write_bundle(folder: Path, content: BundleContent, engine: BundledEngine | N
 
 def _sidecar(report: Report) -> dict[str, Any]:
     image = report.input
-    preprocess = {"scale": image.scale, "mean": [*image.mean], "std": [*image.std]}
     classes = {} if image.classes is None else {"classes": image.classes}
-    return {"input": [*image.shape], **classes, "preprocess": preprocess}
+    if image.inputs:
+        return {"inputs": {each.name: _input(each) for each in image.inputs}, **classes}
+    own = _input(image)
+    return {"input": own["input"], **classes, "preprocess": own["preprocess"]}
+
+
+def _input(image: InputFacts | NamedInput) -> dict[str, Any]:
+    preprocess = {"scale": image.scale, "mean": [*image.mean], "std": [*image.std]}
+    return {"input": [*image.shape], "preprocess": preprocess}
 
 
 def _engine_facts(engine: BundledEngine | None) -> Mapping[str, Any]:

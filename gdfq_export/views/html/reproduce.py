@@ -100,7 +100,7 @@ def _gates(report: Report) -> Iterator[list[str]]:
 
 def _notes(report: Report) -> Iterator[str]:
     if report.input.inputs:
-        yield "The network takes several inputs: their preprocessing is that of the sidecar file beside it, or as below."
+        yield "The network takes several inputs: the sidecar file beside it says how they are prepared."
     if report.recipe is not None:
         yield (
             f"{_RECIPE} is the recipe below as it was run, independent of time budgets. The same seed, recipe, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gdfq_export.report.report import InputFacts, Report
+from gdfq_export.report.report import InputFacts, NamedInput, Report
 from gdfq_export.runtimes import runtime_title
 from gdfq_export.support.finding import Consequence
 from gdfq_export.support.not_measured import NotMeasured
@@ -110,7 +110,7 @@ def targets(report: Report) -> tuple[TargetRow, ...]:
 def _inputs(inputs: InputFacts) -> list[tuple[str, str]]:
     """Shape and preprocessing of the input, or of each of several."""
     classes = "" if inputs.classes is None else f", {count(inputs.classes, 'class', 'classes')}"
-    named = [(f" {each.name}", each) for each in inputs.inputs]
+    named: list[tuple[str, InputFacts | NamedInput]] = [(f" {each.name}", each) for each in inputs.inputs]
     found = []
     for name, each in named or [("", inputs)]:
         means, stds = (", ".join(significant(value, 4) for value in values) for values in (each.mean, each.std))
