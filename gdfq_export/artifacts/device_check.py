@@ -75,7 +75,7 @@ def check(options: argparse.Namespace) -> list[Row]:
     if MISSING:
         raise Stop(3, f"{MISSING}; pip install numpy onnxruntime=={version}")
     stored, here = read_arrays(options.bundle / "check.npz"), onnxruntime.__version__
-    inputs = prepare(stored["input"], {**facts["input"], **manifest["input"]["preprocess"]})
+    inputs = prepare(stored["input"], {**facts["input"], **manifest["input"].get("preprocess", {})})
     same = hashlib.sha256(inputs.tobytes()).hexdigest() == facts["input"]["sha256"]
     if options.inputs is not None:
         same = same and np.array_equal(read_arrays(options.inputs), inputs)
@@ -159,9 +159,21 @@ def load(model: Path, threads: int, version: str) -> Any:
 
 def run(session: Any, inputs: np.ndarray, batch: int) -> dict[str, np.ndarray]:
     """Every output by name, as one list of numbers, of `batch` inputs at a time."""
-    name, names = session.get_inputs()[0].name, [output.name for output in session.get_outputs()]
-    parts = [session.run(names, {name: inputs[at : at + batch]}) for at in range(0, len(inputs), batch)]
+    names, starts = [output.name for output in session.get_outputs()], range(0, len(inputs), batch)
+    parts = [session.run(names, feed(session, inputs[start : start + batch])) for start in starts]
     return {each: np.concatenate([part[i].reshape(-1) for part in parts]) for i, each in enumerate(names)}
+
+
+def feed(session: Any, inputs: np.ndarray) -> dict[str, np.ndarray]:
+    """What each input of the file is given, by name: several lie flattened side by side in `inputs` [N, F]."""
+    given, fed, start = session.get_inputs(), {}, 0
+    if len(given) == 1:
+        return {given[0].name: inputs}
+    for each in given:
+        size = int(np.prod(each.shape[1:]))
+        fed[each.name] = inputs[:, start : start + size].reshape((len(inputs), *each.shape[1:]))
+        start += size
+    return fed
 
 
 def compare(name: str, here: np.ndarray, there: np.ndarray, exact: bool) -> Row:

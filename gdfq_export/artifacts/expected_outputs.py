@@ -64,7 +64,7 @@ def write_expected(folder: Path, content: BundleContent) -> dict[str, Any]:
 
 
 def _inputs(model: FloatModel, images: SyntheticSet | None, count: int) -> np.ndarray:
-    """Pixels uint8 [count, H, W, C] of images, float32 of vectors, signals and volumes; fewer are repeated."""
+    """Pixels uint8 [count, H, W, C] of images, float32 of all else; fewer are repeated."""
     spec = model.input_spec
     if images is None:
         noise = np.random.default_rng(0).integers(0, 256, (count, *spec.shape[1:], spec.shape[0]), np.uint8)

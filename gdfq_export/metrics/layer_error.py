@@ -23,6 +23,7 @@ import onnx
 import onnx_ir as ir
 
 from gdfq_export.errors import InputError
+from gdfq_export.frontend.joined_inputs import split_inputs
 from gdfq_export.frontend.passes.symbolic_batch import graph_inputs
 from gdfq_export.metrics.histogram import Histogram
 from gdfq_export.metrics.tensor_error import TensorError
@@ -30,7 +31,6 @@ from gdfq_export.qdq.reader.activations import QuantizedActivation, quantized_ac
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import node_name
 from gdfq_export.runtimes.base import Array, Backend, Images
-from gdfq_export.support.joined_inputs import split_inputs
 from gdfq_export.support.named_bytes import NamedBytes
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Phase

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gdfq_export.errors import InputError
+from gdfq_export.frontend.joined_inputs import split_inputs
 from gdfq_export.runtimes.base import HOST_CLOCK, Array, ExecutedGraph, Images, Output
-from gdfq_export.support.joined_inputs import split_inputs
 
 
 class Session(ABC):

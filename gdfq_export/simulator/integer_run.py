@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gdfq_export.frontend.joined_inputs import split_inputs
 from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.frontend.torch_import import input_shapes
 from gdfq_export.planning.constraints import Unrounded
@@ -23,7 +24,6 @@ from gdfq_export.simulator.float_region import FloatRegion
 from gdfq_export.simulator.hard_sigmoid import clip_form_of, sum_form
 from gdfq_export.simulator.integer_state import IntegerState
 from gdfq_export.simulator.weight_only import dequantized_blocks
-from gdfq_export.support.joined_inputs import split_inputs
 from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel
 

@@ -16,10 +16,10 @@ import onnx_ir as ir
 from torch import fx, nn
 
 from gdfq_export.errors import InputError
+from gdfq_export.frontend.joined_inputs import split_inputs
 from gdfq_export.frontend.torch_import.cut import is_constant, read_by
 from gdfq_export.frontend.torch_import.operators import lower
 from gdfq_export.frontend.torch_import.parameters import AttributeNames, tensor_from_onnx
-from gdfq_export.support.joined_inputs import split_inputs
 
 _OLDEST_OPSET = 18
 _BATCH_NORMS: dict[int, type[nn.Module]] = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from calib.input_spec import InputSpec
 from calib.set_statistics import ClassBalance, SetStatistics
 from calib.synthetic_set import SyntheticSet
-from gdfq_export.support.joined_inputs import split_inputs
+from gdfq_export.frontend.joined_inputs import split_inputs
 from gdfq_export.support.text import counted
 from gdfq_export.views.dataset_preview.grid import lay_grid
 from gdfq_export.views.dataset_preview.headline import NOISE_BNS, REAL_BNS, headline_rows
