@@ -1,7 +1,7 @@
 """Range estimators: where to clip a tensor before it is rounded to a few bits.
 
-All see a stream of tensors, hold it as a histogram of 2048 bins, and answer with (low, high), low <= 0 <= high,
-because zero (padding, ReLU) must be exactly representable. A tensor of zeros gives (0, 0).
+All see a stream of tensors, hold its extremes or a histogram of 2048 bins, and answer with (low, high), low <= 0 <=
+high, because zero (padding, ReLU) must be exactly representable. A tensor of zeros gives (0, 0).
 
 The grid that they have in mind is the one ONNX's QuantizeLinear makes of a range: asymmetric, 2^bits levels, scale =
 (high - low) / (2^bits - 1), zero point round(-low / scale); or, with `symmetric`, 2^bits - 1 levels, scale = high /
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from calib.ranges.divergence import divergence_threshold
-from calib.ranges.histogram import StreamingHistogram
+from calib.ranges.histogram import Extremes, StreamingHistogram
 
 METHODS = ("minmax", "percentile", "entropy", "mse")
 
@@ -46,15 +46,15 @@ class MinMax:
             raise ValueError("a range cannot be symmetric and start at zero: choose one")
         self._symmetric = symmetric
         self._low_is_zero = low_is_zero
-        self._histogram = StreamingHistogram()
+        self._seen = Extremes()
 
     def observe(self, tensor: Tensor) -> None:
-        """Count the elements of `tensor`, of any shape.
+        """See the elements of `tensor`, of any shape.
 
         Raises:
             ValueError: an element is NaN or infinite.
         """
-        self._histogram.observe(tensor)
+        self._seen.observe(tensor)
 
     def range(self) -> tuple[float, float]:
         """Give (low, high), low <= 0 <= high.
@@ -62,13 +62,13 @@ class MinMax:
         Raises:
             ValueError: nothing has been observed.
         """
-        if self._histogram.empty:
+        if self._seen.empty:
             raise ValueError("no range without data: observe a tensor first")
         return self._narrow(*self._widest())
 
     def _widest(self) -> tuple[float, float]:
         """Give the range that clips nothing."""
-        low, high = min(0.0, self._histogram.low), max(0.0, self._histogram.high)
+        low, high = min(0.0, self._seen.low), max(0.0, self._seen.high)
         if self._symmetric:
             largest = max(-low, high)
             return -largest, largest
@@ -78,7 +78,15 @@ class MinMax:
         return low, high
 
 
-class Percentile(MinMax):
+class _Narrowed(MinMax):
+    """Base of the estimators that narrow the range by what a histogram holds."""
+
+    def __init__(self, *, symmetric: bool = False, low_is_zero: bool = False) -> None:
+        super().__init__(symmetric=symmetric, low_is_zero=low_is_zero)
+        self._seen = self._histogram = StreamingHistogram()
+
+
+class Percentile(_Narrowed):
     """Leave out the most extreme values on each side.
 
     `percentile` = 99.99 clips one in ten thousand above, and as many below.
@@ -109,7 +117,7 @@ class Percentile(MinMax):
         return float(values[min(np.searchsorted(cumulated, percent / 100.0 * cumulated[-1]), len(values) - 1)])
 
 
-class Entropy(MinMax):
+class Entropy(_Narrowed):
     """Clip magnitudes where the quantized distribution diverges least from the seen one, as in TensorRT."""
 
     def __init__(self, *, bits: int, symmetric: bool = False, low_is_zero: bool = False) -> None:
@@ -122,7 +130,7 @@ class Entropy(MinMax):
         return max(low, -threshold), min(high, threshold)
 
 
-class Mse(MinMax):
+class Mse(_Narrowed):
     """Clip where the expected squared error of rounding and clipping together is least.
 
     Both ends shrink together first, then each alone in turn until neither moves, so the result is never worse than

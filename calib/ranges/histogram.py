@@ -18,20 +18,40 @@ FINEST = 2.0**-100
 RELATIVE_FINEST = 2.0**-22
 
 
-class StreamingHistogram:
-    """Counts of values in equal bins aligned with zero, and the exact smallest and largest value."""
+class Extremes:
+    """The exact smallest and largest value of a stream."""
 
     def __init__(self) -> None:
         self.low = float("inf")
         self.high = float("-inf")
-        self.width = FINEST
-        self._first = 0
-        self._counts: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
     @property
     def empty(self) -> bool:
         """Tell whether nothing has been observed."""
-        return not len(self._counts)
+        return self.low > self.high
+
+    def observe(self, values: Tensor) -> None:
+        """See every element; a tensor without elements changes nothing.
+
+        Raises:
+            ValueError: an element is NaN or infinite.
+        """
+        if not values.numel():
+            return
+        smallest, largest = (extreme.item() for extreme in torch.aminmax(values.detach().float()))
+        if not np.isfinite(smallest) or not np.isfinite(largest):
+            raise ValueError("a NaN or infinite value was observed: no range can be estimated")
+        self.low, self.high = min(self.low, smallest), max(self.high, largest)
+
+
+class StreamingHistogram(Extremes):
+    """Counts of values in equal bins aligned with zero, and the exact smallest and largest value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.width = FINEST
+        self._first = 0
+        self._counts: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
     def observe(self, values: Tensor) -> None:
         """Count every element; a tensor without elements changes nothing.
@@ -39,13 +59,10 @@ class StreamingHistogram:
         Raises:
             ValueError: an element is NaN or infinite.
         """
-        flat = values.detach().reshape(-1).float()
-        if not flat.numel():
+        super().observe(values)
+        if not values.numel():
             return
-        smallest, largest = (extreme.item() for extreme in torch.aminmax(flat))
-        if not np.isfinite(smallest) or not np.isfinite(largest):
-            raise ValueError("a NaN or infinite value was observed: no range can be estimated")
-        self.low, self.high = min(self.low, smallest), max(self.high, largest)
+        flat = values.detach().reshape(-1).float()
         self._fit()
         indices = torch.floor(flat.double() / self.width).long() - self._first
         self._counts += torch.bincount(indices, minlength=len(self._counts)).cpu().numpy()
@@ -68,7 +85,7 @@ class StreamingHistogram:
             width *= 2
         first = int(self.low // width)
         counts = np.zeros(int(self.high // width) - first + 1, dtype=np.int64)
-        if not self.empty:
+        if len(self._counts):
             indices, held = self.bins()
             merged = np.floor(indices / (width / self.width)).astype(np.int64)
             np.add.at(counts, merged - first, held)

@@ -5,17 +5,13 @@ What differs between runtimes and CPU families, where and how results are rounde
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gdfq_export.support.quant_params import QuantParams
-
-_EXACT_IN_FLOAT32 = 2**24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,32 +42,6 @@ def clip(x: Tensor, grid: QuantParams) -> Tensor:
 def dequantize(x: CodedTensor) -> Tensor:
     """ONNX DequantizeLinear: float32 values."""
     return x.offsets.to(torch.float32) * torch.tensor(x.grid.scale)
-
-
-def accumulate(
-    function: Callable[..., Tensor], x: CodedTensor, weight: Tensor, bias: Tensor | None, **attributes: Any
-) -> Tensor:
-    """Exact int32 sums of a convolution or matrix product, as float64.
-
-    Computed in float32 where no sum can reach 2**24, in float64 elsewhere: both are then exact.
-
-    Args:
-        function: the operator on floats, called with input, weight and, if there is one, bias.
-        x: the input, [N, C, ...] with one to three spatial axes, or [..., C].
-        weight: int32 codes minus their zero point, [out, ...].
-        bias: int32 codes, [out].
-        attributes: keyword arguments of `function`.
-    """
-    sizes = weight.abs()
-    reach = sizes.sum() if weight.dim() < 3 else sizes.flatten(1).sum(dim=1).max()
-    largest = 0 if bias is None else int(bias.abs().max())
-    span = max(x.grid.code_range[1] - x.grid.zero_point, x.grid.zero_point - x.grid.code_range[0])
-    exact = int(reach) * span + largest < _EXACT_IN_FLOAT32
-    dtype = torch.float32 if exact else torch.float64
-    operands = [x.offsets.to(dtype), weight.to(dtype)]
-    if bias is not None:
-        operands.append(bias.to(dtype))
-    return function(*operands, **attributes).to(torch.float64) + 0.0  # an integer zero has no sign
 
 
 def to_codes(rounded: Tensor, grid: QuantParams) -> Tensor:

@@ -19,7 +19,8 @@ from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.frontend.torch_import import input_shapes
 from gdfq_export.planning.constraints import Unrounded
 from gdfq_export.planning.plan import Role
-from gdfq_export.simulator.codes import CodedTensor, accumulate, clip, dequantize, quantize
+from gdfq_export.simulator.accumulator import Accumulator
+from gdfq_export.simulator.codes import CodedTensor, clip, dequantize, quantize
 from gdfq_export.simulator.float_region import FloatRegion
 from gdfq_export.simulator.hard_sigmoid import clip_form_of, sum_form
 from gdfq_export.simulator.integer_state import IntegerState
@@ -44,6 +45,7 @@ class IntegerRun:
         self.names = names
         self.codes: dict[str, CodedTensor] = {}
         self.floats: dict[str, Tensor] = {}
+        self.results: dict[str, np.ndarray] = {}
 
     def run(self, images: Tensor) -> dict[str, np.ndarray]:
         """Codes of every quantized activation and the float outputs, by name.
@@ -56,21 +58,26 @@ class IntegerRun:
         parts = split_inputs(images, input_shapes(graph.inputs)) if several else [images]
         for value, part in zip(graph.inputs, parts, strict=True):
             self._keep(value.name or "", part)
-        for step in self.state.steps:
+        for step, last_read in zip(self.state.steps, self.state.last_read, strict=True):
             if isinstance(step, FloatRegion):
                 self._run_float(step)
-                continue
-            planned = self.plan.by_node[step.name or ""]
-            assert planned.kernel is not None
-            self._run_kernel(step, planned.kernel, planned.absorbed)
-        results = {}
-        for tensor, coded in self.codes.items():
-            point = self.plan.by_tensor[tensor]
-            name = self.names.get(point.key, quantized_name(point.key))
-            results[name] = coded.codes.numpy().astype(np.int8 if point.signed else np.uint8)
+            else:
+                planned = self.plan.by_node[step.name or ""]
+                assert planned.kernel is not None
+                self._run_kernel(step, planned.kernel, planned.absorbed)
+            for name in last_read:
+                self.codes.pop(name, None)
+                self.floats.pop(name, None)
         for value in graph.outputs:
-            results[value.name or ""] = self._float(value).numpy()
-        return results
+            self.results[value.name or ""] = self._float(value).numpy()
+        return self.results
+
+    def _keep_codes(self, name: str, codes: Tensor, grid: QuantParams) -> None:
+        """Store int32 codes for later nodes, and for the comparison in the type that the file stores them in."""
+        point = self.plan.by_tensor[name]
+        self.codes[name] = CodedTensor(codes=codes, grid=grid)
+        stored = codes.to(torch.int8 if point.signed else torch.uint8)
+        self.results[self.names.get(point.key, quantized_name(point.key))] = stored.numpy()
 
     def _keep(self, name: str, x: Tensor) -> None:
         """Store a float result, as codes if the plan quantizes it."""
@@ -79,7 +86,7 @@ class IntegerRun:
             self.floats[name] = x
         else:
             grid = self.state.grid(point)
-            self.codes[name] = CodedTensor(codes=quantize(x, grid), grid=grid)
+            self._keep_codes(name, quantize(x, grid), grid)
 
     def _float(self, value: ir.Value) -> Tensor:
         """A value as a float node reads it."""
@@ -117,8 +124,7 @@ class IntegerRun:
         for name, result in region(inputs).items():
             if name in region.grids:
                 grid = region.grids[name]
-                codes = result.to(torch.int32).clamp(*grid.code_range)
-                self.codes[name] = CodedTensor(codes=codes, grid=grid)
+                self._keep_codes(name, result.to(torch.int32).clamp(*grid.code_range), grid)
             else:
                 self._keep(name, result)
 
@@ -143,14 +149,14 @@ class IntegerRun:
         if isinstance(point.constraint, Unrounded):
             values = clip(self._layer(node, None), grid)
             self.floats[outputs[0].name or ""] = values
-            self.codes[outputs[0].name or ""] = CodedTensor(codes=quantize(values, grid), grid=grid)
+            self._keep_codes(outputs[0].name or "", quantize(values, grid), grid)
             return
         codes = (
             self._move(node) if kernel is Kernel.MOVE else {outputs[0].name or "": self._compute(node, kernel, grid)}
         )
         for name, result in codes.items():
             if name in self.plan.by_tensor:  # an output that nothing reads is no point
-                self.codes[name] = CodedTensor(codes=result, grid=grid)
+                self._keep_codes(name, result, grid)
 
     def _compute_float(self, node: ir.Node, kernel: Kernel) -> Tensor:
         """What a kernel writes before it is quantized, or where it is not."""
@@ -210,25 +216,21 @@ class IntegerRun:
         results = self.state.moving_node(node)(inputs)
         return {name: result.to(torch.int32) + x.grid.zero_point for name, result in results.items()}
 
-    def _factor(self, node: ir.Node) -> tuple[Tensor, NDArray[np.float32] | np.float32]:
-        """What a layer multiplies its input with: codes minus their zero point, and their scales."""
+    def _factor(self, node: ir.Node) -> tuple[Accumulator, NDArray[np.float32] | np.float32]:
+        """What multiplies a layer's input, and the scale of its factor."""
         value = node.inputs[1]
         point = self.plan.by_tensor[(value.name if value else "") or ""]
-        if point.role is not Role.WEIGHT:
-            coded = self._coded(value)
-            return coded.offsets, coded.grid.scale
-        weight = self.state.encodings[point.key]
-        assert weight.codes is not None
-        return torch.from_numpy(weight.codes.astype(np.int32) - weight.zero_point), weight.scale
+        if point.role is Role.WEIGHT:
+            return self.state.layer(node), self.state.encodings[point.key].scale
+        op, other, grid = self.state.ops[node.name or ""], self._coded(value), self._coded(node.inputs[0]).grid
+        return Accumulator(op.function, other.offsets, None, grid, op.kwargs), other.grid.scale
 
     def _layer(self, node: ir.Node, grid: QuantParams | None) -> Tensor:
         """Conv, Gemm or MatMul: codes on `grid`, float32 where it is None; a bias that is no point is a float."""
-        op = self.state.ops[node.name or ""]
         x = self._coded(node.inputs[0])
-        weight, scale = self._factor(node)
-        bias_point = self.plan.bias_of.get(node.name or "")
-        bias = self.state.encodings[bias_point.key].codes if bias_point is not None else None
-        accumulator = accumulate(op.function, x, weight, None if bias is None else torch.from_numpy(bias), **op.kwargs)
+        sums, scale = self._factor(node)
+        accumulator = sums(x)
+        bias = self.plan.bias_of.get(node.name or "")
         float_bias = node.inputs[2] if bias is None and len(node.inputs) > 2 else None
         multiplier = x.grid.scale * scale
         shape = (-1, *[1] * (accumulator.dim() - 2)) if node.op_type == "Conv" else (-1,)

@@ -7,15 +7,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 import onnx_ir as ir
+import torch
 from torch import Tensor
 
 from gdfq_export.frontend.torch_import import Op, lower
 from gdfq_export.planning.plan import QuantPlan, QuantPoint, Role
+from gdfq_export.simulator.accumulator import Accumulator
 from gdfq_export.simulator.encoding import Encoding
 from gdfq_export.simulator.float_region import FloatRegion
 from gdfq_export.simulator.kernel_sets import KERNEL_SETS
 from gdfq_export.simulator.lookup import UnaryKernel, lookup_table
-from gdfq_export.simulator.schedule import Step, schedule
+from gdfq_export.simulator.schedule import Step, last_reads, schedule
 from gdfq_export.simulator.weight_only import WeightOnlyKernel
 from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel, find_target
@@ -33,6 +35,7 @@ class IntegerState:
         parameters: float values of initializers, by name.
         kernels: the integer kernels of the plan's target.
         steps: nodes with a kernel, and regions of those that stay float, in the order in which they run.
+        last_read: names of values that no step behind the same one of `steps` reads.
         ops: how torch computes the nodes whose kernel computes, by name.
     """
 
@@ -49,6 +52,7 @@ class IntegerState:
         self.steps: tuple[Step, ...] = schedule(
             folded, plan, parameters=parameters, grids=self._activation_grids() if plan.exact else {}
         )
+        self.last_read = last_reads(self.steps, {value.name for value in folded.graph.outputs})
         self._opset = folded.opset_imports[""]
         self._made: dict[str, Any] = {}  # by node
 
@@ -65,6 +69,19 @@ class IntegerState:
     def _activation_grids(self) -> dict[str, QuantParams]:
         activations = (point for point in self.plan.points if point.role in (Role.INPUT, Role.ACTIVATION))
         return {point.tensor: self.grid(point) for point in activations}
+
+    def layer(self, node: ir.Node) -> Accumulator:
+        """What multiplies with the weight of a layer, made once."""
+        x, weight = (self.plan.by_tensor[(value.name if value else "") or ""] for value in node.inputs[:2])
+        bias = self.plan.bias_of.get(node.name or "")
+        return self._once(node, lambda: self._accumulator(self.ops[node.name or ""], x, weight, bias))
+
+    def _accumulator(self, op: Op, x: QuantPoint, weight: QuantPoint, bias: QuantPoint | None) -> Accumulator:
+        encoding, codes = self.encodings[weight.key], None if bias is None else self.encodings[bias.key].codes
+        assert encoding.codes is not None
+        factor = torch.from_numpy(encoding.codes.astype(np.int32) - encoding.zero_point)
+        offset = None if codes is None else torch.from_numpy(codes)
+        return Accumulator(op.function, factor, offset, self.grid(x), op.kwargs)
 
     def moving_node(self, node: ir.Node) -> FloatRegion:
         """What computes a node that moves codes, made once."""

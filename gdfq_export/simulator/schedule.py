@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import onnx_ir as ir
 import torch
@@ -50,6 +50,24 @@ def schedule(
         if region.outputs:
             steps.append((levels.of[nodes[0]], False, region))
     return tuple(step for _, _, step in sorted(steps, key=lambda entry: entry[:2]))
+
+
+def last_reads(steps: Sequence[Step], kept: Collection[str | None]) -> tuple[list[str], ...]:
+    """For each step, the names of what it reads or computes that no later one reads, except for those `kept`."""
+    seen = {*kept}
+    found: list[list[str]] = []
+    for step in reversed(steps):
+        values = [*step.inputs, *step.outputs] if isinstance(step, FloatRegion) else _touched_by(step)
+        names = [value.name for value in dict.fromkeys(values) if value.name and value.name not in seen]
+        seen.update(names)
+        found.append(names)
+    return tuple(reversed(found))
+
+
+def _touched_by(node: ir.Node) -> list[ir.Value]:
+    """What a kernel reads and computes; what its readers compute too, since it may have absorbed one of them."""
+    readers = [user for value in node.outputs for user, _ in value.uses()]
+    return [*read_by(node), *node.outputs, *(value for user in readers for value in user.outputs)]
 
 
 class _Levels:

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, fx
 
 from gdfq_export.simulator import Mode, Simulator
+from gdfq_export.support.batch_size import batch_size
 from gdfq_export.support.text import counted
 
 _MOST = 20  # one image in so many; where there are more, they are no outliers
 _NAMED = 5
-_BATCH = 64
 _SMALLEST = 1e-12
 
 
@@ -62,7 +62,7 @@ def _strengths(simulator: Simulator, images: Tensor, on_batch: Callable[[int], N
     run = _Recorder(simulator.network, {layer.node: found[layer.name] for layer in layers})
     device, done = next(simulator.network.parameters()).device, 0
     with torch.no_grad(), simulator.in_mode(Mode.FLOAT):
-        for batch in torch.split(images, _BATCH):
+        for batch in torch.split(images, batch_size(images.shape[1:])):
             run.images = len(batch)
             run.run(batch.to(device))
             done += len(batch)

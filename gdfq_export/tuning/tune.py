@@ -11,6 +11,7 @@ from torch import Tensor
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.recipe import FineTune, Recipe
 from gdfq_export.simulator import Simulator
+from gdfq_export.support.batch_size import MOST, batch_size
 from gdfq_export.support.progress import Progress
 from gdfq_export.tuning.calibration import calibrate
 from gdfq_export.tuning.dfq.bias_absorption import absorb
@@ -21,8 +22,6 @@ from gdfq_export.tuning.distillation import finetune
 from gdfq_export.tuning.reconstruction.layerwise import tune_layers
 
 log = logging.getLogger(__name__)
-
-_BATCH = 64
 
 ChooseFineTune = Callable[[Recipe, Simulator, Simulator, Tensor], FineTune | None]
 """Takes the recipe, the simulator, the same network in float, and the images."""
@@ -65,10 +64,11 @@ def tune(
         statistics = absorb(simulator, statistics)
     reference = simulator.float_copy()
     seen = images[: recipe.calibration.images]
+    together = MOST if recipe.calibration.match_statistics else batch_size(seen.shape[1:])
     with progress.phase("calibrate") as phase:
         calibrate(
             simulator,
-            _batches(seen, device),
+            _batches(seen, together, device),
             recipe.calibration,
             _known_ranges(simulator, recipe, statistics),
             on_batch=lambda done: phase(done, len(seen), {}),
@@ -109,5 +109,5 @@ def _known_ranges(
     return ranges
 
 
-def _batches(images: Tensor, device: str) -> Iterator[Tensor]:
-    return (batch.to(device) for batch in images.split(_BATCH))
+def _batches(images: Tensor, count: int, device: str) -> Iterator[Tensor]:
+    return (batch.to(device) for batch in images.split(count))

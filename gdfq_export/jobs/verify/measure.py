@@ -22,6 +22,7 @@ from gdfq_export.runtimes.choose import Measuring
 from gdfq_export.runtimes.environment.machine import usable_cores
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.runtimes.session import Session
+from gdfq_export.support.batch_size import batch_size
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Phase, Progress
 from gdfq_export.tasks.classification.accuracy import Accuracy
@@ -32,7 +33,6 @@ from gdfq_export.tasks.output_comparison import compare_outputs
 from gdfq_export.tasks.outputs import OutputArrays, joined
 from gdfq_export.tasks.registry import FoundTask
 
-_PARITY_BATCH = 32
 _PIECE = 256
 _FEWEST_LAYER_IMAGES, _FULL_SIZE = 8, 320 * 320  # of larger images fewer: memory holds every tensor of all
 _LAYER_IMAGES, _LAYER_PIXELS = 64, 64 * 64 * 64  # at most, so that large images take no longer than small ones
@@ -217,7 +217,7 @@ class _Measurement:
                     file,
                     simulation.run,
                     simulation.images,
-                    _PARITY_BATCH,
+                    batch_size(simulation.images.shape[1:]),
                     source=simulation.source,
                     backend=self._backend,
                     on_step=report,
@@ -289,9 +289,9 @@ class _Measurement:
 
 def _simulate(expected: Expected, names: Sequence[str], images: Images, report: Phase) -> OutputArrays:
     """Simulated outputs of all images."""
-    parts = []
-    for start in range(0, len(images), _PARITY_BATCH):
-        piece = images[start : start + _PARITY_BATCH]
+    parts, batch = [], batch_size(images.shape[1:])
+    for start in range(0, len(images), batch):
+        piece = images[start : start + batch]
         simulated = expected(piece)
         parts.append([simulated[name] for name in names])
         report(start + len(piece), len(images), {})

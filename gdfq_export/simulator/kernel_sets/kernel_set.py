@@ -27,8 +27,8 @@ class KernelSet:
 
     Attributes:
         name: what `Target.kernels` calls it.
-        requantize: accumulators of a layer, float64 whole numbers, times float32 multipliers that broadcast over them,
-            as codes on the output's grid.
+        requantize: accumulators of a layer, whole numbers in float32 or float64, times float32 multipliers that
+            broadcast over them, as codes on the output's grid.
         binary: kernels of two tensors and the output's grid.
         unary: kernels of a tensor and the output's grid, with the operator's attributes as keyword arguments.
         concat: Concat.

@@ -36,9 +36,9 @@ _INT32_OVERFLOW = 2.0**31
 
 def requantize(accumulator: Tensor, multiplier: Tensor, grid: QuantParams) -> Tensor:
     """Accumulators to output codes; `multiplier` is float32 and broadcasts over them."""
+    low, high = (code - grid.zero_point for code in grid.code_range)  # narrower than the kernel's, to the same result
     scaled = accumulator.to(torch.float32) * multiplier
-    scaled = torch.clamp(scaled, grid.storage_range[0] - grid.zero_point, grid.storage_range[1] - grid.zero_point)
-    return to_codes(torch.round(scaled) + grid.zero_point, grid)
+    return scaled.clamp_(low, high).round_().add_(grid.zero_point).to(torch.int32)
 
 
 def add(a: CodedTensor, b: CodedTensor, grid: QuantParams) -> Tensor:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional
 
-from gdfq_export.simulator.codes import CodedTensor, accumulate, clip, dequantize, quantize
+from gdfq_export.simulator.accumulator import accumulate
+from gdfq_export.simulator.codes import CodedTensor, clip, dequantize, quantize
 from gdfq_export.simulator.kernel_sets import onnxruntime_x86 as kernels
 from gdfq_export.support.quant_params import QuantParams
 

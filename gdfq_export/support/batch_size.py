@@ -1,0 +1,26 @@
+"""How many images are computed together, where the result is the same for any number of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+MOST = 64
+_LARGE = 128 * 128  # pixels
+_CHANNELS = 3  # of images among joined inputs
+_PIXELS = 512 * 512  # of all images together
+
+
+def batch_size(shape: Sequence[int]) -> int:
+    """Images of `shape` (C, ...), or joined inputs (F,), to compute together: 64; of 128 x 128 pixels and more, 1 to 16.
+
+    The values of a batch are then of some ten MB a tensor, which memory allocators keep and processors' caches hold in
+    part; values of 64 images of 224 x 224 pixels are returned to the system after each operator, and most of the time
+    goes into having them back.
+
+    Example:
+        >>> batch_size((3, 32, 32)), batch_size((3, 224, 224)), batch_size((3, 800, 608))
+        (64, 5, 1)
+    """
+    pixels = math.prod(shape[1:]) if len(shape) > 1 else shape[0] // _CHANNELS
+    return MOST if pixels < _LARGE else max(1, _PIXELS // pixels)
