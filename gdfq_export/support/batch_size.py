@@ -12,7 +12,7 @@ _PIXELS = 512 * 512  # of all images together
 
 
 def batch_size(shape: Sequence[int]) -> int:
-    """Images of `shape` (C, ...), or joined inputs (F,), to compute together: 64; of 128 x 128 pixels and more, 1 to 16.
+    """Images of `shape` (C, ...), or joined inputs (F,), to compute together: 64, fewer from 128 x 128 pixels on.
 
     The values of a batch are then of some ten MB a tensor, which memory allocators keep and processors' caches hold in
     part; values of 64 images of 224 x 224 pixels are returned to the system after each operator, and most of the time
