@@ -107,6 +107,13 @@ def test_large_images_are_trained_on_crops_where_the_teacher_takes_them(pooled: 
     assert seen == sizes
 
 
+def test_a_traced_teacher_that_takes_no_crops_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    teacher = torch.fx.symbolic_trace(tiny_teacher(pooled=False, side=64))
+    spec = InputSpec(shape=(3, 64, 64), scale=SPEC.scale, mean=SPEC.mean, std=SPEC.std)
+    train_gdfq(teacher_of(teacher, spec), replace(SETTINGS, steps=1, batch=4, crop_fraction=0.5))
+    assert capsys.readouterr() == ("", "")
+
+
 def test_divergence_is_said() -> None:
     teacher = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 12 * 12, CLASSES))
     torch.nn.init.constant_(teacher[1].weight, float("nan"))
