@@ -19,12 +19,14 @@ class NativeComparison:
     Attributes:
         values: output values that were compared.
         differing: those that are not equal to the bit.
+        integers: every quantized tensor and output beside this machine's, where the file has no exact simulation.
         agreement: of the predicted classes, for a classifier.
         task: figures of the task, with this machine's outputs in the place of the float network's.
     """
 
     values: int
     differing: int
+    integers: ParityResult | NotMeasured
     agreement: Agreement | NotMeasured
     task: TaskFigures
 

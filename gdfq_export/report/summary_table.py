@@ -246,6 +246,8 @@ def cpu_outputs(figures: CpuFigures) -> tuple[str, str]:
     beside_native = ""
     if not isinstance(native, NotMeasured):
         same = f"{native.differing:,} of {counted(native.values, 'output value')} differ from this machine's"
+        if not isinstance(native.integers, NotMeasured):
+            same = f"{native.integers.differing:,} of {counted(native.integers.elements, 'integer')} and {same}"
         beside_native = f"{same}, {_closeness(native.agreement, native.task)}" if native.differing else same
     beside_float = _closeness(figures.agreement, figures.task)
     return f"{beside_float} with float" if beside_float else "", beside_native

@@ -13,6 +13,7 @@ from gdfq_export.jobs.verify.subject import Subject
 from gdfq_export.jobs.verify.task_figures import class_agreement, task_figures
 from gdfq_export.metrics.coverage import measure_coverage
 from gdfq_export.metrics.parity import ParityResult, differing_bits, parity
+from gdfq_export.qdq.reader.activations import activation_codes
 from gdfq_export.report.cpu_figures import CpuFigures, NativeComparison
 from gdfq_export.runtimes.base import Images
 from gdfq_export.runtimes.emulation import Emulator, find_cpu
@@ -30,6 +31,7 @@ T = TypeVar("T")
 _SMALL = 128 * 128  # pixels below which the tensors of several images fit a message to the other process
 _BATCH = 8
 _EMULATED = NotMeasured(reason="emulated")
+_SIMULATED: ParityResult | NotMeasured = NotMeasured(reason="every integer is compared with the simulated one")
 _NATIVE = NotMeasured(reason="this is the machine's own CPU")
 
 
@@ -152,13 +154,17 @@ def _emulated(
         for wanted in (reference.float_network, reference.quantized)
     )
     found = request.found_task
+    same = _parity(request, len(images), batch, runtime, report)
+    integers = _SIMULATED
+    if isinstance(same, NotMeasured):
+        integers = _or_reason(lambda: _as_native(request, images, batch, runtime, report))
     return CpuFigures(
         cpu=name,
         description=find_cpu(name).description,
         emulated=True,
         images=len(images),
         source=request.evaluation.source,
-        parity=_parity(request, len(images), batch, runtime, report),
+        parity=same,
         agreement=_or_reason(lambda: class_agreement(found.task, floats)),
         task=_or_reason(lambda: task_figures(found, floats)),
         native=_or_reason(
@@ -167,6 +173,7 @@ def _emulated(
                 agreement=class_agreement(found.task, native),
                 values=sum(output.size for output in outputs),
                 differing=sum(map(differing_bits, reference.quantized, outputs)),
+                integers=integers,
             )
         ),
         coverage=measure_coverage(session.describe()),
@@ -184,6 +191,27 @@ def _parity(
         return NotMeasured(reason="this file has no exact simulation to compare with")
     images, source = simulation.images[:count], simulation.source
     return parity(file, simulation.run, images, batch, source=source, backend=runtime, on_step=report)
+
+
+def _as_native(
+    request: MeasureRequest, images: Images, batch: int, runtime: EmulatedOnnxRuntime, report: Phase
+) -> ParityResult:
+    """Every quantized tensor and every output beside this machine's."""
+    file = request.quantized.qdq
+    assert file is not None
+    computed = {name for node in file.proto.graph.node for name in node.output}
+    outputs = [output.name for output in file.proto.graph.output]
+    names = [name for name in dict.fromkeys((*activation_codes(file), *outputs)) if name in computed]
+    native = OnnxRuntime().load(request.quantized.data, 1, taps=names)
+    return parity(
+        file,
+        lambda part: native.run_tensors(part, names),
+        images,
+        batch,
+        source=request.evaluation.source,
+        backend=runtime,
+        on_step=report,
+    )
 
 
 def _or_reason(compute: Callable[[], T]) -> T | NotMeasured:

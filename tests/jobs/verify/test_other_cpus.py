@@ -57,6 +57,7 @@ def test_a_cpu_is_compared_with_the_simulation_float_and_this_machine() -> None:
     assert first.agreement.top1.count == first.agreement.images == 4
     assert isinstance(first.native, NativeComparison)
     assert (first.native.values, first.native.differing) == (16, 0)
+    assert isinstance(first.native.integers, NotMeasured)
     assert first.native.agreement.top1.value == 1.0
     assert first.coverage.ratio == 1.0
     assert first.latency == NotMeasured(reason="emulated")
@@ -73,6 +74,8 @@ def test_a_file_without_a_simulation_is_compared_with_this_machine() -> None:
     (found,) = on_cpus("cortex-a53", emulator=SameMachine(), simulated=False)
     assert found.parity == NotMeasured(reason="the node Softmax has no simulation")
     assert found.native.differing == 0
+    assert (found.native.integers.exact, found.native.integers.images) == (True, 4)
+    assert found.native.integers.tensors[-1].name == "logits"
     other = dataclasses.replace(found, native=dataclasses.replace(found.native, differing=3))
     (said,) = differing_warnings((other,))
     assert "cortex-a53 computes 3 of 16 output values otherwise than on this machine; trust the figures of" in said
@@ -109,4 +112,6 @@ def test_a_cpu_without_vnni_and_one_of_arm(emulator: Emulator) -> None:
     arm, old = on_cpus("cortex-a53", "haswell", emulator=emulator)
     assert arm.parity.exact and arm.native.differing == 0
     assert not old.parity.exact and old.native.differing > 0
+    (old,) = on_cpus("haswell", emulator=emulator, simulated=False)
+    assert 0 < old.native.integers.differing < old.native.integers.elements
     assert np.isfinite(old.native.task.outputs[0].snr_db)
