@@ -14,7 +14,7 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -107,14 +107,15 @@ def main(network: str, seed: int, images: int | None, static: bool) -> None:
     if not folder:
         raise click.UsageError("GDFQ_EXPORT_DATA is not set; name the folder with the evaluation networks and images")
     torch.set_num_threads(1)
-    found = measure(Path(folder), network, seed, images=images, static=static)
-    click.echo(json.dumps({key: value for key, value in found.items() if key != "quantize_static"}, indent=1))
-    click.echo(json.dumps(found["quantize_static"], indent=1))
-    click.echo(f"wrote {write_results(f'real_networks/{network}-seed{seed}', found)}")
+    for found in measure(Path(folder), network, seed, images=images, static=static):
+        path = write_results(f"real_networks/{network}-seed{seed}", found)
+    click.echo(f"{json.dumps(found, indent=1)}\nwrote {path}")
 
 
-def measure(folder: Path, network: str, seed: int, *, images: int | None = None, static: bool = True) -> dict[str, Any]:
-    """Everything of one network as JSON data."""
+def measure(
+    folder: Path, network: str, seed: int, *, images: int | None = None, static: bool = True
+) -> Iterator[dict[str, Any]]:
+    """Everything of one network as JSON data: first without, then with `quantize_static`."""
     path = next(
         file for file in (folder / kind / f"{network}.onnx" for kind in ("models", "other_networks")) if file.exists()
     )
@@ -123,27 +124,29 @@ def measure(folder: Path, network: str, seed: int, *, images: int | None = None,
     recipe = load_recipe(DEFAULT_RECIPE)
     recipe = recipe.model_copy(update={"verify": recipe.verify.model_copy(update={"latency_seconds": 0.0})})
     made = gq.quantize(model, recipe, run=gq.RunContext(seed=seed, device="cpu"))
-    seconds, memory = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    seconds, used = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF)
     real = NETWORKS[network](folder, model)
     real = LabelledImages(images=real.images[:images], truth=_first(real.truth, images), source=real.source)
     expected = _outputs(path.read_bytes(), real)
     parity, coverage = made.report.parity, made.report.coverage
     assert isinstance(parity, ParityResult) and isinstance(coverage, Coverage)
-    calibrated = made.tuned.images
-    return {
+    found = {
         "network": network,
         "seed": seed,
         "images": len(real),
         "of": real.source,
-        "calibration_images": calibrated,
+        "calibration_images": made.tuned.images,
         "seconds": round(seconds, 1),
-        "peak_memory_gib": round(memory, 2),
+        "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
+        "peak_memory_gib": round(used.ru_maxrss / 2**20, 2),
         "exact": parity.exact,
         "integers": parity.elements,
         "layers": [coverage.integer_compute, coverage.integer_compute + len(coverage.float_compute)],
         "figures": _figures(model, real, expected, made.onnx_bytes),
-        "quantize_static": _static(model, path, real, expected, calibrated) if static else None,
     }
+    yield found
+    if static:
+        yield {**found, "quantize_static": _static(model, path, real, expected, made.tuned.images)}
 
 
 def _first(truth: Any, images: int | None) -> Any:
