@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gdfq_export.gates import GATES
+from gdfq_export.report.cpu_text import cpu_layers, cpu_outputs
+from gdfq_export.report.figure_text import percent, shown, shown_interval, value_percent
 from gdfq_export.report.layer_names import layer_name
 from gdfq_export.runtimes import runtime_title
 from gdfq_export.support.not_measured import NotMeasured
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
     from gdfq_export.metrics.coverage import Coverage, NamedNode
     from gdfq_export.report.cpu_figures import CpuFigures
     from gdfq_export.report.report import Report
-    from gdfq_export.support.confidence_interval import Proportion
-    from gdfq_export.tasks.classification.agreement import Agreement
-    from gdfq_export.tasks.figures import TaskFigure, TaskFigures
 
 Row = tuple[str, str, str]
 """A figure's name, its value with unit, and its sample."""
@@ -67,20 +66,6 @@ def summary_figures(report: Report) -> list[SummaryFigure]:
     return [*_of_outputs(report), *(figure(report) for figure in figures), *map(_cpu, report.cpus)]
 
 
-def shown(value: float, unit: str) -> str:
-    """A figure of a task with its unit: `31.25 dB`, `0.9987`, `+0.40 pp`."""
-    text = {"dB": f"{value:.2f}", "pp": f"{value:+.2f}"}.get(unit, f"{value:.4f}")
-    return f"{text} {unit}" if unit else text
-
-
-def shown_interval(figure: TaskFigure) -> str:
-    """`[30.9, 31.6] at 95 %`; empty for an exact figure."""
-    if figure.low == figure.high:
-        return ""
-    low, high = (shown(end, figure.unit).removesuffix(f" {figure.unit}") for end in (figure.low, figure.high))
-    return f"[{low}, {high}] at 95 %"
-
-
 def _of_outputs(report: Report) -> Iterator[SummaryFigure]:
     """Accuracy and agreement of a classifier, the figures of any other task."""
     if report.task is None or report.task.name == "classify":
@@ -99,11 +84,6 @@ def _of_outputs(report: Report) -> Iterator[SummaryFigure]:
         )
 
 
-def percent(proportion: Proportion) -> str:
-    """`99.44 % [98.70, 99.76] at 95 %`."""
-    return f"{_percent(proportion)} [{100 * proportion.low:.2f}, {100 * proportion.high:.2f}] at 95 %"
-
-
 def not_measured_row(what: str, section: NotMeasured) -> Row:
     """The row of a figure that was not measured."""
     return what, _NOT_MEASURED, section.reason
@@ -114,10 +94,6 @@ def integer_layers(coverage: Coverage, name: Callable[[NamedNode], str]) -> tupl
     named = [name(node) for node in coverage.float_compute]
     floating = f"float: {', '.join(named[:5])}{', ...' if len(named) > 5 else ''}" if named else "none in float"
     return f"{coverage.integer_compute} of {coverage.integer_compute + len(named)}", floating
-
-
-def _percent(proportion: Proportion) -> str:
-    return f"{100 * proportion.value:.2f} %"
 
 
 def _verdict(report: Report) -> Row:
@@ -139,8 +115,8 @@ def _accuracy(report: Report) -> SummaryFigure:
     drop = f"drop {top1.drop_pp:+.2f} pp [{top1.drop_low_pp:+.2f}, {top1.drop_high_pp:+.2f}] at 95 %"
     return SummaryFigure(
         name=name,
-        value=_percent(top1.quantized),
-        detail=f"float {_percent(top1.float_network)}, {drop}",
+        value=value_percent(top1.quantized),
+        detail=f"float {value_percent(top1.float_network)}, {drop}",
         sample=f"{counted(accuracy.images, 'image')} of {accuracy.source}",
         section="accuracy",
         gates=gates,
@@ -238,38 +214,6 @@ def _cpu(figures: CpuFigures) -> SummaryFigure:
     return SummaryFigure(
         name=name, value=value, detail=f"{differing}; {detail}", sample=sample, section="parity", gates=gates
     )
-
-
-def cpu_outputs(figures: CpuFigures) -> tuple[str, str]:
-    """The outputs on one CPU beside the float network's, and beside this machine's; "" where not compared."""
-    native = figures.native
-    beside_native = ""
-    if not isinstance(native, NotMeasured):
-        same = f"{native.differing:,} of {counted(native.values, 'output value')} differ from this machine's"
-        if not isinstance(native.integers, NotMeasured):
-            same = f"{native.integers.differing:,} of {counted(native.integers.elements, 'integer')} and {same}"
-        beside_native = f"{same}, {_closeness(native.agreement, native.task)}" if native.differing else same
-    beside_float = _closeness(figures.agreement, figures.task)
-    return f"{beside_float} with float" if beside_float else "", beside_native
-
-
-def cpu_layers(figures: CpuFigures) -> str:
-    """`9 of 9 layers on integers`; "" where not measured."""
-    coverage = figures.coverage
-    if isinstance(coverage, NotMeasured):
-        return ""
-    total = coverage.integer_compute + len(coverage.float_compute)
-    return f"{coverage.integer_compute} of {counted(total, 'layer')} on integers"
-
-
-def _closeness(agreement: Agreement | NotMeasured, task: TaskFigures | NotMeasured) -> str:
-    """The agreement of classes or, without classes, the first figure of the task."""
-    if not isinstance(agreement, NotMeasured):
-        return f"agreement {_percent(agreement.top1)}"
-    if isinstance(task, NotMeasured) or not task.figures:
-        return ""
-    figure = task.figures[0]
-    return f"{figure.title} {shown(figure.value, figure.unit)}"
 
 
 def _outputs_as_simulated(report: Report, name: str, gates: tuple[str, ...], parity: NotMeasured) -> SummaryFigure:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gdfq_export.report.figure_text import percent
 from gdfq_export.report.report import Report
-from gdfq_export.report.summary_table import Row, not_measured_row, percent
+from gdfq_export.report.summary_table import Row, not_measured_row
 from gdfq_export.runtimes import runtime_title
 from gdfq_export.runtimes.base import HOST_CLOCK
 from gdfq_export.support.not_measured import NotMeasured

@@ -19,8 +19,8 @@ from gdfq_export.cli.options.shared import (
     log_level_option,
     preprocessing_options,
 )
-from gdfq_export.support.cpu_names import CPU_NAMES
 
+CPU_NAMES = ("cortex-a53", "cortex-a72", "cortex-a76", "arm64-max", "haswell", "native")
 RUNTIMES = {"ort": "onnxruntime", "onnxruntime": "onnxruntime", "openvino": "openvino", "tensorrt": "tensorrt"}
 
 

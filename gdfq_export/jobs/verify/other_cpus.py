@@ -16,10 +16,9 @@ from gdfq_export.metrics.parity import ParityResult, differing_bits, parity
 from gdfq_export.qdq.reader.activations import activation_codes
 from gdfq_export.report.cpu_figures import CpuFigures, NativeComparison
 from gdfq_export.runtimes.base import Images
-from gdfq_export.runtimes.emulation import Emulator, find_cpu
+from gdfq_export.runtimes.emulation import NATIVE, Emulator, find_cpu
 from gdfq_export.runtimes.emulation.session import EmulatedOnnxRuntime
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
-from gdfq_export.support.cpu_names import NATIVE
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Phase, Progress
 from gdfq_export.support.text import counted

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gdfq_export.errors import InputError
-from gdfq_export.support.cpu_names import NATIVE
+
+NATIVE = "native"
 
 _CORE = ("fp", "asimd", "aes", "pmull", "sha1", "sha2", "crc32")
 _DOT = (*_CORE, "atomics", "fphp", "asimdhp", "asimdrdm", "asimddp")

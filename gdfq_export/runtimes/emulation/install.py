@@ -11,7 +11,7 @@ from pathlib import Path
 import onnxruntime
 
 from gdfq_export.errors import BackendUnavailable
-from gdfq_export.runtimes.emulation.cpus import CPUS
+from gdfq_export.runtimes.emulation.cpus import CPUS, NATIVE
 from gdfq_export.runtimes.emulation.debian_packages import (
     PYTHON,
     debian_archive,
@@ -27,7 +27,6 @@ from gdfq_export.runtimes.emulation.emulator import (
     require_system,
 )
 from gdfq_export.runtimes.emulation.system_files import write_system_files
-from gdfq_export.support.cpu_names import NATIVE
 from gdfq_export.support.files import atomic_folder
 from gdfq_export.support.progress import Progress, SilentProgress
 

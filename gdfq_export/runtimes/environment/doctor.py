@@ -16,11 +16,10 @@ from gdfq_export.errors import BackendUnavailable
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.base import Backend
 from gdfq_export.runtimes.choose import choose_backend
-from gdfq_export.runtimes.emulation.cpus import CPUS
+from gdfq_export.runtimes.emulation.cpus import CPUS, NATIVE
 from gdfq_export.runtimes.emulation.emulator import REMEDY, default_folder, require_installed
 from gdfq_export.runtimes.environment.machine import Machine, installed_versions, this_machine, versions
 from gdfq_export.runtimes.environment.product_exactness import ProductExactness, measure_products
-from gdfq_export.support.cpu_names import NATIVE
 from gdfq_export.targets import TARGETS, Target
 
 _FAST = {

@@ -12,9 +12,10 @@ from click.testing import CliRunner, Result
 from onnx import numpy_helper
 
 from gdfq_export.artifacts.manifest import write_manifest
+from gdfq_export.cli.commands.verify import CPU_NAMES
 from gdfq_export.cli.main import cli
 from gdfq_export.errors import InputError
-from gdfq_export.runtimes.emulation import Emulator
+from gdfq_export.runtimes.emulation import CPUS, Emulator
 from gdfq_export.support.not_measured import NotMeasured
 from tests.jobs.verify.quantized_classifier import classifier
 from tests.runtimes.emulation.same_machine import SameMachine
@@ -88,6 +89,10 @@ def test_other_cpus_are_in_every_view_and_decide_parity(folder: Path, monkeypatc
     (gate,) = [each for each in report["gates"] if each["name"] == "require-parity"]
     assert gate["verdict"] == "passed" and "cortex-a53: 0 of" in gate["message"] and "native: 0 of" in gate["message"]
     assert all("cortex-a53" in path.read_text() for path in views.values())
+
+
+def test_every_cpu_can_be_named() -> None:
+    assert [*CPUS] == [*CPU_NAMES]
 
 
 def test_without_the_emulator_another_cpu_ends_with_3(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gdfq_export.runtimes.emulation import Emulator, find_cpu
+from gdfq_export.runtimes.emulation import NATIVE, Emulator, find_cpu
 from gdfq_export.runtimes.emulation.cpus import Cpu
-from gdfq_export.support.cpu_names import NATIVE
 
 
 class SameMachine(Emulator):

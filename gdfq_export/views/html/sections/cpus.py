@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.report.cpu_figures import CpuFigures
+from gdfq_export.report.cpu_text import cpu_layers, cpu_outputs
 from gdfq_export.report.report import Report
-from gdfq_export.report.summary_table import cpu_layers, cpu_outputs
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.html.numerals import count, milliseconds
 

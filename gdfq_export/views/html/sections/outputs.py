@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gdfq_export.report.figure_text import shown, shown_interval
 from gdfq_export.report.report import Report
-from gdfq_export.report.summary_table import shown, shown_interval
 from gdfq_export.tasks.figures import OutputError, TaskFigure
 from gdfq_export.views.html.numerals import MINUS, significant
 
