@@ -42,6 +42,7 @@ class QuantPoint:
         packed: bits of the types below a byte that may hold the codes.
         native: DequantizeLinear reads such a type without a Cast.
         block: inputs in a row that share a scale; None where all inputs of an output channel do.
+        lowest: smallest code of signed codes, where their bits go so far.
         constraint: what scale and codes must satisfy besides (`constraints.py`).
         low: lower bound that the graph itself puts on the values: 0 behind an absorbed Relu, the darkest pixel.
         high: upper bound, likewise.
@@ -59,6 +60,7 @@ class QuantPoint:
     packed: tuple[int, ...] = ()
     native: bool = False
     block: int | None = None
+    lowest: int = -128
     constraint: Constraint | None = None
     low: float = -math.inf
     high: float = math.inf
@@ -72,7 +74,7 @@ class QuantPoint:
         if self.signed and self.symmetric and self.low >= 0:
             return 0, min(2**self.bits, 128) - 1
         if self.signed:
-            return -(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1
+            return max(-(2 ** (self.bits - 1)), self.lowest), 2 ** (self.bits - 1) - 1
         return 0, 2**self.bits - 1
 
     @property

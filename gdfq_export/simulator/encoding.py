@@ -15,7 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gdfq_export.planning.plan import QuantPoint
 from gdfq_export.simulator.quantizer import SMALLEST_SCALE, Quantizer
+from gdfq_export.support.quant_params import QuantParams
 
 _BIAS_LIMIT = 2**30
 
@@ -38,6 +40,16 @@ class Encoding:
         shape = [-1 if each == axis else 1 for each in range(self.codes.ndim)]
         offsets = (self.codes.astype(np.int32) - self.zero_point).astype(np.float32)
         return offsets * (self.scale if axis is None else self.scale.reshape(shape))
+
+
+def grid_of(point: QuantPoint, encoding: Encoding) -> QuantParams:
+    """The grid of an activation or constant."""
+    return QuantParams(
+        scale=np.float32(encoding.scale),
+        zero_point=encoding.zero_point,
+        dtype=np.dtype(np.int8 if point.signed else np.uint8),
+        code_range=point.code_range,
+    )
 
 
 def encode_activation(quantizer: Quantizer) -> Encoding:

@@ -11,16 +11,20 @@ scale, are the HardSigmoid: nothing is computed and nothing is rounded (`Clipped
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
+import torch
 
 from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import BREAKPOINT
 from gdfq_export.planning.constraints import ClippedCodes
 from gdfq_export.planning.plan import QuantPlan, QuantPoint
+from gdfq_export.simulator.codes import CodedTensor
 from gdfq_export.simulator.encoding import Encoding
+from gdfq_export.support.quant_params import QuantParams
 
 _LARGEST = 255
 
@@ -37,6 +41,14 @@ def sum_form(node: ir.Node, scale: np.ndarray | np.float32) -> SumForm:
     """Numbers of a HardSigmoid whose output has the scale `scale` and the zero point 0."""
     alpha, beta = node.attributes.get_float("alpha", 0.2), node.attributes.get_float("beta", 0.5)
     return SumForm(offset=np.float32(beta / alpha), scale=np.float32(np.float64(scale) / alpha))
+
+
+def sum_operands(node: ir.Node, x: CodedTensor, grid: QuantParams) -> tuple[CodedTensor, CodedTensor, QuantParams]:
+    """The summands, the second a scalar, and the grid that the sum is quantized on, where codes are read on `grid`."""
+    numbers = sum_form(node, grid.scale)
+    offset = dataclasses.replace(x.grid, scale=numbers.offset, zero_point=0)
+    one = CodedTensor(codes=torch.ones((), dtype=torch.int32), grid=offset)
+    return x, one, dataclasses.replace(grid, scale=numbers.scale)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ Node by node this is what ONNX Runtime does after it has fused the file's Q/DQ.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -22,7 +21,7 @@ from gdfq_export.planning.plan import Role
 from gdfq_export.simulator.accumulator import Accumulator
 from gdfq_export.simulator.codes import CodedTensor, clip, dequantize, quantize
 from gdfq_export.simulator.float_region import FloatRegion
-from gdfq_export.simulator.hard_sigmoid import clip_form_of, sum_form
+from gdfq_export.simulator.hard_sigmoid import clip_form_of, sum_operands
 from gdfq_export.simulator.integer_state import IntegerState
 from gdfq_export.simulator.weight_only import dequantized_blocks
 from gdfq_export.support.quant_params import QuantParams
@@ -198,10 +197,7 @@ class IntegerRun:
         point = self.plan.by_tensor[node.outputs[0].name or ""]
         if (form := clip_form_of(point, self.plan, self.state.encodings)) is not None:
             return x.codes.clamp(form.low, form.high)
-        numbers = sum_form(node, grid.scale)
-        offset = dataclasses.replace(x.grid, scale=numbers.offset, zero_point=0)
-        one = CodedTensor(codes=torch.ones((), dtype=torch.int32), grid=offset)
-        return self.state.kernels.binary[Kernel.ADD](x, one, dataclasses.replace(grid, scale=numbers.scale))
+        return self.state.kernels.binary[Kernel.ADD](*sum_operands(node, x, grid))
 
     def _float_sum(self, node: ir.Node) -> Tensor:
         first, second = (self._float(value) for value in node.inputs if value is not None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-import numpy as np
 import onnx_ir as ir
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from torch import Tensor
 from gdfq_export.frontend.torch_import import Op, lower
 from gdfq_export.planning.plan import QuantPlan, QuantPoint, Role
 from gdfq_export.simulator.accumulator import Accumulator
-from gdfq_export.simulator.encoding import Encoding
+from gdfq_export.simulator.encoding import Encoding, grid_of
 from gdfq_export.simulator.float_region import FloatRegion
 from gdfq_export.simulator.kernel_sets import KERNEL_SETS
 from gdfq_export.simulator.lookup import UnaryKernel, lookup_table
@@ -58,13 +57,7 @@ class IntegerState:
 
     def grid(self, point: QuantPoint) -> QuantParams:
         """The grid of an activation or constant."""
-        encoding = self.encodings[point.key]
-        return QuantParams(
-            scale=np.float32(encoding.scale),
-            zero_point=encoding.zero_point,
-            dtype=np.dtype(np.int8 if point.signed else np.uint8),
-            code_range=point.code_range,
-        )
+        return grid_of(point, self.encodings[point.key])
 
     def _activation_grids(self) -> dict[str, QuantParams]:
         activations = (point for point in self.plan.points if point.role in (Role.INPUT, Role.ACTIVATION))

@@ -27,6 +27,7 @@ from gdfq_export.simulator.encoding import (
     encode_constant,
     encode_weight,
 )
+from gdfq_export.simulator.equal_sums import equalize_sums
 from gdfq_export.simulator.hard_sigmoid import clip_form_of
 from gdfq_export.simulator.quantizer import Mode, Quantizer
 from gdfq_export.targets import Kernel
@@ -163,6 +164,7 @@ class Simulator(nn.Module):
         """The numbers of every point, by key: what the integer simulator computes with and the writer stores."""
         encodings: dict[str, Encoding] = {}
         self._limit_ratios_of_means()
+        equalize_sums(self.folded.graph, self.plan, self.quantizers)
         for point in self.plan.points:
             if point.role in (Role.INPUT, Role.ACTIVATION):
                 encodings[point.key] = encode_activation(self.quantizers[point.group])

@@ -16,6 +16,8 @@ TARGETS: dict[str, Target] = {target.name: target for target in (ORT_CPU, ORT_CP
 _OTHER_NAMES = {
     "onnxruntime": "ort-cpu",
     "ort": "ort-cpu",
+    "ort-arm64": "ort-cpu",
+    "ort-every-cpu": "ort-cpu-avx2",
     "ov": "openvino",
     "trt": "tensorrt",
     "tensorrt-rtx": "tensorrt",

@@ -52,7 +52,8 @@ OPENVINO = dataclasses.replace(
     ),
     products={},
     exact=False,
-    weight=dataclasses.replace(ORT_CPU.weight, packed=(4,)),
+    equal_kernels=(),
+    weight=dataclasses.replace(ORT_CPU.weight, lowest=-128, packed=(4,)),
     native_note="OpenVINO multiplies them in float: measured on a ResNet-18, the file has the float network's speed, a "
     "third of what INT4 behind a Cast has",
     block_note="OpenVINO multiplies them in float as it unpacks them: measured on the three layers of VGG-16, "

@@ -55,13 +55,14 @@ class NumberFormat:
     """Storage of one kind of tensor.
 
     `signed` chooses int8 over uint8; `symmetric` pins the zero point to 0; `most_bits` are used of the eight, however
-    many a recipe asks for; `packed` are the bits of the types below a byte that the runtime makes int8 of when it
-    loads a file: 4 for INT4, 2 for INT2.
+    many a recipe asks for; `lowest` is the smallest code of signed numbers; `packed` are the bits of the types below a
+    byte that the runtime makes int8 of when it loads a file: 4 for INT4, 2 for INT2.
     """
 
     signed: bool
     symmetric: bool
     most_bits: int = 8
+    lowest: int = -128
     packed: tuple[int, ...] = ()
 
 
@@ -106,7 +107,8 @@ class Target:
     float before anything is rounded: alone behind it, or as the gate that the layer's own result is multiplied with.
     `hard_sigmoid_as_clip` says that a HardSigmoid in float is written `Clip(x + 3, 0, 6) / 6`, and that those with
     other numbers are not computed inside. `kernels` names the set of `simulator/kernel_sets` whose arithmetic the
-    integer simulator computes with; `exact` says that this runtime's kernels do the same, to the bit. `stand_in` is the
+    integer simulator computes with; `exact` says that this runtime's kernels do the same, to the bit. `equal_kernels`
+    names other sets: scales are chosen so that these compute the same codes. `stand_in` is the
     runtime that measures a file where `backend` has no device; `engine` says that the runtime runs engines, which are
     built from the file; `held_to` names the runtimes whose rules apply to a file where that is not `backend`; `warning`
     is shown to the user.
@@ -126,6 +128,7 @@ class Target:
     rules: Mapping[str, Rule]
     absorbed: frozenset[str]
     exact: bool
+    equal_kernels: tuple[str, ...] = ()
     products: Mapping[str, Rule] = field(default_factory=dict)
     inside_layers: frozenset[str] = frozenset()
     hard_sigmoid_as_clip: bool = False

@@ -151,6 +151,7 @@ class _Walk:
             axis=axis,
             group=group or key,
             packed=number.packed,
+            lowest=number.lowest,
             constraint=Unrounded() if name in self.clipped else None,
             low=low,
             high=high,

@@ -12,6 +12,9 @@ from gdfq_export.simulator.codes import CodedTensor
 from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel
 
+BinaryKernel = Callable[[CodedTensor, CodedTensor, QuantParams], Tensor]
+"""Two tensors and the output's grid to int32 codes."""
+
 
 class Concat(Protocol):
     """Concatenates along `axis`; int32 codes on `grid`."""
@@ -36,6 +39,6 @@ class KernelSet:
 
     name: str
     requantize: Callable[[Tensor, Tensor, QuantParams], Tensor]
-    binary: Mapping[Kernel, Callable[[CodedTensor, CodedTensor, QuantParams], Tensor]]
+    binary: Mapping[Kernel, BinaryKernel]
     unary: Mapping[Kernel, Callable[..., Tensor]]
     concat: Concat

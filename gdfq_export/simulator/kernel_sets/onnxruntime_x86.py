@@ -1,4 +1,4 @@
-"""ONNX Runtime's integer kernels on x86-64, emulated to the bit.
+"""ONNX Runtime's integer kernels on x86-64 from AVX2 on, emulated to the bit.
 
 What was measured and read in ONNX Runtime 1.32 (all in float32 unless noted; rounding is half to even):
 
@@ -42,15 +42,24 @@ def requantize(accumulator: Tensor, multiplier: Tensor, grid: QuantParams) -> Te
 
 
 def add(a: CodedTensor, b: CodedTensor, grid: QuantParams) -> Tensor:
-    """com.microsoft QLinearAdd; where `_first_is_scalar`, it adds the products in the other order."""
-    if _first_is_scalar(a.codes, b.codes):
-        a, b = b, a
+    """com.microsoft QLinearAdd."""
+    a, b = in_kernel_order(a, b)
     ratio_a, ratio_b = np.float32(a.grid.scale / grid.scale), np.float32(b.grid.scale / grid.scale)
     second = np.float32(ratio_b * np.float32(b.grid.zero_point))
     inner = np.float32(np.float64(ratio_a) * a.grid.zero_point + np.float64(second))
     fixed = np.float32(np.float32(grid.zero_point) - inner)
     partial = _fused_multiply_add(b.codes, ratio_b, torch.tensor(fixed, dtype=torch.float64))
     total = _fused_multiply_add(a.codes, ratio_a, partial.to(torch.float64))
+    return sum_codes(total, grid)
+
+
+def in_kernel_order(a: CodedTensor, b: CodedTensor) -> tuple[CodedTensor, CodedTensor]:
+    """The summands as the kernel gets them: where broadcasting makes the first a scalar, it is the second."""
+    return (b, a) if _first_is_scalar(a.codes, b.codes) else (a, b)
+
+
+def sum_codes(total: Tensor, grid: QuantParams) -> Tensor:
+    """A float32 sum in steps, as the processor converts it, as codes."""
     return to_codes(torch.round(torch.where(total < _INT32_OVERFLOW, total, -_INT32_OVERFLOW)), grid)
 
 

@@ -15,7 +15,7 @@ def test_numbers_are_those_of_the_target() -> None:
         constant = point.role in (Role.WEIGHT, Role.BIAS)
         assert (point.signed, point.symmetric) == (constant, constant)
     assert plan.by_tensor["x"].code_range == (0, 255)
-    assert plan.by_tensor["w"].code_range == (-128, 127)
+    assert plan.by_tensor["w"].code_range == (-127, 127)
     assert (plan.by_tensor["x"].low, plan.by_tensor["x"].high) == (-1.0, 3.0)
     assert plan.bias_of["Conv_c"].bits == 32
 
