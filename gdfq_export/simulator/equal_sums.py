@@ -67,14 +67,14 @@ def _set(quantizer: Quantizer, log_scale: float) -> None:
 
 def _candidates(quantizer: Quantizer) -> Iterator[float]:
     """Logarithms of scales, the nearest first."""
-    start = float(quantizer.log_scale.detach())
-    yield start
+    yield float(quantizer.log_scale.detach())
+    scale = float(quantizer.scale.detach())  # less than the parameter's where bounds of an absorbed activation limit it
     constraint = quantizer.point.constraint
     if not isinstance(constraint, Breakpoints) or not quantizer.has_breakpoints:
         for step in range(1, _MOST_STEPS):
-            yield from (start + step * _STEP, start - step * _STEP)
+            yield from (math.log(scale) + step * _STEP, math.log(scale) - step * _STEP)
         return
-    whole = round(constraint.at / float(quantizer.scale.detach()))
+    whole = round(constraint.at / scale)
     for change in range(1, whole):
         yield from (math.log(constraint.at / number) for number in (whole - change, whole + change))
 

@@ -30,6 +30,7 @@ class IntegerSimulator:
         encodings: the numbers the file was written with.
         parameters: float values of the initializers that float nodes read, by name; those of the graph where absent.
         names: names of the activations' codes in the file, by key; `<key>_q` where there are none.
+        kernels: the entry of `KERNEL_SETS` to compute with, for a CPU that is not at hand; None: the target's.
     """
 
     def __init__(
@@ -40,10 +41,11 @@ class IntegerSimulator:
         parameters: Mapping[str, Tensor] | None = None,
         *,
         names: Mapping[str, str] | None = None,
+        kernels: str | None = None,
     ) -> None:
         self.plan = plan
         self.encodings = encodings
-        self.state = IntegerState(folded, plan, encodings, parameters or {})
+        self.state = IntegerState(folded, plan, encodings, parameters or {}, kernels=kernels)
         self.names = names or {}
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:

@@ -32,20 +32,26 @@ class IntegerState:
         plan: which tensors are codes and which kernel computes each node.
         encodings: numbers by the points' keys.
         parameters: float values of initializers, by name.
-        kernels: the integer kernels of the plan's target.
+        kernels: the integer kernels that were named, else those of the plan's target.
         steps: nodes with a kernel, and regions of those that stay float, in the order in which they run.
         last_read: names of values that no step behind the same one of `steps` reads.
         ops: how torch computes the nodes whose kernel computes, by name.
     """
 
     def __init__(
-        self, folded: ir.Model, plan: QuantPlan, encodings: Mapping[str, Encoding], parameters: Mapping[str, Tensor]
+        self,
+        folded: ir.Model,
+        plan: QuantPlan,
+        encodings: Mapping[str, Encoding],
+        parameters: Mapping[str, Tensor],
+        *,
+        kernels: str | None = None,
     ) -> None:
         self.model = folded
         self.plan = plan
         self.encodings = encodings
         self.parameters = parameters
-        self.kernels = KERNEL_SETS[find_target(plan.target).kernels]
+        self.kernels = KERNEL_SETS[kernels or find_target(plan.target).kernels]
         computed = {planned.node for planned in plan.nodes if planned.kernel not in (None, Kernel.MOVE)}
         self.ops: dict[str, Op] = {node.name or "": lower(node) for node in folded.graph if node.name in computed}
         self.steps: tuple[Step, ...] = schedule(

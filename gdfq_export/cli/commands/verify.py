@@ -20,7 +20,7 @@ from gdfq_export.cli.options.shared import (
     preprocessing_options,
 )
 
-CPU_NAMES = ("cortex-a53", "cortex-a72", "cortex-a76", "arm64-max", "haswell", "native")
+CPU_NAMES = ("cortex-a53", "cortex-a72", "cortex-a76", "arm64-max", "haswell", "nehalem", "native")
 RUNTIMES = {"ort": "onnxruntime", "onnxruntime": "onnxruntime", "openvino": "openvino", "tensorrt": "tensorrt"}
 
 

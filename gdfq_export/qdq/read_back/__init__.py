@@ -29,8 +29,12 @@ from gdfq_export.simulator.integer_simulator import IntegerSimulator
 from gdfq_export.targets import TARGETS, Clip, Target, find_target
 
 
-def read_back(model: onnx.ModelProto) -> IntegerSimulator:
+def read_back(model: onnx.ModelProto, kernels: str | None = None) -> IntegerSimulator:
     """The simulator of a quantized file; its `plan.target` says whether it is exact (`Target.exact`).
+
+    Args:
+        model: the file.
+        kernels: the entry of `KERNEL_SETS` to compute with, for a CPU that is not at hand; None: the target's.
 
     Raises:
         InputError: something in the file has no exact simulation; the message names the node.
@@ -47,7 +51,7 @@ def read_back(model: onnx.ModelProto) -> IntegerSimulator:
     file = float_graph(prepared, target)
     _require_types(file, target)
     plan, encodings, names = plan_of_file(file, fused_nodes(file, target), target)
-    return IntegerSimulator(file.model, plan, encodings, names=names)
+    return IntegerSimulator(file.model, plan, encodings, names=names, kernels=kernels)
 
 
 def _target(model: onnx.ModelProto) -> Target:

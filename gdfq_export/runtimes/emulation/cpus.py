@@ -83,6 +83,12 @@ CPUS: dict[str, Cpu] = {
             architecture="x86_64",
             model="Haswell",
         ),
+        Cpu(
+            name="nehalem",
+            description="x86-64 with SSE4.2, without AVX: Intel Core of 2008 to 2010",
+            architecture="x86_64",
+            model="Nehalem",
+        ),
         Cpu(name=NATIVE, description="this machine's own", architecture="native"),
     )
 }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import onnxruntime
 import pytest
@@ -17,77 +15,12 @@ from gdfq_export.simulator.accumulator import accumulate
 from gdfq_export.simulator.codes import CodedTensor, clip, dequantize, quantize
 from gdfq_export.simulator.kernel_sets import onnxruntime_x86 as kernels
 from gdfq_export.support.quant_params import QuantParams
+from tests.simulator.kernel_sets.kernel_model import SHAPE, coded, grid, runtime
 
-SHAPE = (2, 4, 7, 5)
 VOLUME = (*SHAPE, 6)
 
 grids = st.builds(lambda scale, zero_point: grid(scale, zero_point), st.floats(1e-3, 0.5), st.integers(0, 255))
 seeds = st.integers(0, 2**16)
-
-
-def grid(scale: float, zero_point: int, *, bits: int = 8) -> QuantParams:
-    return QuantParams(
-        scale=np.float32(scale),
-        zero_point=zero_point,
-        dtype=np.dtype(np.uint8),
-        code_range=(0, 2**bits - 1),
-    )
-
-
-def coded(where: QuantParams, seed: int, shape: tuple[int, ...] = SHAPE) -> CodedTensor:
-    codes = np.random.default_rng(seed).integers(where.code_range[0], where.code_range[1] + 1, shape)
-    return CodedTensor(codes=torch.from_numpy(codes.astype(np.int32)), grid=where)
-
-
-def runtime(
-    op_type: str,
-    parts: list[CodedTensor],
-    result: QuantParams,
-    constants: list[np.ndarray] | None = None,
-    **attributes: Any,
-) -> np.ndarray:
-    """Codes that ONNX Runtime gives for DequantizeLinear -> operator -> QuantizeLinear, which it fuses into one kernel.
-
-    `constants` are int8 weights with their scales, then int32 biases, each dequantized as the writer does it.
-    """
-    nodes, initializers, names = [], [], []
-
-    def constant(name: str, array: np.ndarray) -> str:
-        initializers.append(numpy_helper.from_array(np.asarray(array), name))
-        return name
-
-    def pair(name: str, where: QuantParams) -> list[str]:
-        return [constant(f"{name}_s", where.scale), constant(f"{name}_z", np.uint8(where.zero_point))]
-
-    for index, part in enumerate(parts):
-        nodes.append(helper.make_node("DequantizeLinear", [f"q{index}", *pair(f"q{index}", part.grid)], [f"x{index}"]))
-        names.append(f"x{index}")
-    if constants:
-        weight, scale, bias = constants
-        zeros = constant("w_z", np.zeros(len(scale), np.int8))
-        inputs = [constant("w_q", weight), constant("w_s", scale), zeros]
-        nodes.append(helper.make_node("DequantizeLinear", inputs, ["w"], axis=0))
-        inputs = [constant("b_q", bias), constant("b_s", parts[0].grid.scale * scale)]
-        nodes.append(helper.make_node("DequantizeLinear", inputs, ["b"], axis=0))
-        names += ["w", "b"]
-    nodes.append(helper.make_node(op_type, names, ["y"], **attributes))
-    nodes.append(helper.make_node("QuantizeLinear", ["y", *pair("y", result)], ["q"]))
-    graph = helper.make_graph(
-        nodes,
-        "kernel",
-        [
-            helper.make_tensor_value_info(f"q{index}", TensorProto.UINT8, list(part.codes.shape))
-            for index, part in enumerate(parts)
-        ],
-        [helper.make_tensor_value_info("q", TensorProto.UINT8, None)],
-        initializers,
-    )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    feeds = {f"q{index}": part.codes.numpy().astype(np.uint8) for index, part in enumerate(parts)}
-    return session.run(None, feeds)[0]
 
 
 def assert_codes(found: torch.Tensor, expected: np.ndarray) -> None:
