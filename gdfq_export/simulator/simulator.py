@@ -27,8 +27,8 @@ from gdfq_export.simulator.encoding import (
     encode_constant,
     encode_weight,
 )
-from gdfq_export.simulator.equal_sums import equalize_sums
 from gdfq_export.simulator.hard_sigmoid import clip_form_of
+from gdfq_export.simulator.kernel_sets.equal_sums import equalize_sums
 from gdfq_export.simulator.quantizer import Mode, Quantizer
 from gdfq_export.targets import Kernel
 from gdfq_export.tasks.outputs import Outputs

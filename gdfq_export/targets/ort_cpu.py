@@ -6,7 +6,7 @@ A72 and A76 emulated by qemu):
 * No weight has the code -128. On ARM64 two of them in one output channel, beside activations of the code 0, overflow a
   sum of 16 bits: in every product on cores without dot product, in depthwise kernels of 5x5 and 7x7 on all.
 * The scale of a sum is one with which the kernels of both families give the same code for every pair of codes
-  (`simulator/equal_sums.py`).
+  (`simulator/kernel_sets/equal_sums.py`).
 
 Measured (ONNX Runtime 1.32, AVX512-VNNI): this is the only combination of types that is both fully fused and fast; int8
 activations run at a third of the speed, uint8 weights likewise, a float bias leaves Gemm in float, a missing weight

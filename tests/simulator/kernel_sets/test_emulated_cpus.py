@@ -11,9 +11,10 @@ import torch
 from torch.nn import functional
 
 from gdfq_export.runtimes.emulation import Emulator, Job
-from gdfq_export.simulator.codes import CodedTensor, accumulate
-from gdfq_export.simulator.equal_sums import all_pairs
+from gdfq_export.simulator.accumulator import accumulate
+from gdfq_export.simulator.codes import CodedTensor
 from gdfq_export.simulator.kernel_sets import KERNEL_SETS, KernelSet
+from gdfq_export.simulator.kernel_sets.equal_sums import all_pairs
 from gdfq_export.simulator.lookup import UnaryKernel
 from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel

@@ -16,8 +16,8 @@ from gdfq_export.recipe import Bits
 from gdfq_export.runtimes.emulation import Emulator
 from gdfq_export.runtimes.emulation.session import EmulatedOnnxRuntime
 from gdfq_export.simulator import IntegerSimulator, Quantizer, Simulator
-from gdfq_export.simulator.equal_sums import all_pairs, equalize_sums
 from gdfq_export.simulator.kernel_sets import KERNEL_SETS
+from gdfq_export.simulator.kernel_sets.equal_sums import all_pairs, equalize_sums
 from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel, find_target
 from tests import tiny_graph
