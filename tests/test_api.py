@@ -17,7 +17,9 @@ from torch import nn
 import gdfq_export as gq
 from gdfq_export.frontend.demo import DemoNetwork, load_demo
 from gdfq_export.recipe import Calibration, Data, Recipe, Verify
+from gdfq_export.runtimes.emulation import Emulator
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
+from tests.runtimes.emulation.same_machine import SameMachine
 
 QUICK = Recipe(
     name="quick",
@@ -105,6 +107,20 @@ def test_a_result_is_saved_shown_and_bundled(result: gq.Result, tmp_path: Path) 
     options = gq.VerifyOptions(timing=gq.Timing(seconds=0))
     report = gq.verify(tmp_path / "bundle", gates={"require-parity": True}, options=options)
     assert report.passed and report.command == "verify"
+
+
+def test_a_bundle_is_verified_on_other_cpus(result: gq.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Emulator, "require", staticmethod(SameMachine))
+    result.bundle(tmp_path / "bundle")
+    options = gq.VerifyOptions(timing=gq.Timing(seconds=0), cpu_images=3)
+    report = gq.verify(
+        tmp_path / "bundle", gates={"require-parity": True}, cpus=["cortex-a53", "haswell"], options=options
+    )
+    assert report.passed
+    assert [(each.cpu, each.parity.exact, each.parity.images) for each in report.cpus] == [
+        ("cortex-a53", True, 3),
+        ("haswell", True, 3),
+    ]
 
 
 def test_the_report_calls_the_file_by_its_name(result: gq.Result) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import onnx
 import onnxruntime
 
-from gdfq_export.errors import InputError
+from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.runtimes.base import Array, ExecutedGraph, ExecutedNode, Images
 from gdfq_export.runtimes.onnxruntime_operators import INTEGER_KERNELS, KINDS
 from gdfq_export.runtimes.session import Session, as_taken, first_line, parts_of, where
@@ -111,6 +111,8 @@ class OrtSession(Session):
         }
         try:
             outputs: Sequence[Array] = self._session.run(list(names), feeds)
+        except BackendUnavailable:  # the process of another CPU ended
+            raise
         except Exception as error:  # the binding raises a dozen types of its own
             found = ", ".join(f"{value.name!r} is {value.shape}" for value in self._inputs)
             raise InputError(

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from gdfq_export.errors import InputError
+from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.metrics.parity import parity
 from gdfq_export.runtimes.emulation import Emulator
 from gdfq_export.runtimes.emulation.session import EmulatedOnnxRuntime
@@ -43,6 +43,19 @@ def test_errors_name_the_cpu_and_the_file(native: EmulatedOnnxRuntime) -> None:
         native.load(broken.SerializeToString(), 1)
     with pytest.raises(InputError, match="cannot run images of shape"):
         native.load(MODEL, 1).run(images(1)[:, :1])
+
+
+def test_a_process_that_ends_is_no_fault_of_the_images(tmp_path: Path) -> None:
+    runtime = EmulatedOnnxRuntime(Emulator(tmp_path), "native")
+    session = runtime.load(MODEL, 1)
+    process = runtime._worker._process
+    assert process is not None
+    process.kill()
+    with pytest.raises(BackendUnavailable, match="ONNX Runtime on native ended with signal 9"):
+        session.run(images(1))
+    with pytest.raises(InputError, match="the process that had loaded this model has ended"):
+        session.run(images(1))
+    assert runtime.load(MODEL, 1).run(images(1)).shape == (1, 4)
 
 
 def test_models_are_freed_with_their_sessions(native: EmulatedOnnxRuntime) -> None:
