@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from gdfq_export.planning.plan import PlannedNode, QuantPlan, QuantPoint, Role
@@ -30,6 +32,12 @@ def test_codes_by_bits_in_the_stored_type(bits: int, signed: bool, codes: tuple[
     some = point("t", Role.ACTIVATION, bits=bits, signed=signed)
     assert some.code_range == codes
     assert some.storage_range == ((-128, 127) if signed else (0, 255))
+
+
+@pytest.mark.parametrize(("bits", "codes"), [(8, (-127, 127)), (7, (-64, 63)), (4, (-8, 7))])
+def test_a_lowest_code_limits_those_that_go_so_far(bits: int, codes: tuple[int, int]) -> None:
+    some = dataclasses.replace(point("w", Role.WEIGHT, bits=bits, signed=True), lowest=-127)
+    assert some.code_range == codes and some.storage_range == (-128, 127)
 
 
 def test_a_bias_is_stored_in_32_bits() -> None:

@@ -35,6 +35,14 @@ def test_without_vnni_two_products_fit_into_16_bits() -> None:
     assert 2 * largest > np.iinfo(np.int16).max, "one bit more would not fit"
 
 
+@pytest.mark.parametrize("name", ["ort-cpu", "ort-cpu-avx2"])
+def test_two_weights_beside_the_code_0_fit_into_16_bits_on_arm64(name: str) -> None:
+    """There uint8 codes are int8 ones less 128, so that 0 is -128."""
+    weight = find_target(name).weight
+    assert weight.lowest > -128 and 2 * -128 * weight.lowest <= np.iinfo(np.int16).max
+    assert np.iinfo(np.int16).max < 2 * -128 * -128
+
+
 def test_an_unknown_target_is_refused_with_those_there_are() -> None:
     with pytest.raises(
         InputError, match="unknown target 'tpu'; choose one of: openvino, ort-cpu, ort-cpu-avx2, portable"
@@ -43,7 +51,15 @@ def test_an_unknown_target_is_refused_with_those_there_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "target"), [("trt", "tensorrt"), ("ORT", "ort-cpu"), ("onnxruntime", "ort-cpu"), ("ov", "openvino")]
+    ("name", "target"),
+    [
+        ("trt", "tensorrt"),
+        ("ORT", "ort-cpu"),
+        ("onnxruntime", "ort-cpu"),
+        ("ov", "openvino"),
+        ("ort-arm64", "ort-cpu"),
+        ("ort-every-cpu", "ort-cpu-avx2"),
+    ],
 )
 def test_other_names_of_a_runtime(name: str, target: str) -> None:
     assert find_target(name).name == target
