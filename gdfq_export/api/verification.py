@@ -38,8 +38,8 @@ def verify(
         images: images without labels to compare on; without both, images are synthesized.
         gates: limits by gate name, or a `Gating` with a baseline.
         cpus: CPUs to run an ONNX file on besides, in ONNX Runtime under emulation: `cortex-a53`, `cortex-a72`,
-            `cortex-a76`, `arm64-max`, `haswell`; the gate require-parity then means these, and `native` is this
-            machine's own. See `install_emulator`.
+            `cortex-a76`, `arm64-max`, `haswell`, `nehalem`; the gate require-parity then means these, and `native` is
+            this machine's own. See `install_emulator`.
         options: target, runtime, the latency measurement, and how many images an emulated CPU runs.
         run: seed and progress.
 
