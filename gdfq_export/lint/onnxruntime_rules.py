@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.lint.accumulator_overflow import overflows, saturates
+from gdfq_export.lint.arm64_rules import arm64_findings
 from gdfq_export.lint.onnxruntime_float_islands import island_findings
 from gdfq_export.lint.onnxruntime_fusion import result_of
 from gdfq_export.lint.rules import Broken, Rule, both_quantized, broken_rules, newer_opset
@@ -42,6 +43,7 @@ def onnxruntime_findings(model: QdqModel, target: Target) -> list[Finding]:
         *broken_rules(model, rules, whole),
         *broken_rules(model, [_signed], model.quantize),
         *island_findings(model),
+        *arm64_findings(model, whole, target),
     ]
 
 
@@ -109,7 +111,10 @@ def _bias(model: QdqModel, layer: QdqLayer) -> Iterator[Broken]:
     gemm, bias = layer.op_type == "Gemm", layer.bias
     if bias is None:
         if gemm and layer.has_bias:
-            message = "its bias is not quantized; store int32 in steps of s_x * s_w"
+            message = (
+                "its bias is not quantized, so that it adds floats, each CPU in its own order; store int32 in steps "
+            )
+            message += "of s_x * s_w"
             yield "float bias", Consequence.FLOAT, message
         elif layer.has_bias and model.is_constant(input_at(layer.node, 2)):
             message = "its float bias is rounded to multiples of s_x * s_w when the file is loaded"
@@ -156,8 +161,8 @@ def _result(model: QdqModel, layer: QdqLayer) -> Iterator[Broken]:
 def _signed(model: QdqModel, pair: QdqNode) -> Iterator[Broken]:
     """Activations are uint8."""
     if pair.dtype is ir.DataType.INT8 and not model.is_constant(input_at(pair.node, 0)):
-        message = "x86 kernels read uint8 activations: with int8 many layers run in float or at a third of the speed"
-        yield "int8 activation", Consequence.SLOWER, message
+        x86 = "x86 kernels read uint8 activations: with int8 many layers run in float or at a third of the speed"
+        yield "int8 activation", Consequence.SLOWER, f"{x86}; on ARM64 they run on integers"
 
 
 _LAYER_RULES: tuple[Rule[QdqLayer], ...] = (

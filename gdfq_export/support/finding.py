@@ -16,6 +16,7 @@ class Consequence(StrEnum):
     ROUNDED = "rounded otherwise than the file says"
     MISTAKE = "computed as written, probably a mistake"
     LARGER = "larger file"
+    OTHER_CPU = "other numbers on another CPU"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

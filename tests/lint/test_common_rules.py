@@ -132,8 +132,8 @@ FINE = {
         one=np.asarray(1, np.uint8),
         three=np.asarray(3, np.float32),
         e_zero0=np.asarray(0, np.uint8),
-        sum_scale=np.asarray(6 / 255, np.float32),
-        gate_scale=np.asarray(1 / 255, np.float32),
+        sum_scale=np.asarray(6.06 / 255, np.float32),
+        gate_scale=np.asarray(1.01 / 255, np.float32),
     ),
     "scales that differ in the last digit": file(
         {"r_dq": [SCALED_R]}, other=np.nextafter(ARRAYS["r_scale"], np.float32(1))

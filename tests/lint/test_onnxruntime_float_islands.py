@@ -90,10 +90,11 @@ FINE = {
             "p": [
                 ("Add", ["e_dq", "r_dq"], ["t"]),
                 ("Relu", ["t"], ["a"]),
-                *pair("a", "r_scale", "r_zero"),
+                *pair("a", "a_scale", "r_zero"),
                 *POOLED,
             ]
-        }
+        },
+        a_scale=np.asarray(0.0203, np.float32),
     ),
     "LeakyRelu": file(island("LeakyRelu")),
     "Sigmoid": file(island("Sigmoid")),
