@@ -103,7 +103,28 @@ def _for_tensorrt(good: GoodFile) -> str:
     draft.graph.initializer.append(numpy_helper.from_array(np.int8(3), "zero_of_3"))
     reader = next(node for node in draft.graph.node if pair.output[0] in node.input)
     pair.input[2] = reader.input[2] = "zero_of_3"
-    return "\n".join(finding.message for finding in check(draft, find_target("tensorrt")))
+    return _rules(draft, "tensorrt")
+
+
+def _smallest_weights(good: GoodFile) -> str:
+    proto = good.copy()
+    weight = _producer(proto, _layer(proto, 4).input[1]).input[0]
+    _change(proto, weight, lambda codes: np.where(codes < -100, np.int8(-128), codes))
+    return _rules(proto)
+
+
+def _sum_of_one_family(good: GoodFile) -> str:
+    proto = good.copy()
+    added = next(node for node in proto.graph.node if node.op_type == "Add")
+    summand = _producer(proto, added.input[0]).input[1]
+    twice = 2 * numpy_helper.to_array(next(each for each in proto.graph.initializer if each.name == summand))
+    written = next(node for node in proto.graph.node if added.output[0] in node.input)
+    _change(proto, written.input[1], lambda scale: np.asarray(twice, scale.dtype))
+    return _rules(proto)
+
+
+def _rules(proto: onnx.ModelProto, target: str = "ort-cpu") -> str:
+    return "\n".join(finding.message for finding in check(proto, find_target(target)))
 
 
 def _truncated(good: GoodFile) -> str:
@@ -167,6 +188,18 @@ def faults_of(file: onnx.ModelProto) -> tuple[Fault, ...]:
             plant=_saturating,
             gate="require-rules",
             names=_layer(file, 0).name,
+        ),
+        Fault(
+            title="weights of -128, twice in an output channel, that wrap on ARM64 cores",
+            plant=_smallest_weights,
+            gate="",
+            names="products may wrap 16 bits",
+        ),
+        Fault(
+            title="scale of a sum with which ARM64 rounds otherwise than x86-64",
+            plant=_sum_of_one_family,
+            gate="",
+            names="pairs of codes have another sum on ARM64",
         ),
         Fault(title="wrong preprocessing", plant=_wrong_preprocessing, gate="require-rules", names="mean"),
         Fault(title="file cut short", plant=_truncated, gate="exit code 2", names="cut short"),

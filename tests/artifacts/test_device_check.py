@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from onnx import numpy_helper
 import gdfq_export as gq
 from gdfq_export.artifacts import device_check
 from gdfq_export.recipe import Calibration, Data, Recipe, Verify
+from gdfq_export.runtimes.emulation import Emulator, find_cpu
 from tests import tiny_graph
 
 QUICK = Recipe(
@@ -112,6 +114,27 @@ def test_it_needs_numpy_and_onnxruntime_alone(bundle: Path, packages: Callable[.
     result = on_device(both, bundle)
     assert (result.returncode, result.stderr) == (0, ""), result.stderr
     assert "40 of 40 numbers equal" in result.stdout and result.stdout.endswith("passed\n")
+
+
+@pytest.mark.parametrize("cpu", ["cortex-a53", "cortex-a76"])
+def test_it_checks_a_bundle_on_arm64(bundle: Path, emulator: Emulator, cpu: str) -> None:
+    command, packages = emulator.command(find_cpu(cpu))
+    environment = {**os.environ, **packages, "OMP_NUM_THREADS": "1"}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        options = {"env": environment, "cwd": bundle, "capture_output": True, "text": True, "timeout": 600}
+        return subprocess.run([*command, *words], **options)
+
+    assert run("-c", "import torch").returncode != 0 != run("-c", "import gdfq_export").returncode
+    passed = run("check.py", "--seconds", "0")
+    assert (passed.returncode, passed.stdout.splitlines()[-1]) == (0, "passed"), passed
+    assert "40 of 40 numbers equal" in passed.stdout and "aarch64" in passed.stdout
+    flip_a_weight(bundle)
+    accept_hash(bundle)
+    edit_manifest(bundle, lambda facts: facts["input"]["preprocess"].update(mean=[0.25]))
+    changed = run("check.py", "--seconds", "0")
+    assert changed.returncode == 1
+    assert "failed: input: another preprocessing; logits: off by up to" in changed.stdout
 
 
 @pytest.mark.parametrize("there", [(), ("numpy",)])

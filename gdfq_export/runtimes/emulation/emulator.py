@@ -110,12 +110,12 @@ class Emulator:
         """
         chosen = find_cpu(cpu)
         if cpu not in self._workers:
-            command, environment = self._command(chosen)
+            command, environment = self.command(chosen)
             self._workers[cpu] = WorkerProcess(command, f"ONNX Runtime on {cpu}", environment)
         return self._workers[cpu]
 
-    def _command(self, cpu: Cpu) -> tuple[list[str], dict[str, str]]:
-        """Python for this CPU, and where it finds its packages."""
+    def command(self, cpu: Cpu) -> tuple[list[str], dict[str, str]]:
+        """Python for this CPU, and the variable that says where its packages are: numpy and onnxruntime alone."""
         qemu = [str(self.folder / "qemu" / f"qemu-{cpu.architecture}"), "-cpu", cpu.model]
         if cpu.architecture == "aarch64":
             root = str(self.folder / "cpus" / cpu.name)
