@@ -106,12 +106,14 @@ class Target:
     range lies inside their bounds. `inside_layers` names those that the runtime computes inside the layer in front, in
     float before anything is rounded: alone behind it, or as the gate that the layer's own result is multiplied with.
     `hard_sigmoid_as_clip` says that a HardSigmoid in float is written `Clip(x + 3, 0, 6) / 6`, and that those with
-    other numbers are not computed inside. `kernels` names the set of `simulator/kernel_sets` whose arithmetic the
-    integer simulator computes with; `exact` says that this runtime's kernels do the same, to the bit. `equal_kernels`
-    names other sets: scales are chosen so that these compute the same codes. `stand_in` is the
-    runtime that measures a file where `backend` has no device; `engine` says that the runtime runs engines, which are
-    built from the file; `held_to` names the runtimes whose rules apply to a file where that is not `backend`; `warning`
-    is shown to the user.
+    other numbers are not computed inside. `padded_codes` says that codes are padded in front of an AveragePool that
+    counts its padding, `signal_pools_as_images` that a GlobalAveragePool of `[N, C, L]` is written as one of
+    `[N, C, L, 1]` (`qdq/writer/average_pools.py`). `kernels` names the set of `simulator/kernel_sets` whose arithmetic
+    the integer simulator computes with; `exact` says that this runtime's kernels do the same, to the bit.
+    `equal_kernels` names other sets: scales are chosen so that these compute the same codes. `stand_in` is the runtime
+    that measures a file where `backend` has no device; `engine` says that the runtime runs engines, which are built
+    from the file; `held_to` names the runtimes whose rules apply to a file where that is not `backend`; `warning` is
+    shown to the user.
 
     Of weights of four bits or fewer: `unpacked_note` says what becomes of them where `weight.packed` has no type for
     them; `native_note` what it costs where DequantizeLinear reads INT4 and `block_note` where they have a scale a block
@@ -132,6 +134,8 @@ class Target:
     products: Mapping[str, Rule] = field(default_factory=dict)
     inside_layers: frozenset[str] = frozenset()
     hard_sigmoid_as_clip: bool = False
+    padded_codes: bool = False
+    signal_pools_as_images: bool = False
     clip: Clip = Clip.CODES
     stand_in: str | None = None
     engine: bool = False

@@ -25,6 +25,7 @@ from gdfq_export.qdq.read_back.constant_folding import prepare
 from gdfq_export.qdq.read_back.kernel_matching import fused_nodes
 from gdfq_export.qdq.read_back.plan_of_file import plan_of_file
 from gdfq_export.qdq.read_back.remove_qdq import FloatGraph, float_graph, key_of
+from gdfq_export.qdq.writer.average_pools import join_signal_pools
 from gdfq_export.simulator.integer_simulator import IntegerSimulator
 from gdfq_export.targets import TARGETS, Clip, Target, find_target
 
@@ -48,6 +49,8 @@ def read_back(model: onnx.ModelProto, kernels: str | None = None) -> IntegerSimu
     prepared = prepare(model)
     if target.hard_sigmoid_as_clip:
         HardSigmoidPass()(prepared)
+    if target.signal_pools_as_images:
+        join_signal_pools(prepared.graph)
     file = float_graph(prepared, target)
     _require_types(file, target)
     plan, encodings, names = plan_of_file(file, fused_nodes(file, target), target)

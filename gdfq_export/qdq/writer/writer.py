@@ -19,6 +19,7 @@ from gdfq_export.frontend.passes.rewrites.write_hard_swish import join_hard_swis
 from gdfq_export.planning.plan import QuantPlan, Role
 from gdfq_export.qdq.metadata import as_metadata
 from gdfq_export.qdq.writer.activations import write_activation
+from gdfq_export.qdq.writer.average_pools import pad_codes, split_signal_pools
 from gdfq_export.qdq.writer.constants import bias_scale_names, products_of_blocks, write_constant
 from gdfq_export.qdq.writer.written_graph import WrittenGraph
 from gdfq_export.simulator import Encoding
@@ -78,5 +79,9 @@ def _write_points(written: WrittenGraph, target: Target) -> None:
     join_hard_swish(written.graph)
     if target.hard_sigmoid_as_clip:
         spell_hard_sigmoid(written.graph)
+    if target.padded_codes:
+        pad_codes(written.graph)
+    if target.signal_pools_as_images:
+        split_signal_pools(written.graph)
     written.remove_unused()
     written.graph.sort()

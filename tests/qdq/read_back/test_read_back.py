@@ -54,7 +54,7 @@ def test_what_is_simulated_is_what_was_planned(proto: onnx.ModelProto, bits: Bit
     gemms = [node.node for node in quantized.simulator.plan.nodes if node.op_type == "Gemm" and node.kernel is None]
     assume(target != "openvino" or not gemms)
     expected, found = quantized.exact.run(images), read_back(quantized.file).run(images)
-    assert expected.keys() == found.keys()
+    assert expected.keys() == {name for name in found if not name.endswith("_padded_q")}  # in front of OpenVINO's pools
     assert all(np.array_equal(expected[name], found[name]) for name in expected)
 
 
