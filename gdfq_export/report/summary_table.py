@@ -16,6 +16,7 @@ from gdfq_export.support.text import counted
 
 if TYPE_CHECKING:
     from gdfq_export.metrics.coverage import Coverage, NamedNode
+    from gdfq_export.metrics.parity import ParityResult
     from gdfq_export.report.cpu_figures import CpuFigures
     from gdfq_export.report.report import Report
 
@@ -63,7 +64,11 @@ def summary_rows(report: Report) -> list[Row]:
 def summary_figures(report: Report) -> list[SummaryFigure]:
     """In the order in which they decide: those of the outputs, then speed, size, parity and coverage."""
     figures = (_speed, _size, _parity, _coverage)
-    return [*_of_outputs(report), *(figure(report) for figure in figures), *map(_cpu, report.cpus)]
+    return [
+        *_of_outputs(report),
+        *(figure(report) for figure in figures),
+        *(_cpu(report, each) for each in report.cpus),
+    ]
 
 
 def _of_outputs(report: Report) -> Iterator[SummaryFigure]:
@@ -169,7 +174,7 @@ def _size(report: Report) -> SummaryFigure:
 def _parity(report: Report) -> SummaryFigure:
     name, gates, parity, simulation = (
         "parity with the simulation",
-        ("require-parity",),
+        _parity_gates(report, report.parity),
         report.parity,
         report.simulation,
     )
@@ -197,9 +202,17 @@ def _parity(report: Report) -> SummaryFigure:
     )
 
 
-def _cpu(figures: CpuFigures) -> SummaryFigure:
+def _parity_gates(report: Report, parity: ParityResult | NotMeasured) -> tuple[str, ...]:
+    """The gate on parity, unless it is about other CPUs, or failed on another one."""
+    named = [each.parity for each in report.cpus] or [report.parity]
+    failed = any(not isinstance(each, NotMeasured) and not each.exact for each in named)
+    exact = not isinstance(parity, NotMeasured) and parity.exact
+    return () if parity not in named or (failed and exact) else ("require-parity",)
+
+
+def _cpu(report: Report, figures: CpuFigures) -> SummaryFigure:
     """Parity on one CPU, then what it computes beside float and beside this machine."""
-    parity, name, gates = figures.parity, f"parity on {figures.cpu}", ("require-parity",)
+    parity, name, gates = figures.parity, f"parity on {figures.cpu}", _parity_gates(report, figures.parity)
     emulated = ", emulated: time not measured" if figures.emulated else ""
     sample = f"{counted(figures.images, 'image')} of {figures.source}{emulated}"
     detail = "; ".join(filter(None, (*cpu_outputs(figures), cpu_layers(figures))))

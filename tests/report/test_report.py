@@ -92,6 +92,16 @@ def test_each_cpu_has_a_row_with_what_it_was_compared_with() -> None:
     assert rows["parity on cortex-a76"][1].startswith("no parity: no simulation; agreement ")
 
 
+def test_the_gate_on_parity_is_shown_where_it_was_missed() -> None:
+    wrong = cpu_figures("haswell", dataclasses.replace(bad().parity, images=3))
+    report = dataclasses.replace(make_report(labelled=False), cpus=(cpu_figures("cortex-a53"), wrong))
+    gates = {figure.name: figure.gates for figure in summary_figures(report)}
+    assert gates["parity on haswell"] == ("require-parity",)
+    assert gates["parity on cortex-a53"] == gates["parity with the simulation"] == ()
+    fine = dataclasses.replace(report, cpus=report.cpus[:1])
+    assert {figure.name: figure.gates for figure in summary_figures(fine)}["parity on cortex-a53"]
+
+
 def test_a_report_without_cpus_is_still_read(tmp_path: Path) -> None:
     body = json.loads(make_report(labelled=False).to_json())
     del body["cpus"]

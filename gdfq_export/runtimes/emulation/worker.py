@@ -7,6 +7,7 @@ The process ends with its input.
 
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
 import platform
@@ -16,17 +17,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnxruntime
-
+_PACKAGES = ("numpy", "onnxruntime")
 _ERRORS_ONLY = 3
 
-sessions: dict[int, onnxruntime.InferenceSession] = {}
+sessions: dict[int, Any] = {}
 
 
 def versions() -> dict[str, str]:
     """What runs here, as what."""
-    return {"machine": platform.machine(), "onnxruntime": onnxruntime.__version__, "numpy": np.__version__}
+    packages = {name: str(sys.modules[name].__version__) for name in _PACKAGES}
+    return {"machine": platform.machine(), **packages}
 
 
 def load(number: int, model: bytes, as_written: bool) -> list[list[tuple[str, str, list[Any]]]]:
@@ -51,7 +51,9 @@ def optimized(model: bytes) -> bytes:
         return path.read_bytes()
 
 
-def _session(model: bytes, *, as_written: bool = False, save_to: str = "") -> onnxruntime.InferenceSession:
+def _session(model: bytes, *, as_written: bool = False, save_to: str = "") -> Any:
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -69,7 +71,9 @@ _ACTIONS: Mapping[str, Callable[..., Any]] = {action.__name__: action for action
 def main() -> None:
     """Answer requests until there are no more."""
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not stand between the answers
+    os.dup2(2, 1)  # what a library prints, also while it is imported, must not stand between the answers
+    for name in _PACKAGES:
+        importlib.import_module(name)
     while True:
         try:
             action, arguments, released = pickle.load(sys.stdin.buffer)

@@ -14,6 +14,6 @@ class SameMachine(Emulator):
     def __init__(self) -> None:
         super().__init__(Path("none"))
 
-    def _command(self, cpu: Cpu) -> tuple[list[str], dict[str, str]]:
+    def command(self, cpu: Cpu) -> tuple[list[str], dict[str, str]]:
         del cpu
-        return super()._command(find_cpu(NATIVE))
+        return super().command(find_cpu(NATIVE))
