@@ -76,6 +76,7 @@ class Method:
         make: gives the samplers; a generator is trained here, in a phase of its own. None: images must be given.
         section: of the recipe, below `data`, that holds its learning rate; empty where it has none.
         needs_batch_norm: works on BatchNorm statistics alone.
+        ranks: of the inputs that it makes, 3 for images `(C, H, W)`; empty where it makes any, and several at once.
         generator_step: seconds of one training step of the generator on this machine; None where none is trained
             before images are drawn.
         refinement_step: seconds of one step on a whole batch of refined images; None where none are refined.
@@ -87,6 +88,7 @@ class Method:
     make: Callable[[SynthesisInputs, Progress], Samplers] | None
     section: str = ""
     needs_batch_norm: bool = False
+    ranks: tuple[int, ...] = ()
     generator_step: Callable[[SynthesisInputs], float] | None = None
     refinement_step: Callable[[SynthesisInputs], float] | None = None
     cut: Callable[[SynthesisInputs, Callable[[], float]], tuple[Recipe, Cut | None]] | None = None

@@ -57,4 +57,4 @@ def _cut(inputs: SynthesisInputs, left: Callable[[], float]) -> tuple[Recipe, Cu
     return recipe.model_copy(update={"data": data}), cut
 
 
-PUBLISHED = Method(make=_make, section="published", needs_batch_norm=True, cut=_cut, tune=_tune)
+PUBLISHED = Method(make=_make, section="published", needs_batch_norm=True, ranks=(3,), cut=_cut, tune=_tune)

@@ -41,6 +41,12 @@ def require_consistent(model: FloatModel, recipe: Recipe, *, given: bool) -> Non
             f"{where} works with real images: give them to gdfq-export quantize as --calibration, an .npz with images "
             "and labels or a folder with images and a labels.csv"
         )
+    if method.ranks and not given and len(model.input_spec.shape) not in method.ranks:
+        what = "several inputs" if model.input_spec.by_name else f"inputs {list(model.input_spec.shape)}"
+        raise InputError(
+            f"{where} makes images by data.method {recipe.data.method} and {model.source} takes {what}; take a recipe "
+            "with data.method refined or noise"
+        )
     if method.needs_batch_norm and not given and not has_batch_norm(model.teacher):
         raise InputError(
             f"{where} makes images from BatchNormalization statistics alone, and {model.source} has none left; export "

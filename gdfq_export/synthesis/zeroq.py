@@ -41,4 +41,4 @@ def _step_seconds(inputs: SynthesisInputs) -> float:
     return clock.median * -(-images // batch)
 
 
-ZEROQ = Method(make=_make, section="zeroq", needs_batch_norm=True, cut=_cut)
+ZEROQ = Method(make=_make, section="zeroq", needs_batch_norm=True, ranks=(2, 3, 4), cut=_cut)

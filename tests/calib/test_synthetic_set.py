@@ -122,3 +122,30 @@ def test_a_set_for_a_network_without_classes_has_no_scores(tmp_path: Path) -> No
     )
     made.save(tmp_path / "a.npz")
     assert SyntheticSet.load(tmp_path / "a.npz").logits.shape == (3, 0)
+
+
+def test_several_inputs_are_arrays_of_their_own_and_are_served_by_name(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).normal(size=(3, 18)).astype(np.float32)
+    shapes = {"left": (3, 2, 2), "age": (6,)}
+    made = SyntheticSet(
+        images=images,
+        labels=np.zeros(3, np.int64),
+        logits=np.zeros((3, 0), np.float32),
+        input_name="left",
+        provenance={},
+        shapes=shapes,
+        batch=2,
+    )
+    made.save(tmp_path / "a.npz")
+    archive = np.load(tmp_path / "a.npz")
+    assert archive["left"].shape == (3, 3, 2, 2) and archive["age"].shape == (3, 6) and "images" not in archive.files
+    loaded = SyntheticSet.load(tmp_path / "a.npz", batch=2)
+    assert list(loaded.shapes.items()) == [*shapes.items()] and np.array_equal(loaded.images, images)
+    feed = loaded.get_next()
+    assert feed is not None and {name: array.shape for name, array in feed.items()} == {
+        "left": (2, 3, 2, 2),
+        "age": (2, 6),
+    }
+    np.savez(tmp_path / "b.npz", **{**archive, "age": archive["age"][:2]})
+    with pytest.raises(DataError, match=r"have \[3, 2\] rows: give as many rows for each input"):
+        SyntheticSet.load(tmp_path / "b.npz")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import dataclasses
 from typing import get_args
 
+import numpy as np
 import pytest
 
-from calib import GeneratorTraining, RefinementSettings, ZeroQSettings
+from calib import GeneratorTraining, InputSpec, RefinementSettings, ZeroQSettings
 from gdfq_export.baselines.published_gdfq import PublishedTraining
 from gdfq_export.errors import InputError
-from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.frontend.float_model import FloatModel, build
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.jobs.compare.methods import recipe_for
-from gdfq_export.recipe import Data, Generator, LargeImages, PublishedGenerator, Refinement, ZeroQ
+from gdfq_export.recipe import Data, Generator, LargeImages, PublishedGenerator, Recipe, Refinement, ZeroQ
 from gdfq_export.recipe.section import Section
 from gdfq_export.synthesis.registry import METHODS, cut_to_budget
+from tests import tiny_graph
 from tests.jobs.compare import compared
 
 
@@ -78,3 +80,18 @@ def test_a_network_without_statistics_is_refused_before_anything_is_timed(method
 def test_other_methods_are_left_alone(demo: FloatModel) -> None:
     recipe = recipe_for("dfq", "w4a4", demo.input_spec.shape)
     assert cut_to_budget(recipe, demo, lambda: 1.0, "cpu") == (recipe, None)
+
+
+@pytest.mark.parametrize("method", ["published", "zeroq"])
+def test_methods_for_images_alone_refuse_vectors_before_anything_is_timed(method: str) -> None:
+    vectors = tiny_graph.model(
+        nodes=[("Gemm", ["x", "w"], ["y"], {"transB": 1})],
+        inputs={"x": ("n", 6)},
+        outputs=["y"],
+        initializers={"w": np.ones((4, 6), np.float32)},
+    )
+    spec = InputSpec(shape=(6,), scale=255.0, mean=(0.5,) * 6, std=(0.25,) * 6)
+    model = build(vectors, name="net", source="net.onnx", sha256="0", input_spec=spec)
+    recipe = Recipe(name="mine", data={"method": method})
+    with pytest.raises(InputError, match=rf"mine makes images by data.method {method} and net.onnx takes inputs \[6\]"):
+        cut_to_budget(recipe, model, lambda: 1.0)

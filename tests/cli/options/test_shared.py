@@ -19,7 +19,9 @@ def test_numbers_are_read_as_written(numbers: tuple[float, ...]) -> None:
 
 @given(shape=st.tuples(*[st.integers(1, 5000)] * 3))
 def test_shapes_are_read_as_written(shape: tuple[int, int, int]) -> None:
-    assert SHAPE.convert(",".join(map(str, shape)), None, None) == shape
+    sizes = ",".join(map(str, shape))
+    assert SHAPE.convert(sizes, None, None) == ("", shape)
+    assert SHAPE.convert(f"a=b={sizes}", None, None) == ("a=b", shape)
 
 
 @pytest.mark.parametrize("text", ["", "a", "0.5,", "0.5;0.5", "0.5 0.5"])
