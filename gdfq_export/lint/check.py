@@ -8,7 +8,7 @@ import onnx
 
 from gdfq_export.lint.common_rules import common_findings
 from gdfq_export.lint.onnxruntime_rules import onnxruntime_findings
-from gdfq_export.lint.openvino_rules import openvino_findings
+from gdfq_export.lint.openvino.rules import openvino_findings
 from gdfq_export.lint.tensorrt_rules import tensorrt_findings
 from gdfq_export.qdq.metadata import own_metadata
 from gdfq_export.qdq.reader.model import QdqModel

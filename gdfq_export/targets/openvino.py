@@ -19,8 +19,8 @@ front of it behind it, and throws if that came out of a Concat whose parts it ga
 forms have the same speed (a text detector of 320x320, half the float network's time).
 
 OpenVINO 2026.4 joins fully connected layers that follow one another into one kernel. If the first has no bias, or the
-same for all outputs, the answers are near 1e9: 83 of 108 pairs of layers with at most 256 inputs, and none of them with
-biases. Such a layer stays float.
+same for all outputs, and reads codes whose zero point is not 0, the answers are wrong, up to 1e31. Such a layer stays
+float, whatever its zero point: that is not known when kernels are chosen.
 
 An AveragePool that counts its padding pads with the code 0, whatever the zero point: where that is not 0, the codes are
 padded in front of it.

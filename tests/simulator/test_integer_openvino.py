@@ -29,12 +29,10 @@ def answers(quantized: Quantized, images: np.ndarray) -> tuple[np.ndarray, np.nd
 @settings(max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(proto=networks(), bits=st.sampled_from([Bits(), Bits(weights=4, activations=4)]))
 def test_a_random_network_answers_as_simulated(proto: onnx.ModelProto, bits: Bits) -> None:
-    assume(not any(attribute.name == "count_include_pad" for node in proto.graph.node for attribute in node.attribute))
     quantized = quantize(proto, bits, "openvino")
-    # OpenVINO 2026.4 joins fully connected layers into one kernel: without biases the answers are near 1e9 (tested
-    # below), and a network with 4-bit activations differed whose cause is not known; a 1x1 convolution in front of the
-    # pooling and the Gemm is such a layer
-    assume(sum(node.op_type in ("Gemm", "MatMul") for node in quantized.file.graph.node) < 2)
+    # products of two activations are float there, and so is the Softmax of numbers that they make large: where one code
+    # moves, a random network of two such answers otherwise (5 of 420)
+    assume("MatMul" not in [node.op_type for node in quantized.file.graph.node])
     simulated, found = answers(quantized, images_for(proto, 6, seed=1))
     spread = float(np.abs(simulated).max()) or 1.0
     assert np.median(np.abs(found - simulated)) <= 0.05 * spread
@@ -44,7 +42,6 @@ def test_a_random_network_answers_as_simulated(proto: onnx.ModelProto, bits: Bit
 @given(proto=residual_networks(), bits=st.sampled_from([Bits(), Bits(weights=4), Bits(residual=4)]))
 def test_sums_give_the_simulated_codes(proto: onnx.ModelProto, bits: Bits) -> None:
     """Of most images every one: now and then a value lies half-way, and what follows it differs."""
-    assume(not any(attribute.name == "count_include_pad" for node in proto.graph.node for attribute in node.attribute))
     quantized, images = quantize(proto, bits, "openvino"), images_for(proto, 8, seed=1)
     output = quantized.file.graph.output[0].name
     found = OpenVino().load(quantized.file.SerializeToString(), 1).run(images)
@@ -136,7 +133,7 @@ def test_a_text_detector_answers_as_simulated() -> None:
 def test_fully_connected_layers_without_biases_answer_as_simulated(
     sizes: tuple[int, int], bias: float | str | None, target: str
 ) -> None:
-    """OpenVINO 2026.4 joins them into one kernel, whose answers are near 1e9 if both are integer and have no biases."""
+    """OpenVINO 2026.4 joins them into one kernel, whose answers are wrong if the first has no biases."""
     net = Network(seed=0)
     net.conv(CHANNELS)
     net.add("GlobalAveragePool", [net.at], (CHANNELS, 1, 1))

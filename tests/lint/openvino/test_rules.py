@@ -1,4 +1,4 @@
-"""One file breaks each rule, and OpenVINO is the judge."""
+"""One file breaks each rule, and OpenVINO shows what it does with it."""
 
 from __future__ import annotations
 

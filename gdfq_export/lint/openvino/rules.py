@@ -14,6 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import input_at
+from gdfq_export.lint.openvino.faults import LAYER_FAULTS, NODE_FAULTS
 from gdfq_export.lint.rules import Broken, Rule, both_quantized, broken_rules, findings_at
 from gdfq_export.qdq.reader.layers import QdqLayer, read_layers
 from gdfq_export.qdq.reader.model import QdqModel
@@ -23,8 +24,6 @@ from gdfq_export.targets.operator_traits import MOVES_ELEMENTS, POOLS
 
 _MOVES = (MOVES_ELEMENTS | POOLS | {"Pad", "Relu"}) - {"GlobalMaxPool", "Split"}
 """Operators that OpenVINO moves a pair past; GlobalMaxPool and Split were not seen to let it pass."""
-_KEEPS_CODES = MOVES_ELEMENTS - {"Dropout", "Flatten", "Split"}
-"""Those behind which the codes of an AveragePool or Pad were seen."""
 
 
 def openvino_findings(model: QdqModel, *, own: bool = False) -> list[Finding]:
@@ -39,7 +38,8 @@ def openvino_findings(model: QdqModel, *, own: bool = False) -> list[Finding]:
     layers = [layer for layer in read_layers(model, _MOVES) if not layer.of_activations]
     findings = broken_rules(model, _LAYER_RULES, layers)
     findings += broken_rules(model, [_activation_scale, _four_bits], model.quantize)
-    findings += broken_rules(model, [_padded], model.nodes)
+    findings += broken_rules(model, LAYER_FAULTS, layers)
+    findings += broken_rules(model, NODE_FAULTS, model.nodes)
     if not own:
         findings += [finding for node in model.nodes for finding in _left_out(model, node)]
     return findings
@@ -99,35 +99,6 @@ def _four_bits(model: QdqModel, pair: QdqNode) -> Iterator[Broken]:
     """Activations of four bits are carried in bytes."""
     if pair.dtype is ir.DataType.INT4 and not model.is_constant(input_at(pair.node, 0)):
         yield "4-bit activations", Consequence.WRONG, "INT4 activations are misread; carry the codes in uint8"
-
-
-def _padded(model: QdqModel, node: ir.Node) -> Iterator[Broken]:
-    """What is padded with 0 has zero point 0: OpenVINO pads with the code 0, whatever that stands for."""
-    if node.op_type == "AveragePool":
-        counted = node.attributes.get_int("count_include_pad", None) == 1
-        applies, fix = counted and any(node.attributes.get_ints("pads", ())), "leave count_include_pad out"
-    else:
-        quantized = any(user.op_type == "QuantizeLinear" for user, _ in node.outputs[0].uses())
-        applies = node.op_type == "Pad" and quantized and _pads_channels(model, node)
-        fix = "pad behind QuantizeLinear, with the code of 0"
-    pair = model.dequantized(input_at(node, 0), _KEEPS_CODES) if applies else None
-    if pair is not None and pair.step is not None and pair.zero:
-        stands = f"OpenVINO pads with the code 0, which stands for {-pair.zero * pair.step:.6g}"
-        message = f"{stands}: quantize what it reads with zero point 0, or {fix}"
-        yield "padding", Consequence.WRONG, message
-
-
-def _pads_channels(model: QdqModel, node: ir.Node) -> bool:
-    """Whether a Pad adds to anything but rows and columns."""
-    stored, axes = (model.numbers(input_at(node, index)) for index in (1, 3))
-    amounts = list(node.attributes.get_ints("pads", ())) if stored is None else stored.reshape(-1).tolist()
-    half = len(amounts) // 2
-    named = range(half) if axes is None else axes.reshape(-1).tolist()
-    return any(
-        before or after
-        for axis, before, after in zip(named, amounts[:half], amounts[half:], strict=True)
-        if axis in (0, 1, -3, -4)
-    )
 
 
 def _left_out(model: QdqModel, node: ir.Node) -> Iterator[Finding]:
