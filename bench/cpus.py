@@ -3,11 +3,11 @@
     GDFQ_EXPORT_DATA=FOLDER python -m bench.cpus run cifar10_resnet20 --files FILES
     python -m bench.cpus page
 
-Our W8A8 files are those of the default recipe; `quantize_static`'s is calibrated on the same images, with the settings
-that its documentation recommends. All are verified as `gdfq-export verify --cpu` does. Without a name, `run` measures
-all networks; their files are kept in FILES, so that they are made once. FOLDER holds models/, cifar10_test_dev.npz and
-imagenet_val/ with labels.csv; the first images of these are run. Writes bench/results/cpus.json, and `page` the table
-of docs/cpus.md.
+Our W8A8 files take their ranges from noise, which is quick and decides nothing here; `quantize_static`'s is calibrated
+on the same images, with the settings that its documentation recommends. All are verified as `gdfq-export verify --cpu`
+does. Without a name, `run` measures all networks; their files are kept in FILES, so that they are made once. FOLDER
+holds models/, cifar10_test_dev.npz and imagenet_val/ with labels.csv; the first images of these are run. Writes
+bench/results/cpus.json, and `page` the table of docs/cpus.md.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ NETWORKS = {
 CPUS = ("native", "cortex-a53", "cortex-a76", "haswell")
 TITLES = {"native": "x86-64, VNNI", "cortex-a53": "Cortex-A53", "cortex-a76": "Cortex-A76", "haswell": "Haswell"}
 TOOLS = {"ours": "gdfq-export", "every": "gdfq-export, `ort-cpu-avx2`", "static": "quantize_static"}
+RECIPE = "paper/noise"
 _OBSERVED = 128  # of quantize_static, which keeps every tensor of all images
 
 
@@ -65,7 +66,7 @@ def run(networks: tuple[str, ...], files: Path, images: int, seed: int) -> None:
         real = _real_images(network, name, images)
         rows = [row for tool, path in made.items() for row in _rows(network, path, real, tool)]
         kept = [row for row in _results() if row["network"] != name]
-        about = {"seed": seed, "images": images, "emulator": "qemu-user"}
+        about = {"recipe": RECIPE, "seed": seed, "images": images, "emulator": "qemu-user"}
         write_results("cpus", {"rows": kept + [{"network": name, **about, **row} for row in rows]})
 
 
@@ -75,12 +76,13 @@ def _files(network: gq.FloatModel, folder: Path, seed: int) -> dict[str, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     calibration = folder / "calibration.npz"
     if not made["ours"].exists():
-        result = gq.quantize(network, out=made["ours"], run=gq.RunContext(seed=seed, device="cpu"))
+        result = gq.quantize(network, RECIPE, out=made["ours"], run=gq.RunContext(seed=seed, device="cpu"))
         assert result.images is not None
         result.images.save(calibration)
     if not made["every"].exists():
         gq.quantize(
             network,
+            RECIPE,
             out=made["every"],
             target="ort-cpu-avx2",
             calibration=SyntheticSet.load(calibration),
