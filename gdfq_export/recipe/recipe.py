@@ -19,7 +19,6 @@ from gdfq_export.targets import TARGETS
 _FULL_SIZE = 320 * 320  # pixels of an image
 _FEWEST = 8  # images
 _UNREFINED_BITS = 8
-_UNREFINED_IMAGES = 256
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -81,7 +80,8 @@ class Recipe(Section):
 
         Large images (`large_images`) come from priors in place of a generator. At 8 bits they are not refined, which
         takes minutes for nothing that was measured, unless the recipe has a `large_images.data` of its own; ranges of
-        the largest are observed with BatchNorm's statistics (`calibration.match_statistics`). Signals, volumes and
+        the largest are observed with BatchNorm's statistics (`calibration.match_statistics`). Integers are compared
+        on as many as outputs are: each has millions of them. Signals, volumes and
         features have no generator and come from priors at every size.
         """
         large = self.large_images
@@ -92,13 +92,13 @@ class Recipe(Section):
         data = self._large_data() if self.data.method in large.replaced else self.data
         together = _affordable(data.refinement.batch, shape)
         data = data.model_copy(update={"refinement": data.refinement.model_copy(update={"batch": together})})
-        images = _affordable(min(self.calibration.images, self._most_images(data, shape)), shape)
+        images = _affordable(min(self.calibration.images, large.calibration_images), shape)
         calibration: dict[str, Any] = {"images": images}
         if self.calibration.match_statistics is None:
             unrefined = data.method == "refined" and data.refinement.steps == 0
             calibration["match_statistics"] = unrefined and math.prod(shape[1:]) > _FULL_SIZE
         agreement = _affordable(min(self.verify.agreement_images, large.agreement_images), shape)
-        parity = self.verify.parity_images if math.prod(shape[1:]) <= _FULL_SIZE else agreement
+        parity = min(self.verify.parity_images, agreement)
         batch = min(self.budget.finetune_batch, large.finetune_batch)
         finetune = self.tuning.finetune
         if finetune is not None:
@@ -112,12 +112,6 @@ class Recipe(Section):
                 "verify": self.verify.model_copy(update={"agreement_images": agreement, "parity_images": parity}),
             }
         )
-
-    def _most_images(self, data: Data, shape: Sequence[int]) -> int:
-        """Four times the default's calibration images where they cost nothing but their observation."""
-        most = self.large_images.calibration_images
-        free = data.method == "refined" and data.refinement.steps == 0 and math.prod(shape[1:]) <= _FULL_SIZE
-        return _UNREFINED_IMAGES if free and most == LargeImages().calibration_images else most
 
     def _large_data(self) -> Data:
         data = self.large_images.data

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.joined_inputs import split_inputs
 from gdfq_export.runtimes.base import HOST_CLOCK, Array, ExecutedGraph, Images, Output
+from gdfq_export.support.batch_size import batch_size
 
 
 class Session(ABC):
@@ -41,6 +42,10 @@ class Session(ABC):
         self._outputs = (*outputs, *taps)
         self._batch = batch
         self._fixed = fixed
+
+    def images_at_a_time(self, shape: Sequence[int]) -> int:
+        """Images of `shape` (C, ...) to run together, few of large ones; those of the file if it fixes them."""
+        return self._batch if self._fixed else min(self._batch, batch_size(shape))
 
     def run(self, images: Images) -> Output:
         """The first output, `[N, ...]`, of images `[N, C, H, W]`, any N.

@@ -160,6 +160,10 @@ class Quantizer(nn.Module):
             return x
         scale = self.scale
         steps = x / scale
+        if not torch.is_grad_enabled():  # the same numbers, in the memory of the first
+            steps = steps if isinstance(self.point.constraint, Unrounded) else steps.round_()
+            codes = steps.add_(self.zero_point).clamp_(self.code_min, self.code_max)
+            return codes.sub_(self.zero_point).mul_(scale)
         codes = (steps if isinstance(self.point.constraint, Unrounded) else _round(steps)) + self.zero_point
         codes = torch.clamp(codes, self.code_min, self.code_max)
         return (codes - self.zero_point) * scale

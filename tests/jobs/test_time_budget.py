@@ -52,7 +52,7 @@ def test_images_that_nothing_refines_keep_their_number() -> None:
 
 def test_images_that_are_not_refined_take_no_time() -> None:
     unrefined = REFINED.model_copy(update={"bits": Bits()})
-    assert resolve(unrefined, (3, 224, 224), seconds=1000, steps=STEPS).calibration.images == 256
+    assert resolve(unrefined, (3, 224, 224), seconds=1000, steps=STEPS).calibration.images == 64
 
 
 def test_without_a_budget_the_recipe_keeps_its_numbers() -> None:

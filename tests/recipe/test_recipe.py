@@ -209,8 +209,8 @@ def test_large_images_have_a_section_of_their_own() -> None:
     assert recipe.for_input((3, 127, 128)) is recipe
     used = recipe.for_input((3, 128, 128))
     assert used.data.method == "refined" and used.data.images == large.data.images
-    assert used.calibration.images == 256 and large.calibration_images == 64
-    assert used.verify.agreement_images == large.agreement_images
+    assert used.calibration.images == large.calibration_images == 64
+    assert used.verify.agreement_images == used.verify.parity_images == large.agreement_images
     assert used.bits == recipe.bits and used.tuning == recipe.tuning
 
 

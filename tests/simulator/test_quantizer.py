@@ -187,3 +187,12 @@ def test_what_is_not_rounded_is_clamped_to_twice_its_range(low: float, high: flo
 def test_the_bounds_of_an_absorbed_activation_hold_for_what_is_not_rounded() -> None:
     made = quantizer(0.0, 5.0, rounded=False, low=0.0, high=6.0)
     assert made(torch.tensor([-1.0, 0.3, 7.0])).tolist() == pytest.approx([0.0, 0.3, 6.0])
+
+
+def test_values_without_gradient_are_quantized_alike_and_left_as_they_are() -> None:
+    made = quantizer(-1.0, 3.0)
+    x = torch.randn(1000, generator=torch.Generator().manual_seed(0)) * 3
+    before = x.clone()
+    with torch.no_grad():
+        found = made(x)
+    assert torch.equal(found, made(x)) and torch.equal(x, before)

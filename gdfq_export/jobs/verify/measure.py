@@ -33,7 +33,6 @@ from gdfq_export.tasks.output_comparison import compare_outputs
 from gdfq_export.tasks.outputs import OutputArrays, joined
 from gdfq_export.tasks.registry import FoundTask
 
-_PIECE = 256
 _FEWEST_LAYER_IMAGES, _FULL_SIZE = 8, 320 * 320  # of larger images fewer: memory holds every tensor of all
 _LAYER_IMAGES, _LAYER_PIXELS = 64, 64 * 64 * 64  # at most, so that large images take no longer than small ones
 
@@ -167,10 +166,11 @@ class _Measurement:
         return self._backend.load(files[0].data, threads), self._backend.load(files[1].data, threads)
 
     def _run_both(self, images: Images, report: Phase) -> tuple[OutputArrays, OutputArrays]:
-        """Outputs of both networks for all images, a piece at a time so that progress can be shown."""
+        """Outputs of both networks for all images, a piece at a time."""
         pieces: tuple[list[OutputArrays], list[OutputArrays]] = ([], [])
-        for start in range(0, len(images), _PIECE):
-            piece = images[start : start + _PIECE]
+        together = max(session.images_at_a_time(images.shape[1:]) for session in (self._float, self._session))
+        for start in range(0, len(images), together):
+            piece = images[start : start + together]
             for session, results in zip((self._float, self._session), pieces, strict=True):
                 results.append(session.run_all(piece))
             report(start + len(piece), len(images), {})

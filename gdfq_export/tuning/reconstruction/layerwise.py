@@ -28,7 +28,7 @@ from gdfq_export.tuning.reconstruction.paired_run import PairedRun, peak_numel
 from gdfq_export.tuning.reconstruction.second_moments import observe_layer
 from gdfq_export.tuning.reconstruction.weight_regression import refit_weights
 
-_MEMORY = 4 * 2**30  # bytes
+MEMORY = 4 * 2**30  # bytes
 _FLOAT32 = 4  # bytes
 _FEWEST_IMAGES = 16
 _SCALE_NUMBERS = 2**22  # of a tensor, to choose its scale with
@@ -44,7 +44,7 @@ def tune_layers(
     *,
     seed: int,
     on_layer: Callable[[int, int], None] | None = None,
-    memory: int = _MEMORY,
+    memory: int = MEMORY,
 ) -> None:
     """Tune scales, weights and biases of every layer, in place.
 
@@ -131,7 +131,8 @@ class _TuningRun:
         centred = layer.bias is not None and self.settings.bias_correction == "empirical"
         if layer.bias is not None and not centred:
             wanted = wanted - _per_channel(layer.bias, wanted, layer)
-        moments = observe_layer(x, wanted, layer.weight, attributes, self.random, centred=centred)
+        outputs = wanted if self.settings.refit else None
+        moments = observe_layer(x, outputs, layer.weight, attributes, self.random, centred=centred)
         if self.settings.refit:
             layer.weight.copy_(refit_weights(layer.weight, moments, self.settings.refit_ridge))
             quantizer.set_scale(weighted_scale(layer.weight, moments, quantizer))

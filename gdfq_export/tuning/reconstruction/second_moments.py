@@ -7,8 +7,10 @@ C = E[x y^T], one pair for every group. Where the bias absorbs a constant, both 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +20,7 @@ from gdfq_export.frontend.torch_import.operators.padding import Pads, spatial_pa
 
 _MOST_ROWS = 2**16
 _MOST_NUMBERS = 2**26
+_MOST_OF_AN_IMAGE = 256  # patches; more of one image say little more
 
 _POWER_OF_ZEROS = 1e-12
 
@@ -28,11 +31,11 @@ class LayerMoments:
 
     Attributes:
         inputs: [groups, K, K], of the inputs with themselves.
-        products: [groups, K, out / groups], of the inputs with the wanted outputs.
+        products: [groups, K, out / groups], of the inputs with the wanted outputs, where those were given.
     """
 
     inputs: Tensor
-    products: Tensor
+    products: Tensor | None = None
 
 
 def not_zero(power: Tensor) -> Tensor:
@@ -42,7 +45,7 @@ def not_zero(power: Tensor) -> Tensor:
 
 def observe_layer(
     x: Tensor,
-    wanted: Tensor,
+    wanted: Tensor | None,
     weight: Tensor,
     attributes: Mapping[str, object],
     random: torch.Generator,
@@ -53,25 +56,27 @@ def observe_layer(
 
     Args:
         x: the layer's input, [N, C, H, W] or [N, C]; convolutions of one and three dimensions too.
-        wanted: what it should give, [N, out, H', W'] or [N, out].
+        wanted: what it should give, [N, out, H', W'] or [N, out]; None: no moments of outputs are needed.
         weight: its weight, [out, C / groups, kh, kw] or [out, C].
         attributes: keyword arguments of the importer's convolution; none for a Gemm.
         random: chooses the patches, where there are more than are needed.
         centred: about the mean.
     """
     if x.dim() == 2:
-        rows, outputs = x[None].double(), wanted[None].double()
+        rows = x[None].to(torch.float64, copy=True)
+        outputs = None if wanted is None else wanted[None].to(torch.float64, copy=True)
     else:
         rows, outputs = _patches(x, wanted, weight, random, **attributes)  # type: ignore[arg-type]
     if centred:
-        rows, outputs = (values - values.mean(dim=1, keepdim=True) for values in (rows, outputs))
-    count = rows.shape[1]
-    return LayerMoments(inputs=rows.transpose(1, 2) @ rows / count, products=rows.transpose(1, 2) @ outputs / count)
+        for values in (rows,) if outputs is None else (rows, outputs):
+            values.sub_(values.mean(dim=1, keepdim=True))
+    count, across = rows.shape[1], rows.transpose(1, 2)
+    return LayerMoments(inputs=across @ rows / count, products=None if outputs is None else across @ outputs / count)
 
 
 def _patches(
     x: Tensor,
-    wanted: Tensor,
+    wanted: Tensor | None,
     weight: Tensor,
     random: torch.Generator,
     *,
@@ -79,30 +84,52 @@ def _patches(
     stride: Sequence[int],
     dilation: Sequence[int],
     groups: int,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor | None]:
     """Patches [groups, count, K] and outputs [groups, count, out / groups] at the same places, a random choice."""
     kernel = weight.shape[2:]
-    sides = spatial_pads(pads, x.shape[2:], kernel, stride, dilation)
-    padded = functional.pad(x, [side for pair in reversed(sides) for side in pair])
+    sides = [side for pair in reversed(spatial_pads(pads, x.shape[2:], kernel, stride, dilation)) for side in pair]
     most = min(_MOST_ROWS, _MOST_NUMBERS // weight[0].numel())
-    keep = max(1, most // len(x))
-    chosen, outputs = [], []
-    for image, target in zip(torch.split(padded, 1), torch.split(wanted.flatten(2), 1), strict=True):
-        columns = _columns(image, kernel, dilation, stride)
-        if columns.shape[2] > keep:
-            places = torch.randint(columns.shape[2], (keep,), generator=random).to(x.device)
-            columns, target = columns[:, :, places], target[:, :, places]
-        chosen.append(columns[0].reshape(groups, -1, columns.shape[2]))
-        outputs.append(target[0].reshape(groups, -1, target.shape[2]))
-    return tuple(torch.cat(parts, dim=2).transpose(1, 2).double() for parts in (chosen, outputs))  # type: ignore[return-value]
+    keep = max(1, min(most // len(x), _MOST_OF_AN_IMAGE))
+    chosen, outputs = _Columns(groups, len(x)), _Columns(groups, len(x))
+    for number, image in enumerate(x):
+        windows = _windows(functional.pad(image, sides), kernel, dilation, stride)
+        sizes = windows.shape[1 : 1 + len(kernel)]
+        places = torch.arange(math.prod(sizes), device=x.device)
+        if len(places) > keep:
+            places = torch.randint(len(places), (keep,), generator=random).to(x.device)
+        at: tuple[Any, ...] = (slice(None), *torch.unravel_index(places, sizes))
+        found = windows[at]
+        chosen.add(found.movedim(1, -1).flatten(0, -2))
+        if wanted is not None:
+            outputs.add(wanted[number].flatten(1)[:, places])
+    return chosen.rows, None if wanted is None else outputs.rows
 
 
-def _columns(image: Tensor, kernel: Sequence[int], dilation: Sequence[int], stride: Sequence[int]) -> Tensor:
-    """What each place of [1, C, ...] reads, [1, C * kernel area, places]."""
-    if len(kernel) == 2:  # torch's own, for images only
-        return functional.unfold(image, tuple(kernel), dilation=tuple(dilation), stride=tuple(stride))
+class _Columns:
+    """Columns of several images side by side, in float64."""
+
+    def __init__(self, groups: int, images: int) -> None:
+        self._groups, self._images, self._filled = groups, images, 0
+        self._values = torch.empty(0)
+
+    def add(self, columns: Tensor) -> None:
+        """Append those of an image, [groups * K, places]."""
+        size, places = columns.shape
+        if not self._filled:
+            shape = (self._groups, size // self._groups, places * self._images)
+            self._values = torch.empty(shape, dtype=torch.float64, device=columns.device)
+        self._values[:, :, self._filled : self._filled + places] = columns.reshape(self._groups, -1, places)
+        self._filled += places
+
+    @property
+    def rows(self) -> Tensor:
+        """The columns as rows, [groups, places of all images, K]."""
+        return self._values.transpose(1, 2)
+
+
+def _windows(image: Tensor, kernel: Sequence[int], dilation: Sequence[int], stride: Sequence[int]) -> Tensor:
+    """What each place of [C, ...] reads, [C, *places, *kernel], as a view."""
     windows = image
-    for axis, (size, apart, step) in enumerate(zip(kernel, dilation, stride, strict=True), start=2):
+    for axis, (size, apart, step) in enumerate(zip(kernel, dilation, stride, strict=True), start=1):
         windows = windows.unfold(axis, (size - 1) * apart + 1, step)[..., ::apart]
-    places, cells = range(2, 2 + len(kernel)), range(2 + len(kernel), 2 + 2 * len(kernel))
-    return windows.permute(0, 1, *cells, *places).flatten(2 + len(kernel)).flatten(1, 1 + len(kernel))
+    return windows

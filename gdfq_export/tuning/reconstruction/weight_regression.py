@@ -19,7 +19,8 @@ from gdfq_export.tuning.reconstruction.second_moments import LayerMoments, not_z
 
 
 def refit_weights(weight: Tensor, moments: LayerMoments, ridge: float) -> Tensor:
-    """The regression's weights, in the shape of `weight` [out, ...]."""
+    """The regression's weights, in the shape of `weight` [out, ...]; `moments` are of wanted outputs too."""
+    assert moments.products is not None
     groups, size = moments.inputs.shape[:2]
     rows = weight.reshape(groups, -1, size).double()
     penalty = ridge * not_zero(torch.diagonal(moments.inputs, dim1=1, dim2=2).mean(dim=1))[:, None, None]

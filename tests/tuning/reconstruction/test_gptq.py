@@ -38,7 +38,7 @@ def moments_of(x: Tensor, weight: Tensor) -> LayerMoments:
 
 
 def inputs_alone(moments: Tensor) -> LayerMoments:
-    return LayerMoments(inputs=moments, products=torch.empty(0))
+    return LayerMoments(inputs=moments)
 
 
 @pytest.mark.parametrize("bits", [2, 4])

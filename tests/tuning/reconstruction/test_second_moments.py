@@ -71,3 +71,25 @@ def test_the_fit_undoes_what_happened_to_the_inputs() -> None:
     fitted = refit_weights(weight, moments, 0.01)
     errors = [float((seen @ each.T - x @ weight.T).square().mean()) for each in (weight, fitted)]
     assert errors[1] < 0.4 * errors[0]
+
+
+def test_a_large_image_gives_256_patches_with_their_outputs() -> None:
+    x, weight = normal(2, 1, 40, 20), normal(1, 1, 3, 3)
+    settings = {"pads": (0, 0, 0, 0), "stride": (1, 1), "dilation": (1, 1), "groups": 1}
+    fitted = refit_weights(
+        normal(1, 1, 3, 3),
+        observe_layer(x, functional.conv2d(x, weight), weight, settings, RANDOM, centred=False),
+        1e-9,
+    )
+    torch.testing.assert_close(fitted, weight, rtol=1e-3, atol=1e-4)
+    first, second = (
+        observe_layer(x, None, weight, settings, torch.Generator().manual_seed(seed), centred=True) for seed in (0, 1)
+    )
+    assert first.products is None and not torch.equal(first.inputs, second.inputs)
+
+
+def test_moments_leave_the_layers_input_as_it_is() -> None:
+    x, weight = normal(5, 3).double(), normal(2, 3).double()
+    before = x.clone()
+    observe_layer(x, x @ weight.T, weight, {}, RANDOM, centred=True)
+    assert torch.equal(x, before)
