@@ -28,7 +28,7 @@ docs: $(VENV)/.installed-dev
 build: $(VENV)/.installed-dev
 	$(BIN)/python -m hatchling build
 
-# ONNX Runtime on ARM64 and on x86-64 without VNNI, under QEMU; fetches 100 MB where it is not there yet
+# ONNX Runtime on ARM64 and on x86-64 without VNNI, under QEMU; fetches 120 MB where it is not there yet
 emulator: $(VENV)/.installed-dev
 	$(BIN)/gdfq-export emulator install --if-needed
 

@@ -17,7 +17,7 @@ def install_emulator(
 ) -> Path:
     """Fetch what `verify` needs to run a file on other CPUs: QEMU, and ONNX Runtime for ARM64.
 
-    About 100 MB are fetched from Debian and from pip's index, 200 MB are written. All of it is in one folder, which is
+    About 120 MB are fetched from Debian and from pip's index, 200 MB are written. All of it is in one folder, which is
     complete or absent; nothing else of the system is changed.
 
     Args:

@@ -24,7 +24,7 @@ def emulator() -> None:
 def install(folder: Path | None, mirror: str | None, if_needed: bool) -> None:
     """Fetch the emulator into DIR, by default $GDFQ_EXPORT_EMULATOR or a folder among the user's cached files.
 
-    About 100 MB are fetched from Debian and from pip's index, 200 MB are written; nothing else of the system is
+    About 120 MB are fetched from Debian and from pip's index, 200 MB are written; nothing else of the system is
     changed. It needs x86-64 Linux with apt, and no rights of an administrator.
     """
     import gdfq_export as gq

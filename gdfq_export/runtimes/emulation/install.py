@@ -42,7 +42,7 @@ def install_emulator(
 ) -> Emulator:
     """Fetch the emulator into `folder`, which is complete or absent; nothing else of the system is changed.
 
-    About 100 MB are fetched, 210 MB are written. It holds the same release of ONNX Runtime as this Python.
+    About 120 MB are fetched, 200 MB are written. It holds the same release of ONNX Runtime as this Python.
 
     Args:
         folder: a new one, or one that holds an older emulator; None: where `Emulator.find` looks.

@@ -35,7 +35,7 @@ class WorkerProcess:
     """
 
     def __init__(self, command: Sequence[str], where: str, environment: Mapping[str, str]) -> None:
-        self._command = [*command, str(WORKER)]
+        self._command = [*command, "-P", str(WORKER)]  # modules beside the worker do not shadow those of packages
         self._where = where
         self._environment = environment
         self._lock = threading.Lock()

@@ -87,3 +87,14 @@ def test_a_python_without_pip_says_so(monkeypatch: pytest.MonkeyPatch, fetched: 
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(BackendUnavailable, match=r"has no pip .* python -m ensurepip"):
         module.install_emulator(mirror="a")
+
+
+@pytest.mark.slow
+def test_what_is_installed_runs_and_can_be_moved(tmp_path: Path) -> None:
+    try:
+        module.install_emulator(tmp_path / "here")
+    except BackendUnavailable as error:
+        pytest.skip(str(error))
+    (tmp_path / "here").rename(tmp_path / "there")
+    found = Emulator(tmp_path / "there").versions("cortex-a53")
+    assert (found["machine"], found["onnxruntime"]) == ("aarch64", onnxruntime.__version__)
