@@ -22,5 +22,10 @@ def batch_size(shape: Sequence[int]) -> int:
         >>> batch_size((3, 32, 32)), batch_size((3, 224, 224)), batch_size((3, 800, 608))
         (64, 5, 1)
     """
-    pixels = math.prod(shape[1:]) if len(shape) > 1 else shape[0] // _CHANNELS
+    pixels = positions(shape)
     return MOST if pixels < _LARGE else max(1, _PIXELS // pixels)
+
+
+def positions(shape: Sequence[int]) -> int:
+    """Pixels of an image of `shape` (C, ...), or of joined inputs (F,), which may be images of three channels."""
+    return math.prod(shape[1:]) if len(shape) > 1 else max(1, shape[0] // _CHANNELS)

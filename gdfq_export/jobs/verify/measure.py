@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +21,7 @@ from gdfq_export.runtimes.choose import Measuring
 from gdfq_export.runtimes.environment.machine import usable_cores
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.runtimes.session import Session
-from gdfq_export.support.batch_size import batch_size
+from gdfq_export.support.batch_size import batch_size, positions
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Phase, Progress
 from gdfq_export.tasks.classification.accuracy import Accuracy
@@ -247,7 +246,7 @@ class _Measurement:
         if files[0] is None or files[1] is None:
             return NO_PAIRS
         images, source = self._request.evaluation.images, self._request.evaluation.source
-        pixels = math.prod(images.shape[2:])
+        pixels = positions(images.shape[1:])
         fewest = max(1, min(_FEWEST_LAYER_IMAGES, _FEWEST_LAYER_IMAGES * _FULL_SIZE // pixels))
         count = max(fewest, min(_LAYER_IMAGES, _LAYER_PIXELS // pixels))
         with self._progress.phase("layers") as report:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -43,6 +42,7 @@ from gdfq_export.report.report import Report
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.choose import Measuring, choose_backend
 from gdfq_export.runtimes.tensorrt import build_engine, require_runs_here
+from gdfq_export.support.batch_size import positions
 from gdfq_export.support.named_bytes import NamedBytes
 from gdfq_export.support.not_measured import NotMeasured
 
@@ -204,7 +204,7 @@ def _simulation(proto: onnx.ModelProto, subject: Subject, evaluation: Evaluation
     except InputError as error:
         return NotMeasured(reason=str(error))
     images = evaluation.images
-    large = math.prod(images.shape[2:]) >= _LARGE
+    large = positions(images.shape[1:]) >= _LARGE
     return Simulation(
         run=simulator.run,
         exact=subject.target.exact,

@@ -11,6 +11,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.accepted_forms.float32 import in_float32
 from gdfq_export.frontend.passes.accepted_forms.image_input import FLOAT_IMAGES, ImageForm, take_float_images
 from gdfq_export.frontend.passes.accepted_forms.node_names import with_own_names
+from gdfq_export.frontend.passes.accepted_forms.optimized_by_runtime import without_fused_operators
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +40,23 @@ def accept(proto: onnx.ModelProto, where: str) -> Accepted:
         InputError: a weight cannot be read.
     """
     try:
-        result, types = in_float32(with_own_names(proto))
+        result, fused = without_fused_operators(proto)
+        result, types = in_float32(with_own_names(result))
         result, form = take_float_images(result)
     except Exception as error:  # numpy_helper raises ValueError and TypeError for damaged data
         reason = " ".join(str(error).split())
         raise InputError(f"a weight of {where} cannot be read ({reason}); export it again") from error
-    return Accepted(proto=result, form=form, notices=converted_to_float32(where, types))
+    return Accepted(proto=result, form=form, notices=(*_taken_apart(where, fused), *converted_to_float32(where, types)))
+
+
+def _taken_apart(where: str, operators: Sequence[str]) -> tuple[str, ...]:
+    """The notice that operators of ONNX Runtime's optimiser are taken apart; none where there are none."""
+    if not operators:
+        return ()
+    return (
+        f"{where} was optimised by ONNX Runtime: {', '.join(operators)} are taken apart into operators of ONNX, and "
+        "joined again where ONNX Runtime loads the file",
+    )
 
 
 def converted_to_float32(where: str, types: Sequence[str]) -> tuple[str, ...]:
