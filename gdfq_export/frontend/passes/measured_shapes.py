@@ -6,8 +6,10 @@ computed at run time (Shape, Gather, Concat, Reshape), where inference by rules 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,6 +20,8 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.value_dependent_shapes import value_dependent_shapes
 
 BATCHES = (2, 3)
+
+_LARGE = 3 * 320 * 320  # numbers of one image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,19 +49,26 @@ def measure_shapes(
 ) -> dict[str, Measured]:
     """Run `model` on zeros at both batches and look at every computed value.
 
-    What is known to run, and large images take long, is inferred by rules where they have no gaps.
+    What is known to run is inferred by rules where they have no gaps. So are values of large images, which take
+    gigabytes; then only the outputs are computed.
 
     Raises:
         InputError: ONNX Runtime cannot run the graph at these batches.
     """
+    sizes = {str(value.name): static_sizes(value)[1:] for value in model.graph.inputs}
+    large = max(map(math.prod, sizes.values()), default=0) > _LARGE
     proto = _returning_all(model)
     runs: list[Mapping[str, np.ndarray]] = []
     for batch in batches:
-        inferred = _inferred(model, batch) if known_to_run else None
-        sizes = {str(value.name): [batch, *static_sizes(value)[1:]] for value in model.graph.inputs}
+        inferred = _inferred(model, batch) if known_to_run or large else None
         try:
-            zeros = {name: np.zeros(shape, np.float32) for name, shape in sizes.items()}
-            runs.append(run_model(proto, zeros) if inferred is None else inferred)
+            zeros = {name: np.zeros((batch, *size), np.float32) for name, size in sizes.items()}
+            if inferred is None:
+                runs.append({name: _emptied(value) for name, value in run_model(proto, zeros).items()})
+            else:
+                runs.append(inferred)
+                if not known_to_run:
+                    run_model(ir.to_proto(model), zeros)
         except Exception as error:  # ONNX Runtime's exception types are not public
             raise InputError(
                 f"ONNX Runtime cannot run {where} on a batch of {batch} ({_one_line(error)}); "
@@ -100,6 +111,11 @@ def _inferred(model: ir.Model, batch: int) -> Mapping[str, np.ndarray] | None:
     found = dict(filter(None, map(_without_memory, (*graph.value_info, *graph.output))))
     computed = {name for node in proto.graph.node for name in node.output if name}
     return {name: found[name] for name in computed} if computed <= set(found) else None
+
+
+def _emptied(value: Any) -> Any:
+    """An array of the same shape and type that takes no memory; what is no array as it is."""
+    return np.broadcast_to(np.zeros((), value.dtype), value.shape) if isinstance(value, np.ndarray) else value
 
 
 def _without_memory(value: onnx.ValueInfoProto) -> tuple[str, np.ndarray] | None:
