@@ -9,6 +9,9 @@ Equalization rescales the channels between two layers, and the second layer comp
 better after rescaling, and whose error is gone in its consumers, is marked `channels_rescaled`; its SNR is measured
 after rescaling.
 
+An error that is gone in all that reads the tensor, as of values below -3 in front of a HardSwish, has no cause and is
+not the largest.
+
 Error accumulates along the network, so a low SNR alone does not identify a faulty layer. `added_noise_ratio` is the
 noise-to-signal power ratio of a tensor minus the highest of its inputs. Among the layers that add much noise, the
 largest fall of the SNR identifies the worst one, and the figures give the cause where they show one.
@@ -25,6 +28,7 @@ import onnx_ir as ir
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.joined_inputs import split_inputs
 from gdfq_export.frontend.passes.symbolic_batch import graph_inputs
+from gdfq_export.metrics.compensated_errors import gone_in_readers, rescaled_tensors
 from gdfq_export.metrics.histogram import Histogram
 from gdfq_export.metrics.tensor_error import TensorError
 from gdfq_export.qdq.reader.activations import QuantizedActivation, quantized_activations, sources_of
@@ -43,7 +47,7 @@ _FEW_CODES = 0.25
 _FEWEST_CODES = 16  # fewer levels are not reported as unused
 _WORTH_A_NAME = 0.05  # noise / signal power
 _CLEAN_DB = 60.0  # assumed for inputs that are not quantized
-_SCALED_DB = 3.0  # least gain from rescaling channels
+_MAGNIFIED_DB = 3.0  # least gain from another scale
 _ELEMENTS = 1 << 25  # in memory at a time
 
 
@@ -128,8 +132,8 @@ def measure_layers(
             on_step(start, len(images), {})
     if not both.errors:
         return NotMeasured(reason="no quantized tensor of the file has the name of a tensor of the float network")
-    layers = _layers(both.model, both.errors, both.output_errors)
-    worst = _worst(layers)
+    layers, gone = _layers(both.model, both.errors, both.output_errors)
+    worst = _worst([layer for layer in layers if layer.tensor not in gone])
     return LayerErrors(
         images=len(images),
         source=source,
@@ -203,20 +207,21 @@ def _batch(images: Images, errors: Mapping[QuantizedActivation, TensorError]) ->
 
 def _layers(
     model: QdqModel, errors: Mapping[QuantizedActivation, TensorError], outputs: Mapping[str, TensorError]
-) -> tuple[LayerError, ...]:
-    """Every tensor with the SNR of its inputs, float outputs last."""
+) -> tuple[tuple[LayerError, ...], frozenset[str]]:
+    """Every tensor with the SNR of its inputs, float outputs last, and those whose error is gone in their readers."""
     sources = sources_of(model, [*errors])
     found = {point.tensor: error for point, error in errors.items()}
     found |= {name: error for name, error in outputs.items() if name not in found}
-    scaled = _scaled(sources, found)
+    scaled = rescaled_tensors(sources, found)
     snr = {name: error.rescaled_snr_db if name in scaled else error.snr_db for name, error in found.items()}
+    gone = gone_in_readers(sources, snr)
     makers = {str(value.name): value.producer() for value in model.graph.outputs}
     layers = []
     for name, error in found.items():
         inputs = min((snr[source] for source in sources[name]), default=None)
         layer = _layer(name, error, makers.get(name), snr_db=snr[name], input_snr_db=inputs, rescaled=name in scaled)
-        layers.append(replace(layer, cause=_cause(layer, error)))
-    return tuple(layers)
+        layers.append(layer if name in gone else replace(layer, cause=_cause(layer, error)))
+    return tuple(layers), gone
 
 
 def _layer(
@@ -254,23 +259,6 @@ def _layer(
     )
 
 
-def _scaled(sources: Mapping[str, Sequence[str]], found: Mapping[str, TensorError]) -> frozenset[str]:
-    """Tensors whose channels were rescaled and whose consumers compensate for it."""
-    readers: dict[str, list[str]] = {name: [] for name in found}
-    for name in found:
-        for source in sources[name]:
-            readers[source].append(name)
-    snr: dict[str, float] = {}
-    scaled = set()
-    for name in reversed([*found]):
-        plain, best = found[name].snr_db, found[name].rescaled_snr_db
-        behind = min((snr[reader] for reader in readers[name]), default=plain)
-        if best - plain >= _SCALED_DB and behind > (plain + best) / 2:
-            scaled.add(name)
-        snr[name] = best if name in scaled else plain
-    return frozenset(scaled)
-
-
 def _noise(snr_db: float) -> float:
     """Noise power / signal power."""
     return 10 ** (-snr_db / 10)
@@ -291,6 +279,6 @@ def _cause(layer: LayerError, error: TensorError) -> str:
         return ""
     if error.rounding >= layer.added_noise_ratio / 2:
         return f"its range fits: the error is that of rounding to {codes} levels"
-    if error.magnified_snr_db - layer.snr_db >= _SCALED_DB:
+    if error.magnified_snr_db - layer.snr_db >= _MAGNIFIED_DB:
         return f"its range fits, its values are {error.magnification:.2g} x the float network's: a scale is wrong"
     return "its range fits: its weights or bias differ from the float network's"

@@ -8,19 +8,22 @@ error of each output channel over a grid of clipping ratios.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
 import onnx_ir as ir
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from calib.ranges import make_range_estimator
+from calib.ranges import RangeEstimator, make_range_estimator
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.planning.plan import Role
 from gdfq_export.recipe import Calibration
 from gdfq_export.simulator import Mode, Quantizer, Simulator
 from gdfq_export.simulator.quantizer import SMALLEST_SCALE
 from gdfq_export.tuning.matched_statistics import MatchedStatistics
+from gdfq_export.tuning.range_that_counts import EVERYTHING, range_that_counts
 
 _RATIOS = tuple(1.0 - step / 100 for step in range(0, 80))
 
@@ -31,7 +34,7 @@ def calibrate(
     settings: Calibration,
     ranges: Mapping[str, tuple[float, float]] | None = None,
     on_batch: Callable[[int], None] | None = None,
-    statistics: Mapping[str, ChannelStatistics] | None = None,
+    statistics: Mapping[str, ChannelStatistics] = MappingProxyType({}),
 ) -> None:
     """Set the scale and zero point of every quantizer; leaves the simulator in quantizing mode.
 
@@ -41,7 +44,7 @@ def calibrate(
         settings: which estimators; where BatchNorm gives no range, the minimum and maximum are observed.
         ranges: (low, high) of activations that need not be observed, by tensor name.
         on_batch: called with the number of images seen after each batch.
-        statistics: what values are matched with while ranges are observed (`matched_statistics.py`); None: as they are.
+        statistics: what values are matched with while ranges are observed (`matched_statistics.py`), by name.
     """
     observed: list[Quantizer] = []
     for quantizer in simulator.quantizers.values():
@@ -49,15 +52,19 @@ def calibrate(
         if point.role is Role.INPUT:
             quantizer.set_range(point.low, point.high)
         elif point.role is Role.ACTIVATION and ranges and point.tensor in ranges:
-            quantizer.set_range(*ranges[point.tensor])
+            low, high = ranges[point.tensor]
+            least, most = range_that_counts(simulator.folded.graph, simulator.plan, point)
+            quantizer.set_range(max(low, least), min(high, most))
         elif point.role is Role.ACTIVATION:
-            quantizer.observer = make_range_estimator(
+            estimator = make_range_estimator(
                 "minmax" if settings.activations == "batchnorm" else settings.activations,
                 bits=point.bits,
                 percentile=settings.percentile,
                 low_is_zero=point.low == 0,
                 negative_slope=_negative_slope(simulator.folded.graph, point.tensor),
             )
+            ends = range_that_counts(simulator.folded.graph, simulator.plan, point)
+            quantizer.observer = estimator if ends == EVERYTHING else _Clamped(estimator, *ends)
             observed.append(quantizer)
         elif point.role is Role.CONSTANT:
             value = simulator.parameter(point.tensor).detach()
@@ -67,7 +74,7 @@ def calibrate(
             quantizer.set_scale(weight_scale(quantizer, weight, search=settings.weights == "mse"))
     simulator.set_mode(Mode.OBSERVE)
     seen = 0
-    observe = simulator if statistics is None else MatchedStatistics(simulator, statistics).run
+    observe = MatchedStatistics(simulator, statistics).run
     with torch.no_grad():
         for images in batches if observed else ():
             observe(images)
@@ -79,6 +86,23 @@ def calibrate(
         quantizer.set_range(*quantizer.observer.range())  # type: ignore[attr-defined]
         quantizer.observer = None
     simulator.set_mode(Mode.QUANTIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clamped:
+    """An estimator that sees every number within [low, high]."""
+
+    estimator: RangeEstimator
+    low: float
+    high: float
+
+    def observe(self, tensor: Tensor) -> None:
+        """Show the estimator the tensor, clamped."""
+        self.estimator.observe(tensor.clamp(self.low, self.high))
+
+    def range(self) -> tuple[float, float]:
+        """What the estimator says."""
+        return self.estimator.range()
 
 
 def _negative_slope(graph: ir.Graph, tensor: str) -> float:

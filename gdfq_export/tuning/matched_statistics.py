@@ -1,14 +1,15 @@
 """Images from priors, seen as BatchNorm saw the training images: each value gets its channels' mean and deviation.
 
-Images that nobody optimised excite the last layers of a network less than photographs do, and ranges that are observed
-on them clip real images: in a PicoDet, three quarters of what the deepest layers reach. BatchNorm says what the mean
-and standard deviation of each channel are on the training images. While ranges are observed, every value with such
-statistics is shifted and scaled to them, over the images of a batch, before the next layer reads it.
+Images that nobody optimised excite the last layers of a network less than photographs do, and what is observed on them
+is not what real images do: in a PicoDet, ranges clip three quarters of what the deepest layers reach. BatchNorm says
+what the mean and standard deviation of each channel are on the training images. Every value with such statistics is
+shifted and scaled to them, over the images of a batch, before the next layer reads it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,6 +20,18 @@ from gdfq_export.simulator import Simulator
 
 _LARGEST_GAIN = 4.0
 _SMALLEST_DEVIATION = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelMap:
+    """What brings the channels of a value to known statistics: x * gain + shift, both [1, C, 1, ...]."""
+
+    gain: Tensor
+    shift: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The channels of x [N, C, ...], scaled and shifted."""
+        return x * self.gain + self.shift
 
 
 class MatchedStatistics(fx.Interpreter):
@@ -36,15 +49,24 @@ class MatchedStatistics(fx.Interpreter):
     def run_node(self, n: fx.Node) -> Any:
         """Compute a node, and match what it gives if its statistics are known."""
         result = super().run_node(n)
-        left = n.op == "placeholder" or "input" in n.meta or "quantizes" in n.meta
-        known = None if left else self._statistics.get(n.meta.get("value", ""))
-        return result if known is None else _matched(result, known)
+        match = matching(n, result, self._statistics)
+        return result if match is None else match(result)
 
 
-def _matched(x: Tensor, known: ChannelStatistics) -> Tensor:
-    """Give each channel of [N, C, ...] the known mean and deviation; no channel is scaled more than fourfold."""
+def matching(node: fx.Node, x: Any, statistics: Mapping[str, ChannelStatistics]) -> ChannelMap | None:
+    """What gives x [N, C, ...], the value of a simulator's node, the mean and deviation that are known of it.
+
+    No channel is scaled more than fourfold. None where nothing is known, and for the network's inputs.
+    """
+    if node.op == "placeholder" or "input" in node.meta or "quantizes" in node.meta:
+        return None
+    known = statistics.get(node.meta.get("value", ""))
+    if known is None:
+        return None
     axes = [axis for axis in range(x.dim()) if axis != 1]
     shape = [1, -1, *[1] * (x.dim() - 2)]
     mean, deviation = (torch.from_numpy(numbers).to(x).reshape(shape) for numbers in (known.mean, known.std))
-    gain = deviation / x.std(axes, keepdim=True).clamp_min(_SMALLEST_DEVIATION)
-    return (x - x.mean(axes, keepdim=True)) * gain.clamp(1 / _LARGEST_GAIN, _LARGEST_GAIN) + mean
+    gain = (deviation / x.std(axes, keepdim=True).clamp_min(_SMALLEST_DEVIATION)).clamp(
+        1 / _LARGEST_GAIN, _LARGEST_GAIN
+    )
+    return ChannelMap(gain, mean - x.mean(axes, keepdim=True) * gain)

@@ -67,6 +67,7 @@ def tune(
     if recipe.tuning.absorption:
         statistics = absorb(simulator, statistics)
     reference = simulator.float_copy()
+    matched = statistics if recipe.calibration.match_statistics else {}
     seen = images[: recipe.calibration.images]
     together = MOST if recipe.calibration.match_statistics else batch_size(seen.shape[1:])
     with progress.phase("calibrate") as phase:
@@ -76,7 +77,7 @@ def tune(
             recipe.calibration,
             _known_ranges(simulator, recipe, statistics),
             on_batch=lambda done: phase(done, len(seen), {}),
-            statistics=statistics if recipe.calibration.match_statistics else None,
+            statistics=matched,
         )
     float_weights = {layer.name: layer.weight.detach().clone() for layer in simulator.layers()}
     if recipe.tuning.rounding or recipe.tuning.bias_correction == "empirical":
@@ -87,6 +88,7 @@ def tune(
                 seen.to(device),
                 recipe.tuning,
                 seed=seed,
+                statistics=matched,
                 on_layer=lambda done, total: phase(done, total, {}),
                 memory=_memory(recipe, seen),
             )

@@ -14,15 +14,18 @@ does all of it: a layer is tuned before its output goes on.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
+from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.planning.plan import Role
 from gdfq_export.recipe import Tuning
 from gdfq_export.simulator import Layer, Quantizer, Simulator
+from gdfq_export.tuning.range_that_counts import range_that_counts
 from gdfq_export.tuning.reconstruction.gptq import round_weights, weighted_scale
 from gdfq_export.tuning.reconstruction.paired_run import PairedRun, peak_numel
 from gdfq_export.tuning.reconstruction.second_moments import observe_layer
@@ -43,6 +46,7 @@ def tune_layers(
     settings: Tuning,
     *,
     seed: int,
+    statistics: Mapping[str, ChannelStatistics] = MappingProxyType({}),
     on_layer: Callable[[int, int], None] | None = None,
     memory: int = MEMORY,
 ) -> None:
@@ -55,11 +59,13 @@ def tune_layers(
         settings: which steps. After `rounding` the weights are on their grids; layers with more than 4,608 inputs to an
             output are neither fitted nor rounded here, nor are weights that a layer before has been given already.
         seed: of the choice of patches.
+        statistics: of channels, by the names of values, that both networks are brought to (`matched_statistics.py`).
         on_layer: called with the layers done and their number.
         memory: bytes for the values of both networks; computing a layer takes about as much again.
     """
     count = max(_FEWEST_IMAGES, memory // (2 * _FLOAT32 * peak_numel(reference.network, images[:1])))
-    run = _TuningRun(simulator, reference, images[:count], settings, seed, on_layer)
+    values = PairedRun(reference.network, simulator.network, images[:count], statistics)
+    run = _TuningRun(simulator, values, settings, seed, on_layer)
     run.values.run(run.compute)
 
 
@@ -69,8 +75,7 @@ class _TuningRun:
     def __init__(
         self,
         simulator: Simulator,
-        reference: Simulator,
-        images: Tensor,
+        values: PairedRun,
         settings: Tuning,
         seed: int,
         on_layer: Callable[[int, int], None] | None,
@@ -78,7 +83,7 @@ class _TuningRun:
         self.simulator = simulator
         self.settings = settings
         self.layers = {layer.node: layer for layer in simulator.layers()}
-        self.values = PairedRun(reference.network, simulator.network, images)
+        self.values = values
         self.random = torch.Generator().manual_seed(seed)
         self.on_layer = on_layer
         self.tuned: set[str | None] = set()  # names of parameters, keys of activations
@@ -148,7 +153,9 @@ class _TuningRun:
         self.tuned.add(key)
         found, wanted = self.values.found[source.name], self.values.wanted[source.name]
         count = max(1, _SCALE_NUMBERS // found[0].numel())
-        found, wanted = found[:count], wanted[:count].clamp(quantizer.point.low, quantizer.point.high)
+        least, most = range_that_counts(self.simulator.folded.graph, self.simulator.plan, quantizer.point)
+        low, high = max(least, quantizer.point.low), min(most, quantizer.point.high)
+        found, wanted = found[:count], wanted[:count].clamp(low, high)
         start = quantizer.log_scale.clone()
         errors = []
         for factor in _SCALE_FACTORS:

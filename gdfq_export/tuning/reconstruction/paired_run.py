@@ -6,27 +6,46 @@ quantized one is tuned. A value is dropped after its last reader.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
+from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
+from gdfq_export.tuning.matched_statistics import matching
+
 
 class PairedRun:
     """Runs `network` and `reference` node by node on images [N, C, H, W].
+
+    Args:
+        reference: the float network.
+        network: the quantized one.
+        images: [N, C, H, W] in the network's input range.
+        statistics: of channels, by the names of values; what the float network computes is matched with them
+            (`matched_statistics.py`) before the next layer reads it, and what the quantized one computes is scaled and
+            shifted alike.
 
     Attributes:
         found: what the quantized network has computed, by the name of its nodes.
         wanted: what the float network has computed, by the same names.
     """
 
-    def __init__(self, reference: fx.GraphModule, network: fx.GraphModule, images: Tensor) -> None:
+    def __init__(
+        self,
+        reference: fx.GraphModule,
+        network: fx.GraphModule,
+        images: Tensor,
+        statistics: Mapping[str, ChannelStatistics] = MappingProxyType({}),
+    ) -> None:
         self._runs = [fx.Interpreter(reference), fx.Interpreter(network)]
         for run in self._runs:
             run.args_iter = iter((images,))
         self._nodes = list(zip(reference.graph.nodes, network.graph.nodes, strict=True))
         assert all(one.name == other.name for one, other in self._nodes), "the graphs differ"
+        self._statistics = statistics
         self.wanted: dict[str, Any] = {}
         self.found: dict[str, Any] = {}
 
@@ -45,10 +64,18 @@ class PairedRun:
             for reference, node in self._nodes:
                 self.wanted[node.name] = self._runs[0].env[reference] = self._runs[0].run_node(reference)
                 self.found[node.name] = self._runs[1].env[node] = compute(node)
+                self._match(reference, node)
                 for read, other in zip(node.all_input_nodes, reference.all_input_nodes, strict=True):
                     if last[read.name] == node.name and read in self._runs[1].env:
                         del self._runs[0].env[other], self._runs[1].env[read]
                         del self.wanted[read.name], self.found[read.name]
+
+    def _match(self, reference: fx.Node, node: fx.Node) -> None:
+        """Give the float value the statistics that are known of it, and move the quantized one alike."""
+        match = matching(reference, self.wanted[node.name], self._statistics)
+        if match is not None:
+            self.wanted[node.name] = self._runs[0].env[reference] = match(self.wanted[node.name])
+            self.found[node.name] = self._runs[1].env[node] = match(self.found[node.name])
 
 
 def peak_numel(network: fx.GraphModule, image: Tensor) -> int:
