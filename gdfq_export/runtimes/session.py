@@ -22,7 +22,7 @@ class Session(ABC):
     """One file loaded into a runtime, fed in pieces; `clock` names the clock that `timer` uses.
 
     Any number of images works: a file with a fixed batch is fed in pieces of that size, the last one padded by
-    repeating its last image.
+    repeating its last image; others are fed few large images at a time, except where they are timed.
 
     Args:
         source: the file.
@@ -67,9 +67,13 @@ class Session(ABC):
         """
         if missing := [name for name in names if name not in self._outputs]:
             raise InputError(f"{where(self._source)} does not return {', '.join(missing)}; it returns {self._outputs}")
+        most = self._batch if self._fixed else min(self._batch, batch_size(images.shape[1:]))
+        return self._run(images, names, most)
+
+    def _run(self, images: Images, names: Sequence[str], batch: int) -> Mapping[str, Array]:
         rows = [
             [_of_first(count, len(part), array) for array in self._execute(part, names)]
-            for part, count in self._pieces(images)
+            for part, count in self._pieces(images, batch)
         ]
         if len(rows) == 1:
             return dict(zip(names, rows[0], strict=True))
@@ -80,7 +84,7 @@ class Session(ABC):
 
         def run() -> float:
             started = time.perf_counter()
-            self.run(images)
+            self._run(images, self.output_names[:1], self._batch)
             return 1000.0 * (time.perf_counter() - started)
 
         return run
@@ -93,12 +97,12 @@ class Session(ABC):
     def _execute(self, images: Images, names: Sequence[str]) -> Sequence[Array]:
         """One piece."""
 
-    def _pieces(self, images: Images) -> Iterator[tuple[Images, int]]:
+    def _pieces(self, images: Images, batch: int) -> Iterator[tuple[Images, int]]:
         """Contiguous pieces, each with the number of images that count."""
         if len(images) == 0:
             raise InputError(f"{where(self._source)} was given no images; give at least one")
-        for start in range(0, len(images), self._batch):
-            part = np.ascontiguousarray(images[start : start + self._batch], dtype=np.float32)
+        for start in range(0, len(images), batch):
+            part = np.ascontiguousarray(images[start : start + batch], dtype=np.float32)
             count = len(part)
             if self._fixed and count < self._batch:
                 part = np.concatenate([part, np.repeat(part[-1:], self._batch - count, axis=0)])

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from gdfq_export.runtimes.session import as_taken
+from gdfq_export.runtimes.base import Array, ExecutedGraph, Images
+from gdfq_export.runtimes.session import Session, as_taken
 
 IMAGES = np.linspace(-1, 256, 2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)
 
@@ -23,3 +24,33 @@ def test_other_images_stay(shape: Sequence[int | str | None]) -> None:
 def test_pixels_are_rounded_and_clipped() -> None:
     found = as_taken(np.array([[-3.0, 0.5, 1.5, 254.6, 300.0]], np.float32), ("n", 5), pixels=True)
     assert found.dtype == np.uint8 and found.tolist() == [[0, 0, 2, 255, 255]]
+
+
+class Counting(Session):
+    """Gives the mean of each image, and keeps how many came at a time."""
+
+    def __init__(self, batch: int, *, fixed: bool) -> None:
+        super().__init__(b"", ["y"], batch, fixed=fixed)
+        self.seen: list[int] = []
+
+    def describe(self) -> ExecutedGraph:
+        raise NotImplementedError
+
+    def _execute(self, images: Images, names: Sequence[str]) -> Sequence[Array]:
+        self.seen.append(len(images))
+        return [images.reshape(len(images), -1).mean(axis=1) for _ in names]
+
+
+@pytest.mark.parametrize(
+    ("side", "fixed", "seen"), [(8, False, [4, 1]), (700, False, [1] * 5), (700, True, [4, 4]), (300, False, [2, 2, 1])]
+)
+def test_large_images_are_run_few_at_a_time(side: int, fixed: bool, seen: list[int]) -> None:
+    session, images = Counting(4, fixed=fixed), np.zeros((5, 3, side, side), np.float32)
+    assert session.run(images).shape == (5,)
+    assert session.seen == seen
+
+
+def test_a_batch_is_timed_as_it_is() -> None:
+    session = Counting(4, fixed=False)
+    session.timer(np.zeros((4, 3, 700, 700), np.float32))()
+    assert session.seen == [4]
