@@ -14,7 +14,9 @@ from gdfq_export.frontend.float_model import FloatModel, build
 from gdfq_export.jobs.draft_model import write_draft
 from gdfq_export.metrics.parity import parity
 from gdfq_export.recipe import Bits
+from gdfq_export.runtimes.emulation.session import EmulatedOnnxRuntime
 from tests import tiny_graph
+from tests.runtimes.emulation.same_machine import SameMachine
 
 OUT = 5
 
@@ -56,6 +58,15 @@ def test_two_inputs_are_one_of_their_concatenation(widths: tuple[int, int], seed
     two, one = codes
     assert np.array_equal(two["y"], one["y"])
     assert np.array_equal(np.concatenate([two["x0_q"], two["x1_q"]], axis=1), one["x0_q"])
+
+
+def test_another_process_is_fed_input_by_input() -> None:
+    random = np.random.default_rng(0)
+    weight, bias = random.normal(size=(OUT, 7)).astype(np.float32), random.normal(size=OUT).astype(np.float32)
+    images = random.uniform(-2, 2, (6, 7)).astype(np.float32)
+    draft = write_draft(network((4, 3), weight, bias), "ort-cpu", Bits(), torch.from_numpy(images))
+    elsewhere = EmulatedOnnxRuntime(SameMachine(), "cortex-a53")
+    assert parity(draft.file, draft.exact.run, images, 4, backend=elsewhere).exact
 
 
 def test_inputs_that_are_added_have_scales_of_their_own() -> None:

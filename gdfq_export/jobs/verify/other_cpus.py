@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -19,6 +18,7 @@ from gdfq_export.runtimes.base import Images
 from gdfq_export.runtimes.emulation import NATIVE, Emulator, find_cpu
 from gdfq_export.runtimes.emulation.session import EmulatedOnnxRuntime
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
+from gdfq_export.support.batch_size import batch_size
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Phase, Progress
 from gdfq_export.support.text import counted
@@ -27,8 +27,7 @@ from gdfq_export.tasks.outputs import OutputArrays
 
 T = TypeVar("T")
 
-_SMALL = 128 * 128  # pixels below which the tensors of several images fit a message to the other process
-_BATCH = 8
+_BATCH = 8  # at most, whose tensors are one message of the other process
 _EMULATED = NotMeasured(reason="emulated")
 _SIMULATED: ParityResult | NotMeasured = NotMeasured(reason="every integer is compared with the simulated one")
 _NATIVE = NotMeasured(reason="this is the machine's own CPU")
@@ -139,7 +138,7 @@ def _emulated(
     name: str, request: MeasureRequest, reference: _Reference, runtime: EmulatedOnnxRuntime, report: Phase
 ) -> CpuFigures:
     images, file = reference.images, request.quantized
-    batch = _BATCH if math.prod(images.shape[2:]) < _SMALL else 1
+    batch = min(_BATCH, batch_size(images.shape[1:]))
     session = runtime.load(file.data, 1, batch=batch)
     outputs = session.run_all(images)
     floats, native = (
