@@ -25,16 +25,20 @@ def range_that_counts(graph: ir.Graph, plan: QuantPlan, point: QuantPoint) -> tu
         plan: its plan.
         point: the first of its group.
     """
-    if sum(other.group == point.group for other in plan.points) > 1:
-        return EVERYTHING
-    readers = [(node, value) for node in graph for value in node.inputs if value and value.name == point.tensor]
-    if not readers or any(value.is_graph_output() for _, value in readers):
-        return EVERYTHING
-    gates = [node for node, _ in readers if node.op_type == "HardSigmoid"]
-    if len(gates) == len(readers):
-        ends = [_ends(node) for node in gates]
+    value = next((each for node in graph for each in node.outputs if each.name == point.tensor), None)
+    shared = sum(other.group == point.group for other in plan.points) > 1
+    return EVERYTHING if shared or value is None or value.is_graph_output() else _distinguished(value)
+
+
+def _distinguished(value: ir.Value) -> tuple[float, float]:
+    """Where the readers of a value tell its numbers apart."""
+    readers = list(dict(value.uses()))
+    gates = [node for node in readers if node.op_type == "HardSigmoid"]
+    if gates and len(gates) == len(readers):
+        ends = [_ends(gate) for gate in gates]
         return min(low for low, _ in ends), max(high for _, high in ends)
-    if all(node in gates or _is_product(node, value) for node, value in readers) and all(map(is_of_hard_swish, gates)):
+    others = [node for node in readers if node not in gates]
+    if gates and all(map(is_of_hard_swish, gates)) and all(_is_product(node, value) for node in others):
         return -float(BREAKPOINT), math.inf
     return EVERYTHING
 
