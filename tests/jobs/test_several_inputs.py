@@ -154,6 +154,7 @@ def test_shapes_are_given_by_name(tmp_path: Path) -> None:
     onnx.save(proto, tmp_path / "net.onnx")
     model = gq.load(tmp_path / "net.onnx", input_shape={"image": (3, 10, 10)})
     assert model.input_spec.by_name["image"].shape == (3, 10, 10)
+    assert any("leaves the size of image open, the quantized file takes one" in said for said in model.warnings)
     with pytest.raises(InputError, match=r"gives the shape of one input, and the inputs of .* are image, facts"):
         gq.load(tmp_path / "net.onnx", input_shape=(3, 10, 10))
     with pytest.raises(InputError, match="gives the shape of the input images, and"):

@@ -107,6 +107,7 @@ def _load_file(path: Path, flags: Stated, task: StatedTask) -> FloatModel:
     source = str(path)
     accepted = accept(read_onnx(path) if suffix == ".onnx" else _read_pt2(path), source)
     proto, open_sizes = accepted.proto, OpenSizes.of(accepted.proto)
+    fixed = _sizes_to_be_fixed(proto, source)
     stated = Stated(origin="no sidecar") if sidecar is None else sidecar.stated
     for given in (flags, stated):
         if given.input_shape is not None or given.shapes:
@@ -124,9 +125,21 @@ def _load_file(path: Path, flags: Stated, task: StatedTask) -> FloatModel:
         input_spec=spec,
         stated=task,
         exported=suffix == ".pt2",
-        warnings=(*accepted.notices, *assumed, *warnings),
+        warnings=(*accepted.notices, *assumed, *fixed, *warnings),
     )
     return dataclasses.replace(model, source_batch=fixed_batch(proto), image_form=accepted.form, open_sizes=open_sizes)
+
+
+def _sizes_to_be_fixed(proto: onnx.ModelProto, source: str) -> tuple[str, ...]:
+    """What is lost of sizes that several inputs leave open: the quantized file has them fixed."""
+    inputs = graph_inputs(proto)
+    names = [value.name for value in inputs if any(dim.dim_value <= 0 for dim in value.type.tensor_type.shape.dim[1:])]
+    if len(inputs) == 1 or not names:
+        return ()
+    return (
+        f"{source} leaves the size of {', '.join(names)} open, the quantized file takes one size only, since it has "
+        "several inputs; for another size, quantize again with another --input-shape",
+    )
 
 
 def _read_pt2(path: Path) -> onnx.ModelProto:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.runtimes.base import Array, ExecutedGraph, Images
-from gdfq_export.runtimes.session import Session, where
+from gdfq_export.runtimes.session import Session, parts_of, where
 from gdfq_export.runtimes.tensorrt.builder import collected_log
 from gdfq_export.runtimes.tensorrt.inspector import inspected_graph
 from gdfq_export.runtimes.tensorrt.package import Package
@@ -55,11 +55,11 @@ class TensorRtSession(Session):
         if self._context is None:
             raise self._refused(source)
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
-        images = [name for name in names if self._engine.get_tensor_mode(name) == api.TensorIOMode.INPUT]
-        outputs = [name for name in names if name not in images]
-        if len(images) != 1 or not outputs:
-            raise InputError(f"{where(source)} has {len(images)} inputs; a network for images has one")
-        self._image = images[0]
+        self._inputs = [name for name in names if self._engine.get_tensor_mode(name) == api.TensorIOMode.INPUT]
+        outputs = [name for name in names if name not in self._inputs]
+        if not self._inputs or not outputs:
+            found = f"{len(self._inputs)} inputs and {len(outputs)} outputs"
+            raise InputError(f"{where(source)} has {found}; a network has at least one of each")
         self._types = {name: _type(source, name, self._engine.get_tensor_dtype(name).name) for name in names}
         batch, fixed = self._largest_batch()
         super().__init__(source, outputs, batch, fixed=fixed)
@@ -74,10 +74,10 @@ class TensorRtSession(Session):
 
     def _largest_batch(self) -> tuple[int, bool]:
         """Most images of a run, and whether a run takes exactly that many."""
-        batch = self._engine.get_tensor_shape(self._image)[0]
+        batch = self._engine.get_tensor_shape(self._inputs[0])[0]
         if batch != -1:
             return batch, True
-        least, _, most = (shape[0] for shape in self._engine.get_tensor_profile_shape(self._image, 0))
+        least, _, most = (shape[0] for shape in self._engine.get_tensor_profile_shape(self._inputs[0], 0))
         return most, least > 1
 
     def describe(self) -> ExecutedGraph:
@@ -87,13 +87,14 @@ class TensorRtSession(Session):
             BackendUnavailable: neither does.
         """
         if self._graph is None:
-            shape = (self._batch, *self._engine.get_tensor_shape(self._image)[1:])
-            if -1 not in shape:
-                self._context.set_input_shape(self._image, shape)
+            for name in self._inputs:
+                shape = (self._batch, *self._engine.get_tensor_shape(name)[1:])
+                if -1 not in shape:
+                    self._context.set_input_shape(name, shape)
             inspector = self._engine.create_engine_inspector()
             inspector.execution_context = self._context
             text = inspector.get_engine_information(self._package.api.LayerInformationFormat.JSON)
-            self._graph = inspected_graph(text, self._package.title, [self._image], self._outputs)
+            self._graph = inspected_graph(text, self._package.title, self._inputs, self._outputs)
         return self._graph
 
     def timer(self, images: Images) -> Callable[[], float]:
@@ -134,16 +135,21 @@ class TensorRtSession(Session):
 
     def _place(self, images: Images) -> dict[str, Tensor]:
         """The images on the GPU, and room for what comes of them."""
-        if not self._context.set_input_shape(self._image, tuple(images.shape)):
-            raise InputError(f"{where(self._source)} cannot run images of shape {list(images.shape)}")
-        tensors = {self._image: torch.from_numpy(images).to(_DEVICE, self._types[self._image], non_blocking=True)}
+        parts = parts_of(self._source, images, [self._engine.get_tensor_shape(name) for name in self._inputs])
+        tensors = {}
+        for name, part in zip(self._inputs, parts, strict=True):
+            if not self._context.set_input_shape(name, tuple(part.shape)):
+                raise InputError(f"{where(self._source)} cannot run images of shape {list(part.shape)}")
+            given = torch.from_numpy(np.ascontiguousarray(part))
+            tensors[name] = given.to(_DEVICE, self._types[name], non_blocking=True)
         for name in self._outputs:
             shape = tuple(self._context.get_tensor_shape(name))
             tensors[name] = torch.empty(shape, dtype=self._types[name], device=_DEVICE)
         return tensors
 
     def _bind(self, tensors: dict[str, Tensor]) -> None:
-        self._context.set_input_shape(self._image, tuple(tensors[self._image].shape))
+        for name in self._inputs:
+            self._context.set_input_shape(name, tuple(tensors[name].shape))
         for name, tensor in tensors.items():
             self._context.set_tensor_address(name, tensor.data_ptr())
 

@@ -36,6 +36,16 @@ def test_any_number_of_images_is_run(machine: Machine, batch: object, count: int
     assert session.run(images(count)) == pytest.approx(expected(images(count)), rel=1e-5)
 
 
+def test_several_inputs_are_taken_apart(machine: Machine) -> None:
+    session = TensorRt().load(engine_bytes(names=["left", "right", "logits"], inputs=2), 1)
+    left, right = images(5), images(5)[::-1]
+    joined = np.concatenate([left.reshape(5, -1), right.reshape(5, -1)], axis=1)
+    assert session.run(joined) == pytest.approx(expected(left), rel=1e-5)
+    assert {"bind left", "bind right", "bind logits"} <= set(machine.events)
+    with pytest.raises(InputError, match=r"cannot run inputs of shape \[4, 2, 3, 3\]: its inputs are"):
+        session.run(left)
+
+
 def test_time_is_that_of_the_device_between_two_events(machine: Machine) -> None:
     session = TensorRt().load(engine_bytes(milliseconds=2.5), 1)
     timer = session.timer(images(2))
@@ -86,10 +96,10 @@ def test_an_engine_that_this_gpu_does_not_run_is_said_in_tensorrts_words(machine
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        ({"names": ["a", "b", "logits"], "inputs": 2}, "has 2 inputs; a network for images has one"),
+        ({"names": ["logits"], "inputs": 0}, "has 0 inputs and 1 outputs; a network has at least one of each"),
         ({"type": "INT32"}, "has INT32 as image; images and answers are one of FLOAT, HALF, BF16"),
     ],
-    ids=["two inputs", "whole numbers"],
+    ids=["no input", "whole numbers"],
 )
 def test_what_is_no_classifier_is_refused(machine: Machine, facts: dict[str, object], words: str) -> None:
     with pytest.raises(InputError, match=words):
