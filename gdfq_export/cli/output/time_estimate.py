@@ -6,11 +6,11 @@ from pathlib import Path
 
 from gdfq_export.recipe import Recipe
 
-_LARGE = 128 * 128  # pixels from which images are refined one by one
+_LARGE = 128 * 128  # pixels from which images come from priors, and are refined below 8 bits
 _USUAL = {
     (False, False): "15 s to 2 minutes",
     (False, True): "2 to 8 minutes",
-    (True, False): "3 to 25 minutes",
+    (True, False): "20 s to 4 minutes",
     (True, True): "5 to 30 minutes",
 }
 """Measured on one core, by large images and by fewer than 8 bits."""

@@ -16,6 +16,7 @@ from gdfq_export.tuning.calibration import search_block_scale, search_scale
 from gdfq_export.tuning.reconstruction.second_moments import LayerMoments, not_zero
 
 _DAMPING = 0.01
+_LARGE, _BLOCK = 2048, 128  # inputs; of more, errors are spread over the rest a block at a time
 
 
 def weighted_scale(weight: Tensor, moments: LayerMoments, quantizer: Quantizer) -> Tensor:
@@ -57,11 +58,18 @@ def round_weights(weight: Tensor, moments: LayerMoments, quantizer: Quantizer) -
         upper=True,
     )
     rounded = torch.empty_like(rest)
-    for column in range(size):
-        current = rest[:, :, column : column + 1]
-        step = scale[:, :, column : column + 1]
-        codes = torch.clamp(torch.round(current / step), quantizer.code_min, quantizer.code_max)
-        rounded[:, :, column : column + 1] = codes * step
-        error = (current - codes * step) / factor[:, column, column][:, None, None]
-        rest[:, :, column + 1 :] -= error * factor[:, column : column + 1, column + 1 :]
+    block = size if size <= _LARGE else _BLOCK
+    for start in range(0, size, block):
+        stop = min(start + block, size)
+        errors = torch.empty_like(rest[:, :, start:stop])
+        for column in range(start, stop):
+            current = rest[:, :, column : column + 1]
+            step = scale[:, :, column : column + 1]
+            codes = torch.clamp(torch.round(current / step), quantizer.code_min, quantizer.code_max)
+            rounded[:, :, column : column + 1] = codes * step
+            error = (current - codes * step) / factor[:, column, column][:, None, None]
+            errors[:, :, column - start : column - start + 1] = error
+            rest[:, :, column + 1 : stop] -= error * factor[:, column : column + 1, column + 1 : stop]
+        if stop < size:
+            rest[:, :, stop:] -= errors @ factor[:, start:stop, stop:]
     return rounded[:, :, torch.argsort(order)].reshape(weight.shape).to(weight.dtype)

@@ -15,7 +15,7 @@ from tests import tiny_graph
     [
         (32, "w8a8-ort-cpu", "15 s to 2 minutes"),
         (32, "w4a4-ort-cpu", "2 to 8 minutes"),
-        (224, "w8a8-ort-cpu", "3 to 25 minutes"),
+        (224, "w8a8-ort-cpu", "20 s to 4 minutes"),
         (224, "w4a8-ort-cpu", "5 to 30 minutes"),
     ],
 )

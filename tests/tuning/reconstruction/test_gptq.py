@@ -92,3 +92,12 @@ def test_the_weighted_scale_serves_the_inputs_that_vary() -> None:
     quiet[8] = 1e-9  # the large weight hardly matters
     scale = weighted_scale(weight, inputs_alone(torch.diag(quiet)[None]), made)
     assert float(scale.max()) < 1.0 < float(made.scale.detach().min())
+
+
+def test_errors_spread_a_block_at_a_time_give_the_same_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, weight = normal(500, 3) @ normal(3, 24) + 0.1 * normal(500, 24), normal(8, 24)
+    made, moments = quantizer_for(weight), moments_of(x, weight)
+    whole = round_weights(weight, moments, made)
+    monkeypatch.setattr("gdfq_export.tuning.reconstruction.gptq._LARGE", 7)
+    monkeypatch.setattr("gdfq_export.tuning.reconstruction.gptq._BLOCK", 7)
+    assert torch.equal(round_weights(weight, moments, made), whole)
