@@ -12,11 +12,12 @@ from gdfq_export.metrics.coverage import Coverage
 from gdfq_export.metrics.latency import Latency
 from gdfq_export.metrics.resources import Resources
 from gdfq_export.report.json_form import from_json, read_report_json
-from gdfq_export.report.report import Files
+from gdfq_export.report.report import Files, Report
 from gdfq_export.runtimes.environment.machine import Machine
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.tasks.classification.accuracy import Accuracy
 from gdfq_export.tasks.classification.agreement import Agreement
+from gdfq_export.tasks.figures import TaskFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Baseline:
     coverage: Coverage | NotMeasured
     latency: Latency | NotMeasured
     resources: Resources | NotMeasured
+    task: TaskFigures | None = None
 
 
 def read_baseline(path: Path) -> Baseline:
@@ -56,3 +58,23 @@ def baseline_from_json(body: Mapping[str, Any], what: str) -> Baseline:
             if value <= 0:
                 raise InputError(f"{what} has {value!r} as latency.{key}, which must be a number above 0")
     return baseline
+
+
+def same_float(report: Report, baseline: Baseline) -> bool:
+    """Whether both compare with the same float network."""
+    return report.files.float_network.sha256 == baseline.files.float_network.sha256
+
+
+def same_file(report: Report, baseline: Baseline) -> bool:
+    """Whether both are of the same quantized file and float network."""
+    return same_float(report, baseline) and report.files.quantized.sha256 == baseline.files.quantized.sha256
+
+
+def change_text(worse: float) -> str:
+    """Which way a figure changed that is `worse` by that much, as the middle of a sentence."""
+    return " worse than the baseline" if worse > 0 else " against the baseline, no worse"
+
+
+def missing(section: str, before: NotMeasured) -> NotMeasured:
+    """The baseline has no such section, and why."""
+    return NotMeasured(reason=f"the baseline has no {section} ({before.reason})")

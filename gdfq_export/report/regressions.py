@@ -3,12 +3,14 @@
 Each figure has its own unit, and the allowance is added to it: `top1-pp=0.5` lets top-1 accuracy fall by half a
 percentage point, `latency-ratio=0.05` lets a file that took 0.40 of the float network's time take 0.45. Latency and
 memory are compared as ratios to the float network measured beside the file, so that a baseline of another machine can
-still be compared.
+still be compared. A figure of a task has the name and unit of its gate: `mask-iou=0.01` lets the IoU of masks fall by a
+hundredth, `map-drop-pp=0.5` lets the drop of mAP grow by half a point.
 
 Where both runs scored the same float network on the same images, the change of top-1 is the change of the paired drop.
 Its interval is that of the difference of two drops, taken as independent (Zou and Donner, Statistics in Medicine 27,
 2008): two quantized forms of one network err on much the same images, so the interval is conservative. Otherwise both
-are proportions of separate samples.
+are proportions of separate samples. The interval of any other figure's change is that of a difference of independent
+ones too.
 """
 
 from __future__ import annotations
@@ -18,12 +20,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gdfq_export.errors import InputError, InternalError
-from gdfq_export.gates import Gate
+from gdfq_export.gates import GATES, Gate
 from gdfq_export.metrics.latency import Latency
 from gdfq_export.metrics.resources import FileResources
-from gdfq_export.report.baseline import Baseline
+from gdfq_export.report.baseline import Baseline, change_text, missing, same_file, same_float
 from gdfq_export.report.gates import float_nodes, latency_ratio, worst_layer
 from gdfq_export.report.report import Report
+from gdfq_export.report.task_change import task_change
 from gdfq_export.report.verdict import Figure, GateResult, evaluate_gate
 from gdfq_export.support.confidence_interval import Proportion, unpaired_difference_interval
 from gdfq_export.support.not_measured import NotMeasured
@@ -32,12 +35,13 @@ from gdfq_export.support.text import counted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regression:
-    """A figure that can become worse: `worse` measures by how much it did, in `unit`."""
+    """A figure that can become worse: `worse` measures by how much it did, in `unit`; `tasks` have it, none: all."""
 
     name: str
     help: str
     worse: Callable[[Report, Baseline], Figure | NotMeasured]
     unit: str = ""
+    tasks: tuple[str, ...] = ()
 
 
 def parse_regression(text: str) -> tuple[str, float]:
@@ -57,6 +61,21 @@ def parse_regression(text: str) -> tuple[str, float]:
     if not (math.isfinite(allowed) and allowed >= 0):
         raise InputError(f"--max-regression {text!r}: {value!r} is not a number of at least 0; give the allowed change")
     return name, allowed
+
+
+def require_regressions_of_task(allowed: Mapping[str, float], task: str, where: str) -> None:
+    """Refuse figures that a network of this task, called `where`, does not have.
+
+    Raises:
+        InputError: there is one.
+    """
+    for each in REGRESSIONS:
+        if each.name in allowed and each.tasks and task not in each.tasks:
+            possible = ", ".join(other.name for other in REGRESSIONS if task in (other.tasks or (task,)))
+            raise InputError(
+                f"--max-regression {each.name} is a figure of the task {' and '.join(each.tasks)}, and {where} is a "
+                f"network of the task {task}, which has {possible}; or name another task with --task"
+            )
 
 
 def regressions(report: Report, baseline: Baseline, allowed: Mapping[str, float]) -> tuple[GateResult, ...]:
@@ -83,10 +102,10 @@ def _top1(report: Report, baseline: Baseline) -> Figure | NotMeasured:
     if isinstance(accuracy, NotMeasured):
         return accuracy
     if isinstance(before, NotMeasured):
-        return _missing("accuracy", before)
+        return missing("accuracy", before)
     now, then, worse = accuracy.top1, before.top1, 100 * (before.top1.quantized.value - accuracy.top1.quantized.value)
     on = (
-        f"{_change(worse)}: {100 * now.quantized.value:.2f} % of {counted(accuracy.images, 'image')} of "
+        f"{change_text(worse)}: {100 * now.quantized.value:.2f} % of {counted(accuracy.images, 'image')} of "
         f"{accuracy.source}, {100 * then.quantized.value:.2f} % of {before.images:,} of {before.source} in the baseline"
     )
     same_images = (accuracy.source, accuracy.images, now.float_network.count) == (
@@ -94,11 +113,11 @@ def _top1(report: Report, baseline: Baseline) -> Figure | NotMeasured:
         before.images,
         then.float_network.count,
     )
-    if not (same_images and _same_float(report, baseline)):
+    if not (same_images and same_float(report, baseline)):
         return _scored(report, baseline, now.quantized, then.quantized, on, 100)
     below = math.hypot(now.drop_pp - now.drop_low_pp, then.drop_high_pp - then.drop_pp)
     above = math.hypot(now.drop_high_pp - now.drop_pp, then.drop_pp - then.drop_low_pp)
-    if worse == 0 and _same_file(report, baseline):
+    if worse == 0 and same_file(report, baseline):
         return Figure.exact(0.0, f"{on}, the same file")
     return Figure(
         value=worse, low=worse - below, high=worse + above, sample=accuracy.images, on=on, blame=worst_layer(report)
@@ -113,12 +132,12 @@ def _agreement(report: Report, baseline: Baseline) -> Figure | NotMeasured:
     elif isinstance(report.agreement, NotMeasured):
         return report.agreement
     elif isinstance(baseline.agreement, NotMeasured):
-        return _missing("agreement", baseline.agreement)
+        return missing("agreement", baseline.agreement)
     else:
         now, source = report.agreement.top1, report.agreement.source
         then, source_then = baseline.agreement.top1, baseline.agreement.source
     on = (
-        f"{_change(then.value - now.value)}: {now.value:.4f} of {counted(now.images, 'image')} of {source}, "
+        f"{change_text(then.value - now.value)}: {now.value:.4f} of {counted(now.images, 'image')} of {source}, "
         f"{then.value:.4f} of {then.images:,} of {source_then} in the baseline"
     )
     return _scored(report, baseline, now, then, on)
@@ -129,7 +148,7 @@ def _scored(
 ) -> Figure:
     """The difference of two proportions; exactly 0 for the same file with the same score."""
     worse = factor * (then.value - now.value)
-    if worse == 0 and _same_file(report, baseline):
+    if worse == 0 and same_file(report, baseline):
         return Figure.exact(0.0, f"{on}, the same file")
     low, high = (factor * bound for bound in unpaired_difference_interval(then, now))
     return Figure(value=worse, low=low, high=high, sample=now.images, on=on, blame=worst_layer(report))
@@ -168,10 +187,10 @@ def _coverage(report: Report, baseline: Baseline) -> Figure | NotMeasured:
     if isinstance(report.coverage, NotMeasured):
         return report.coverage
     if isinstance(baseline.coverage, NotMeasured):
-        return _missing("coverage", baseline.coverage)
+        return missing("coverage", baseline.coverage)
     now, before = report.coverage.ratio, baseline.coverage.ratio
     on = (
-        f"{_change(before - now)}: {now:.4g} of the layers run on integers in {report.coverage.runtime}, "
+        f"{change_text(before - now)}: {now:.4g} of the layers run on integers in {report.coverage.runtime}, "
         f"{before:.4g} in {baseline.coverage.runtime} in the baseline"
     )
     return Figure.exact(before - now, on, float_nodes(report))
@@ -183,7 +202,7 @@ def _resource(what: str, of: Callable[[FileResources], float]) -> Callable[..., 
         if isinstance(used, NotMeasured):
             return used
         if isinstance(before, NotMeasured):
-            return _missing("resources", before)
+            return missing("resources", before)
         if min(of(used.float_network), of(before.float_network)) <= 0:
             return NotMeasured(reason=f"the float network's {what} was too small to measure")
         now, then = (of(each.quantized) / of(each.float_network) for each in (used, before))
@@ -197,20 +216,12 @@ def _latencies(report: Report, baseline: Baseline) -> tuple[Latency, Latency] | 
     if isinstance(report.latency, NotMeasured):
         return report.latency
     if isinstance(baseline.latency, NotMeasured):
-        return _missing("latency", baseline.latency)
+        return missing("latency", baseline.latency)
     return report.latency, baseline.latency
 
 
-def _change(worse: float) -> str:
-    return " worse than the baseline" if worse > 0 else " against the baseline, no worse"
-
-
 def _to_float(what: str, now: float, before: float) -> str:
-    return f"{_change(now - before)}: {now:.4g} of float's {what}, {before:.4g} in the baseline"
-
-
-def _missing(section: str, before: NotMeasured) -> NotMeasured:
-    return NotMeasured(reason=f"the baseline has no {section} ({before.reason})")
+    return f"{change_text(now - before)}: {now:.4g} of float's {what}, {before:.4g} in the baseline"
 
 
 def _setting(report: Report, baseline: Baseline, pair: tuple[Latency, Latency]) -> str:
@@ -227,20 +238,19 @@ def _other_machine(report: Report, baseline: Baseline) -> str:
 
 
 def _other_float(report: Report, baseline: Baseline) -> str:
-    return "" if _same_float(report, baseline) else ", whose float network is another file"
-
-
-def _same_float(report: Report, baseline: Baseline) -> bool:
-    return report.files.float_network.sha256 == baseline.files.float_network.sha256
-
-
-def _same_file(report: Report, baseline: Baseline) -> bool:
-    return _same_float(report, baseline) and report.files.quantized.sha256 == baseline.files.quantized.sha256
+    return "" if same_float(report, baseline) else ", whose float network is another file"
 
 
 REGRESSIONS: tuple[Regression, ...] = (
-    Regression(name="top1-pp", help="Top-1 accuracy, percentage points.", unit="pp", worse=_top1),
-    Regression(name="agreement", help="Top-1 agreement with the float network.", worse=_agreement),
+    Regression(name="top1-pp", help="Top-1 accuracy, percentage points.", unit="pp", worse=_top1, tasks=("classify",)),
+    Regression(name="agreement", help="Top-1 agreement with the float network.", worse=_agreement, tasks=("classify",)),
+    *(
+        Regression(
+            name=gate.name.partition("-")[2], help=gate.help, unit=gate.unit, worse=task_change(gate), tasks=gate.tasks
+        )
+        for gate in GATES
+        if gate.from_task
+    ),
     Regression(name="latency-ratio", help="Median latency, quantized / float.", worse=_latency),
     Regression(name="p99-ratio", help="99th percentile of latency, quantized / float.", worse=_p99),
     Regression(name="size-ratio", help="File size, quantized / float.", worse=_size),

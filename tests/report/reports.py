@@ -27,6 +27,7 @@ from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import SilentProgress
 from gdfq_export.tasks.classification.task import Classification
+from gdfq_export.tasks.figures import TaskFigure, TaskFigures
 from gdfq_export.tasks.labelled_images import LabelledImages
 from gdfq_export.tasks.registry import FoundTask
 from tests.jobs.verify.quantized_classifier import classifier, images
@@ -125,4 +126,32 @@ def bare_report() -> Report:
         task=None,
         curves=(),
         **nothing,
+    )
+
+
+def task_figures(*, good: bool) -> TaskFigures:
+    """Of every task at once, on 1000 images, with intervals of 0.6 dB and 0.001."""
+    snr_db, cosine, share, drop = (40.0, 0.9995, 0.949, 0.2) if good else (10.0, 0.9, 0.5, 30.0)
+
+    def figure(name: str, unit: str, value: float, half: float, note: str) -> TaskFigure:
+        ends = {"low": value - half, "high": value + half, "sample": 1000}
+        return TaskFigure(name=name, title=name, unit=unit, value=value, note=note, **ends)  # type: ignore[arg-type]
+
+    return TaskFigures(
+        name="classify",
+        reason="found from the graph",
+        images=1000,
+        source="a.npz",
+        real_images=True,
+        outputs=(),
+        figures=(
+            figure("output_snr_db", "dB", snr_db, 0.3, "of output logits"),
+            figure("cosine", "", cosine, 0.0005, "of output logits, the mean over images"),
+            figure("self_map", "", share, 0.0005, ""),
+            figure("map_drop_pp", "pp", drop, 0.0005, ""),
+            figure("mask_iou", "", share, 0.0005, ""),
+            figure("miou_drop_pp", "pp", drop, 0.0005, ""),
+            figure("rank1_agreement", "", share, 0.0005, ""),
+            figure("verification_drop_pp", "pp", drop, 0.0005, ""),
+        ),
     )

@@ -23,8 +23,7 @@ from gdfq_export.support.finding import Consequence, Finding
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.tasks.classification.accuracy import Accuracy, TopK
 from gdfq_export.tasks.classification.agreement import Agreement
-from gdfq_export.tasks.figures import TaskFigure, TaskFigures
-from tests.report.reports import bare_report, cpu_figures, make_report
+from tests.report.reports import bare_report, cpu_figures, make_report, task_figures
 
 
 def top(only_float: int, images: int) -> TopK:
@@ -37,34 +36,6 @@ def top(only_float: int, images: int) -> TopK:
         drop_pp=100 * only_float / images,
         drop_low_pp=100 * low,
         drop_high_pp=100 * high,
-    )
-
-
-def task_figures(*, good: bool) -> TaskFigures:
-    """Of every task at once, on 1000 images, with intervals of 0.6 dB and 0.001."""
-    snr_db, cosine, share, drop = (40.0, 0.9995, 0.949, 0.2) if good else (10.0, 0.9, 0.5, 30.0)
-
-    def figure(name: str, unit: str, value: float, half: float, note: str) -> TaskFigure:
-        ends = {"low": value - half, "high": value + half, "sample": 1000}
-        return TaskFigure(name=name, title=name, unit=unit, value=value, note=note, **ends)  # type: ignore[arg-type]
-
-    return TaskFigures(
-        name="classify",
-        reason="found from the graph",
-        images=1000,
-        source="a.npz",
-        real_images=True,
-        outputs=(),
-        figures=(
-            figure("output_snr_db", "dB", snr_db, 0.3, "of output logits"),
-            figure("cosine", "", cosine, 0.0005, "of output logits, the mean over images"),
-            figure("self_map", "", share, 0.0005, ""),
-            figure("map_drop_pp", "pp", drop, 0.0005, ""),
-            figure("mask_iou", "", share, 0.0005, ""),
-            figure("miou_drop_pp", "pp", drop, 0.0005, ""),
-            figure("rank1_agreement", "", share, 0.0005, ""),
-            figure("verification_drop_pp", "pp", drop, 0.0005, ""),
-        ),
     )
 
 

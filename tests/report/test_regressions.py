@@ -11,17 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdfq_export.errors import InputError, InternalError
+from gdfq_export.gates import GATES, Gate
 from gdfq_export.metrics.coverage import Coverage, NamedNode
 from gdfq_export.metrics.latency import Latency, RatioInterval
 from gdfq_export.metrics.resources import FileResources, Resources
 from gdfq_export.report.baseline import Baseline, baseline_from_json
-from gdfq_export.report.regressions import REGRESSIONS, parse_regression, regressions
+from gdfq_export.report.regressions import (
+    REGRESSIONS,
+    parse_regression,
+    regressions,
+    require_regressions_of_task,
+)
 from gdfq_export.report.report import FileFacts, Report
 from gdfq_export.report.verdict import GateResult, Verdict
 from gdfq_export.support.confidence_interval import paired_difference_interval, proportion
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.tasks.classification.accuracy import Accuracy, TopK
-from tests.report.reports import bare_report, make_report
+from tests.report.reports import bare_report, make_report, task_figures
 
 USED = Resources(
     runtime="onnxruntime",
@@ -81,7 +87,7 @@ def faster(speedup: float, *, spread: float = 0.01, cpu: str | None = None, p99:
 
 
 def test_a_file_has_not_become_worse_than_itself() -> None:
-    report = make(accuracy=accuracy(20, 1, 0, 18))
+    report = make(accuracy=accuracy(20, 1, 0, 18), task=task_figures(good=True))
     allowed = {each.name: 0.0 for each in REGRESSIONS if each.name != "latency-ratio"}
     results = regressions(report, earlier(report), allowed)
     assert [result.name.split()[1] for result in results] == [*allowed]
@@ -175,12 +181,50 @@ def test_exact_figures_pass_up_to_what_is_allowed(name: str) -> None:
 
 @pytest.mark.parametrize("name", [each.name for each in REGRESSIONS if each.name != "size-ratio"])
 def test_what_one_of_the_two_has_not_measured_is_not_decidable(name: str) -> None:
-    full = make(accuracy=accuracy(20, 0, 0, 20))
+    full = make(accuracy=accuracy(20, 0, 0, 20), task=task_figures(good=True))
     for now, then in ((full, bare_report()), (bare_report(), full)):
         result = worse(now, then, name, 1.0)
         assert (result.verdict, result.value) == (Verdict.INCONCLUSIVE, None)
         assert "because" in result.message
     assert "the baseline has no " in worse(full, bare_report(), name, 1.0).message
+
+
+TASK_FIGURES = [gate for gate in GATES if gate.from_task]
+
+
+@pytest.mark.parametrize("gate", TASK_FIGURES, ids=lambda gate: gate.name)
+def test_every_figure_of_a_task_has_the_name_and_the_unit_of_its_gate(gate: Gate) -> None:
+    good, bad = (make(file, task=task_figures(good=file == "good")) for file in ("good", "bad"))
+    name = gate.name.partition("-")[2]
+    fell = worse(bad, good, name, 0.01)
+    assert (fell.verdict, fell.unit) == (Verdict.FAILED, gate.unit)
+    assert fell.value is not None and fell.value > 0
+    assert " worse than the baseline: " in fell.message and "on 1,000 images of a.npz" in fell.message
+    assert worse(bad, good, name, 100.0).passed
+    risen = worse(good, bad, name, 0.0)
+    assert risen.passed and risen.value == -fell.value
+    assert "no worse: " in risen.message
+
+
+def test_the_change_of_a_task_s_figure_has_the_interval_of_both() -> None:
+    then, now = (make(file, task=task_figures(good=True)) for file in ("old", "new"))
+    result = worse(now, then, "output-snr-db", 0.2)
+    assert (result.value, result.verdict) == (0.0, Verdict.INCONCLUSIVE)
+    assert result.low == pytest.approx(-0.3 * 2**0.5) and result.high == pytest.approx(0.3 * 2**0.5)
+
+
+def test_a_baseline_of_an_older_format_has_no_figures_of_its_task() -> None:
+    report = make(task=task_figures(good=True))
+    body = json.loads(report.to_json())
+    del body["task"]
+    (result,) = regressions(report, baseline_from_json(body, "the baseline"), {"mask-iou": 0.1})
+    assert result.verdict is Verdict.INCONCLUSIVE and "the baseline has no task" in result.message
+
+
+def test_a_figure_of_another_task_is_refused() -> None:
+    require_regressions_of_task({"mask-iou": 0.1, "size-ratio": 0.1, "cosine": 0.1}, "segment", "net.onnx")
+    with pytest.raises(InputError, match=r"--max-regression top1-pp .* net.onnx is a network of the task segment"):
+        require_regressions_of_task({"top1-pp": 0.1}, "segment", "net.onnx")
 
 
 def test_memory_too_small_to_measure_is_not_divided_by() -> None:
@@ -223,7 +267,7 @@ def test_flags_name_a_figure_and_how_much_worse_it_may_be() -> None:
 
 @pytest.mark.parametrize("text", ["top1=0.5", "top1-pp", "=1", ""], ids=["name", "value", "nameless", "empty"])
 def test_a_wrong_name_is_told_the_right_ones(text: str) -> None:
-    with pytest.raises(InputError, match=r"NAME=VALUE with a name among top1-pp, agreement, latency-ratio, p99-ratio"):
+    with pytest.raises(InputError, match=r"NAME=VALUE with a name among top1-pp, agreement, output-snr-db, cosine"):
         parse_regression(text)
 
 

@@ -37,7 +37,7 @@ from gdfq_export.qdq.read_back import read_back
 from gdfq_export.qdq.reader.float_ends import with_float_ends
 from gdfq_export.report.baseline import Baseline
 from gdfq_export.report.gates import decide, require_gates_of_task
-from gdfq_export.report.regressions import regressions
+from gdfq_export.report.regressions import regressions, require_regressions_of_task
 from gdfq_export.report.report import Report
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.choose import Measuring, choose_backend
@@ -116,6 +116,7 @@ def verify(
         BackendUnavailable: the target's runtime is not installed, or no GPU here runs the engine.
     """
     require_gates_of_task(gating.limits, model.task.name, model.source)
+    require_regressions_of_task(gating.allowed, model.task.name, model.source)
     if subject.engine is not None:
         report = _verify_engine(model, subject, run, data, timing)
     else:
