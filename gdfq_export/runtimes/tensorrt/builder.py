@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 _LAYERS = "Layers:"
+_ONE_SIZE = "store the size in the file, or quantize the network with --target tensorrt and --input-shape"
 _NO_DEVICE = ("catchCudaError", "cudaError 35")
 
 
@@ -33,9 +34,8 @@ def _build(api: Any, request: dict[str, Any]) -> dict[str, Any]:
     network = builder.create_network(0 if strongly_typed is None else 1 << int(strongly_typed))
     parser = api.OnnxParser(network, log)
     data = Path(request["model"]).read_bytes()
-    if not parser.parse(data) or network.num_outputs == 0:
-        errors = [parser.get_error(index) for index in range(parser.num_errors)]
-        return {"refused": [_sentence(error, data) for error in errors] or ["it is not an ONNX file"]}
+    if refused := _refused(parser, network, data):
+        return {"refused": refused}
     config = builder.create_builder_config()
     config.profiling_verbosity = api.ProfilingVerbosity.DETAILED
     config.builder_optimization_level = request["level"]
@@ -51,6 +51,17 @@ def _build(api: Any, request: dict[str, Any]) -> dict[str, Any]:
         "layers": next((text for _, text in log.messages if text.startswith(_LAYERS)), ""),
         "warnings": list(dict.fromkeys(text for severity, text in log.messages if severity == "warning")),
     }
+
+
+def _refused(parser: Any, network: Any, data: bytes) -> list[str]:
+    """Why no engine can be built of the file, empty where one can."""
+    if not parser.parse(data) or network.num_outputs == 0:
+        errors = [parser.get_error(index) for index in range(parser.num_errors)]
+        return [_sentence(error, data) for error in errors] or ["it is not an ONNX file"]
+    image = network.get_input(0)
+    if -1 in tuple(image.shape)[1:]:
+        return [f"the size of its input {image.name} is open, and an engine is built for one; {_ONE_SIZE}"]
+    return []
 
 
 def collected_log(api: Any) -> Any:

@@ -136,6 +136,13 @@ def test_a_refused_file_names_the_node(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("runtime")
+def test_a_file_whose_image_size_is_open_is_refused() -> None:
+    proto = tiny_graph.model(nodes=[("Relu", ["x"], ["y"])], inputs={"x": ("batch", 3, "h", "w")}, outputs=["y"])
+    with pytest.raises(InputError, match="the size of its input x is open, and an engine is built for one; store the"):
+        build_engine(proto.SerializeToString())
+
+
+@pytest.mark.usefixtures("runtime")
 def test_a_refused_node_without_a_name_is_called_by_its_output() -> None:
     model = classifier().quantized()
     for node in model.graph.node:
