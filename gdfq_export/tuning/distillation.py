@@ -27,6 +27,7 @@ from gdfq_export.tasks.task import Task
 
 _LARGEST_SHIFT = 1 / 16
 _SMALLEST = 1e-12
+_IMAGES = 4  # dimensions of a batch of them
 _SMALLEST_SIZE = 1e-3
 _KEPT_FROM_TRAINING = 8  # one image of so many
 _FUNCTIONS = ("Relu", "Clip", "LeakyRelu")
@@ -145,7 +146,9 @@ def _feature_error(features: list[Tensor], targets: list[Tensor]) -> Tensor:
 
 
 def _augment(images: Tensor, random: torch.Generator) -> Tensor:
-    """Flip half of the images left to right, shift the batch by up to a sixteenth."""
+    """Flip half of the images left to right, shift the batch by up to a sixteenth; other inputs stay as they are."""
+    if images.dim() != _IMAGES:
+        return images
     flip = torch.rand((len(images), 1, 1, 1), generator=random) < 0.5
     images = torch.where(flip, images.flip(3), images)
     reach = [math.floor(size * _LARGEST_SHIFT) for size in images.shape[2:]]

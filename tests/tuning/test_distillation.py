@@ -9,6 +9,7 @@ import torch
 from gdfq_export.recipe import FineTune
 from gdfq_export.simulator import Mode, Simulator
 from gdfq_export.tuning import finetune
+from gdfq_export.tuning.distillation import _augment
 from tests.tuning.residual_network import images, simulator
 
 SETTINGS = FineTune(steps=60, batch=16, learning_rate=1e-2, scale_learning_rate=5e-3)
@@ -54,6 +55,14 @@ def test_weights_biases_and_scales_move_and_none_trains_afterwards() -> None:
         not torch.equal(new, old)
         for new, old in zip(network.quantization_parameters(), before.quantization_parameters(), strict=True)
     )
+
+
+def test_only_images_are_flipped_and_shifted() -> None:
+    """Vectors, several inputs side by side, signals and volumes have no left and right."""
+    random = torch.manual_seed(0)
+    assert not torch.equal(_augment(pixels := torch.rand(8, 3, 32, 32), random), pixels)
+    for shape in ((8, 6), (8, 3, 40), (8, 1, 4, 4, 4)):
+        assert torch.equal(_augment(values := torch.rand(shape), random), values)
 
 
 def test_a_step_is_a_share_of_what_it_moves() -> None:
