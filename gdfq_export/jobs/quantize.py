@@ -66,10 +66,9 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         BackendUnavailable: the target's runtime is not installed.
     """
     recipe, progress = request.recipe, run.progress
-    model = with_scaled_channels(request.model, find_target(recipe.target))
+    model, target = request.model, find_target(recipe.target)
     require_gates_of_task(request.gates, model.task.name, model.source)
-    plan = plan_of(model, recipe.target, recipe.bits)  # refuses what the recipe says of layers before any time is spent
-    target = find_target(recipe.target)
+    plan_of(with_scaled_channels(model, target), recipe.target, recipe.bits)  # refuses before any time is spent
     measuring = choose_backend(target, BACKENDS)
     clock, steps = None if run.budget_seconds is None else TimeBudget(run.budget_seconds), None
     if clock is not None:
@@ -82,7 +81,8 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
     source = ImageSource(
         model, used, request.calibration, seed=run.seed, device=run.device, progress=progress, curves=curves
     )
-    tuned = tune_network(model, plan, used, source, clock)
+    model = with_scaled_channels(source.model, target)
+    tuned = tune_network(model, plan_of(model, recipe.target, recipe.bits), used, source, clock)
     metadata = file_metadata(model, recipe, source)
     proto = write_onnx(model.folded, tuned.plan, tuned.encodings, tuned.parameters, metadata)
     proto, notices = in_source_form(proto, model, target)

@@ -56,7 +56,7 @@ def tune_network(
     """Draw images, tune on them, freeze.
 
     Args:
-        model: the float network.
+        model: the float network with what is known of its values, `source.model` or what was made of it.
         plan: for the recipe's bits.
         recipe: as it is used for this network's image size.
         source: of the images.
@@ -77,7 +77,7 @@ def tune_network(
         simulator,
         images,
         recipe,
-        statistics=_statistics(source.model),
+        statistics=_statistics(model),
         seed=source.seed,
         device=source.device,
         progress=source.recorded,

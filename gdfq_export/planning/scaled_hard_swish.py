@@ -10,7 +10,8 @@ channels as they were:
     y' = y / t                                    the second convolution's weights take t back
 
 [low, high] is where BatchNorm's statistics (mean +- 6 standard deviations) say that the channel lies, and not below -3,
-where HardSwish is 0; t is the largest magnitude of y there. Only x' and y' are quantized. On a PicoDet of 96 HardSwish
+where HardSwish is 0; t is the largest magnitude of y there. Only x' and y' are quantized. Constant factors and summands
+behind HardSwish (learnable affine blocks, Liu et al., PP-LCNetV3) are part of y. On a PicoDet of 96 HardSwish
 this is done where the noise of eight bits would be a thousandth of a channel's variance (`docs/detection.md`).
 """
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.frontend.passes.affine import by_channel
 from gdfq_export.frontend.passes.constants.constant import add_initializer, constant_array, input_at, unused_name
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import BREAKPOINT, is_of_hard_swish
@@ -53,13 +55,20 @@ class _HardSwish:
         first: the convolution that writes x.
         gate: the HardSigmoid.
         product: the Mul.
+        affine: each Mul and Add of a constant behind it.
         readers: the convolutions that read y.
     """
 
     first: ir.Node
     gate: ir.Node
     product: ir.Node
+    affine: tuple[ir.Node, ...]
     readers: tuple[ir.Node, ...]
+
+    @property
+    def y(self) -> ir.Value:
+        """What the readers read."""
+        return (self.affine or (self.product,))[-1].outputs[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +89,7 @@ def with_scaled_channels(model: FloatModel, target: Target) -> FloatModel:
     for gate in [node for node in folded.graph if is_of_hard_swish(node)]:
         found = _between_layers(gate)
         known = None if found is None else statistics.get(str(found.first.outputs[0].name))
-        ranges = None if known is None else _ranges(known)
+        ranges = None if found is None or known is None else _ranges(known, found.affine)
         if found is not None and known is not None and ranges is not None:
             statistics.update(_scale(folded.graph, found, known, ranges))
     if len(folded.graph) == len(model.folded.graph):
@@ -94,13 +103,32 @@ def _between_layers(gate: ir.Node) -> _HardSwish | None:
     first = None if x is None else x.producer()
     if x is None or first is None or len(products) != 1:
         return None
-    product = products[0]
-    readers, y = dict(product.outputs[0].uses()), product.outputs[0]
+    product, affine = products[0], _affine_behind(products[0])
+    y = (affine or (product,))[-1].outputs[0]
+    readers = dict(y.uses())
     gated = product.op_type == "Mul" and {user for user, _ in x.uses()} == {gate, product}
     inside = not any(value.is_graph_output() for value in (x, y))
     if not gated or not inside or not readers or any(readers.values()) or not all(map(_is_layer, (first, *readers))):
         return None
-    return _HardSwish(first=first, gate=gate, product=product, readers=tuple(readers))
+    return _HardSwish(first=first, gate=gate, product=product, affine=affine, readers=tuple(readers))
+
+
+def _affine_behind(node: ir.Node) -> tuple[ir.Node, ...]:
+    """Each Mul and Add of a constant, one behind the other, as long as nothing else reads the values between."""
+    found: list[ir.Node] = []
+    while True:
+        value = (found or [node])[-1].outputs[0]
+        uses = list(value.uses())
+        if len(uses) != 1 or value.is_graph_output() or _step(uses[0][0], value) is None:
+            return tuple(found)
+        found.append(uses[0][0])
+
+
+def _step(node: ir.Node, value: ir.Value) -> Numbers | None:
+    """The constant [C] that a Mul or Add takes beside `value`."""
+    if node.op_type not in ("Mul", "Add"):
+        return None
+    return by_channel(next((other for other in node.inputs if other is not value), None), value)
 
 
 def _is_layer(node: ir.Node) -> bool:
@@ -109,7 +137,7 @@ def _is_layer(node: ir.Node) -> bool:
     return node.op_type == "Conv" and all(array is not None for array in arrays)
 
 
-def _ranges(known: ChannelStatistics) -> _Ranges | None:
+def _ranges(known: ChannelStatistics, affine: Sequence[ir.Node]) -> _Ranges | None:
     """The ranges to scale by, None where it would not reduce the noise enough."""
     mean, std = known.mean.astype(np.float64), known.std.astype(np.float64)
     low = np.maximum(mean - _SIGMAS * std, -float(BREAKPOINT))
@@ -119,6 +147,9 @@ def _ranges(known: ChannelStatistics) -> _Ranges | None:
     weights = np.exp(-0.5 * np.square(np.linspace(-_SIGMAS, _SIGMAS, 97)))[:, None]
     x = np.clip(sample, low, high)
     y = x * np.clip(x / (2 * BREAKPOINT) + 0.5, 0, 1)
+    for node in affine:
+        constant = next(numbers for value in node.inputs if (numbers := _step(node, value)) is not None)
+        y = y * constant if node.op_type == "Mul" else y + constant
     reach = np.abs(y).max(axis=0)
     reach = np.maximum(reach, _NARROWEST * float(reach.max()))
     variances = [_variance(x, weights), _variance(y, weights)]
@@ -146,7 +177,7 @@ def _scale(
     graph: ir.Graph, found: _HardSwish, known: ChannelStatistics, ranges: _Ranges
 ) -> Mapping[str, ChannelStatistics]:
     """Scale the channels in the graph; gives what is now known of the first convolution's output."""
-    x, y, width = found.first.outputs[0], found.product.outputs[0], ranges.high - ranges.low
+    x, y, width = found.first.outputs[0], found.y, ranges.high - ranges.low
     name = str(x.name)
     _change(found.first, 1, lambda weight: weight / width.reshape(-1, *[1] * (weight.ndim - 1)))
     _change(found.first, 2, lambda bias: (bias - ranges.low) / width)
@@ -166,10 +197,10 @@ def _scale(
                 node.replace_input_with(index, restored.outputs[0])
     shrink = _per_channel(graph, f"{y.name}_shrink", 1 / ranges.reach, y)
     scaled = _node("Mul", [y, shrink], unused_name(graph, f"{y.name}_scaled"), y)
-    graph.insert_after(found.product, scaled)
+    graph.insert_after((found.affine or (found.product,))[-1], scaled)
     for reader in found.readers:
         reader.replace_input_with(0, scaled.outputs[0])
-    for node in (product, restored, found.gate, found.product, scaled):
+    for node in (product, restored, found.gate, found.product, *found.affine, scaled):
         node.meta[STAYS_FLOAT] = REASON
     return {
         str(x.name): ChannelStatistics(

@@ -6,10 +6,7 @@ draws the fresh images that the result is compared on: they cost nothing.
 
 from __future__ import annotations
 
-from calib.input_spec import IMAGE_RANK, InputSpec
-from calib.joined_inputs import JoinedSampler
-from calib.priors.full_contrast import FullContrastSampler
-from calib.priors.prior_sampler import prior_sampler
+from calib.priors.starting_images import starting_images
 from calib.refinement import RefinedSampler, RefinementSettings
 from calib.samplers import NoiseSampler, Sampler
 from gdfq_export.support.progress import Progress
@@ -27,19 +24,10 @@ def _refined(inputs: SynthesisInputs, start: Sampler) -> RefinedSampler:
 
 
 def _make_refined(inputs: SynthesisInputs, progress: Progress) -> Samplers:
-    """Images of full contrast are among them where the network has no classes, and may well see pages and screens."""
     del progress
-    sampler = _refined(inputs, _start(inputs.model.input_spec, inputs.teacher.aim.conditions, inputs.seed))
+    start = starting_images(inputs.model.input_spec, inputs.teacher.aim.conditions, inputs.seed)
+    sampler = _refined(inputs, start)
     return Samplers(tuning=sampler, evaluation=sampler)
-
-
-def _start(spec: InputSpec, conditions: int, seed: int) -> Sampler:
-    """What the images begin as; several inputs each as their own."""
-    if spec.by_name:
-        parts = enumerate(spec.by_name.values())
-        return JoinedSampler([_start(part, conditions, (seed + index) % 2**32) for index, part in parts])
-    start = prior_sampler(spec, conditions, seed)
-    return FullContrastSampler(start, spec) if conditions == 1 and len(spec.shape) == IMAGE_RANK else start
 
 
 def _make_gdfq_refined(inputs: SynthesisInputs, progress: Progress) -> Samplers:

@@ -21,7 +21,7 @@ import onnx_ir as ir
 import torch
 from torch import Tensor, fx, nn
 
-from calib.priors.prior_sampler import prior_sampler
+from calib.priors.starting_images import starting_images
 from calib.set_statistics import merge_moments
 from calib.statistics import BATCH_NORMS
 from gdfq_export.frontend.float_model import FloatModel
@@ -56,7 +56,7 @@ def with_stand_ins(
     count = min(_MOST_IMAGES, max(_FEWEST_IMAGES, _ELEMENTS // int(np.prod(model.input_spec.extent[1:]))))
     with progress.phase("measure statistics") as phase:
         if images is None:
-            images, _ = prior_sampler(model.input_spec, 1, seed).draw(count, count)
+            images, _ = starting_images(model.input_spec, model.task.aim.conditions, seed).draw(count, count)
         recorder = _Recorder(model.teacher.to(device), names)
         for batch in images[:count].split(_BATCH):
             recorder.add(batch.to(device))

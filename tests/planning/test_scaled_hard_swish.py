@@ -29,7 +29,17 @@ NODES: list[tiny_graph.Node] = [
 ]
 
 
-def network(widest: float) -> FloatModel:
+WITH_AFFINE: list[tiny_graph.Node] = [
+    *NODES[:3],
+    ("Mul", ["factor", "h"], ["m"]),
+    ("Add", ["m", "summand"], ["a"]),
+    ("Conv", ["a", *NODES[3][1][1:]], *NODES[3][2:]),
+    *NODES[4:],
+]
+"""HardSwish with a learnable affine block behind it."""
+
+
+def network(widest: float, nodes: list[tiny_graph.Node] = NODES) -> FloatModel:
     """Channels of standard deviations 0.05 to `widest`, which a depthwise convolution makes alike."""
     random = np.random.default_rng(0)
     spread = np.geomspace(0.05, widest, 16).astype(np.float32)
@@ -52,12 +62,18 @@ def network(widest: float) -> FloatModel:
         "b2": np.zeros(16),
         "w3": random.normal(size=(8, 16, 1, 1)),
         "b3": np.zeros(8),
+        "factor": np.array([0.5]),
+        "summand": np.linspace(-0.1, 0.1, 16).reshape(1, 16, 1, 1),
     }
     proto = tiny_graph.model(
-        nodes=NODES,
+        nodes=nodes,
         inputs={"x": ("n", 3, 12, 12)},
         outputs=["out"],
-        initializers={name: np.asarray(array, np.float32) for name, array in arrays.items()},
+        initializers={
+            name: np.asarray(array, np.float32)
+            for name, array in arrays.items()
+            if any(name in node[1] for node in nodes)
+        },
     )
     return build(proto, name="net", source="net.onnx", sha256="0", input_spec=SPEC)
 
@@ -70,8 +86,9 @@ def decibels(wanted: np.ndarray, found: np.ndarray) -> float:
     return float(10 * np.log10(np.square(wanted).mean() / np.square(wanted - found).mean()))
 
 
-def test_the_scaled_network_computes_the_same_and_loses_less() -> None:
-    model, target = network(10.0), find_target("ort-cpu")
+@pytest.mark.parametrize(("nodes", "islands"), [(NODES, 5), (WITH_AFFINE, 7)], ids=["plain", "affine behind it"])
+def test_the_scaled_network_computes_the_same_and_loses_less(nodes: list[tiny_graph.Node], islands: int) -> None:
+    model, target = network(10.0, nodes), find_target("ort-cpu")
     scaled = with_scaled_channels(model, target)
     x, (name,) = images(16), [output.name for output in model.original.graph.output]
     wanted = run_model(model.original, {"x": x})[name]
@@ -82,7 +99,9 @@ def test_the_scaled_network_computes_the_same_and_loses_less() -> None:
     assert losses[1] > losses[0] + 6, losses
     assert parity(better.file, better.exact.run, images(8, seed=1), 4).exact
     kept = [node for node in better.plan.nodes if node.reason == REASON]
-    assert len(kept) == 5 and all(node.kernel is Kernel.CONV for node in better.plan.nodes if node.op_type == "Conv")
+    assert len(kept) == islands and all(
+        node.kernel is Kernel.CONV for node in better.plan.nodes if node.op_type == "Conv"
+    )
 
 
 def test_channels_that_are_alike_are_left_alone() -> None:

@@ -37,7 +37,7 @@ def affine_of(node: ir.Node) -> Affine | None:
         layer = None if value is None else value.producer()
         if layer is None or layer.op_type not in LAYERS or (index == 1 and node.op_type in ("Div", "Sub")):
             continue
-        numbers = _by_channel(node.inputs[1 - index], layer)
+        numbers = by_channel(node.inputs[1 - index], layer.outputs[0])
         if numbers is None or (node.op_type == "Div" and not numbers.all()):
             return None
         one, zero = np.ones_like(numbers), np.zeros_like(numbers)
@@ -89,9 +89,9 @@ def take_over(graph: ir.Graph, node: ir.Node, new: ir.Value) -> None:
     new.name = name
 
 
-def _by_channel(value: ir.Value | None, layer: ir.Node) -> NDArray[np.float64] | None:
-    """The constant as float64 [C] of the layer's output; None where it is not one, or not the same at all positions."""
-    array, shape = constant_array(value), layer.outputs[0].shape
+def by_channel(value: ir.Value | None, like: ir.Value) -> NDArray[np.float64] | None:
+    """The constant as float64 [C] of `like`; None where it is not one, or not the same at all positions."""
+    array, shape = constant_array(value), like.shape
     if array is None or shape is None or array.ndim > len(shape) or not isinstance(shape[1], int):
         return None
     sizes = (1,) * (len(shape) - array.ndim) + array.shape

@@ -9,9 +9,10 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.rewrites.kernel_forms.clip_behind_clip import clip_bounds
 from gdfq_export.targets import Rule, Target
-from gdfq_export.targets.operator_traits import KEEPS_RANGE
+from gdfq_export.targets.operator_traits import KEEPS_RANGE, MOVES_ELEMENTS
 
 _BOUNDED = ("Clip", "HardSigmoid", "Relu")
+_MOVES = MOVES_ELEMENTS | {"DepthToSpace", "SpaceToDepth"}
 _WITHIN = KEEPS_RANGE - {"GlobalMaxPool", "Split"}  # whose results' zero points files have from calibration
 
 
@@ -29,6 +30,19 @@ def bounds_of(value: ir.Value) -> tuple[float, float]:
         return -math.inf, math.inf
     low, high = activation_bounds(node)
     return (min(low, 0.0), max(high, 0.0)) if low <= high else (-math.inf, math.inf)
+
+
+def reads_only_sigmoid(value: ir.Value) -> bool:
+    """Whether nothing but Sigmoids reads a value, or what operators that move its elements make of it."""
+    users = [user for user, _ in value.uses()]
+    return (
+        bool(users)
+        and not value.is_graph_output()
+        and all(
+            user.op_type == "Sigmoid" or (user.op_type in _MOVES and all(map(reads_only_sigmoid, user.outputs)))
+            for user in users
+        )
+    )
 
 
 def rule_of(target: Target, node: ir.Node) -> Rule | None:

@@ -11,13 +11,20 @@ import onnx_ir as ir
 from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import BREAKPOINT, is_of_hard_swish
 from gdfq_export.planning.constraints import Breakpoints, ClippedCodes, Constraint, Unrounded
 from gdfq_export.planning.placement.bit_widths import Widths
-from gdfq_export.planning.placement.graph_nodes import activation_bounds, bounds_of, name_of, required
+from gdfq_export.planning.placement.graph_nodes import (
+    activation_bounds,
+    bounds_of,
+    name_of,
+    reads_only_sigmoid,
+    required,
+)
 from gdfq_export.planning.placement.kernels import Clipped, Kernels
 from gdfq_export.planning.placement.weight_formats import block_of
 from gdfq_export.planning.plan import QuantPoint, Role
 from gdfq_export.targets import BLOCK_BITS, Kernel, Output, Rule
 
 WHOLE_BITS = 8  # of the type that holds a code
+_SIGMOID_SATURATES = 8.0  # where it is 3e-4 from its bounds, a twelfth of a step of eight bits
 
 
 InputRange = tuple[float, float] | Mapping[str, tuple[float, float]]
@@ -85,7 +92,7 @@ class _Walk:
     def _write(self, node: ir.Node, rule: Rule) -> None:
         writer, bits = self.kernels.writer(node), self.widths.of_output(node)
         bounded = writer is not node or rule.kernel is Kernel.HARD_SIGMOID
-        low, high = activation_bounds(writer) if bounded else (-math.inf, math.inf)
+        low, high = activation_bounds(writer) if bounded else _saturation(writer)
         group = None
         if rule.output is Output.INPUT_SCALE:
             source = self.points[name_of(required(node, 0))]
@@ -191,3 +198,9 @@ class _Walk:
         point = self.points[name_of(x)]
         unbounded = point.role is Role.ACTIVATION and (point.low, point.high) == (-math.inf, math.inf)
         return (name_of(result), name_of(x)) if alone and unbounded else None
+
+
+def _saturation(layer: ir.Node) -> tuple[float, float]:
+    """Bounds of a layer's output: where Sigmoid saturates, if nothing else reads it; the steps within are the finer."""
+    bound = _SIGMOID_SATURATES if reads_only_sigmoid(layer.outputs[0]) else math.inf
+    return -bound, bound

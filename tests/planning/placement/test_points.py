@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from gdfq_export.planning.plan import Role
@@ -75,3 +77,17 @@ def test_keys_drop_the_exporters_suffix_where_they_stay_unique() -> None:
     assert plan.by_tensor["c_output_0"].key == "c"
     assert plan.by_tensor["d_output_0"].key == "d_output_0"
     assert plan.by_tensor["d"].key == "d"
+
+
+@pytest.mark.parametrize(("behind", "bound"), [("Sigmoid", 8.0), ("Tanh", math.inf)])
+@pytest.mark.parametrize("moved", [True, False])
+def test_what_only_sigmoids_read_is_bounded_where_they_saturate(behind: str, bound: float, moved: bool) -> None:
+    nodes: Nodes = [conv("x", "w", "c"), ("DepthToSpace", ["c"], ["d"], {"blocksize": 2})][: 1 + moved]
+    nodes = [*nodes, (behind, ["d" if moved else "c"], ["s"]), *head("s")]
+    point = planned(nodes, output="y", w=weights(4, 4, 3, 3), g=weights(5, 1 if moved else 4)).by_tensor["c"]
+    assert (point.low, point.high) == (-bound, bound)
+
+
+def test_what_is_gated_by_its_own_sigmoid_is_not_bounded() -> None:
+    nodes: Nodes = [conv("x", "w", "c"), ("Sigmoid", ["c"], ["s"]), ("Mul", ["c", "s"], ["y"])]
+    assert planned(nodes, output="y", w=weights(4, 4, 3, 3)).by_tensor["c"].high == math.inf
