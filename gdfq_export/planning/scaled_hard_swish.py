@@ -124,9 +124,9 @@ def _affine_behind(node: ir.Node) -> tuple[ir.Node, ...]:
         found.append(uses[0][0])
 
 
-def _step(node: ir.Node, value: ir.Value) -> Numbers | None:
+def _step(node: ir.Node, value: ir.Value | None) -> Numbers | None:
     """The constant [C] that a Mul or Add takes beside `value`."""
-    if node.op_type not in ("Mul", "Add"):
+    if node.op_type not in ("Mul", "Add") or value is None:
         return None
     return by_channel(next((other for other in node.inputs if other is not value), None), value)
 

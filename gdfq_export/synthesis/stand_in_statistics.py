@@ -73,8 +73,13 @@ def with_stand_ins(
 def _without_statistics(model: FloatModel) -> frozenset[str]:
     """Outputs of the layers before the last ones, if BatchNorm has statistics for fewer than half of them."""
     graph = model.folded.graph
-    names = {str(node.outputs[0].name) for node in _before_the_last(graph)}
+    names = {str(node.outputs[0].name) for node in _before_the_last(graph) if _has_channels(node.outputs[0])}
     return frozenset(names - model.statistics.keys() if 2 * len(names & model.statistics.keys()) < len(names) else ())
+
+
+def _has_channels(value: ir.Value) -> bool:
+    """Whether the second axis holds channels, and not the images of a batch that was transposed."""
+    return value.shape is not None and len(value.shape) > 1 and isinstance(value.shape[1], int)
 
 
 def _before_the_last(graph: ir.Graph) -> list[ir.Node]:

@@ -7,6 +7,7 @@ import onnx_ir as ir
 import pytest
 import torch
 
+from calib.input_spec import InputSpec
 from calib.statistics import batch_norms
 from gdfq_export.frontend.float_model import FloatModel, build
 from gdfq_export.frontend.sources import load_model
@@ -14,6 +15,7 @@ from gdfq_export.jobs.image_source import ImageSource
 from gdfq_export.recipe import load_recipe
 from gdfq_export.support.progress import SilentProgress
 from gdfq_export.synthesis.stand_in_statistics import with_stand_ins
+from tests import tiny_graph
 from tests.jobs.compare import compared
 
 
@@ -68,3 +70,26 @@ def test_images_follow_the_statistics_and_the_same_seed_gives_the_same() -> None
     recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"generator": generator})})
     drawn = [ImageSource(model, recipe, progress=SilentProgress()).draw(8, "draw").images for _ in range(2)]
     assert torch.equal(*drawn)
+
+
+def test_a_product_with_its_batch_last_has_no_channels_to_measure() -> None:
+    random = np.random.default_rng(0)
+    nodes: list[tiny_graph.Node] = [
+        ("GlobalAveragePool", ["x"], ["p"]),
+        ("Flatten", ["p"], ["f"]),
+        ("Gemm", ["f", "w1"], ["g"], {"transB": 1}),
+        ("Relu", ["g"], ["r"]),
+        ("Gemm", ["w2", "r"], ["turned"], {"transB": 1}),
+        ("Transpose", ["turned"], ["t"], {"perm": [1, 0]}),
+        ("Gemm", ["t", "w3"], ["out"], {"transB": 1}),
+    ]
+    proto = tiny_graph.model(
+        nodes=nodes,
+        inputs={"x": ("n", 4, 8, 8)},
+        outputs=["out"],
+        initializers={name: random.normal(size=(4, 4)).astype(np.float32) for name in ("w1", "w2", "w3")},
+    )
+    spec = InputSpec(shape=(4, 8, 8), scale=1.0, mean=(0.0,) * 4, std=(1.0,) * 4)
+    model = with_stand_ins(build(proto, name="n", source="n", sha256="0", input_spec=spec), SilentProgress())
+    assert "turned" not in model.statistics
+    assert model.teacher(torch.zeros(5, 4, 8, 8)).shape == (5, 4)
