@@ -55,7 +55,7 @@ def add(a: CodedTensor, b: CodedTensor, grid: QuantParams) -> Tensor:
 
 def in_kernel_order(a: CodedTensor, b: CodedTensor) -> tuple[CodedTensor, CodedTensor]:
     """The summands as the kernel gets them: where broadcasting makes the first a scalar, it is the second."""
-    return (b, a) if _first_is_scalar(a.codes, b.codes) else (a, b)
+    return (b, a) if first_is_scalar(a.codes, b.codes) else (a, b)
 
 
 def sum_codes(total: Tensor, grid: QuantParams) -> Tensor:
@@ -63,7 +63,7 @@ def sum_codes(total: Tensor, grid: QuantParams) -> Tensor:
     return to_codes(torch.round(torch.where(total < _INT32_OVERFLOW, total, -_INT32_OVERFLOW)), grid)
 
 
-def _first_is_scalar(a: Tensor, b: Tensor) -> bool:
+def first_is_scalar(a: Tensor, b: Tensor) -> bool:
     """Whether broadcasting gives the kernel one element of `a` at a time (ONNX Runtime, `Broadcaster`).
 
     Of the axes that both have, the innermost with more than one element decides: `a` has one element there. Where there

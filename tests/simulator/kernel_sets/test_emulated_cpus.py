@@ -74,12 +74,15 @@ class Draws:
         ):
             pair = all_pairs(a, b)
             yield name, kernel_model("Add", [*pair], result), add(*pair, result)
-        x, other = self.codes(6, 20, 3, 3), self.codes(20, 1, 1)
-        for pair in ((x, other), (other, x)):
-            yield "sum that broadcasts", kernel_model("Add", [*pair], result), add(*pair, result)
-        every = CodedTensor(codes=torch.arange(256, dtype=torch.int32), grid=self.grid())
+        every = torch.arange(256, dtype=torch.int32)
+        rows = CodedTensor(codes=every.expand(200, 256).contiguous(), grid=half)
+        for other in (every[:200, None].contiguous(), every[7], every[9:10]):
+            coded_other = CodedTensor(codes=other, grid=self.grid())
+            for pair in ((rows, coded_other), (coded_other, rows)):
+                yield "sum that broadcasts", kernel_model("Add", [*pair], result), add(*pair, result)
+        x = CodedTensor(codes=every, grid=self.grid())
         one, gate = CodedTensor(codes=torch.ones((), dtype=torch.int32), grid=grid(3.0, 0)), grid(6 / 255, 0)
-        yield "HardSigmoid", kernel_model("Add", [every, one], gate), add(every, one, gate)
+        yield "HardSigmoid", kernel_model("Add", [x, one], gate), add(x, one, gate)
 
     def others(self) -> Iterator[Case]:
         result = self.grid()
