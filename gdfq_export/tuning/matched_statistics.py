@@ -66,7 +66,7 @@ def matching(node: fx.Node, x: Any, statistics: Mapping[str, ChannelStatistics])
     axes = [axis for axis in range(x.dim()) if axis != 1]
     shape = [1, -1, *[1] * (x.dim() - 2)]
     mean, deviation = (torch.from_numpy(numbers).to(x).reshape(shape) for numbers in (known.mean, known.std))
-    gain = (deviation / x.std(axes, keepdim=True).clamp_min(_SMALLEST_DEVIATION)).clamp(
-        1 / _LARGEST_GAIN, _LARGEST_GAIN
-    )
+    single = x.numel() == x.shape[1]
+    found = x.std(axes, correction=0 if single else 1, keepdim=True).clamp_min(_SMALLEST_DEVIATION)
+    gain = (deviation / found).clamp(1 / _LARGEST_GAIN, _LARGEST_GAIN)
     return ChannelMap(gain, mean - x.mean(axes, keepdim=True) * gain)

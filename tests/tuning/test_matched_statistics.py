@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+import torch.fx
 from torch import nn
 
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.recipe import Calibration
 from gdfq_export.simulator import Mode
 from gdfq_export.tuning import calibrate
-from gdfq_export.tuning.matched_statistics import MatchedStatistics
+from gdfq_export.tuning.matched_statistics import MatchedStatistics, matching
 from tests.tuning.residual_network import ARRAYS, images, simulator
 
 MINMAX = Calibration(activations="minmax", weights="minmax")
@@ -44,3 +46,12 @@ def test_images_of_these_statistics_stay_as_they_are() -> None:
 def test_a_channel_is_scaled_fourfold_at_most() -> None:
     seen = images(12, seed=5)
     assert scale(seen / 1000, known(seen)) < 0.1 * scale(seen, {})
+
+
+def test_a_batch_of_one_number_a_channel_gets_the_known_mean() -> None:
+    node, x = torch.fx.Graph().call_function(torch.relu), torch.tensor([[[[7.0]], [[-2.0]]]])
+    node.meta["value"] = "c"
+    statistics = ChannelStatistics(mean=np.float32([0.5, 3.0]), std=np.float32([1.0, 2.0]))
+    matched = matching(node, x, {"c": statistics})
+    assert matched is not None
+    torch.testing.assert_close(matched(x).flatten(), torch.tensor([0.5, 3.0]))
