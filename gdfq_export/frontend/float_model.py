@@ -54,6 +54,7 @@ class FloatModel:
         image_form: how the source takes its images; every form here takes float32 [N, C, H, W].
         keep_batch: whether the quantized file is fixed to it too.
         open_sizes: the sizes that the source leaves open, None where it leaves none.
+        stand_ins: whether `statistics` were measured on images that were made, as BatchNorm left too few.
     """
 
     name: str
@@ -72,6 +73,7 @@ class FloatModel:
     keep_batch: bool = False
     image_form: ImageForm = FLOAT_IMAGES
     open_sizes: OpenSizes | None = None
+    stand_ins: bool = False
 
     @property
     def batch_notice(self) -> tuple[str, ...]:

@@ -62,6 +62,7 @@ def tune_network(
         source: of the images.
         clock: chooses the fine-tuning for the time that is left, in place of the recipe.
     """
+    recipe = recipe if model.stand_ins else recipe.for_matched_statistics()
     simulator = _simulator(model, plan, source)
     if recipe.tuning.published is not None:
         return _frozen(simulator, recipe, source.tune(simulator), None)

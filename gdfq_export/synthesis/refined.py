@@ -25,7 +25,8 @@ def _refined(inputs: SynthesisInputs, start: Sampler) -> RefinedSampler:
 
 def _make_refined(inputs: SynthesisInputs, progress: Progress) -> Samplers:
     del progress
-    start = starting_images(inputs.model.input_spec, inputs.teacher.aim.conditions, inputs.seed)
+    model = inputs.model
+    start = starting_images(model.input_spec, inputs.teacher.aim.conditions, inputs.seed, pages=model.stand_ins)
     sampler = _refined(inputs, start)
     return Samplers(tuning=sampler, evaluation=sampler)
 

@@ -56,7 +56,8 @@ def with_stand_ins(
     count = min(_MOST_IMAGES, max(_FEWEST_IMAGES, _ELEMENTS // int(np.prod(model.input_spec.extent[1:]))))
     with progress.phase("measure statistics") as phase:
         if images is None:
-            images, _ = starting_images(model.input_spec, model.task.aim.conditions, seed).draw(count, count)
+            start = starting_images(model.input_spec, model.task.aim.conditions, seed, pages=True)
+            images, _ = start.draw(count, count)
         recorder = _Recorder(model.teacher.to(device), names)
         for batch in images[:count].split(_BATCH):
             recorder.add(batch.to(device))
@@ -67,6 +68,7 @@ def with_stand_ins(
         model,
         statistics={**model.statistics, **statistics},
         make_teacher=lambda: teacher,
+        stand_ins=True,
     )
 
 

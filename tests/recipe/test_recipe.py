@@ -243,3 +243,12 @@ def test_what_was_asked_for_in_so_many_words_holds_for_large_images_too(tmp_path
     recipe = load_recipe(write(tmp_path, "name: x\ndata: {method: noise}\ncalibration: {images: 8}\n"))
     used = recipe.for_input((3, 224, 224))
     assert used.data == recipe.data and used.calibration.images == 8
+
+
+def test_ranges_of_matched_values_leave_out_their_tails() -> None:
+    matched = load_recipe("w8a8-ort-cpu").for_input((3, 800, 608))
+    assert matched.calibration.match_statistics and matched.calibration.activations == "minmax"
+    narrowed = matched.for_matched_statistics().calibration
+    assert (narrowed.activations, narrowed.percentile) == ("percentile", 99.999)
+    small = load_recipe("w8a8-ort-cpu").for_input((3, 224, 224))
+    assert small.for_matched_statistics() is small

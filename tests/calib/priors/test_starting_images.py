@@ -24,3 +24,10 @@ def test_signals_have_no_contrast() -> None:
     spec = InputSpec(shape=(2, 32), scale=1.0, mean=(0.0,) * 2, std=(1.0,) * 2)
     images, _ = starting_images(spec, 1, seed=3).draw(4, 4)
     assert torch.equal(images, prior_sampler(spec, 1, seed=3).draw(4, 4)[0])
+
+
+def test_pages_are_printed_where_letters_are_legible() -> None:
+    large = InputSpec(shape=(3, 128, 128), scale=255.0, mean=(0.5,) * 3, std=(0.25,) * 3)
+    for spec, printed in ((SPEC, False), (large, True)):
+        pages, plain = (starting_images(spec, 1, seed=3, pages=each).draw(4, 4)[0] for each in (True, False))
+        assert torch.equal(pages, plain) is not printed
