@@ -45,7 +45,7 @@ class PrintedPageSampler:
         low, high = (self._input_spec.plane(ends)[0] for ends in (self._input_spec.low, self._input_spec.high))
         for index in (each for each in range(count) if each % 4 in (1, 2)):
             ink, picture = (torch.from_numpy(plane) for plane in self._page(*images.shape[2:]))
-            printed = high + (low - high) * ink
+            printed = torch.lerp(high, low, ink)
             images[index] = torch.where(picture, images[index], printed)
         return images, labels
 

@@ -18,6 +18,7 @@ from gdfq_export.targets import TARGETS
 
 _FULL_SIZE = 320 * 320  # pixels of an image
 _FEWEST = 8  # images
+_FEWEST_UNREFINED = 32  # images that cost no refinement
 _UNREFINED_BITS = 8
 _MATCHED_PERCENTILE = 99.999
 
@@ -93,10 +94,11 @@ class Recipe(Section):
         data = self._large_data() if self.data.method in large.replaced else self.data
         together = _affordable(data.refinement.batch, shape)
         data = data.model_copy(update={"refinement": data.refinement.model_copy(update={"batch": together})})
-        images = _affordable(min(self.calibration.images, large.calibration_images), shape)
+        unrefined = data.method == "refined" and data.refinement.steps == 0
+        most = min(self.calibration.images, large.calibration_images)
+        images = max(_affordable(most, shape), min(most, _FEWEST_UNREFINED) if unrefined else 0)
         calibration: dict[str, Any] = {"images": images}
         if self.calibration.match_statistics is None:
-            unrefined = data.method == "refined" and data.refinement.steps == 0
             calibration["match_statistics"] = unrefined and math.prod(shape[1:]) > _FULL_SIZE
         agreement = _affordable(min(self.verify.agreement_images, large.agreement_images), shape)
         parity = min(self.verify.parity_images, agreement)
