@@ -25,6 +25,7 @@ import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from bench import accuracy_cells
 from bench.one_line import IMAGES
 from bench.results_file import FOLDER, write_results
 from calib.samplers import RealSet
@@ -36,17 +37,7 @@ from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.support.confidence_interval import paired_difference_interval
 
 RESULTS = FOLDER / "folded_networks.json"
-NETWORKS = (
-    "cifar10_resnet20",
-    "cifar10_resnet32",
-    "cifar10_resnet20_cy",
-    "cifar10_resnet8_mlperftiny",
-    "cifar10_resnet18",
-    "cifar10_resnet50",
-    "cifar10_mobilenetv2",
-    "cifar10_shufflenet",
-    "cifar100_resnet20_cy",
-)
+NETWORKS = tuple(name for name in accuracy_cells.NETWORKS if name.startswith("cifar"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

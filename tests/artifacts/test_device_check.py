@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -21,16 +19,9 @@ from onnx import numpy_helper
 
 import gdfq_export as gq
 from gdfq_export.artifacts import device_check
-from gdfq_export.recipe import Calibration, Data, Recipe, Verify
 from gdfq_export.runtimes.emulation import Emulator, find_cpu
-from tests import tiny_graph
+from tests.artifacts.checked_bundle import QUICK, accept_hash, check, edit_manifest
 
-QUICK = Recipe(
-    name="quick",
-    data=Data(method="noise"),
-    calibration=Calibration(images=16),
-    verify=Verify(agreement_images=16, parity_images=8, latency_seconds=0),
-)
 DEVICE = """import runpy, sys
 _, packages, *sys.argv = sys.argv
 sys.path.append(packages)
@@ -71,27 +62,6 @@ def on_device(packages: Path, bundle: Path, *options: str) -> subprocess.Complet
     """Run the bundle's own check in a Python that sees nothing but its standard library and `packages`."""
     command = [sys.executable, "-I", "-S", "-c", DEVICE, str(packages), str(bundle / "check.py"), *options]
     return subprocess.run([*command, "--seconds", "0"], capture_output=True, text=True, timeout=600, cwd=bundle)
-
-
-def check(bundle: Path, *options: str) -> int:
-    return device_check.main([str(bundle), "--seconds", "0", *options])
-
-
-def edit_manifest(bundle: Path, edit: Callable[[dict[str, Any]], None]) -> None:
-    path = bundle / "manifest.json"
-    facts = json.loads(path.read_text())
-    edit(facts)
-    path.write_text(json.dumps(facts))
-
-
-def accept_hash(bundle: Path, name: str = "model.onnx", section: str = "") -> None:
-    """Let the manifest state the hash of a file as it is now."""
-
-    def edit(facts: dict[str, Any]) -> None:
-        files = (facts[section] if section else facts)["files"]
-        files[name]["sha256"] = hashlib.sha256((bundle / name).read_bytes()).hexdigest()
-
-    edit_manifest(bundle, edit)
 
 
 def flip_a_weight(bundle: Path) -> None:
@@ -245,72 +215,6 @@ def test_a_limit_on_the_time_is_a_gate(bundle: Path, capsys: pytest.CaptureFixtu
     assert check(bundle, "--max-p99-ms", "1e9") == 0
     assert check(bundle, "--max-p99-ms", "1e-9") == 1
     assert "slower than 1e-09 ms" in capsys.readouterr().out
-
-
-def layer_file(output: str, shape: tuple[int, ...] = (3, 8, 8), kernel: tuple[int, ...] = (3, 3)) -> onnx.ModelProto:
-    """A convolution, a pool and a fully connected layer, and `output` of it."""
-    random = np.random.default_rng(0)
-    weights = {
-        "w": random.normal(size=(8, shape[0], *kernel)).astype(np.float32),
-        "v": random.normal(size=(8, 4)).astype(np.float32),
-    }
-    nodes: list[tiny_graph.Node] = [
-        ("Conv", ["x", "w"], ["c"]),
-        ("Relu", ["c"], ["r"]),
-        ("GlobalAveragePool", ["r"], ["p"]),
-        ("Flatten", ["p"], ["f"]),
-        ("Gemm", ["f", "v"], ["g"]),
-        (output, ["g"], ["y"]),
-    ]
-    return tiny_graph.model(nodes=nodes, inputs={"x": ("batch", *shape)}, outputs=["y"], initializers=weights)
-
-
-def test_outputs_behind_float_layers_may_be_close(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    onnx.save(layer_file("Tanh"), tmp_path / "net.onnx")
-    gq.quantize(gq.load(tmp_path / "net.onnx", task="regress"), QUICK).bundle(tmp_path / "bundle")
-    bundle = tmp_path / "bundle"
-    assert check(bundle) == 0 and json.loads((bundle / "manifest.json").read_text())["device_check"]["exact"] is False
-    stored = dict(np.load(bundle / "check.npz"))
-    for factor, code, said in ((1.001, 0, "close"), (1.1, 1, "off by up to")):
-        np.savez(bundle / "check.npz", **{**stored, "output_0": stored["output_0"] * np.float32(factor)})
-        accept_hash(bundle, "check.npz", "device_check")
-        assert check(bundle) == code and said in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("form", ["channels last", "pixels", "signal", "fixed batch"])
-def test_inputs_of_every_form_are_run(tmp_path: Path, form: str) -> None:
-    shape, kernel = ((3, 32), (3,)) if form == "signal" else ((3, 8, 8), (3, 3))
-    proto = layer_file("Identity", shape, kernel)
-    image = proto.graph.input[0].type.tensor_type
-    if form == "fixed batch":
-        image.shape.dim[0].dim_value = 3
-    if form in ("channels last", "pixels"):
-        proto = _with_front(proto, pixels=form == "pixels")
-    onnx.save(proto, tmp_path / "net.onnx")
-    network = gq.load(tmp_path / "net.onnx", keep_batch=form == "fixed batch", task="regress")
-    gq.quantize(network, QUICK).bundle(tmp_path / "bundle")
-    facts = json.loads((tmp_path / "bundle" / "manifest.json").read_text())["device_check"]
-    stored = np.load(tmp_path / "bundle" / "check.npz")["input"]
-    assert facts["batch"] == (3 if form == "fixed batch" else 1) and facts["exact"]
-    assert stored.dtype == (np.float32 if form == "signal" else np.uint8) and len(stored) % facts["batch"] == 0
-    assert check(tmp_path / "bundle") == 0
-
-
-def _with_front(proto: onnx.ModelProto, *, pixels: bool) -> onnx.ModelProto:
-    """The same network with its channels last and, with `pixels`, uint8."""
-    proto = onnx.ModelProto.FromString(proto.SerializeToString())
-    image = proto.graph.input[0]
-    for dim, size in zip(image.type.tensor_type.shape.dim[1:], (8, 8, 3), strict=True):
-        dim.dim_value = size
-    front = [onnx.helper.make_node("Transpose", ["x_float" if pixels else "x"], ["x_planes"], perm=[0, 3, 1, 2])]
-    if pixels:
-        image.type.tensor_type.elem_type = onnx.TensorProto.UINT8
-        front.insert(0, onnx.helper.make_node("Cast", ["x"], ["x_float"], to=onnx.TensorProto.FLOAT))
-    proto.graph.node[0].input[0] = "x_planes"
-    nodes = [*front, *proto.graph.node]
-    del proto.graph.node[:]
-    proto.graph.node.extend(nodes)
-    return proto
 
 
 @pytest.mark.parametrize("target", ["openvino", "tensorrt"])
