@@ -6,7 +6,7 @@ from gdfq_export.baselines.published_finetune import published_finetune, steps_o
 from gdfq_export.baselines.published_gdfq import PublishedGdfq
 from gdfq_export.recipe import PublishedFineTune
 from gdfq_export.simulator import Simulator
-from gdfq_export.support.step_clock import StepClock
+from gdfq_export.support.clocks.step_clock import StepClock
 
 
 def published_seconds(steps: int, generator: float, full: float, settings: PublishedFineTune) -> float:

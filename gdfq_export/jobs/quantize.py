@@ -12,7 +12,6 @@ from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.assemble_report import curves_of, mixed_bits_of, recipe_facts, report_of
-from gdfq_export.jobs.budget_clock import TimeBudget
 from gdfq_export.jobs.image_source import ImageSource
 from gdfq_export.jobs.network_file import NetworkFile, in_source_form
 from gdfq_export.jobs.provenance import file_metadata
@@ -31,6 +30,7 @@ from gdfq_export.report.report import BudgetFacts, CalibrationFacts
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.choose import choose_backend
 from gdfq_export.simulator import IntegerSimulator
+from gdfq_export.support.clocks.budget_clock import BudgetClock
 from gdfq_export.support.curves import Curves
 from gdfq_export.targets import find_target
 from gdfq_export.tasks.labelled_images import LabelledImages
@@ -70,7 +70,7 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
     require_gates_of_task(request.gates, model.task.name, model.source)
     plan_of(with_scaled_channels(model, target), recipe.target, recipe.bits)  # refuses before any time is spent
     measuring = choose_backend(target, BACKENDS)
-    clock, steps = None if run.budget_seconds is None else TimeBudget(run.budget_seconds), None
+    clock, steps = None if run.budget_seconds is None else BudgetClock(run.budget_seconds), None
     if clock is not None:
         progress.budget_left = lambda: clock.left
         if request.calibration is None:
@@ -106,7 +106,7 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         report,
         recipe=recipe_facts(recipe, tuned.recipe),
         calibration=CalibrationFacts(source=source.name, images=tuned.images, provenance=source.provenance),
-        budget=None if clock is None else BudgetFacts(seconds=clock.seconds, seconds_spent=clock.seconds - clock.left),
+        budget=None if clock is None else BudgetFacts(seconds=clock.seconds, seconds_spent=clock.spent),
         mixed_bits=mixed_bits_of(tuned),
         curves=curves_of(curves),
     )

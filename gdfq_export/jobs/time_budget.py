@@ -1,7 +1,7 @@
 """Which recipe a run really runs: the given one, for the network's image size and within the time budget.
 
 Half of a budget may go into images: after the generator, which is cut short where it alone would take too much, as many
-are refined as the rest of the half pays for. Fine-tuning comes last and takes what is left (`budget_clock.py`).
+are refined as the rest of the half pays for. Fine-tuning comes last and takes what is left (`timed_finetuning.py`).
 Everything chosen is a number of the recipe, so the report says how to have the same run again without a clock.
 """
 

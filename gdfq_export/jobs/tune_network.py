@@ -10,7 +10,6 @@ from torch import Tensor
 
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
-from gdfq_export.jobs.budget_clock import TimeBudget
 from gdfq_export.jobs.image_source import ImageSource
 from gdfq_export.jobs.mixed_precision import mix_bits
 from gdfq_export.planning.mixed_precision import MixedPrecision
@@ -18,6 +17,7 @@ from gdfq_export.planning.placement import plan_of
 from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.recipe import Recipe
 from gdfq_export.simulator import Encoding, Simulator
+from gdfq_export.support.clocks.budget_clock import BudgetClock
 from gdfq_export.tuning import tune
 from gdfq_export.tuning.outliers import without_outliers
 
@@ -51,7 +51,7 @@ class TunedNetwork:
 
 
 def tune_network(
-    model: FloatModel, plan: QuantPlan, recipe: Recipe, source: ImageSource, clock: TimeBudget | None
+    model: FloatModel, plan: QuantPlan, recipe: Recipe, source: ImageSource, clock: BudgetClock | None
 ) -> TunedNetwork:
     """Draw images, tune on them, freeze.
 
@@ -82,7 +82,7 @@ def tune_network(
         seed=source.seed,
         device=source.device,
         progress=source.recorded,
-        choose_finetune=None if clock is None else clock.fit_finetune,
+        clock=clock,
     )
     if tuned.finetune is not None:
         data = recipe.data.model_copy(update={"images": len(drawn.images)})

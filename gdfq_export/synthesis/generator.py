@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from calib.gdfq import GdfqSampler, GeneratorTraining, train_gdfq
+from gdfq_export.support.clocks.step_clock import StepClock
 from gdfq_export.support.progress import Progress
-from gdfq_export.support.step_clock import StepClock
 from gdfq_export.synthesis.method import Method, Samplers, SynthesisInputs
 
 _SECTION = "generator"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from calib.priors.starting_images import starting_images
 from calib.refinement import RefinedSampler, RefinementSettings
 from calib.samplers import NoiseSampler, Sampler
+from gdfq_export.support.clocks.step_clock import StepClock
 from gdfq_export.support.progress import Progress
-from gdfq_export.support.step_clock import StepClock
 from gdfq_export.synthesis.generator import generator_step, train_generator
 from gdfq_export.synthesis.method import Method, Samplers, SynthesisInputs
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from calib.zeroq import ZeroQSampler, ZeroQSettings
 from gdfq_export.recipe import Recipe
+from gdfq_export.support.clocks.step_clock import StepClock
 from gdfq_export.support.progress import Progress
-from gdfq_export.support.step_clock import StepClock
 from gdfq_export.synthesis.method import Cut, Method, Samplers, SynthesisInputs
 
 _TIMED_STEPS = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -13,6 +13,7 @@ from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.recipe import FineTune, Recipe
 from gdfq_export.simulator import Simulator
 from gdfq_export.support.batch_size import MOST, batch_size
+from gdfq_export.support.clocks.budget_clock import BudgetClock
 from gdfq_export.support.progress import Progress
 from gdfq_export.tuning.calibration import calibrate
 from gdfq_export.tuning.dfq.bias_absorption import absorb
@@ -21,14 +22,12 @@ from gdfq_export.tuning.dfq.equalization import equalize
 from gdfq_export.tuning.dfq.statistics_ranges import statistics_ranges
 from gdfq_export.tuning.distillation import finetune
 from gdfq_export.tuning.reconstruction.layerwise import MEMORY, tune_layers
+from gdfq_export.tuning.timed_finetuning import fit_finetune
 
 log = logging.getLogger(__name__)
 
 _MOST_BITS = 8
 _MEMORY_OF_LARGE = 3 * 2**28  # bytes, at 8 bits: there, twice as many large images gain 0.1 dB
-
-ChooseFineTune = Callable[[Recipe, Simulator, Simulator, Tensor], FineTune | None]
-"""Takes the recipe, the simulator, the same network in float, and the images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +47,7 @@ def tune(
     seed: int,
     device: str,
     progress: Progress,
-    choose_finetune: ChooseFineTune | None = None,
+    clock: BudgetClock | None = None,
 ) -> Tuned:
     """Calibrate and tune the simulator in place.
 
@@ -60,7 +59,7 @@ def tune(
         seed: of everything random.
         device: torch device of the simulator.
         progress: where phases report themselves.
-        choose_finetune: chooses the fine-tuning after all other steps, instead of the recipe.
+        clock: of a run with a time budget; fine-tuning takes what the other steps leave.
     """
     if recipe.tuning.equalization != "none":
         statistics = equalize(simulator, statistics, recipe.tuning.equalization)
@@ -96,8 +95,8 @@ def tune(
         for layer, reason in correct_biases(simulator, float_weights, statistics).items():
             log.info("the bias of %s was not corrected: %s", layer, reason)
     chosen = recipe.tuning.finetune
-    if choose_finetune is not None:
-        chosen = choose_finetune(recipe, simulator, reference, images)
+    if clock is not None:
+        chosen = fit_finetune(recipe, clock, simulator=simulator, reference=reference, images=images)
     if chosen is None:
         return Tuned(finetune=None)
     with progress.phase("fine-tune") as phase:

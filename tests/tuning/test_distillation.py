@@ -9,7 +9,7 @@ import torch
 from gdfq_export.recipe import FineTune
 from gdfq_export.simulator import Mode, Simulator
 from gdfq_export.tuning import finetune
-from gdfq_export.tuning.distillation import _augment
+from gdfq_export.tuning.distillation import _augment, time_step
 from tests.tuning.residual_network import images, simulator
 
 SETTINGS = FineTune(steps=60, batch=16, learning_rate=1e-2, scale_learning_rate=5e-3)
@@ -80,6 +80,14 @@ def test_a_training_that_harms_is_taken_back_and_told() -> None:
     state = before.state_dict()
     assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
     assert told is not None and "fine-tuning was taken back: on 8 images" in told
+
+
+def test_timing_a_step_changes_nothing() -> None:
+    network, before = simulator(3), simulator(3)
+    assert time_step(network, network.float_copy(), images(8), FineTune(batch=4)) > 0
+    assert not any(parameter.requires_grad for parameter in network.network.parameters())
+    state = before.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
 
 
 def test_the_same_seed_gives_the_same_network_and_another_another() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gdfq_export.support import step_clock
-from gdfq_export.support.step_clock import StepClock
+from gdfq_export.support.clocks.step_clock import StepClock
 
 
 def test_the_first_step_warms_up_and_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
