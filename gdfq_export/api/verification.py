@@ -69,7 +69,7 @@ def verify(
         target=options.target,
         backend=options.backend,
     )
-    chosen = other_cpus(cpus, options.cpu_images, subject) if cpus else None
+    chosen = other_cpus(cpus, subject, images=options.cpu_images, seconds=options.cpu_seconds) if cpus else None
     network = load(reference)
     run.progress.warn(*network.warnings)
     saved = SyntheticSet.load(Path(images)) if isinstance(images, str | Path) else images

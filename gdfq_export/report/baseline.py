@@ -10,7 +10,9 @@ from typing import Any
 from gdfq_export.errors import InputError
 from gdfq_export.metrics.coverage import Coverage
 from gdfq_export.metrics.latency import Latency
+from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.metrics.resources import Resources
+from gdfq_export.report.cpu_figures import CpuFigures
 from gdfq_export.report.json_form import from_json, read_report_json
 from gdfq_export.report.report import Files, Report
 from gdfq_export.runtimes.environment.machine import Machine
@@ -31,6 +33,8 @@ class Baseline:
     coverage: Coverage | NotMeasured
     latency: Latency | NotMeasured
     resources: Resources | NotMeasured
+    parity: ParityResult | NotMeasured
+    cpus: tuple[CpuFigures, ...] = ()
     task: TaskFigures | None = None
 
 
@@ -68,6 +72,12 @@ def same_float(report: Report, baseline: Baseline) -> bool:
 def same_file(report: Report, baseline: Baseline) -> bool:
     """Whether both are of the same quantized file and float network."""
     return same_float(report, baseline) and report.files.quantized.sha256 == baseline.files.quantized.sha256
+
+
+def other_machine(report: Report, baseline: Baseline) -> str:
+    """That the baseline was measured on another CPU, as a clause for the end of a message; "" where it was not."""
+    then, now = baseline.machine.cpu, report.machine.cpu
+    return "" if then == now else f", measured on another machine ({then}; here {now})"
 
 
 def change_text(worse: float) -> str:

@@ -15,8 +15,8 @@ from gdfq_export.report.json_form import SCHEMA_VERSION
 from gdfq_export.report.regressions import REGRESSIONS, regressions
 from gdfq_export.report.report import Report
 from gdfq_export.report.verdict import Verdict
+from tests.report.regressions.test_table import accuracy, earlier, make
 from tests.report.reports import bare_report, make_report
-from tests.report.test_regressions import accuracy, earlier, make
 
 OLD = Path(__file__).parent / "old_versions"
 """Reports of one tiny classifier, written by the tool when it had these schema versions."""

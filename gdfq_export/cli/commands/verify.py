@@ -58,6 +58,12 @@ RUNTIMES = {"ort": "onnxruntime", "onnxruntime": "onnxruntime", "openvino": "ope
     help="A CPU to run the file on besides, under emulation (gdfq-export emulator install); may be repeated.",
 )
 @click.option("--cpu-images", type=COUNT, default=8, help="Images that each emulated CPU runs.")
+@click.option(
+    "--cpu-seconds",
+    type=click.FloatRange(1, 86400),
+    default=1800.0,
+    help="Seconds that an emulated CPU may take for 8 images before it is ended.",
+)
 @gate_options
 @click.option("--gates", type=OUTPUT, help="YAML file with a section gates; flags win over it.")
 @click.option("--baseline", type=OUTPUT, help="An earlier report to compare this one with.")
@@ -98,6 +104,7 @@ def verify(
     target: str | None,
     cpus: tuple[str, ...],
     cpu_images: int,
+    cpu_seconds: float,
     gates: Path | None,
     baseline: Path | None,
     max_regression: tuple[str, ...],
@@ -153,6 +160,7 @@ def verify(
         cpus=cpus,
         options=gq.VerifyOptions(
             cpu_images=cpu_images,
+            cpu_seconds=cpu_seconds,
             target=target,
             backend=RUNTIMES.get(backend or ""),
             timing=gq.Timing(seconds=latency_seconds, batch=batch, threads=threads),

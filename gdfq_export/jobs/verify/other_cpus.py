@@ -35,17 +35,18 @@ _NATIVE = NotMeasured(reason="this is the machine's own CPU")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherCpus:
-    """The CPUs to verify a file on, and how many images each of them runs.
+    """The CPUs to verify a file on, how many images each of them runs, and seconds that it may take for a batch.
 
     `emulator` runs those that are not this machine's.
     """
 
     names: tuple[str, ...]
     images: int
+    seconds: float
     emulator: Emulator | None
 
 
-def other_cpus(names: Sequence[str], images: int, subject: Subject) -> OtherCpus:
+def other_cpus(names: Sequence[str], subject: Subject, *, images: int, seconds: float) -> OtherCpus:
     """Check, before any work, that `subject` can run on the CPUs of these names.
 
     Raises:
@@ -59,7 +60,7 @@ def other_cpus(names: Sequence[str], images: int, subject: Subject) -> OtherCpus
             "leave out --cpu, or verify an ONNX file with --backend ort"
         )
     emulated = any(name != NATIVE for name in unique)
-    return OtherCpus(names=unique, images=images, emulator=Emulator.require() if emulated else None)
+    return OtherCpus(names=unique, images=images, seconds=seconds, emulator=Emulator.require() if emulated else None)
 
 
 def figures_by_cpu(
@@ -69,7 +70,7 @@ def figures_by_cpu(
 
     Raises:
         InputError: ONNX Runtime does not accept the file on a CPU.
-        BackendUnavailable: an emulated process ended.
+        BackendUnavailable: an emulated process ended, or did not answer in time.
     """
     reference = None if cpus.emulator is None else _Reference.of(request, cpus.images)
     found = []
@@ -78,7 +79,8 @@ def figures_by_cpu(
             found.append(_native(measured))
             continue
         with progress.phase(name) as report:
-            found.append(_emulated(name, request, reference, EmulatedOnnxRuntime(cpus.emulator, name), report))
+            runtime = EmulatedOnnxRuntime(cpus.emulator, name, cpus.seconds)
+            found.append(_emulated(name, request, reference, runtime, report))
     return tuple(found)
 
 

@@ -41,6 +41,7 @@ from gdfq_export.report.regressions import regressions, require_regressions_of_t
 from gdfq_export.report.report import Report
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.choose import Measuring, choose_backend
+from gdfq_export.runtimes.emulation.process import REQUEST_SECONDS
 from gdfq_export.runtimes.tensorrt import build_engine, require_runs_here
 from gdfq_export.support.batch_size import positions
 from gdfq_export.support.named_bytes import NamedBytes
@@ -82,12 +83,14 @@ class VerifyOptions:
         backend: runtime to measure in; None: the file's own.
         timing: of the latency measurement.
         cpu_images: how many images each emulated CPU runs.
+        cpu_seconds: that an emulated CPU may take for one batch of at most 8 images before it is ended.
     """
 
     target: str | None = None
     backend: str | None = None
     timing: Timing = field(default_factory=Timing)
     cpu_images: int = 8
+    cpu_seconds: float = REQUEST_SECONDS
 
 
 def verify(

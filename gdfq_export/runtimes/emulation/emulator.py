@@ -90,7 +90,7 @@ class Emulator:
         worker, results = self.worker(cpu), []
         for job in jobs:
             try:
-                results.append(LoadedModel(worker, job.model).run(job.output_names, job.feeds))
+                results.append(LoadedModel(worker, job.model, file=where(job.model)).run(job.output_names, job.feeds))
             except RequestRefused as error:
                 raise InputError(
                     f"{where(job.model)}: ONNX Runtime on {cpu} does not run it: {first_line(error)}"

@@ -30,15 +30,16 @@ class LoadedModel:
         worker: the process.
         model: bytes of an ONNX file.
         as_written: whether Q/DQ are computed one by one, as ONNX defines them.
+        file: its name for messages.
 
     Raises:
         RequestRefused: ONNX Runtime does not load it.
     """
 
-    def __init__(self, worker: WorkerProcess, model: bytes, *, as_written: bool = False) -> None:
-        self._worker = worker
+    def __init__(self, worker: WorkerProcess, model: bytes, *, as_written: bool = False, file: str = "") -> None:
+        self._worker, self._file = worker, file
         self._number = next(_numbers)
-        inputs, outputs = worker.request("load", self._number, bytes(model), as_written)
+        inputs, outputs = worker.request("load", self._number, bytes(model), as_written, file=file)
         self._inputs, self._outputs = ([ValueInfo(*each) for each in values] for values in (inputs, outputs))
         weakref.finalize(self, worker.release, self._number)
 
@@ -52,5 +53,5 @@ class LoadedModel:
 
     def run(self, output_names: Sequence[str], feeds: Mapping[str, Any]) -> list[Array]:
         """The named outputs (none: all) for arrays by input name."""
-        found: list[Array] = self._worker.request("run", self._number, dict(feeds), [*output_names])
+        found: list[Array] = self._worker.request("run", self._number, dict(feeds), [*output_names], file=self._file)
         return found

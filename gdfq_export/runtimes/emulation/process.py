@@ -10,12 +10,15 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from gdfq_export.errors import BackendUnavailable
 
 WORKER = Path(__file__).with_name("worker.py")
+REQUEST_SECONDS = 1800.0
+"""That one request may take: some hundred times what a batch of common networks needs."""
 
 _SETTINGS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1", "PYTHONNOUSERSITE": "1"}
 _LEFT_OUT = ("PYTHON", "OPENBLAS_", "LD_", "QEMU_")  # variables of this machine's libraries, or of its Python
@@ -32,7 +35,12 @@ class WorkerProcess:
         command: Python with what emulates it; the worker's file is added.
         where: what messages call it: `the emulated cortex-a53`.
         environment: variables to set besides.
+
+    Attributes:
+        seconds: that one request may take, from the start of the process on where it is the first.
     """
+
+    seconds = REQUEST_SECONDS
 
     def __init__(self, command: Sequence[str], where: str, environment: Mapping[str, str]) -> None:
         self._command = [*command, "-P", str(WORKER)]  # modules beside the worker do not shadow those of packages
@@ -43,22 +51,24 @@ class WorkerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._errors: IO[bytes] | None = None
 
-    def request(self, action: str, *arguments: Any) -> Any:
-        """What the worker's function `action` returns.
+    def request(self, action: str, *arguments: Any, file: str = "") -> Any:
+        """What the worker's function `action` returns; `file` is the model's name for messages.
 
         Raises:
             RequestRefused: it raised an error.
-            BackendUnavailable: the process does not start, or ended.
+            BackendUnavailable: the process does not start, ended, or was ended since it did not answer in time.
         """
         with self._lock:
             process = self._process or self._start()
             assert process.stdin is not None and process.stdout is not None
             try:
-                pickle.dump((action, arguments, [*self._take_released()]), process.stdin, protocol=5)
-                process.stdin.flush()
-                done, result = pickle.load(process.stdout)
+                with _killed_after(self.seconds, process) as killed:
+                    pickle.dump((action, arguments, [*self._take_released()]), process.stdin, protocol=5)
+                    process.stdin.flush()
+                    done, result = pickle.load(process.stdout)
             except (OSError, EOFError, pickle.UnpicklingError) as error:
-                raise BackendUnavailable(self._ended(process)) from error
+                ended = self._ended(process)
+                raise BackendUnavailable(self._too_slow(file) if killed.is_set() else ended) from error
             except BaseException:  # interrupted between request and answer: the next answer would be of this request
                 self._forget(process)
                 raise
@@ -109,9 +119,34 @@ class WorkerProcess:
             "it again with gdfq-export emulator install"
         )
 
+    def _too_slow(self, file: str) -> str:
+        asked = f" on {file}" if file else ""
+        return (
+            f"{self._where} did not answer within {self.seconds:,.4g} s{asked} and was ended; run again with more "
+            "--cpu-seconds, or with --cpu-images 1"
+        )
+
     def _forget(self, process: subprocess.Popen[bytes]) -> None:
         self._process = None
         _close(process)
+
+
+@contextmanager
+def _killed_after(seconds: float, process: subprocess.Popen[bytes]) -> Iterator[threading.Event]:
+    """Kill the process if the block takes longer, which then reads its end; the event says whether that happened."""
+    killed = threading.Event()
+
+    def kill() -> None:
+        killed.set()
+        process.kill()
+
+    timer = threading.Timer(seconds, kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield killed
+    finally:
+        timer.cancel()
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:

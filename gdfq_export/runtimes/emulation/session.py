@@ -12,7 +12,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.runtimes.base import ExecutedGraph
 from gdfq_export.runtimes.emulation.emulator import Emulator
 from gdfq_export.runtimes.emulation.loaded_model import LoadedModel
-from gdfq_export.runtimes.emulation.process import RequestRefused, WorkerProcess
+from gdfq_export.runtimes.emulation.process import REQUEST_SECONDS, RequestRefused, WorkerProcess
 from gdfq_export.runtimes.onnxruntime import OrtSession
 from gdfq_export.runtimes.session import first_line, where
 
@@ -25,13 +25,15 @@ class EmulatedOnnxRuntime:
     Args:
         emulator: the installed one.
         cpu: a name of `CPUS`.
+        seconds: that its process may take for one request, a batch of images for instance, before it is ended.
 
     Raises:
         InputError: there is no such CPU.
     """
 
-    def __init__(self, emulator: Emulator, cpu: str) -> None:
+    def __init__(self, emulator: Emulator, cpu: str, seconds: float = REQUEST_SECONDS) -> None:
         self._worker = emulator.worker(cpu)
+        self._worker.seconds = seconds
         self.name = f"onnxruntime-{cpu}"
         self.title = f"ONNX Runtime on {cpu}"
 
@@ -54,7 +56,7 @@ class EmulatedOnnxRuntime:
 
         Raises:
             InputError: ONNX Runtime does not accept the file.
-            BackendUnavailable: the process does not start, or ended.
+            BackendUnavailable: the process does not start, ended, or did not answer in time.
         """
         return EmulatedSession(model, threads, taps=taps, batch=batch, worker=self._worker, title=self.title)
 
@@ -78,7 +80,7 @@ class EmulatedSession(OrtSession):
     def _open(self, model: Path | bytes, threads: int, *, as_written: bool) -> Any:
         del threads
         try:
-            return LoadedModel(self._worker, _bytes(model), as_written=as_written)
+            return LoadedModel(self._worker, _bytes(model), as_written=as_written, file=where(model))
         except RequestRefused as error:
             raise InputError(
                 f"{where(model)}: {self._title} does not load it: {first_line(error)}; correct that node, or write the "
@@ -86,7 +88,7 @@ class EmulatedSession(OrtSession):
             ) from error
 
     def _optimized(self) -> onnx.ModelProto:
-        return onnx.load_from_string(self._worker.request("optimized", _bytes(self._source)))
+        return onnx.load_from_string(self._worker.request("optimized", _bytes(self._source), file=where(self._source)))
 
 
 def _bytes(model: Path | bytes) -> bytes:

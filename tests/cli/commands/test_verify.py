@@ -15,7 +15,7 @@ from gdfq_export.artifacts.manifest import write_manifest
 from gdfq_export.cli.commands.verify import CPU_NAMES
 from gdfq_export.cli.main import cli
 from gdfq_export.errors import InputError
-from gdfq_export.runtimes.emulation import CPUS, Emulator
+from gdfq_export.runtimes.emulation import CPUS, Emulator, process
 from gdfq_export.support.not_measured import NotMeasured
 from tests.jobs.verify.quantized_classifier import classifier
 from tests.runtimes.emulation.same_machine import SameMachine
@@ -101,6 +101,16 @@ def test_without_the_emulator_another_cpu_ends_with_3(folder: Path, monkeypatch:
     result = verify(folder, "good.onnx", "--cpu", "cortex-a76")
     assert result.exit_code == 3
     assert "run gdfq-export emulator install" in result.stderr
+
+
+def test_a_cpu_that_does_not_answer_ends_with_3(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = folder / "silent.py"
+    silent.write_text("import threading\nthreading.Event().wait()\n")
+    monkeypatch.setattr(process, "WORKER", silent)
+    monkeypatch.setattr(Emulator, "require", staticmethod(SameMachine))
+    result = verify(folder, "good.onnx", "--cpu", "cortex-a76", "--cpu-seconds", 1)
+    assert result.exit_code == 3
+    assert "ONNX Runtime on cortex-a76 did not answer within 1 s on good.onnx" in " ".join(result.stderr.split())
 
 
 def test_given_images_need_no_torch_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,9 +44,15 @@ def on_cpus(*names: str, emulator: Emulator | None, simulated: bool = True) -> t
         timing=Timing(seconds=0),
     )
     measured, progress = measure(request, SilentProgress()), SilentProgress()
-    figures = figures_by_cpu(request, measured, OtherCpus(names=names, images=4, emulator=emulator), progress)
+    figures = figures_by_cpu(
+        request, measured, OtherCpus(names=names, images=4, seconds=60, emulator=emulator), progress
+    )
     assert [*progress.seconds] == [name for name in names if name != "native"]
     return figures
+
+
+def chosen(names: list[str], subject: Subject) -> OtherCpus:
+    return other_cpus(names, subject, images=8, seconds=60)
 
 
 def test_a_cpu_is_compared_with_the_simulation_float_and_this_machine() -> None:
@@ -90,22 +96,22 @@ def test_a_cpu_that_computes_other_integers_is_warned_of() -> None:
 
 def test_names_are_checked_and_each_is_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Emulator, "require", staticmethod(SameMachine))
-    assert other_cpus(["haswell", "native", "haswell"], 8, SUBJECT).names == ("haswell", "native")
+    assert chosen(["haswell", "native", "haswell"], SUBJECT).names == ("haswell", "native")
     with pytest.raises(InputError, match="there is no CPU z80"):
-        other_cpus(["z80"], 8, SUBJECT)
+        chosen(["z80"], SUBJECT)
 
 
 def test_a_file_of_another_runtime_is_refused() -> None:
     subject = dataclasses.replace(SUBJECT, target=find_target("openvino"))
     with pytest.raises(InputError, match=r"q\.onnx is for the runtime openvino, .* leave out --cpu"):
-        other_cpus(["cortex-a53"], 8, subject)
+        chosen(["cortex-a53"], subject)
 
 
 def test_the_emulator_is_asked_for_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GDFQ_EXPORT_EMULATOR", str(tmp_path))
-    assert other_cpus(["native"], 8, SUBJECT).emulator is None
+    assert chosen(["native"], SUBJECT).emulator is None
     with pytest.raises(BackendUnavailable, match="gdfq-export emulator install"):
-        other_cpus(["cortex-a53"], 8, SUBJECT)
+        chosen(["cortex-a53"], SUBJECT)
 
 
 def test_a_cpu_without_vnni_and_one_of_arm(emulator: Emulator) -> None:

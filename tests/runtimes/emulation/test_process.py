@@ -13,14 +13,15 @@ from gdfq_export.runtimes.emulation.process import RequestRefused, WorkerProcess
 
 @pytest.fixture
 def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkerProcess:
-    """A worker of its own kind: it doubles numbers, ends when told to, and answers everything else with an error."""
+    """A worker of its own kind: it doubles numbers, ends or hangs when told to, and refuses everything else."""
     script = tmp_path / "worker.py"
     script.write_text(
-        "import os, pickle, sys\n"
+        "import os, pickle, sys, threading\n"
         "while True:\n"
         "    try: action, arguments, released = pickle.load(sys.stdin.buffer)\n"
         "    except EOFError: break\n"
         "    if action == 'end': sys.exit('qemu: out of memory')\n"
+        "    if action == 'hang': threading.Event().wait()\n"
         "    if action == 'double': answer = True, 2 * arguments[0]\n"
         "    elif action == 'variable': answer = True, os.environ.get(arguments[0])\n"
         "    elif action == 'released': answer = True, released\n"
@@ -60,6 +61,17 @@ def test_a_process_that_ended_says_why_and_the_next_request_starts_another(worke
     with pytest.raises(BackendUnavailable, match=r"cortex-a53 ended with exit code 1 \(qemu: out of memory\)"):
         worker.request("end")
     assert worker.request("double", 5) == 10
+
+
+def test_a_process_that_does_not_answer_is_ended_and_the_next_request_starts_another(worker: WorkerProcess) -> None:
+    allowed, worker.seconds = worker.seconds, 0.25
+    with pytest.raises(
+        BackendUnavailable,
+        match=r"cortex-a53 did not answer within 0\.25 s on q\.onnx and was ended; run again with more --cpu-seconds",
+    ):
+        worker.request("hang", file="q.onnx")
+    worker.seconds = allowed
+    assert worker.request("double", 6) == 12
 
 
 def test_the_process_ends_with_its_owner() -> None:

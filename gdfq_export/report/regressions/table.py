@@ -4,7 +4,7 @@ Each figure has its own unit, and the allowance is added to it: `top1-pp=0.5` le
 percentage point, `latency-ratio=0.05` lets a file that took 0.40 of the float network's time take 0.45. Latency and
 memory are compared as ratios to the float network measured beside the file, so that a baseline of another machine can
 still be compared. A figure of a task has the name and unit of its gate: `mask-iou=0.01` lets the IoU of masks fall by a
-hundredth, `map-drop-pp=0.5` lets the drop of mAP grow by half a point.
+hundredth, `map-drop-pp=0.5` lets the drop of mAP grow by half a point. `parity=0` lets no CPU lose parity.
 
 Where both runs scored the same float network on the same images, the change of top-1 is the change of the paired drop.
 Its interval is that of the difference of two drops, taken as independent (Zou and Donner, Statistics in Medicine 27,
@@ -23,10 +23,11 @@ from gdfq_export.errors import InputError, InternalError
 from gdfq_export.gates import GATES, Gate
 from gdfq_export.metrics.latency import Latency
 from gdfq_export.metrics.resources import FileResources
-from gdfq_export.report.baseline import Baseline, change_text, missing, same_file, same_float
+from gdfq_export.report.baseline import Baseline, change_text, missing, other_machine, same_file, same_float
 from gdfq_export.report.gates import float_nodes, latency_ratio, worst_layer
+from gdfq_export.report.regressions.parity_change import parity_change
+from gdfq_export.report.regressions.task_change import task_change
 from gdfq_export.report.report import Report
-from gdfq_export.report.task_change import task_change
 from gdfq_export.report.verdict import Figure, GateResult, evaluate_gate
 from gdfq_export.support.confidence_interval import Proportion, unpaired_difference_interval
 from gdfq_export.support.not_measured import NotMeasured
@@ -206,7 +207,7 @@ def _resource(what: str, of: Callable[[FileResources], float]) -> Callable[..., 
         if min(of(used.float_network), of(before.float_network)) <= 0:
             return NotMeasured(reason=f"the float network's {what} was too small to measure")
         now, then = (of(each.quantized) / of(each.float_network) for each in (used, before))
-        on = _to_float(what, now, then) + _other_machine(report, baseline) + _other_float(report, baseline)
+        on = _to_float(what, now, then) + other_machine(report, baseline) + _other_float(report, baseline)
         return Figure.exact(now - then, on)
 
     return worse
@@ -229,12 +230,7 @@ def _setting(report: Report, baseline: Baseline, pair: tuple[Latency, Latency]) 
     now, before = pair
     same = (now.batch, now.threads) == (before.batch, before.threads)
     other = "" if same else f", which was measured at batch {before.batch} on {counted(before.threads, 'thread')}"
-    return other + _other_machine(report, baseline) + _other_float(report, baseline)
-
-
-def _other_machine(report: Report, baseline: Baseline) -> str:
-    then, now = baseline.machine.cpu, report.machine.cpu
-    return "" if then == now else f", measured on another machine ({then}; here {now})"
+    return other + other_machine(report, baseline) + _other_float(report, baseline)
 
 
 def _other_float(report: Report, baseline: Baseline) -> str:
@@ -254,6 +250,11 @@ REGRESSIONS: tuple[Regression, ...] = (
     Regression(name="latency-ratio", help="Median latency, quantized / float.", worse=_latency),
     Regression(name="p99-ratio", help="99th percentile of latency, quantized / float.", worse=_p99),
     Regression(name="size-ratio", help="File size, quantized / float.", worse=_size),
+    Regression(
+        name="parity",
+        help="CPUs whose integers were as simulated in the baseline and no longer are.",
+        worse=parity_change,
+    ),
     Regression(name="integer-coverage", help="Fraction of layers executed on integers.", worse=_coverage),
     Regression(
         name="load-seconds-ratio",
