@@ -13,6 +13,8 @@ from gdfq_export.jobs.tune_network import TunedNetwork
 from gdfq_export.jobs.verify.measure import MeasureRequest, Verification
 from gdfq_export.recipe import Recipe, recipe_sha256
 from gdfq_export.report.report import (
+    AccuracyOverTime,
+    AccuracyPoint,
     Curve,
     Files,
     InputFacts,
@@ -109,6 +111,25 @@ def curves_of(curves: Curves) -> tuple[Curve, ...]:
             steps, values = zip(*points, strict=True)
             found.append(Curve(phase=phase, metric=figure, total_steps=recorded.total, steps=steps, values=values))
     return tuple(found)
+
+
+def accuracy_over_time_of(tuned: TunedNetwork) -> AccuracyOverTime | None:
+    """The figures on held-out images while the network was tuned; None without a time budget."""
+    history = tuned.history
+    if history is None:
+        return None
+    points = [
+        AccuracyPoint(
+            seconds=point.seconds,
+            phase=point.phase,
+            step=point.step,
+            output_error=point.figures.error,
+            agreement=point.figures.agreement,
+            kept=point.kept,
+        )
+        for point in history.points
+    ]
+    return AccuracyOverTime(images=history.images, points=tuple(points))
 
 
 def mixed_bits_of(tuned: TunedNetwork) -> MixedBitsFacts | None:

@@ -11,13 +11,14 @@ from torch import Tensor
 from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.frontend.float_model import FloatModel
-from gdfq_export.jobs.assemble_report import curves_of, mixed_bits_of, recipe_facts, report_of
+from gdfq_export.jobs.assemble_report import accuracy_over_time_of, curves_of, mixed_bits_of, recipe_facts, report_of
 from gdfq_export.jobs.image_source import ImageSource
+from gdfq_export.jobs.least_time import measuring_seconds
 from gdfq_export.jobs.network_file import NetworkFile, in_source_form
 from gdfq_export.jobs.provenance import file_metadata
 from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.run_context import RunContext
-from gdfq_export.jobs.time_budget import resolve, time_steps
+from gdfq_export.jobs.time_budget import fresh_seconds, resolve, time_steps, too_short
 from gdfq_export.jobs.tune_network import TunedNetwork, tune_network
 from gdfq_export.jobs.verify.measure import EvaluationImages, MeasureRequest, Simulation, Timing, measure
 from gdfq_export.lint.check import check
@@ -70,13 +71,7 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
     require_gates_of_task(request.gates, model.task.name, model.source)
     plan_of(with_scaled_channels(model, target), recipe.target, recipe.bits)  # refuses before any time is spent
     measuring = choose_backend(target, BACKENDS)
-    clock, steps = None if run.budget_seconds is None else BudgetClock(run.budget_seconds), None
-    if clock is not None:
-        progress.budget_left = lambda: clock.left
-        if request.calibration is None:
-            with progress.phase("time a few steps"):
-                steps = time_steps(recipe, model, run.device)
-    used = resolve(recipe, model.input_spec.extent, seconds=run.budget_seconds, steps=steps)
+    used, clock, short = _within_budget(request, run)
     curves = Curves()
     source = ImageSource(
         model, used, request.calibration, seed=run.seed, device=run.device, progress=progress, curves=curves
@@ -98,7 +93,7 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         timing=Timing(seconds=used.verify.latency_seconds, batch=batch),
     )
     measured = measure(measurement, progress)
-    warnings = (*fresh.warnings, *tuned.warnings, *notices, *forewarnings(tuned.plan))
+    warnings = (*short, *fresh.warnings, *tuned.warnings, *notices, *forewarnings(tuned.plan))
     report = report_of(
         model, measurement, measured, run, command="quantize", warnings=warnings, findings=check(proto, target)
     )
@@ -109,6 +104,7 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         budget=None if clock is None else BudgetFacts(seconds=clock.seconds, seconds_spent=clock.spent),
         mixed_bits=mixed_bits_of(tuned),
         curves=curves_of(curves),
+        accuracy_over_time=accuracy_over_time_of(tuned),
     )
     return Result(
         report=dataclasses.replace(report, gates=decide(report, request.gates)),
@@ -119,6 +115,26 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         run=run,
         method=source.name,
     )
+
+
+def _within_budget(request: QuantizeRequest, run: RunContext) -> tuple[Recipe, BudgetClock | None, tuple[str, ...]]:
+    """The recipe as it is used, the clock of the budget, and what to say where it is too short."""
+    recipe, model = request.recipe, request.model
+    if run.budget_seconds is None:
+        return resolve(recipe, model.input_spec.extent), None, ()
+    clock = BudgetClock(run.budget_seconds, started=run.begun)
+    run.progress.budget_left = lambda: clock.left
+    with run.progress.phase("time a few steps"):
+        steps = time_steps(recipe, model, run.device, given=request.calibration is not None)
+    used = resolve(recipe, model.input_spec.extent)
+    if not run.measuring_counts:
+        return resolve(recipe, model.input_spec.extent, seconds=clock.left, steps=steps), clock, ()
+    labelled = 0 if request.labelled is None else len(request.labelled.images)
+    run.progress.warn(*(short := too_short(used, clock, steps, labelled=labelled)))
+    for_tuning = clock.left - measuring_seconds(used, steps, labelled=labelled)
+    used = resolve(recipe, model.input_spec.extent, seconds=for_tuning, steps=steps)
+    clock.reserve(measuring_seconds(used, steps, labelled=labelled) + fresh_seconds(used, steps))
+    return used, clock, short
 
 
 def _simulation(model: FloatModel, tuned: TunedNetwork, images: Tensor, source: str) -> Simulation:

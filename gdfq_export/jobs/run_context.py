@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from dataclasses import dataclass, field
 
 from gdfq_export.errors import BackendUnavailable
@@ -17,7 +18,10 @@ class RunContext:
         seed: random seed; the same seed, recipe and machine give the same bytes.
         device: torch device for synthesis and tuning: `auto` (a GPU where there is one), `cpu` or `cuda`.
         threads: torch's CPU threads; None leaves them.
-        budget_seconds: time to spend up to the written file; None runs the recipe's own numbers of images and steps.
+        budget_seconds: time to spend, measuring of the file included; None runs the recipe's own numbers of images and
+            steps.
+        begun: `time.monotonic()` when the budget began to run; None: when the job starts.
+        measuring_counts: whether measuring of the file counts towards the budget.
         batch: images per run in the latency measurement.
         progress: where phases report themselves.
 
@@ -30,15 +34,18 @@ class RunContext:
     device: str = "auto"
     threads: int | None = None
     budget_seconds: float | None = None
+    begun: float | None = None
+    measuring_counts: bool = True
     batch: int = 1
     progress: Progress = field(default_factory=SilentProgress)
 
     def started(self) -> RunContext:
-        """Set torch's threads, and return the context with its device resolved to `cpu` or `cuda`.
+        """Set torch's threads, and return the context with its device resolved to `cpu` or `cuda`, and its begin.
 
         Raises:
             BackendUnavailable: cuda was asked for and torch sees no CUDA device.
         """
+        begun = time.monotonic() if self.begun is None else self.begun
         import torch
 
         if self.threads is not None:
@@ -49,4 +56,4 @@ class RunContext:
                 "--device cuda: torch sees no CUDA device; use --device cpu, or install a driver and torch's CUDA build"
             )
         device = "cuda" if self.device == "auto" and available else self.device.replace("auto", "cpu")
-        return dataclasses.replace(self, device=device)
+        return dataclasses.replace(self, device=device, begun=begun)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -18,8 +19,13 @@ from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.recipe import Recipe
 from gdfq_export.simulator import Encoding, Simulator
 from gdfq_export.support.clocks.budget_clock import BudgetClock
-from gdfq_export.tuning import tune
+from gdfq_export.tuning import Tuned, tune
+from gdfq_export.tuning.held_out import split
+from gdfq_export.tuning.history import TimedTuning, TuningHistory
 from gdfq_export.tuning.outliers import without_outliers
+from gdfq_export.tuning.timed_finetuning import finetune_batch, most_steps
+
+_HELD_OUT = 64  # images, at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +43,7 @@ class TunedNetwork:
             they were used.
         mix: what `bits.mixed` came to.
         warnings: what the user should know.
+        history: figures on held-out images over time, in a run with a budget.
     """
 
     plan: QuantPlan
@@ -48,6 +55,7 @@ class TunedNetwork:
     drawn: tuple[Tensor, Tensor] | None
     mix: MixedPrecision | None
     warnings: tuple[str, ...]
+    history: TuningHistory | None = None
 
 
 def tune_network(
@@ -60,7 +68,7 @@ def tune_network(
         plan: for the recipe's bits.
         recipe: as it is used for this network's image size.
         source: of the images.
-        clock: chooses the fine-tuning for the time that is left, in place of the recipe.
+        clock: of a run with a time budget, whose rest is for fine-tuning.
     """
     recipe = recipe if model.stand_ins else recipe.for_matched_statistics()
     simulator = _simulator(model, plan, source)
@@ -74,6 +82,10 @@ def tune_network(
         mix, notes = mix_bits(model, simulator, images, recipe, recipe.bits.mixed, source)
         recipe = recipe.model_copy(update={"bits": mix.bits})
         simulator = _simulator(model, plan_of(model, recipe.target, mix.bits), source)
+    timed = None
+    if clock is not None:
+        recipe, held_out = _held_out(images, recipe, source)
+        timed = TimedTuning(clock=clock, held_out=held_out)
     tuned = tune(
         simulator,
         images,
@@ -82,15 +94,43 @@ def tune_network(
         seed=source.seed,
         device=source.device,
         progress=source.recorded,
-        clock=clock,
+        timed=timed,
     )
-    if tuned.finetune is not None:
-        data = recipe.data.model_copy(update={"images": len(drawn.images)})
-        tuning = recipe.tuning.model_copy(update={"finetune": tuned.finetune})
-        recipe = recipe.model_copy(update={"data": data, "tuning": tuning})
     return _frozen(
-        simulator, recipe, len(images), (drawn.images, drawn.labels), mix, (*left_out, *notes, *tuned.warnings)
+        simulator,
+        _as_run(recipe, tuned, len(drawn.images)),
+        len(images),
+        (drawn.images, drawn.labels),
+        mix,
+        (*left_out, *notes, *tuned.warnings),
+        tuned.history,
     )
+
+
+def _held_out(images: Tensor, recipe: Recipe, source: ImageSource) -> tuple[Recipe, Tensor]:
+    """The recipe that leaves the held-out images out, and these: images `[N, C, H, W]` to follow a tuning with.
+
+    They are those that fine-tuning keeps from its training, where the recipe allows it; else images of their own.
+    """
+    if not most_steps(recipe):
+        count = min(_HELD_OUT, recipe.verify.agreement_images)
+        return recipe, source.draw(count, "make held-out images").images
+    seen, held_out = split(images, finetune_batch(recipe))
+    count = min(recipe.calibration.images, len(seen))
+    return recipe.model_copy(update={"calibration": recipe.calibration.model_copy(update={"images": count})}), held_out
+
+
+def _as_run(recipe: Recipe, tuned: Tuned, drawn: int) -> Recipe:
+    """The recipe of what was done, on as many images."""
+    update: dict[str, Any] = {"finetune": tuned.finetune}
+    if not tuned.layers_tuned:
+        update["rounding"] = False
+        if recipe.tuning.bias_correction == "empirical":
+            update["bias_correction"] = "none"
+    recipe = recipe.model_copy(update={"tuning": recipe.tuning.model_copy(update=update)})
+    if tuned.finetune is None:
+        return recipe
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"images": drawn})})
 
 
 def _simulator(model: FloatModel, plan: QuantPlan, source: ImageSource) -> Simulator:
@@ -115,6 +155,7 @@ def _frozen(
     drawn: tuple[Tensor, Tensor] | None,
     mix: MixedPrecision | None = None,
     warnings: tuple[str, ...] = (),
+    history: TuningHistory | None = None,
 ) -> TunedNetwork:
     return TunedNetwork(
         plan=simulator.plan,
@@ -126,6 +167,7 @@ def _frozen(
         drawn=drawn,
         mix=mix,
         warnings=warnings,
+        history=history,
     )
 
 

@@ -33,6 +33,8 @@ from gdfq_export.tasks.figures import TaskFigures
 
 __all__ = [
     "SCHEMA_VERSION",
+    "AccuracyOverTime",
+    "AccuracyPoint",
     "BudgetFacts",
     "CalibrationFacts",
     "Curve",
@@ -93,6 +95,30 @@ class BudgetFacts:
 
     seconds: float
     seconds_spent: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AccuracyPoint:
+    """The low-bit network on held-out images, `seconds` after the run began, after a phase or a step of fine-tuning.
+
+    `output_error` is the task's error of the outputs, for a classifier the squared error of the logits by their
+    variance; `agreement` is a classifier's share of images with the float network's class. `kept`: the file has it.
+    """
+
+    seconds: float
+    phase: str
+    step: int
+    output_error: float
+    agreement: float | None
+    kept: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AccuracyOverTime:
+    """How a run with a budget went, measured on `images` synthetic images that nothing is tuned on."""
+
+    images: int
+    points: tuple[AccuracyPoint, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +211,7 @@ class Report:
     versions: Mapping[str, str]
     task: TaskFigures | None = None
     budget: BudgetFacts | None = None
+    accuracy_over_time: AccuracyOverTime | None = None
     mixed_bits: MixedBitsFacts | None = None
     runtime: RuntimeFacts | None = None
     target_choice: TargetChoice | None = None

@@ -55,6 +55,10 @@ class RecordedProgress(Progress):
         self._shown = shown
         self._curves = curves
 
+    def note(self, text: str) -> None:
+        """Show a line in the display."""
+        self._shown.note(text)
+
     @contextmanager
     def phase(self, name: str) -> Iterator[Phase]:
         """Open the phase `name` of the display."""

@@ -33,6 +33,10 @@ class Progress:
         self.warned += new
         return new
 
+    def note(self, text: str) -> None:
+        """Show a line that belongs to no phase; the base shows none."""
+        del text
+
     @contextmanager
     def phase(self, name: str) -> Iterator[Phase]:
         """Open the phase `name`; what is yielded takes `(done, total, facts)` after each step."""

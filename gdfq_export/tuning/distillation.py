@@ -6,16 +6,18 @@ trained by Adam under a cosine schedule; images are flipped and shifted. Adam's 
 whatever the size of what is trained, so that of weights and biases is a share of each tensor's root mean square (as in
 Adafactor, Shazeer & Stern, arXiv 1804.04235, section 8): equalization and folding leave tensors of any size.
 
-An eighth of the images, one batch at most, is held out: where the loss on them is not lower at the end than at the
-start, the training is undone. Calibration and rounding have seen them, so the start has the advantage.
+An eighth of the images, one batch at most, is held out. The error of the outputs on them is measured before the
+training, at the end, and some twenty times in between, which takes a few per cent of the time: the best state is left,
+which is the last one unless another is better by more than 2 %. Where none is better than the start, the training is
+undone.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, fx
@@ -24,13 +26,31 @@ from gdfq_export.recipe import FineTune
 from gdfq_export.simulator import Simulator
 from gdfq_export.support.text import counted
 from gdfq_export.tasks.task import Task
+from gdfq_export.tuning.best_state import BestState
+from gdfq_export.tuning.held_out import HeldOutFigures, HeldOutImages, split
 
 _LARGEST_SHIFT = 1 / 16
 _SMALLEST = 1e-12
 _IMAGES = 4  # dimensions of a batch of them
 _SMALLEST_SIZE = 1e-3
-_KEPT_FROM_TRAINING = 8  # one image of so many
 _FUNCTIONS = ("Relu", "Clip", "LeakyRelu")
+_CHECKPOINTS = 20
+_CLOSEST_CHECKPOINTS = 5  # steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FineTuned:
+    """What fine-tuning came to.
+
+    Attributes:
+        steps: that were made.
+        kept: the step whose state was left, 0: the one before the training.
+        warnings: what the user should know.
+    """
+
+    steps: int
+    kept: int
+    warnings: tuple[str, ...] = ()
 
 
 def finetune(
@@ -41,8 +61,10 @@ def finetune(
     *,
     seed: int,
     on_step: Callable[[int, int, Mapping[str, float]], None],
-) -> str | None:
-    """Train the simulator in place; returns a sentence where the training was undone, None otherwise.
+    on_checkpoint: Callable[[int, HeldOutFigures], None] | None = None,
+    time_is_up: Callable[[], bool] | None = None,
+) -> FineTuned:
+    """Train the simulator in place.
 
     Args:
         simulator: calibrated; its weights may already be rounded and its biases corrected.
@@ -51,6 +73,8 @@ def finetune(
         settings: schedule and weights of the loss.
         seed: of the order of the images and of their augmentation.
         on_step: called with steps done, steps in all, and the loss.
+        on_checkpoint: called with steps done and what was measured on the held-out images.
+        time_is_up: asked after each step whether to stop.
     """
     random = torch.Generator().manual_seed(seed)
     student = _with_features(simulator)
@@ -64,41 +88,57 @@ def finetune(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
     simulator.network.requires_grad_(True)
     device = scales[0].device
-    images, unseen = _split(images, settings.batch)
-    before = {name: value.detach().clone() for name, value in simulator.network.state_dict().items()}
-    measure = partial(_loss, simulator.task, student, teacher, feature_weight=settings.feature_weight)
-    with torch.no_grad():
-        start = float(measure(unseen.to(device)))
-    for step in range(settings.steps):
+    images, unseen = split(images, settings.batch)
+    held_out = HeldOutImages(unseen, reference)
+    figures = held_out.measure(simulator)
+    best, interval = BestState(simulator, figures.error), checkpoint_interval(settings.steps)
+    for step in range(1, settings.steps + 1):
         chosen = torch.randint(len(images), (settings.batch,), generator=random)
         batch = _augment(images[chosen], random).to(device)
-        loss = measure(batch)
+        loss = _loss(simulator.task, student, teacher, batch, feature_weight=settings.feature_weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         schedule.step()
-        on_step(step + 1, settings.steps, {"loss": loss.item()})
+        on_step(step, settings.steps, {"loss": loss.item()})
+        last = step == settings.steps or (time_is_up is not None and time_is_up())
+        if last or step % interval == 0:
+            figures = held_out.measure(simulator)
+            if on_checkpoint is not None:
+                on_checkpoint(step, figures)
+            best.offer(figures.error, step)
+        if last:
+            break
     simulator.network.requires_grad_(False)
-    with torch.no_grad():
-        end = float(measure(unseen.to(device)))
-    if end < start:
-        return None
-    simulator.network.load_state_dict(before)
-    return (
-        f"fine-tuning was taken back: on {counted(len(unseen), 'image')} kept from it the loss went from "
-        f"{start:.4g} to {end:.4g}; lower tuning.finetune.learning_rate in the recipe, or leave tuning.finetune out"
-    )
+    kept = best.settle(figures.error, step)
+    return FineTuned(steps=step, kept=kept, warnings=tuple(_warnings(best, figures.error, step, settings, len(unseen))))
+
+
+def _warnings(best: BestState, error: float, step: int, settings: FineTune, images: int) -> Iterator[str]:
+    if step < settings.steps:
+        yield (
+            f"fine-tuning stopped at step {step} of {settings.steps}, when the time budget was used up: steps took "
+            "longer than when they were timed, and the recipe without a budget does not repeat this run"
+        )
+    if best.step == 0:
+        yield (
+            f"fine-tuning was taken back: on {counted(images, 'image')} kept from it the error of the outputs went "
+            f"from {best.start:.4g} to {error:.4g}; lower tuning.finetune.learning_rate in the recipe, or leave "
+            "tuning.finetune out"
+        )
+
+
+def checkpoint_interval(steps: int) -> int:
+    """Steps between two measurements: twenty in a long training, not more often than each fifth step in a short one.
+
+    A measurement costs a quarter of a step, since the float network's outputs are kept and nothing is differentiated.
+    """
+    return max(_CLOSEST_CHECKPOINTS, math.ceil(steps / _CHECKPOINTS))
 
 
 def _size(tensor: Tensor) -> float:
     """Root mean square, not less than what lets a tensor of zeros be trained."""
     return max(_SMALLEST_SIZE, float(tensor.detach().square().mean().sqrt()))
-
-
-def _split(images: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """Images to train on, and at most `most` of them, an eighth, to validate with; a single image is both."""
-    count = min(most, max(1, len(images) // _KEPT_FROM_TRAINING))
-    return (images[:-count], images[-count:]) if len(images) > 1 else (images, images)
 
 
 def time_step(simulator: Simulator, reference: Simulator, images: Tensor, settings: FineTune) -> float:

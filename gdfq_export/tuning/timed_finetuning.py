@@ -9,14 +9,28 @@ from gdfq_export.simulator import Simulator
 from gdfq_export.support.clocks.budget_clock import BudgetClock
 from gdfq_export.tuning.distillation import time_step
 
-FEWEST_STEPS = 40  # a recipe that allows fewer is not fine-tuned
-_SPARE = 0.9  # of what is left
+_SPARE = 0.9  # of what is left, since steps are timed on a machine that may become busier
+_CHECKPOINTS = 1.05  # times the seconds of the steps, with measurements between them
+
+
+def most_steps(recipe: Recipe) -> int:
+    """Steps that the recipe allows in a run with a budget; 0: it has no fine-tuning."""
+    own = recipe.tuning.finetune
+    return max(0 if own is None else own.steps, recipe.budget.finetune_steps)
+
+
+def finetune_batch(recipe: Recipe) -> int:
+    """Images of a step of fine-tuning, where the recipe has any."""
+    own = recipe.tuning.finetune
+    return recipe.budget.finetune_batch if own is None else own.batch
 
 
 def fit_finetune(
     recipe: Recipe, clock: BudgetClock, *, simulator: Simulator, reference: Simulator, images: Tensor
 ) -> FineTune | None:
-    """Fine-tuning with as many steps as the rest of the time pays for, none where they would be too few.
+    """Fine-tuning with as many steps as the rest of the time pays for, one at least; None where the recipe has none.
+
+    No number is too small: the best state is kept, and that before the first step is one of them.
 
     Args:
         recipe: its limits are `tuning.finetune` and `budget.finetune_steps`, whichever allows more.
@@ -25,9 +39,11 @@ def fit_finetune(
         reference: the same network in float.
         images: [N, C, H, W], to time a step on.
     """
-    settings = recipe.tuning.finetune or FineTune(steps=1, batch=recipe.budget.finetune_batch)
-    most = max(settings.steps, recipe.budget.finetune_steps)
-    steps = 0
-    if most >= FEWEST_STEPS and (seconds := clock.share()) > 0:
-        steps = min(most, int(_SPARE * seconds / time_step(simulator, reference, images, settings)))
-    return settings.model_copy(update={"steps": steps}) if steps >= FEWEST_STEPS else None
+    if not (most := most_steps(recipe)):
+        return None
+    settings = recipe.tuning.finetune or FineTune(steps=1, batch=finetune_batch(recipe))
+    steps = 1
+    if clock.share() > 0:
+        seconds = _CHECKPOINTS * time_step(simulator, reference, images, settings)
+        steps = max(1, min(most, int(_SPARE * clock.share() / seconds)))
+    return settings.model_copy(update={"steps": steps})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 from collections.abc import Iterator, Mapping
@@ -10,17 +11,18 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
-from gdfq_export.recipe import FineTune, Recipe
+from gdfq_export.recipe import FineTune, Recipe, Tuning
 from gdfq_export.simulator import Simulator
 from gdfq_export.support.batch_size import MOST, batch_size
-from gdfq_export.support.clocks.budget_clock import BudgetClock
 from gdfq_export.support.progress import Progress
+from gdfq_export.tuning.best_state import BestState
 from gdfq_export.tuning.calibration import calibrate
 from gdfq_export.tuning.dfq.bias_absorption import absorb
 from gdfq_export.tuning.dfq.bias_correction import correct_biases
 from gdfq_export.tuning.dfq.equalization import equalize
 from gdfq_export.tuning.dfq.statistics_ranges import statistics_ranges
 from gdfq_export.tuning.distillation import finetune
+from gdfq_export.tuning.history import TimedTuning, TuningHistory
 from gdfq_export.tuning.reconstruction.layerwise import MEMORY, tune_layers
 from gdfq_export.tuning.timed_finetuning import fit_finetune
 
@@ -28,14 +30,24 @@ log = logging.getLogger(__name__)
 
 _MOST_BITS = 8
 _MEMORY_OF_LARGE = 3 * 2**28  # bytes, at 8 bits: there, twice as many large images gain 0.1 dB
+_UNDONE = "tuning of layers was undone: it increased the error of the outputs on images that nothing is tuned on"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuned:
-    """The fine-tuning that was done, and warnings."""
+    """What was done.
+
+    Attributes:
+        finetune: the fine-tuning.
+        layers_tuned: whether the layer-by-layer steps were kept.
+        warnings: what the user should know.
+        history: figures on held-out images over time, in a run with a budget.
+    """
 
     finetune: FineTune | None
+    layers_tuned: bool = True
     warnings: tuple[str, ...] = ()
+    history: TuningHistory | None = None
 
 
 def tune(
@@ -47,7 +59,7 @@ def tune(
     seed: int,
     device: str,
     progress: Progress,
-    clock: BudgetClock | None = None,
+    timed: TimedTuning | None = None,
 ) -> Tuned:
     """Calibrate and tune the simulator in place.
 
@@ -59,12 +71,10 @@ def tune(
         seed: of everything random.
         device: torch device of the simulator.
         progress: where phases report themselves.
-        clock: of a run with a time budget; fine-tuning takes what the other steps leave.
+        timed: of a run with a time budget: fine-tuning takes what the other steps leave, and tuning of layers that
+            increases the error on the held-out images is undone.
     """
-    if recipe.tuning.equalization != "none":
-        statistics = equalize(simulator, statistics, recipe.tuning.equalization)
-    if recipe.tuning.absorption:
-        statistics = absorb(simulator, statistics)
+    statistics = _equalized(simulator, statistics, recipe.tuning)
     reference = simulator.float_copy()
     matched = statistics if recipe.calibration.match_statistics else {}
     seen = images[: recipe.calibration.images]
@@ -78,6 +88,8 @@ def tune(
             on_batch=lambda done: phase(done, len(seen), {}),
             statistics=matched,
         )
+    history = None if timed is None else TuningHistory(timed, reference, progress)
+    calibrated = None if history is None else BestState(simulator, history.measure("calibrate", simulator))
     float_weights = {layer.name: layer.weight.detach().clone() for layer in simulator.layers()}
     if recipe.tuning.rounding or recipe.tuning.bias_correction == "empirical":
         with progress.phase("tune layers") as phase:
@@ -92,16 +104,60 @@ def tune(
                 memory=_memory(recipe, seen),
             )
     if recipe.tuning.bias_correction == "analytic":
-        for layer, reason in correct_biases(simulator, float_weights, statistics).items():
-            log.info("the bias of %s was not corrected: %s", layer, reason)
-    chosen = recipe.tuning.finetune
-    if clock is not None:
-        chosen = fit_finetune(recipe, clock, simulator=simulator, reference=reference, images=images)
-    if chosen is None:
+        _correct_biases(simulator, float_weights, statistics)
+    if timed is None or history is None or calibrated is None:
+        return _fine_tuned(simulator, reference, images, recipe.tuning.finetune, seed=seed, progress=progress)
+    layers_tuned = calibrated.settle(history.measure("tune layers", simulator), 1) == 1
+    history.keep("tune layers" if layers_tuned else "calibrate")
+    chosen = fit_finetune(recipe, timed.clock, simulator=simulator, reference=reference, images=images)
+    tuned = _fine_tuned(simulator, reference, images, chosen, seed=seed, progress=progress, history=history)
+    undone = () if layers_tuned else (_UNDONE,)
+    return dataclasses.replace(tuned, layers_tuned=layers_tuned, warnings=(*undone, *tuned.warnings), history=history)
+
+
+def _fine_tuned(
+    simulator: Simulator,
+    reference: Simulator,
+    images: Tensor,
+    settings: FineTune | None,
+    *,
+    seed: int,
+    progress: Progress,
+    history: TuningHistory | None = None,
+) -> Tuned:
+    """Fine-tune, where there are settings for it; a history gets the checkpoints and says when time is up."""
+    if settings is None:
         return Tuned(finetune=None)
     with progress.phase("fine-tune") as phase:
-        taken_back = finetune(simulator, reference, images, chosen, seed=seed, on_step=phase)
-    return Tuned(finetune=chosen, warnings=() if taken_back is None else (taken_back,))
+        done = finetune(
+            simulator,
+            reference,
+            images,
+            settings,
+            seed=seed,
+            on_step=phase,
+            on_checkpoint=None if history is None else history.checkpoint,
+            time_is_up=None if history is None else history.time_is_up,
+        )
+    if history is not None and done.kept:
+        history.keep("fine-tune", done.kept)
+    return Tuned(finetune=settings.model_copy(update={"steps": done.steps}), warnings=done.warnings)
+
+
+def _equalized(
+    simulator: Simulator, statistics: Mapping[str, ChannelStatistics], settings: Tuning
+) -> Mapping[str, ChannelStatistics]:
+    """Equalize channels and absorb biases as the recipe says; returns the statistics of what is computed then."""
+    if settings.equalization != "none":
+        statistics = equalize(simulator, statistics, settings.equalization)
+    return absorb(simulator, statistics) if settings.absorption else statistics
+
+
+def _correct_biases(
+    simulator: Simulator, float_weights: Mapping[str, Tensor], statistics: Mapping[str, ChannelStatistics]
+) -> None:
+    for layer, reason in correct_biases(simulator, float_weights, statistics).items():
+        log.info("the bias of %s was not corrected: %s", layer, reason)
 
 
 def _known_ranges(

@@ -126,6 +126,12 @@ def _budget(report: Report) -> Iterator[Row]:
         finetune = used["tuning"]["finetune"]
         chosen.append(f"{counted(0 if finetune is None else finetune['steps'], 'fine-tuning step')}")
         yield "budget", f"{budget.seconds_spent:,.0f} of {budget.seconds:,.0f} s", ", ".join(chosen)
+    if (over_time := report.accuracy_over_time) is not None:
+        on = f"{counted(over_time.images, 'synthetic image')} that nothing was tuned on"
+        for point in over_time.points[:1] + tuple(each for each in over_time.points[1:] if each.kept):
+            what = f"{point.phase}, step {point.step:,}" if point.step else point.phase
+            same = "" if point.agreement is None else f", same class as float {100 * point.agreement:.2f} %"
+            yield f"after {point.seconds:,.0f} s", f"output error {point.output_error:.3g}{same}", f"{what}; {on}"
 
 
 def _mixed_bits(report: Report) -> Iterator[Row]:

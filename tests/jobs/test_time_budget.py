@@ -6,9 +6,10 @@ import pytest
 
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.jobs.time_budget import StepSeconds, resolve, time_steps
-from gdfq_export.recipe import Bits, Calibration, Data, Generator, Recipe, Refinement
+from gdfq_export.recipe import Bits, Calibration, Data, Generator, LargeImages, Recipe, Refinement
 from gdfq_export.recipe import Budget as Limits
 
+LARGE = Data(method="refined", refinement=Refinement(steps=40, batch=32))
 REFINED = Recipe(
     name="refined",
     bits=Bits(weights=4),
@@ -20,20 +21,42 @@ STEPS = StepSeconds(generator=0.1, refinement=0.5)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "generator", "count"),
+    ("seconds", "generator", "count", "refinement"),
     [
-        (60, 100, 128),  # half of it is 30 s: 10 s of generator and four batches of 5 s
-        (1000, 100, 256),  # the recipe's limit
-        (28, 70, 64),  # a quarter is 7 s of generator; the fewest images, two batches, are over the half
-        (2, 60, 64),  # the least of both
+        (60, 100, 128, 10),  # half of it is 30 s: 10 s of generator and four batches of 5 s
+        (1000, 100, 256, 10),  # the recipe's limit
+        (28, 70, 64, 7),  # a quarter is 7 s of generator; the fewest images, two batches, get 7 s of steps
+        (2, 60, 64, 0),  # the least of all
+        (-5, 60, 64, 0),
     ],
 )
-def test_half_of_the_time_goes_into_images(seconds: float, generator: int, count: int) -> None:
+def test_half_of_the_time_goes_into_images(seconds: float, generator: int, count: int, refinement: int) -> None:
     fitted = resolve(REFINED, SMALL, seconds=seconds, steps=STEPS)
     assert fitted.data.generator.steps == generator
+    assert fitted.data.refinement.steps == refinement
     assert fitted.calibration.images == fitted.data.images == count
+    assert fitted.verify == REFINED.verify, "a generator makes fresh images for nothing"
     own = {name: getattr(REFINED, name) for name in ("data", "calibration", "large_images")}
     assert fitted.model_copy(update=own) == REFINED
+
+
+@pytest.mark.parametrize(
+    ("seconds", "images", "fresh", "refinement"),
+    [
+        (4000, 160, 19, 40),  # 2,000 s of images at 10 s each, a tenth of them for the agreement at the end
+        (1300, 64, 8, 36),  # 650 s: the fewest of both, 72, at a quarter of a second a step
+        (60, 64, 8, 1),
+    ],
+)
+def test_fresh_images_are_refined_within_the_half(seconds: float, images: int, fresh: int, refinement: int) -> None:
+    recipe = REFINED.model_copy(update={"large_images": LargeImages(data=LARGE)})
+    fitted = resolve(recipe, (3, 224, 224), seconds=seconds, steps=StepSeconds(refinement=8.0))
+    assert fitted.calibration.images == images
+    assert (fitted.verify.agreement_images, fitted.verify.parity_images) == (fresh, fresh)
+    assert fitted.data.refinement.steps == refinement
+    spent = (images + fresh) * refinement * 8.0 / 32
+    assert spent <= seconds / 2
+    assert fitted.for_input((3, 224, 224)) == fitted
 
 
 @pytest.mark.parametrize("side", [32, 224])

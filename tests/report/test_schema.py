@@ -17,7 +17,7 @@ from gdfq_export.metrics.latency import RatioInterval, Timings
 from gdfq_export.metrics.resources import FileResources, Resources
 from gdfq_export.report.gates import decide
 from gdfq_export.report.json_form import SCHEMA_VERSION
-from gdfq_export.report.report import BudgetFacts, MixedBitsFacts, Report
+from gdfq_export.report.report import AccuracyOverTime, AccuracyPoint, BudgetFacts, MixedBitsFacts, Report
 from gdfq_export.report.schema import DIALECT, report_schema
 from gdfq_export.report.target_choice import Candidate, TargetChoice
 from tests.report.reports import bare_report, cpu_figures, make_report
@@ -44,6 +44,13 @@ def full() -> Report:
         gates=decide(report, PASSING),
         resources=Resources(runtime="onnxruntime", batch=1, float_network=used, quantized=used),
         budget=BudgetFacts(seconds=10, seconds_spent=9.5),
+        accuracy_over_time=AccuracyOverTime(
+            images=8,
+            points=(
+                AccuracyPoint(seconds=3, phase="calibrate", step=0, output_error=0.5, agreement=None, kept=False),
+                AccuracyPoint(seconds=4, phase="fine-tune", step=8, output_error=0.25, agreement=0.75, kept=True),
+            ),
+        ),
         mixed_bits=MixedBitsFacts(sensitivity={"a": 0.5}, raised=["a"], growth=0.1),
         target_choice=TargetChoice(
             chosen="a",

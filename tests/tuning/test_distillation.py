@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pytest
 import torch
 
 from gdfq_export.recipe import FineTune
 from gdfq_export.simulator import Mode, Simulator
 from gdfq_export.tuning import finetune
-from gdfq_export.tuning.distillation import _augment, time_step
+from gdfq_export.tuning.distillation import _augment, checkpoint_interval, time_step
+from gdfq_export.tuning.held_out import HeldOutFigures
 from tests.tuning.residual_network import images, simulator
 
 SETTINGS = FineTune(steps=60, batch=16, learning_rate=1e-2, scale_learning_rate=5e-3)
@@ -76,10 +78,67 @@ def test_a_step_is_a_share_of_what_it_moves() -> None:
 def test_a_training_that_harms_is_taken_back_and_told() -> None:
     network, before = simulator(3), simulator(3)
     wild = SETTINGS.model_copy(update={"steps": 5, "learning_rate": 1.0, "scale_learning_rate": 1.0})
-    told = finetune(network, network.float_copy(), images(64), wild, seed=0, on_step=lambda *_: None)
+    done = finetune(network, network.float_copy(), images(64), wild, seed=0, on_step=lambda *_: None)
     state = before.state_dict()
     assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
-    assert told is not None and "fine-tuning was taken back: on 8 images" in told
+    assert (done.steps, done.kept) == (5, 0)
+    assert "fine-tuning was taken back: on 8 images" in done.warnings[0]
+
+
+def test_a_training_that_goes_wrong_later_leaves_the_best_state_before() -> None:
+    """The loss falls for a while, and then the weights are spoilt: the file gets none of it."""
+    network, states, errors = simulator(3), {}, {}
+
+    def spoil(step: int, total: int, facts: Mapping[str, float]) -> None:
+        if step > 30:
+            with torch.no_grad():
+                network.parameter("h").mul_(1.5)
+
+    def keep(step: int, figures: HeldOutFigures) -> None:
+        errors[step] = figures.error
+        states[step] = {name: value.clone() for name, value in network.state_dict().items()}
+
+    done = finetune(network, network.float_copy(), images(64), SETTINGS, seed=0, on_step=spoil, on_checkpoint=keep)
+    assert done.kept == min(errors, key=lambda step: errors[step]) <= 30 < done.steps == max(errors)
+    assert done.warnings == ()
+    assert all(torch.equal(value, states[done.kept][name]) for name, value in network.state_dict().items())
+
+
+def test_measuring_changes_nothing_of_the_training() -> None:
+    watched, plain = simulator(3), simulator(3)
+    short = SETTINGS.model_copy(update={"steps": 12})
+    finetune(
+        watched,
+        watched.float_copy(),
+        images(64),
+        short,
+        seed=0,
+        on_step=lambda *_: None,
+        on_checkpoint=lambda *_: None,
+    )
+    finetune(plain, plain.float_copy(), images(64), short, seed=0, on_step=lambda *_: None)
+    first, other = watched.tuned_parameters(), plain.tuned_parameters()
+    assert all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_a_training_stops_when_time_is_up_and_says_so() -> None:
+    network, steps = simulator(3), []
+    done = finetune(
+        network,
+        network.float_copy(),
+        images(64),
+        SETTINGS,
+        seed=0,
+        on_step=lambda step, *_: steps.append(step),
+        time_is_up=lambda: len(steps) == 7,
+    )
+    assert (done.steps, steps[-1]) == (7, 7)
+    assert "stopped at step 7 of 60" in done.warnings[0]
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(1, 5), (100, 5), (150, 8), (600, 30)])
+def test_measurements_take_a_few_per_cent_of_the_time(steps: int, expected: int) -> None:
+    assert checkpoint_interval(steps) == expected
 
 
 def test_timing_a_step_changes_nothing() -> None:

@@ -17,7 +17,7 @@ RECIPE = Recipe(name="mine", budget=Budget(finetune_steps=200))
 
 @pytest.fixture(autouse=True)
 def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A fine-tuning step takes 0.2 s."""
+    """A fine-tuning step takes 0.2 s, and checkpoints a twentieth of that."""
     monkeypatch.setattr(module, "time_step", lambda *_: 0.2)
     yield
 
@@ -28,10 +28,10 @@ def chosen(recipe: Recipe, left: float, reserved: float = 0.0) -> FineTune | Non
     return fit_finetune(recipe, clock, simulator=network, reference=network, images=images(4))
 
 
-@pytest.mark.parametrize(("left", "expected"), [(100, 200), (20, 90), (5, None), (-3, None)])
-def test_fine_tuning_takes_what_is_left(left: float, expected: int | None) -> None:
+@pytest.mark.parametrize(("left", "expected"), [(100, 200), (21, 90), (5, 21), (0.1, 1), (-3, 1)])
+def test_fine_tuning_takes_what_is_left(left: float, expected: int) -> None:
     found = chosen(RECIPE, left)
-    assert (found.steps if found else None) == expected
+    assert found is not None and found.steps == expected
     assert chosen(RECIPE, left + 30, reserved=30) == found, "what is reserved is not there"
 
 
@@ -40,3 +40,7 @@ def test_a_recipes_own_fine_tuning_keeps_its_settings_and_grows_with_the_limit(m
     own = FineTune(steps=50, learning_rate=1e-5)
     recipe = RECIPE.model_copy(update={"tuning": Tuning(finetune=own), "budget": Budget(finetune_steps=most)})
     assert chosen(recipe, 1000) == own.model_copy(update={"steps": expected})
+
+
+def test_a_recipe_without_fine_tuning_gets_none() -> None:
+    assert chosen(Recipe(name="mine"), 1000) is None

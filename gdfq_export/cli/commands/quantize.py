@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,8 +76,8 @@ AUTO = "auto"
 @click.option(
     "--budget",
     type=DURATION,
-    help="Time to spend, as 90s, 10m or 1h, or fast (2m), balanced (10m), best (1h): images and steps follow from what "
-    "this machine manages.  [default: the recipe's own numbers]",
+    help="Time to spend on everything, as 90s, 10m or 1h, or fast (2m), balanced (10m), best (1h): images and steps "
+    "follow from what this machine manages, and the best state is kept.  [default: the recipe's own numbers]",
 )
 @details_option
 @click.option("--dry-run", is_flag=True, help="Print which tensors would be quantized and how; write nothing.")
@@ -110,6 +111,7 @@ def quantize(
     MODEL is a path (.onnx, .pt2), package.module:callable, or a published network (pytorchcv:NAME, timm:NAME,
     torchvision:NAME). Without it, the embedded demo is quantized and scored on handwritten digits it has never seen.
     """
+    begun = time.monotonic()
     from gdfq_export.cli.options.outputs import QuantizeOutputs, require_outputs, sidecar_of
     from gdfq_export.cli.output.time_estimate import time_estimate
     from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
@@ -134,7 +136,7 @@ def quantize(
     from gdfq_export.jobs.given_inputs import labelled_of
 
     progress = progress_display()
-    run = gq.RunContext(**compute, budget_seconds=budget, batch=batch, progress=progress).started()
+    run = gq.RunContext(**compute, budget_seconds=budget, begun=begun, batch=batch, progress=progress).started()
     network = gq.load(model, **preprocessing, keep_batch=keep_batch)
     click.echo(network.task_notice, err=True)
     given = gq.demo_data() if model is None and data is None else data

@@ -58,6 +58,10 @@ class BarProgress(Display):
         )
         self._open = 0
 
+    def note(self, text: str) -> None:
+        """Print a line above the bars."""
+        self._bars.console.print(text, highlight=False, markup=False)
+
     def _budget(self) -> str:
         """What is left of the budget, minutes and seconds."""
         if self.budget_left is None:
@@ -89,6 +93,10 @@ class BarProgress(Display):
 
 class LoggedProgress(Display):
     """A line for each finished phase, with its last figures."""
+
+    def note(self, text: str) -> None:
+        """Log a line."""
+        log.info("%s", text)
 
     @contextmanager
     def show(self, name: str) -> Iterator[Phase]:

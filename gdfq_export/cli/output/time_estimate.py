@@ -19,7 +19,7 @@ _USUAL = {
 def time_estimate(model: str | None, recipe: Recipe, budget: float | None) -> str:
     """How long quantizing the network called `model` will take, as text; `budget` is in seconds."""
     if budget is not None:
-        return f"at most about {budget:g} s up to the written file, then it is measured"
+        return f"at most about {budget:g} s, measurements included"
     pixels = 64 if model is None else _pixels(Path(model))
     if pixels is None:
         return "how long depends on the image size; progress shows it"

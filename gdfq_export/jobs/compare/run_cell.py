@@ -111,6 +111,7 @@ def quantize_cell(model: FloatModel, settings: CellSettings, *, out: Path, progr
             seed=settings.seed,
             device=settings.device,
             budget_seconds=max(1e-3, left()) if settings.spend and method.budget is BudgetUse.SPENT else None,
+            measuring_counts=False,
             progress=progress,
         ),
     )

@@ -29,6 +29,7 @@ from gdfq_export.views.html.sections.latency import latency_view, resource_rows
 from gdfq_export.views.html.sections.layers import layer_rows
 from gdfq_export.views.html.sections.network import network_view
 from gdfq_export.views.html.sections.outputs import outputs_view
+from gdfq_export.views.html.sections.over_time import over_time_view
 from gdfq_export.views.html.sections.run import broken_rules, facts, phases, subtitle, targets
 
 
@@ -69,6 +70,7 @@ def render_page(
             rules=broken_rules(report),
             picture=None if picture is None else base64.b64encode(picture).decode("ascii"),
             picture_words=picture_words or _picture_words(report),
+            over_time=over_time_view(report),
             phases_of_training=curves_by_phase(report),
             phases=phases(report),
             facts=facts(report),
