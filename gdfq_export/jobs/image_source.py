@@ -112,6 +112,11 @@ class ImageSource:
         """What the images to tune on are, for reports."""
         return self._samplers.tuning.source
 
+    def has_new(self, count: int) -> bool:
+        """Whether that many images are left that the run has not drawn."""
+        available = self._samplers.available
+        return available is None or self._taken + count <= available
+
     def draw(self, count: int, phase: str) -> Draw:
         """New images to tune on."""
         return self._draw(self._samplers.tuning, count, phase, self.recorded)

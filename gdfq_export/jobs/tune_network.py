@@ -107,14 +107,16 @@ def tune_network(
     )
 
 
-def _held_out(images: Tensor, recipe: Recipe, source: ImageSource) -> tuple[Recipe, Tensor]:
+def _held_out(images: Tensor, recipe: Recipe, source: ImageSource) -> tuple[Recipe, Tensor | None]:
     """The recipe that leaves the held-out images out, and these: images `[N, C, H, W]` to follow a tuning with.
 
-    They are those that fine-tuning keeps from its training, where the recipe allows it; else images of their own.
+    They are those that fine-tuning keeps from its training, where the recipe allows it; else images of their own,
+    or none where those that were given do not suffice.
     """
     if not most_steps(recipe):
         count = min(_HELD_OUT, recipe.verify.agreement_images)
-        return recipe, source.draw(count, "make held-out images").images
+        enough = source.has_new(count + recipe.verify.agreement_images)
+        return recipe, source.draw(count, "make held-out images").images if enough else None
     seen, held_out = split(images, finetune_batch(recipe))
     count = min(recipe.calibration.images, len(seen))
     return recipe.model_copy(update={"calibration": recipe.calibration.model_copy(update={"images": count})}), held_out

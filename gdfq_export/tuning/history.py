@@ -17,10 +17,15 @@ from gdfq_export.tuning.held_out import HeldOutFigures, HeldOutImages
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedTuning:
-    """What a run with a time budget brings to tuning: its clock, and images `[N, C, H, W]` that nothing is tuned on."""
+    """What a run with a time budget brings to tuning.
+
+    Attributes:
+        clock: of the run; any step may ask it for its share.
+        held_out: images `[N, C, H, W]` that nothing is tuned on; None where there are no more images than are needed.
+    """
 
     clock: BudgetClock
-    held_out: Tensor
+    held_out: Tensor | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +51,8 @@ class TuningHistory:
     """The points of a run, each shown as it is taken.
 
     Args:
-        timed: clock and images.
+        clock: of the run.
+        held_out: images `[N, C, H, W]` that nothing is tuned on.
         reference: the float network.
         progress: where points are shown.
 
@@ -54,9 +60,9 @@ class TuningHistory:
         points: in the order of time; those whose error is no finite number are left out.
     """
 
-    def __init__(self, timed: TimedTuning, reference: Simulator, progress: Progress) -> None:
-        self._clock = timed.clock
-        self._images = HeldOutImages(timed.held_out, reference)
+    def __init__(self, clock: BudgetClock, held_out: Tensor, *, reference: Simulator, progress: Progress) -> None:
+        self._clock = clock
+        self._images = HeldOutImages(held_out, reference)
         self._progress = progress
         self.points: list[TuningPoint] = []
 

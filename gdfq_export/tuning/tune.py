@@ -88,7 +88,7 @@ def tune(
             on_batch=lambda done: phase(done, len(seen), {}),
             statistics=matched,
         )
-    history = None if timed is None else TuningHistory(timed, reference, progress)
+    history = _history(timed, reference, progress)
     calibrated = None if history is None else BestState(simulator, history.measure("calibrate", simulator))
     float_weights = {layer.name: layer.weight.detach().clone() for layer in simulator.layers()}
     if recipe.tuning.rounding or recipe.tuning.bias_correction == "empirical":
@@ -113,6 +113,12 @@ def tune(
     tuned = _fine_tuned(simulator, reference, images, chosen, seed=seed, progress=progress, history=history)
     undone = () if layers_tuned else (_UNDONE,)
     return dataclasses.replace(tuned, layers_tuned=layers_tuned, warnings=(*undone, *tuned.warnings), history=history)
+
+
+def _history(timed: TimedTuning | None, reference: Simulator, progress: Progress) -> TuningHistory | None:
+    if timed is None or timed.held_out is None:
+        return None
+    return TuningHistory(timed.clock, timed.held_out, reference=reference, progress=progress)
 
 
 def _fine_tuned(

@@ -53,7 +53,7 @@ def test_a_run_with_a_budget_says_what_it_chose_and_the_recipe_repeats_it(demo: 
     assert report.budget is not None and report.budget.seconds == 6000
     assert 0 < report.budget.seconds_spent < 6000
     again = Recipe.model_validate(report.recipe.used)
-    assert (again.calibration.images, again.data.images, again.data.generator.steps) == (96, 96, 70)
+    assert (again.calibration.images, again.data.images, again.data.generator.steps) == (84, 96, 70)
     assert again.tuning.finetune == FineTune(steps=40)
     assert run("b.onnx", recipe, None).report.budget is None
     run("c.onnx", again, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gdfq_export.support.clocks.budget_clock import BudgetClock
 from gdfq_export.support.progress import SilentProgress
 from gdfq_export.tuning.held_out import HeldOutFigures
-from gdfq_export.tuning.history import TimedTuning, TuningHistory
+from gdfq_export.tuning.history import TuningHistory
 from tests.tuning.residual_network import images, simulator
 
 
@@ -28,7 +28,7 @@ def history(seconds: list[float]) -> tuple[TuningHistory, Notes]:
     """A history whose clock shows one of the seconds after the other."""
     shown, network = Notes(), simulator(3)
     clock = BudgetClock(600, iter(seconds).__next__, started=0.0)
-    return TuningHistory(TimedTuning(clock=clock, held_out=images(8)), network.float_copy(), shown), shown
+    return TuningHistory(clock, images(8), reference=network.float_copy(), progress=shown), shown
 
 
 def test_each_point_has_its_time_and_is_one_line() -> None:
@@ -68,7 +68,7 @@ def test_time_is_up_when_only_what_is_reserved_is_left() -> None:
     clock = BudgetClock(100, lambda: now[0])
     clock.reserve(30)
     network = simulator(3)
-    found = TuningHistory(TimedTuning(clock=clock, held_out=images(8)), network.float_copy(), SilentProgress())
+    found = TuningHistory(clock, images(8), reference=network.float_copy(), progress=SilentProgress())
     assert not found.time_is_up()
     now[0] = 70.0
     assert found.time_is_up()

@@ -95,8 +95,8 @@ class LoggedProgress(Display):
     """A line for each finished phase, with its last figures."""
 
     def note(self, text: str) -> None:
-        """Log a line."""
-        log.info("%s", text)
+        """Print a line, whatever the log level: there are some twenty in a run with a budget, and none in others."""
+        click.echo(text, err=True)
 
     @contextmanager
     def show(self, name: str) -> Iterator[Phase]:

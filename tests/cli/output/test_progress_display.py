@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from gdfq_export.cli.output.progress_display import BarProgress, LoggedProgress, progress_display
+from gdfq_export.support.curves import Curves, RecordedProgress
 from gdfq_export.support.progress import Progress
 
 
@@ -49,6 +50,16 @@ def test_a_terminal_sees_what_is_left_of_the_budget() -> None:
     with progress.phase("generator") as report:
         report(1, 2)
         assert shown(stream, "budget 1:05 left")
+
+
+def test_a_note_is_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = io.StringIO()
+    progress = BarProgress(Console(file=stream, force_terminal=True, width=120))
+    with progress.phase("fine-tune"):
+        progress.note("41 of 600 s [8 held-out images]")
+    assert "41 of 600 s [8 held-out images]" in stream.getvalue()
+    RecordedProgress(LoggedProgress(), Curves()).note("41 of 600 s")
+    assert capsys.readouterr().err == "41 of 600 s\n"
 
 
 def test_elsewhere_a_phase_is_one_line_when_it_ends(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gdfq_export.support import step_clock
+from gdfq_export.support.clocks import step_clock
 from gdfq_export.support.clocks.step_clock import StepClock
 
 
