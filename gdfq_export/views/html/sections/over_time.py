@@ -56,7 +56,7 @@ def over_time_view(report: Report) -> OverTime | None:
     charts = [_chart("error of the outputs", points, errors, [significant(each) for each in errors], scale)]
     shares = [point.agreement for point in points if point.agreement is not None]
     if len(shares) == len(points):
-        per_cent = linear_scale(100 * min(shares), 100 * max(shares), most=4)
+        per_cent = linear_scale(min(99.0, 100 * min(shares)), 100.0, most=4)
         charts.insert(
             0,
             _chart(
