@@ -126,9 +126,7 @@ def _as_run(recipe: Recipe, tuned: Tuned, drawn: int) -> Recipe:
     """The recipe of what was done, on as many images."""
     update: dict[str, Any] = {"finetune": tuned.finetune}
     if not tuned.layers_tuned:
-        update["rounding"] = False
-        if recipe.tuning.bias_correction == "empirical":
-            update["bias_correction"] = "none"
+        update |= {"rounding": False, "bias_correction": "none"}
     recipe = recipe.model_copy(update={"tuning": recipe.tuning.model_copy(update=update)})
     if tuned.finetune is None:
         return recipe

@@ -107,8 +107,7 @@ def tune(
         _correct_biases(simulator, float_weights, statistics)
     if timed is None or history is None or calibrated is None:
         return _fine_tuned(simulator, reference, images, recipe.tuning.finetune, seed=seed, progress=progress)
-    layers_tuned = calibrated.settle(history.measure("tune layers", simulator), 1) == 1
-    history.keep("tune layers" if layers_tuned else "calibrate")
+    layers_tuned = _better_tuned(simulator, calibrated, history, recipe.tuning)
     chosen = fit_finetune(recipe, timed.clock, simulator=simulator, reference=reference, images=images)
     tuned = _fine_tuned(simulator, reference, images, chosen, seed=seed, progress=progress, history=history)
     undone = () if layers_tuned else (_UNDONE,)
@@ -119,6 +118,17 @@ def _history(timed: TimedTuning | None, reference: Simulator, progress: Progress
     if timed is None or timed.held_out is None:
         return None
     return TuningHistory(timed.clock, timed.held_out, reference=reference, progress=progress)
+
+
+def _better_tuned(simulator: Simulator, calibrated: BestState, history: TuningHistory, settings: Tuning) -> bool:
+    """Measure what tuning of layers came to, and undo it where the calibrated state is better; whether it was left."""
+    history.keep("calibrate")
+    if not settings.rounding and settings.bias_correction == "none":
+        return True
+    if not calibrated.settle(history.measure("tune layers", simulator), 1):
+        return False
+    history.keep("tune layers")
+    return True
 
 
 def _fine_tuned(

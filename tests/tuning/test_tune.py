@@ -14,15 +14,20 @@ from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.jobs.result import Result
 from gdfq_export.metrics.parity import ParityResult
-from gdfq_export.recipe import Recipe, Verify, load_recipe
+from gdfq_export.recipe import Recipe, Tuning, Verify, load_recipe
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
+from gdfq_export.simulator import Simulator
+from gdfq_export.support.clocks.budget_clock import BudgetClock
 from gdfq_export.support.progress import SilentProgress
-from gdfq_export.tuning import tune
+from gdfq_export.tuning import Tuned, tune
+from gdfq_export.tuning.history import TimedTuning
 from tests.jobs import runs
 from tests.simulator.quantized import images_for
 from tests.tuning.chain_network import simulated
 from tests.tuning.dfq.test_bias_absorption import HIGH
 from tests.tuning.dfq.test_bias_absorption import network as absorbing_network
+from tests.tuning.residual_network import images as residual_images
+from tests.tuning.residual_network import simulator as residual_simulator
 
 VERIFY = Verify(agreement_images=16, parity_images=64, latency_seconds=0)
 
@@ -88,3 +93,44 @@ def test_absorption_is_a_step_and_what_is_not_known_is_told(caplog: pytest.LogCa
     assert (
         "the bias of Conv_c was not corrected: the mean of its input is not known behind the input x" in caplog.messages
     )
+
+
+def timed(tuning: Tuning) -> tuple[Simulator, Tuned]:
+    """A network that is tuned with plenty of time."""
+    network = residual_simulator(3)
+    clock = TimedTuning(clock=BudgetClock(1000, lambda: 0.0), held_out=residual_images(16, seed=7))
+    recipe, seen = Recipe(name="mine", tuning=tuning), residual_images(32)
+    done = tune(network, seen, recipe, statistics={}, seed=0, device="cpu", progress=SilentProgress(), timed=clock)
+    return network, done
+
+
+def kept(done: Tuned) -> list[tuple[str, bool]]:
+    assert done.history is not None
+    return [(point.phase, point.kept) for point in done.history.points]
+
+
+def test_tuning_of_layers_that_helps_is_left() -> None:
+    _, done = timed(Tuning())
+    assert kept(done) == [("calibrate", False), ("tune layers", True)]
+    assert (done.layers_tuned, done.warnings) == (True, ())
+
+
+def test_tuning_of_layers_that_harms_is_undone_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    calibrated, _ = timed(Tuning(rounding=False, bias_correction="none"))
+
+    def spoil(network: Simulator, *_: object, **__: object) -> None:
+        with torch.no_grad():
+            network.parameter("w").mul_(3.0)
+
+    monkeypatch.setitem(tune.__globals__, "tune_layers", spoil)
+    network, done = timed(Tuning())
+    assert kept(done) == [("calibrate", True), ("tune layers", False)]
+    assert not done.layers_tuned and done.warnings[0].startswith("tuning of layers was undone")
+    state = calibrated.network.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in network.network.state_dict().items())
+
+
+def test_where_there_is_nothing_to_tune_nothing_is_undone() -> None:
+    _, done = timed(Tuning(rounding=False, bias_correction="none"))
+    assert kept(done) == [("calibrate", True)]
+    assert (done.layers_tuned, done.warnings) == (True, ())
