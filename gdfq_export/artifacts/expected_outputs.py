@@ -38,7 +38,7 @@ def write_expected(folder: Path, content: BundleContent) -> dict[str, Any]:
     """
     model, plan, latency = content.model, content.plan, content.report.latency
     timings = None if isinstance(latency, NotMeasured) else latency.quantized
-    batch = model.source_batch if model.keep_batch and model.source_batch is not None else 1
+    batch = model.file_batch or 1
     stored = _inputs(model, content.images, max(_INPUTS, batch) // batch * batch)
     form = {
         "channels_last": model.image_form.channels_last,

@@ -21,6 +21,7 @@ from gdfq_export.frontend.sources.export_hint import EXPORT_ARGUMENTS, OLD_EXPOR
 from gdfq_export.frontend.torch_import.cut import Gradients
 from gdfq_export.frontend.torch_import.failing_node import failing_node
 from gdfq_export.frontend.torch_import.importer import import_graph
+from gdfq_export.support.fixed_batch.graph_batch import graph_batch
 from gdfq_export.support.text import counted
 from gdfq_export.tasks.outputs import network_outputs
 from gdfq_export.tasks.registry import NOTHING_STATED, FoundTask, StatedTask, find_task
@@ -52,7 +53,7 @@ class FloatModel:
         warnings: sentences for the user about what was assumed or is lost.
         source_batch: the batch that the source is fixed to, None where it is dynamic.
         image_form: how the source takes its images; every form here takes float32 [N, C, H, W].
-        keep_batch: whether the quantized file is fixed to it too.
+        keep_batch: the user asks that the quantized file is fixed to it too.
         open_sizes: the sizes that the source leaves open, None where it leaves none.
         stand_ins: whether `statistics` were measured on images that were made, as BatchNorm left too few.
     """
@@ -76,11 +77,24 @@ class FloatModel:
     stand_ins: bool = False
 
     @property
+    def file_batch(self) -> int | None:
+        """The batch that the quantized file is fixed to, None where it takes any.
+
+        It is the source's where the user asks for it, or where the network computes otherwise with another.
+        """
+        return self.source_batch if self.keep_batch else graph_batch(self.graph.graph)
+
+    @property
     def batch_notice(self) -> tuple[str, ...]:
-        """The sentence that says that the source's fixed batch becomes dynamic, where it does."""
+        """The sentence that says what becomes of the source's fixed batch, where the user does not."""
         if self.source_batch is None or self.keep_batch:
             return ()
         taken = counted(self.source_batch, "image")
+        if self.file_batch is not None:
+            return (
+                f"{self.source} takes exactly {taken} at a time and computes otherwise with another batch, so the "
+                "quantized file takes as many; other numbers of images are computed in such pieces here",
+            )
         return (f"{self.source} takes exactly {taken} at a time, the quantized file any number; --keep-batch keeps it",)
 
     @property
@@ -155,7 +169,7 @@ def build(
         name=name,
         source=source,
         sha256=sha256,
-        original=ir.to_proto(graph) if exported else proto,
+        original=ir.to_proto(graph) if exported or graph_batch(graph.graph) is not None else proto,
         graph=graph,
         folded=folded.model,
         statistics=folded.statistics,

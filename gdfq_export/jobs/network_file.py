@@ -11,7 +11,7 @@ import onnx
 
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.passes.accepted_forms.image_input import FLOAT_IMAGES, in_form
-from gdfq_export.frontend.passes.symbolic_batch import with_fixed_batch
+from gdfq_export.frontend.passes.batch.symbolic_batch import with_fixed_batch
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.writer import with_open_sizes
 from gdfq_export.report.report import FileFacts
@@ -70,8 +70,8 @@ def in_source_form(
             "size, quantize again with another --input-shape"
         )
     proto = opened or proto
-    if model.keep_batch and model.source_batch is not None:
-        proto = with_fixed_batch(proto, model.source_batch)
+    if model.file_batch is not None:
+        proto = with_fixed_batch(proto, model.file_batch)
     if not target.engine:
         return in_form(proto, model.image_form), tuple(warnings)
     if model.image_form != FLOAT_IMAGES:

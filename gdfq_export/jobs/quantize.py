@@ -81,7 +81,6 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
     metadata = file_metadata(model, recipe, source)
     proto = write_onnx(model.folded, tuned.plan, tuned.encodings, tuned.parameters, metadata)
     proto, notices = in_source_form(proto, model, target)
-    batch = model.source_batch if model.keep_batch and model.source_batch is not None else run.batch
     fresh = source.draw_fresh(used.verify.agreement_images, "make fresh images")
     measurement = MeasureRequest(
         found_task=model.found_task,
@@ -90,7 +89,7 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         evaluation=EvaluationImages(images=fresh.images.numpy(), source=fresh.name, labelled=request.labelled),
         measuring=measuring,
         simulation=_simulation(model, tuned, *source.fill(fresh, used.verify.parity_images)),
-        timing=Timing(seconds=used.verify.latency_seconds, batch=batch),
+        timing=Timing(seconds=used.verify.latency_seconds, batch=model.file_batch or run.batch),
     )
     measured = measure(measurement, progress)
     warnings = (*short, *fresh.warnings, *tuned.warnings, *notices, *forewarnings(tuned.plan))

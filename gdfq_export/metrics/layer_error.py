@@ -27,7 +27,7 @@ import onnx_ir as ir
 
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.joined_inputs import split_inputs
-from gdfq_export.frontend.passes.symbolic_batch import graph_inputs
+from gdfq_export.frontend.passes.batch.symbolic_batch import graph_inputs
 from gdfq_export.metrics.compensated_errors import gone_in_readers, rescaled_tensors
 from gdfq_export.metrics.histogram import Histogram
 from gdfq_export.metrics.tensor_error import TensorError

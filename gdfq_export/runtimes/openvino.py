@@ -81,9 +81,10 @@ class OpenVinoSession(Session):
         super().__init__(model, outputs, batch if fixed is None else fixed, fixed=fixed is not None, taps=inner)
 
     def describe(self) -> ExecutedGraph:
-        """The execution graph for one image, taps not included."""
+        """The execution graph for one image, or for the batch that the file is fixed to, taps not included."""
         model = _read(self._core, self._source)
-        shapes = [[1, *(-1 if size is None else size for size in sizes[1:])] for sizes in self._sizes]
+        batch = self._batch if self._fixed else 1
+        shapes = [[batch, *(-1 if size is None else size for size in sizes[1:])] for sizes in self._sizes]
         model.reshape(dict(zip(model.inputs, shapes, strict=True)))
         runtime = self._core.compile_model(model, "CPU", self._settings).get_runtime_model()
         operations = [(operation, _fact(operation, "layerType")) for operation in runtime.get_ordered_ops()]

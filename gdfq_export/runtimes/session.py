@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.joined_inputs import split_inputs
 from gdfq_export.runtimes.base import HOST_CLOCK, Array, ExecutedGraph, Images, Output
 from gdfq_export.support.batch_size import batch_size
+from gdfq_export.support.fixed_batch.image_pieces import run_in_pieces
 
 
 class Session(ABC):
@@ -71,13 +72,11 @@ class Session(ABC):
         return self._run(images, names, most)
 
     def _run(self, images: Images, names: Sequence[str], batch: int) -> Mapping[str, Array]:
-        rows = [
-            [_of_first(count, len(part), array) for array in self._execute(part, names)]
-            for part, count in self._pieces(images, batch)
-        ]
-        if len(rows) == 1:
-            return dict(zip(names, rows[0], strict=True))
-        return {name: np.concatenate([np.atleast_1d(row[index]) for row in rows]) for index, name in enumerate(names)}
+        if len(images) == 0:
+            raise InputError(f"{where(self._source)} was given no images; give at least one")
+        return run_in_pieces(
+            lambda piece: dict(zip(names, self._execute(piece, names), strict=True)), images, batch, whole=self._fixed
+        )
 
     def timer(self, images: Images) -> Callable[[], float]:
         """Runs `images` and gives the milliseconds of that run, as `clock` takes them."""
@@ -96,24 +95,6 @@ class Session(ABC):
     @abstractmethod
     def _execute(self, images: Images, names: Sequence[str]) -> Sequence[Array]:
         """One piece."""
-
-    def _pieces(self, images: Images, batch: int) -> Iterator[tuple[Images, int]]:
-        """Contiguous pieces, each with the number of images that count."""
-        if len(images) == 0:
-            raise InputError(f"{where(self._source)} was given no images; give at least one")
-        for start in range(0, len(images), batch):
-            part = np.ascontiguousarray(images[start : start + batch], dtype=np.float32)
-            count = len(part)
-            if self._fixed and count < self._batch:
-                part = np.concatenate([part, np.repeat(part[-1:], self._batch - count, axis=0)])
-            yield part, count
-
-
-def _of_first(count: int, images: int, output: Array) -> Array:
-    """What an output of `images` holds of the first `count`, if its rows are those of images; else all of it."""
-    if count == images or output.ndim == 0 or output.shape[0] % images:
-        return output
-    return output[: output.shape[0] // images * count]
 
 
 def parts_of(

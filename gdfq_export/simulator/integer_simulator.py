@@ -17,6 +17,8 @@ from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.simulator.encoding import Encoding
 from gdfq_export.simulator.integer_run import IntegerRun, quantized_name
 from gdfq_export.simulator.integer_state import IntegerState
+from gdfq_export.support.fixed_batch.graph_batch import graph_batch
+from gdfq_export.support.fixed_batch.image_pieces import run_in_pieces
 
 __all__ = ["IntegerSimulator", "quantized_name"]
 
@@ -55,8 +57,11 @@ class IntegerSimulator:
             images: float32 [N, C, H, W] in the network's input range.
 
         Returns:
-            uint8 or int8 codes and float32 outputs.
+            uint8 or int8 codes and float32 outputs, of a graph with a fixed batch as a `Session` gives them.
         """
-        batch = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
+        batch = graph_batch(self.state.model.graph)
+        return dict(run_in_pieces(self._run, images, batch or len(images), whole=batch is not None))
+
+    def _run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         with torch.no_grad():
-            return IntegerRun(self.state, self.names).run(batch)
+            return IntegerRun(self.state, self.names).run(torch.from_numpy(images))

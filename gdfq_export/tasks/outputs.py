@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gdfq_export.support.fixed_batch.graph_batch import graph_batch
+
 Outputs = Tensor | tuple[Tensor, ...]
 """What a torch network returns: a tensor `[N, ...]` for one value, a tuple of them for several."""
 
@@ -108,20 +110,29 @@ def network_outputs(
         image: shape of one image, `(C, H, W)`.
         cuts: `GraphOutput.before_cut` of the outputs that no gradient reaches, by name.
     """
-    outputs = tuple(_facts(output, cuts.get(str(output.name))) for output in graph.graph.outputs)
+    batch = graph_batch(graph.graph)
+    outputs = tuple(_facts(output, cuts.get(str(output.name)), batch) for output in graph.graph.outputs)
     return NetworkOutputs(outputs=outputs, image=tuple(image), graph=graph)
 
 
-def _facts(output: ir.Value, before_cut: tuple[str, ...] | None) -> GraphOutput:
+def _facts(output: ir.Value, before_cut: tuple[str, ...] | None, batch: int | None) -> GraphOutput:
     node = output.producer()
     x = None if node is None or not node.inputs else node.inputs[0]
     computed = x is not None and x.producer() is not None
     return GraphOutput(
         name=str(output.name),
-        shape=tuple(size if isinstance(size, int) else str(size.value or "?") for size in output.shape or ()),
+        shape=_sizes(output, batch),
         op_type="" if node is None else node.op_type,
         axis=node.attributes.get_int("axis", -1) if node is not None and "axis" in node.attributes else None,
         source=str(x.name) if x is not None and computed else None,
         floating=output.dtype is None or output.dtype.is_floating_point(),
         before_cut=before_cut,
     )
+
+
+def _sizes(output: ir.Value, batch: int | None) -> tuple[int | str, ...]:
+    """Sizes of an output; the batch in front is a string, also where the graph is fixed to it."""
+    sizes = [size if isinstance(size, int) else str(size.value or "?") for size in output.shape or ()]
+    if sizes and sizes[0] == batch:
+        sizes[0] = "batch"
+    return tuple(sizes)

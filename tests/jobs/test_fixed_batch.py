@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from gdfq_export.cli.main import cli
-from gdfq_export.frontend.passes.symbolic_batch import fixed_batch
+from gdfq_export.frontend.passes.batch.symbolic_batch import fixed_batch
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
+from tests.frontend.kept_batch_networks import network
 from tests.frontend.sources import networks
 
 RECIPE = """
@@ -19,6 +21,11 @@ name: quick
 data: {generator: {steps: 5, batch: 8}}
 calibration: {images: 16}
 verify: {agreement_images: 20, parity_images: 20, latency_seconds: 0}
+"""
+
+LOW_BITS = """
+bits: {weights: 4, activations: 4}
+tuning: {equalization: activations, refit: true, activation_scales: true, finetune: {steps: 2, batch: 5}}
 """
 
 
@@ -55,3 +62,24 @@ def test_it_is_kept_and_the_file_is_verified(folder: Path) -> None:
     words = ["verify", str(folder / "q.onnx"), "--reference", str(folder / "net.onnx"), "--latency-seconds", "0"]
     result = CliRunner().invoke(cli, [*words, "--require-parity"])
     assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("kind", ["mean of the batch", "one image without its axis"])
+def test_a_batch_that_is_part_of_the_computation_is_kept(tmp_path: Path, kind: str) -> None:
+    networks.saved(tmp_path, network(kind), '{"preprocess": {"scale": 255}}')
+    (tmp_path / "quick.yaml").write_text(RECIPE)
+    said = _run(tmp_path, "--bundle", str(tmp_path / "bundle"))
+    assert "so the quantized file takes as many" in said
+    assert fixed_batch(onnx.load(tmp_path / "q.onnx")) == fixed_batch(network(kind))
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["parity"]["exact"] and report["task"]["name"] == "classify"
+    words = ["verify", "--manifest", str(tmp_path / "bundle" / "manifest.json"), "--latency-seconds", "0"]
+    result = CliRunner().invoke(cli, [*words, "--require-parity"])
+    assert result.exit_code == 0, result.output
+
+
+def test_low_bits_are_tuned_at_a_batch_that_is_kept(tmp_path: Path) -> None:
+    networks.saved(tmp_path, network("images shuffled into channels"), '{"preprocess": {"scale": 255}}')
+    (tmp_path / "quick.yaml").write_text(RECIPE + LOW_BITS)
+    _run(tmp_path)
+    assert json.loads((tmp_path / "report.json").read_text())["parity"]["exact"]

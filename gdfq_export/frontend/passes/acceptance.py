@@ -11,8 +11,8 @@ from onnx import TensorProto, numpy_helper
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.accepted_forms.float32 import every_node
 from gdfq_export.frontend.passes.accepted_forms.image_input import has_channels_last
+from gdfq_export.frontend.passes.batch.symbolic_batch import graph_inputs
 from gdfq_export.frontend.passes.opset import OLDEST_OPSET, OPSET, opset_of
-from gdfq_export.frontend.passes.symbolic_batch import graph_inputs
 
 NOT_QUANTIZED = (
     "{} is not quantized: it computes in float; give the file that gdfq-export quantize or another tool made of it"

@@ -8,20 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common
 
 from gdfq_export.errors import InputError
-from gdfq_export.frontend.passes.batch_axis import BatchNotFreed, free_batch
+from gdfq_export.frontend.passes.batch.batch_axis import BatchNotFreed, free_batch
+from gdfq_export.frontend.passes.batch.row_for_image import RowForImagePass, require_rows_of_images
+from gdfq_export.frontend.passes.batch.symbolic_batch import (
+    fixed_batch,
+    with_symbolic_batch,
+    without_shapes,
+)
+from gdfq_export.frontend.passes.batch.two_batches import same_on_two_batches
 from gdfq_export.frontend.passes.constants.cast_like import fold_cast_like
 from gdfq_export.frontend.passes.constants.constant_arithmetic import ConstantArithmeticPass
 from gdfq_export.frontend.passes.constants.constant_reshape import ConstantReshapePass
 from gdfq_export.frontend.passes.constants.constant_resize import ConstantResizePass
 from gdfq_export.frontend.passes.default_attributes import DefaultAttributesPass
 from gdfq_export.frontend.passes.dropout import DropoutToIdentityPass
-from gdfq_export.frontend.passes.measured_shapes import Measured, annotate_shapes, measure_shapes, run_model
+from gdfq_export.frontend.passes.measured_shapes import Measured, annotate_shapes, measure_shapes
 from gdfq_export.frontend.passes.opset import to_canonical_opset
 from gdfq_export.frontend.passes.reserved_names import ReservedNamesPass
 from gdfq_export.frontend.passes.rewrites.explicit_pads import ExplicitPadsPass
@@ -41,7 +47,6 @@ from gdfq_export.frontend.passes.rewrites.slice import SlicePass
 from gdfq_export.frontend.passes.rewrites.trivial_shuffle import TrivialShufflePass
 from gdfq_export.frontend.passes.simplify import simplify
 from gdfq_export.frontend.passes.stable_names import StableNamesPass
-from gdfq_export.frontend.passes.symbolic_batch import fixed_batch, graph_inputs, with_symbolic_batch, without_shapes
 
 
 def canonicalize(proto: onnx.ModelProto, where: str) -> ir.Model:
@@ -52,39 +57,41 @@ def canonicalize(proto: onnx.ModelProto, where: str) -> ir.Model:
         where: what the user calls the network, for messages.
 
     Raises:
-        InputError: the graph is not valid ONNX, cannot be converted to opset 21, or cannot take any batch.
+        InputError: the graph is not valid ONNX, cannot be converted to opset 21, or is fixed to a batch of several
+            images, which it gives no rows for.
     """
-    batch = fixed_batch(proto)
-    if batch is None:
-        return _canonical(proto, proto, where)
+    if fixed_batch(proto) is None:
+        return _canonical(with_symbolic_batch(proto), proto, where)
     try:
-        model = _canonical(proto, proto, where)
-        _require_same_outputs(proto, model, where)
-    except InputError as error:
-        try:
-            model = _canonical(_with_freed_batch(proto, batch, where), proto, where)
-        except BatchNotFreed as reason:
-            raise InputError(
-                f"{where} is built for a batch of exactly {batch} and computes otherwise with another ({reason}); "
-                "export it with a dynamic batch dimension"
-            ) from error
-        _require_same_outputs(proto, model, where)
+        model = _canonical(with_symbolic_batch(proto), proto, where)
+        if same_on_two_batches(proto, ir.to_proto(model)):
+            return model
+    except InputError:  # with another batch it does not run
+        pass
+    try:
+        model = _canonical(with_symbolic_batch(_with_freed_batch(proto, where)), proto, where)
+        if same_on_two_batches(proto, ir.to_proto(model)):
+            return model
+    except (BatchNotFreed, InputError):
+        pass
+    model = _canonical(without_shapes(proto), proto, where)
+    require_rows_of_images(model.graph, where)
     return model
 
 
-def _with_freed_batch(proto: onnx.ModelProto, batch: int, where: str) -> onnx.ModelProto:
+def _with_freed_batch(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
     """The graph at its batch, simplified, and then freed from it value by value."""
     static = ir.from_proto(simplify(fold_cast_like(to_canonical_opset(without_shapes(proto), where)), where))
     _prepare(static)
-    measured = measure_shapes(static, where, (batch, batch))
-    free_batch(static, {name: facts.shapes[0] for name, facts in measured.items() if facts.shapes}, batch)
+    measured = measure_shapes(static, where)
+    free_batch(static, {name: facts.shapes[0] for name, facts in measured.items() if facts.shapes})
     return ir.to_proto(static)
 
 
 def _canonical(proto: onnx.ModelProto, original: onnx.ModelProto, where: str) -> ir.Model:
-    """The canonical form of `proto`, which takes any batch; names of `original` stay."""
+    """The canonical form of `proto`, whose batch is symbolic, or fixed and kept; names of `original` stay."""
     known = _names(original)
-    free = simplify(fold_cast_like(to_canonical_opset(with_symbolic_batch(proto), where)), where)
+    free = simplify(fold_cast_like(to_canonical_opset(proto, where)), where)
     model = ir.from_proto(free)
     _prepare(model)
     _rewrite(model, annotate_shapes(model, where))
@@ -105,6 +112,7 @@ def _prepare(model: ir.Model) -> None:
 
 
 def _rewrite(model: ir.Model, measured: Mapping[str, Measured]) -> None:
+    RowForImagePass()(model)
     ConstantReshapePass(measured)(model)
     ConstantResizePass(measured)(model)
     SumAsAddsPass()(model)
@@ -142,23 +150,3 @@ def _names(proto: onnx.ModelProto) -> set[str]:
 def _our_names(model: ir.Model, converted: onnx.ModelProto) -> set[str]:
     """Initializers added by passes: those the converted graph did not have."""
     return set(model.graph.initializers) - _names(converted)
-
-
-def _require_same_outputs(proto: onnx.ModelProto, model: ir.Model, where: str) -> None:
-    """Two fixed batches at once must give what each gives alone; otherwise the batch is part of the computation."""
-    random = np.random.default_rng(0)
-    batch = fixed_batch(proto) or 1
-    inputs = graph_inputs(proto)
-    names = [value.name for value in inputs]
-    shapes = {value.name: [d.dim_value for d in value.type.tensor_type.shape.dim[1:]] for value in inputs}
-    parts = [{n: random.random((batch, *shapes[n]), dtype=np.float32) for n in names} for _ in range(2)]
-    apart = [run_model(proto, part) for part in parts]
-    together = run_model(ir.to_proto(model), {n: np.concatenate([part[n] for part in parts]) for n in names})
-    for name, result in together.items():
-        expected = np.concatenate([run[name] for run in apart])
-        near = 1e-4 * float(np.abs(expected).max())
-        if expected.shape != result.shape or not np.allclose(expected, result, rtol=1e-3, atol=near):
-            raise InputError(
-                f"{where} is built for a batch of exactly {batch} and its output {name} changes with another batch; "
-                "export it with a dynamic batch dimension"
-            )

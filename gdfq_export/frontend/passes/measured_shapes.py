@@ -18,6 +18,7 @@ import onnxruntime
 
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.value_dependent_shapes import value_dependent_shapes
+from gdfq_export.support.fixed_batch.graph_batch import graph_batch
 
 BATCHES = (2, 3)
 
@@ -44,10 +45,8 @@ def run_model(proto: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> dict[s
     return dict(zip(names, session.run(names, dict(feeds)), strict=True))
 
 
-def measure_shapes(
-    model: ir.Model, where: str, batches: tuple[int, int] = BATCHES, *, known_to_run: bool = False
-) -> dict[str, Measured]:
-    """Run `model` on zeros at both batches and look at every computed value.
+def measure_shapes(model: ir.Model, where: str, *, known_to_run: bool = False) -> dict[str, Measured]:
+    """Run `model` on zeros at both batches, or at the one that it is fixed to, and look at every computed value.
 
     What is known to run is inferred by rules where they have no gaps. So are values of large images, which take
     gigabytes; then only the outputs are computed.
@@ -59,7 +58,8 @@ def measure_shapes(
     large = max(map(math.prod, sizes.values()), default=0) > _LARGE
     proto = _returning_all(model)
     runs: list[Mapping[str, np.ndarray]] = []
-    for batch in batches:
+    fixed = graph_batch(model.graph)
+    for batch in BATCHES if fixed is None else (fixed,):
         inferred = _inferred(model, batch) if known_to_run or large else None
         try:
             zeros = {name: np.zeros((batch, *size), np.float32) for name, size in sizes.items()}
@@ -76,7 +76,7 @@ def measure_shapes(
             ) from error
     unknown = {str(value.name) for value in value_dependent_shapes(model.graph)}
     tensors = [name for name in runs[0] if isinstance(runs[0][name], np.ndarray)]  # others are sequences
-    return {name: _measured((runs[0][name], runs[1][name]), known=name not in unknown) for name in tensors}
+    return {name: _measured((runs[0][name], runs[-1][name]), known=name not in unknown) for name in tensors}
 
 
 def _returning_all(model: ir.Model) -> onnx.ModelProto:

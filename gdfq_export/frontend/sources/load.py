@@ -15,7 +15,7 @@ from gdfq_export.frontend.float_model import FloatModel, build
 from gdfq_export.frontend.passes.acceptance import assume_input_shape, fix_input_shape
 from gdfq_export.frontend.passes.accepted_forms.accept import accept, converted_to_float32
 from gdfq_export.frontend.passes.accepted_forms.open_sizes import OpenSizes
-from gdfq_export.frontend.passes.symbolic_batch import fixed_batch, graph_inputs
+from gdfq_export.frontend.passes.batch.symbolic_batch import fixed_batch, graph_inputs
 from gdfq_export.frontend.sources.model_name import FILES, require_model
 from gdfq_export.frontend.sources.module_export import digest, export_module, other_floats
 from gdfq_export.frontend.sources.onnx_file import read_onnx
@@ -23,6 +23,7 @@ from gdfq_export.frontend.sources.preprocessing import InputShape, Stated, as_pi
 from gdfq_export.frontend.sources.python_callable import call, find_function
 from gdfq_export.frontend.sources.sidecar import read_sidecar
 from gdfq_export.support.files import sha256_file
+from gdfq_export.support.fixed_batch.graph_batch import graph_batch
 from gdfq_export.tasks.outputs import DecodeFunction
 from gdfq_export.tasks.registry import StatedTask
 
@@ -88,7 +89,7 @@ def _load_module(
     proto, notices = accepted.proto, converted_to_float32(source, other_floats(module)) or accepted.notices
     spec, warnings = _spec(proto, flags, known, source)
     name = source.rpartition(":")[2]
-    return build(
+    model = build(
         proto,
         name=name,
         source=source,
@@ -98,6 +99,12 @@ def _load_module(
         exported=True,
         warnings=(*notices, *warnings),
     )
+    if (batch := graph_batch(model.graph.graph)) is not None:
+        raise InputError(
+            f"{source} computes otherwise with another batch than the {batch} images that it was exported with here; "
+            "export it yourself with the batch that it is used at, and give the .onnx file"
+        )
+    return model
 
 
 def _load_file(path: Path, flags: Stated, task: StatedTask) -> FloatModel:

@@ -9,6 +9,8 @@ import onnx_ir as ir
 import torch
 from torch import Tensor, fx
 
+from gdfq_export.support.fixed_batch.graph_batch import graph_batch
+
 _BATCH = 2
 
 
@@ -23,7 +25,7 @@ def failing_node(module: fx.GraphModule, graph: ir.Graph, image: Sequence[int]) 
     trial = _Trial(module, {str(value.name): value.shape for node in graph for value in node.outputs})
     try:
         with torch.no_grad():
-            trial.run(torch.zeros(_BATCH, *image))
+            trial.run(torch.zeros(graph_batch(graph) or _BATCH, *image))
     except _Failure as failure:
         return failure.node
     return None

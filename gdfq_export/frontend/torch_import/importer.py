@@ -10,16 +10,19 @@ input and running statistics.
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import onnx_ir as ir
 from torch import fx, nn
 
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.joined_inputs import split_inputs
+from gdfq_export.frontend.torch_import.batch_pieces import filled_up, in_pieces, of_images, works_on_rows
 from gdfq_export.frontend.torch_import.cut import is_constant, read_by
 from gdfq_export.frontend.torch_import.operators import lower
 from gdfq_export.frontend.torch_import.parameters import AttributeNames, tensor_from_onnx
+from gdfq_export.support.fixed_batch.graph_batch import graph_batch
 
 _OLDEST_OPSET = 18
 _BATCH_NORMS: dict[int, type[nn.Module]] = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
@@ -30,8 +33,9 @@ def import_graph(model: ir.Model, *, until: str | Sequence[str] | None = None) -
 
     Float constants become parameters (one for each ONNX name, however many nodes share it), other constants buffers;
     `module.meta["parameters"]` maps ONNX names to their names in `module.state_dict()`. Any batch size works if it does
-    in the graph; gradients flow through everything. One output is a tensor, several are a tuple of them. Several inputs
-    are one argument `[N, F]` (`calib.joined_inputs`).
+    in the graph, or if it is a canonical graph that is fixed to one (`batch_pieces.py`); gradients flow through
+    everything. One output is a tensor, several are a tuple of them. Several inputs are one argument `[N, F]`
+    (`calib.joined_inputs`).
 
     Args:
         model: a graph of opset 18 or later with an input; several have static sizes behind the batch.
@@ -48,7 +52,9 @@ def import_graph(model: ir.Model, *, until: str | Sequence[str] | None = None) -
     inputs = [value for value in graph.inputs if value.name not in graph.initializers]
     if not inputs:
         raise InputError("The graph has no inputs; accepted: at least one, a batch.")
-    return _Import(inputs).run(graph, _find_outputs(graph, until))
+    canonical = all(value.dtype is not None for node in graph for value in node.outputs)
+    batch = graph_batch(graph) if canonical else None
+    return _Import(inputs, batch).run(graph, _find_outputs(graph, until))
 
 
 def input_shapes(inputs: Sequence[ir.Value]) -> tuple[tuple[int, ...], ...]:
@@ -91,19 +97,26 @@ def _contributing(outputs: Sequence[ir.Value]) -> set[ir.Node]:
 class _Import:
     """State of one import: the fx graph under construction and where each ONNX value is in it."""
 
-    def __init__(self, inputs: Sequence[ir.Value]) -> None:
+    def __init__(self, inputs: Sequence[ir.Value], batch: int | None) -> None:
         self.root = nn.Module()
         self.fx_graph = fx.Graph()
         self.names = AttributeNames()
         self.parameters: dict[str, nn.Parameter] = {}
         self.attributes: dict[str, str] = {}
         self.values: dict[ir.Value, fx.Node] = {}
+        self.batch = batch
+        self.images = self.fx_graph.placeholder(
+            self.names.take(str(inputs[0].name) if len(inputs) == 1 else "joined_inputs")
+        )
+        filled = self.images if self.batch is None else self.call(filled_up, self.images, self.batch)
         if len(inputs) == 1:
-            placeholder = self.fx_graph.placeholder(self.names.take(str(inputs[0].name)))
-            placeholder.meta["value"] = inputs[0].name
-            self.values[inputs[0]] = placeholder
+            filled.meta.update(value=inputs[0].name, input=True)
+            self.values[inputs[0]] = filled
         else:
-            self.add_inputs(inputs)
+            self.add_inputs(inputs, filled)
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> fx.Node:
+        return self.fx_graph.call_function(function, arguments)
 
     def run(self, graph: ir.Graph, outputs: Sequence[ir.Value]) -> fx.GraphModule:
         contributing = _contributing(outputs)
@@ -111,17 +124,18 @@ class _Import:
             if node in contributing:
                 self.add_node(node)
         tensors = tuple(self.tensor(output) for output in outputs)
+        if self.batch is not None:
+            tensors = tuple(self.call(of_images, tensor, self.images, self.batch) for tensor in tensors)
         self.fx_graph.output(tensors[0] if len(tensors) == 1 else tensors)
         module = fx.GraphModule(self.root, self.fx_graph, class_name="ImportedGraph")
         module.meta["parameters"] = self.attributes
         return module.eval()
 
-    def add_inputs(self, inputs: Sequence[ir.Value]) -> None:
+    def add_inputs(self, inputs: Sequence[ir.Value], joined: fx.Node) -> None:
         """Take several inputs out of one joined batch."""
-        joined = self.fx_graph.placeholder(self.names.take("joined_inputs"))
-        parts = self.fx_graph.call_function(split_inputs, (joined, input_shapes(inputs)))
+        parts = self.call(split_inputs, joined, input_shapes(inputs))
         for index, value in enumerate(inputs):
-            part = self.fx_graph.call_function(operator.getitem, (parts, index))
+            part = self.call(operator.getitem, parts, index)
             part.meta.update(value=value.name, input=True)
             self.values[value] = part
 
@@ -154,7 +168,9 @@ class _Import:
             result = self.add_batch_norm(node, constants, op.kwargs["epsilon"])
         else:
             arguments = tuple(None if value is None else self.tensor(value) for value in op.inputs)
-            result = self.fx_graph.create_node("call_function", op.function, arguments, dict(op.kwargs), name)
+            whole = self.batch is None or works_on_rows(node)
+            function = op.function if whole else in_pieces(op.function, node, op.inputs)
+            result = self.fx_graph.create_node("call_function", function, arguments, dict(op.kwargs), name)
         result.meta.update(facts)
         if not op.several:
             result.meta["value"] = node.outputs[0].name
@@ -163,7 +179,7 @@ class _Import:
         for index, value in enumerate(node.outputs):
             if not value.name:
                 continue
-            part = self.fx_graph.call_function(operator.getitem, (result, index))
+            part = self.call(operator.getitem, result, index)
             part.meta.update(facts, value=value.name)
             self.values[value] = part
 

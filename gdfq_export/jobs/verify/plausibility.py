@@ -11,7 +11,7 @@ import onnx
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.passes.accepted_forms.image_input import take_float_images
-from gdfq_export.frontend.passes.symbolic_batch import graph_inputs
+from gdfq_export.frontend.passes.batch.symbolic_batch import graph_inputs
 from gdfq_export.jobs.verify.measure import Verification
 from gdfq_export.metrics.preprocessing import preprocessing_findings
 from gdfq_export.qdq.metadata import own_metadata

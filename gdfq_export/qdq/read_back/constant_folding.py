@@ -1,6 +1,6 @@
 """A quantized file as a graph whose constants are numbers: what a runtime folds when it loads is folded here.
 
-1. A fixed batch becomes any batch, since images are simulated many at a time.
+1. A fixed batch becomes any batch, since images are simulated many at a time, where that computes the same.
 2. Constant nodes become initializers; whatever is computed from constants alone (the scale of a bias, the Cast of INT4
    weights, a QuantizeLinear of float weights) is computed once, by the runtime itself. DequantizeLinear stays.
 3. Of QuantizeLinear nodes with equal inputs one stays.
@@ -16,10 +16,11 @@ from onnx_ir.passes import common
 
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.passes.accepted_forms.image_input import take_float_images
+from gdfq_export.frontend.passes.batch.symbolic_batch import fixed_batch, graph_inputs, with_symbolic_batch
+from gdfq_export.frontend.passes.batch.two_batches import same_on_two_batches
 from gdfq_export.frontend.passes.constants.constant_reshape import ConstantReshapePass
 from gdfq_export.frontend.passes.dropout import DropoutToIdentityPass
 from gdfq_export.frontend.passes.measured_shapes import measure_shapes
-from gdfq_export.frontend.passes.symbolic_batch import fixed_batch, graph_inputs, with_symbolic_batch
 from gdfq_export.qdq.reader.operators import as_qdq
 from gdfq_export.simulator.session import one_thread_session
 
@@ -46,8 +47,7 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
             raise refusal(node, "measures the scale of its input while it runs")
     model, _ = take_float_images(model)
     try:
-        if fixed_batch(model) is not None:
-            model = with_symbolic_batch(model)
+        model = _for_any_batch(model)
         prepared = ir.from_proto(onnx.shape_inference.infer_shapes(model))
     except Exception as error:  # the checker raises a dozen types of its own
         reason = " ".join(str(error).split())[:200]
@@ -68,6 +68,11 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
 def _is_batch_of_one_size(value: onnx.ValueInfoProto) -> bool:
     sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim[1:]]
     return min(sizes, default=0) > 0
+
+
+def _for_any_batch(model: onnx.ModelProto) -> onnx.ModelProto:
+    freed = model if fixed_batch(model) is None else with_symbolic_batch(model)
+    return freed if freed is model or same_on_two_batches(model, freed) else model
 
 
 def _fix_shapes(model: ir.Model) -> None:

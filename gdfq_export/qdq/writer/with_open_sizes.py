@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.passes.accepted_forms.open_sizes import OpenSizes, set_symbol
+from gdfq_export.frontend.passes.batch.symbolic_batch import graph_inputs
 from gdfq_export.frontend.passes.measured_shapes import run_model
-from gdfq_export.frontend.passes.symbolic_batch import graph_inputs
 
 _Arrays = Mapping[str, NDArray[np.generic]]
 

@@ -20,6 +20,7 @@ from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.simulator import Mode, Simulator
 from gdfq_export.tuning.dfq.channel_moments import follow_moments
 from gdfq_export.tuning.dfq.input_channels import response
+from gdfq_export.tuning.dfq.one_image import by_channel
 
 
 def correct_biases(
@@ -48,7 +49,6 @@ def correct_biases(
                 left[layer.name] = f"the mean of its input is not known behind {known.unknown[source]}"
             else:
                 errors = simulator.quantizers[layer.weight_point.key](layer.weight) - float_weights[layer.name]
-                mean = known.moments[source].mean
-                expected = mean.reshape(mean.shape[1], -1).mean(dim=1).to(errors)
+                expected = by_channel(known.moments[source].mean).mean(dim=1).to(errors)
                 layer.bias.sub_(response(errors, node.attributes.get_int("group", 1), expected))
     return left

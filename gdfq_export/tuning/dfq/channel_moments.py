@@ -27,6 +27,7 @@ from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.frontend.torch_import import Op, lower
 from gdfq_export.planning.placement import activation_bounds
 from gdfq_export.targets.operator_traits import MOVES_ELEMENTS, POOLS
+from gdfq_export.tuning.dfq.one_image import spread
 from gdfq_export.tuning.dfq.rectified_normal import clipped, leaky
 
 _ALIKE = MOVES_ELEMENTS | POOLS | {"Concat", "Pad"}
@@ -36,7 +37,7 @@ _FOLLOWED = _ALIKE | _ACTIVATIONS | {"Add", "Mul"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moments:
-    """Mean, standard deviation and range of each element of a value, float64 [1, C, ...]."""
+    """Mean, standard deviation and range of each element of a value, float64 [rows, C, ...]."""
 
     mean: Tensor
     std: Tensor
@@ -98,12 +99,7 @@ class _Walk:
 
     def _normal(self, value: ir.Value) -> Moments:
         known = self.statistics[str(value.name)]
-        assert value.shape is not None
-        sizes = [int(size) for size in list(value.shape)[2:]]  # type: ignore[arg-type]
-        mean, std = (
-            torch.from_numpy(array).double().reshape(1, -1, *[1] * len(sizes)).expand(1, -1, *sizes)
-            for array in (known.mean, known.std)
-        )
+        mean, std = (spread(torch.from_numpy(array).double()[None], value) for array in (known.mean, known.std))
         return Moments(mean=mean, std=std, low=mean - self.sigmas * std, high=mean + self.sigmas * std)
 
     def _moments_of(self, value: ir.Value | None) -> Moments | None:

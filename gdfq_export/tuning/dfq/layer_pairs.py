@@ -25,6 +25,7 @@ from gdfq_export.frontend.torch_import import lower
 from gdfq_export.planning.placement import activation_bounds
 from gdfq_export.simulator import Layer, Simulator
 from gdfq_export.targets.operator_traits import MOVES_ELEMENTS, POOLS
+from gdfq_export.tuning.dfq.one_image import by_channel, spread
 
 _SIGMAS = 6.0
 
@@ -85,7 +86,7 @@ def _normal(known: ChannelStatistics) -> tuple[Tensor, Tensor]:
 
 def _follow(first: Layer, output: ir.Value, layers: dict[str, Layer]) -> LayerPair | None:
     """Walk from `output` to the only layer that reads it; None where the path forks, ends or does not commute."""
-    labels = _spread(torch.arange(first.weight.shape[0], dtype=torch.float32)[None], output)
+    labels = spread(torch.arange(first.weight.shape[0], dtype=torch.float32)[None], output)
     value, upper, slope, shifts = output, math.inf, 1.0, True
     while len(value.uses()) == 1 and not value.is_graph_output():
         ((node, index),) = value.uses()
@@ -117,7 +118,7 @@ def _follow(first: Layer, output: ir.Value, layers: dict[str, Layer]) -> LayerPa
             shifts = False
         elif node.op_type in POOLS:
             shifts = shifts and not node.attributes.get_int("count_include_pad", 0)
-            labels = _spread(labels.flatten(2)[:, :, 0], value)
+            labels = spread(labels.flatten(2)[:, :, 0], value)
         elif node.op_type in MOVES_ELEMENTS:
             op = lower(node)
             labels = op.function(labels, **op.kwargs)
@@ -126,14 +127,7 @@ def _follow(first: Layer, output: ir.Value, layers: dict[str, Layer]) -> LayerPa
     return None
 
 
-def _spread(labels: Tensor, value: ir.Value) -> Tensor:
-    """Labels [1, C] as [1, C, H, W], the shape that `value` has for one image."""
-    assert value.shape is not None
-    sizes = [int(size) for size in list(value.shape)[2:]]  # type: ignore[arg-type]
-    return labels.reshape(1, -1, *[1] * len(sizes)).expand(1, -1, *sizes)
-
-
 def _one_per_channel(labels: Tensor) -> Tensor | None:
     """The label of each channel, None where a channel mixes several."""
-    rows = labels.reshape(labels.shape[1], -1)
+    rows = by_channel(labels)
     return rows[:, 0].long() if bool((rows == rows[:, :1]).all()) else None

@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from gdfq_export.frontend.passes.symbolic_batch import graph_inputs
+from gdfq_export.frontend.passes.batch.symbolic_batch import graph_inputs
 
 _TO_CHANNELS_FIRST, _TO_CHANNELS_LAST = [0, 3, 1, 2], [0, 2, 3, 1]
 _COLOURS = (1, 3, 4)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from gdfq_export.frontend.passes.symbolic_batch import graph_inputs
+from gdfq_export.frontend.passes.batch.symbolic_batch import graph_inputs
 
 _STEP = 32  # what most networks halve their input down to
 

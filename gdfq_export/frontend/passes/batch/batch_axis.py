@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from gdfq_export.frontend.passes.batch.symbolic_batch import BATCH_SYMBOL
 from gdfq_export.frontend.passes.constants.constant import add_initializer, constant_array, integer_list, unused_name
-from gdfq_export.frontend.passes.symbolic_batch import BATCH_SYMBOL
+from gdfq_export.support.fixed_batch.graph_batch import graph_batch
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -30,18 +31,17 @@ class Place:
     outer: int = 1
 
 
-def free_batch(model: ir.Model, shapes: Shapes, batch: int) -> None:
+def free_batch(model: ir.Model, shapes: Shapes) -> None:
     """Let `model` take any batch; it is changed.
 
     Args:
-        model: static graph with constants as initializers, whose inputs have the batch in front.
+        model: static graph with constants as initializers, whose inputs have the fixed batch in front.
         shapes: of every value at this batch.
-        batch: the size that the graph is fixed to.
 
     Raises:
         BatchNotFreed: it cannot.
     """
-    walk = _Walk(model.graph, shapes, batch)
+    walk = _Walk(model.graph, shapes)
     for value in model.graph.inputs:
         if not value.is_initializer():
             assert value.shape is not None
@@ -57,10 +57,10 @@ def free_batch(model: ir.Model, shapes: Shapes, batch: int) -> None:
 
 
 class _Walk:
-    def __init__(self, graph: ir.Graph, shapes: Shapes, batch: int) -> None:
+    def __init__(self, graph: ir.Graph, shapes: Shapes) -> None:
         self.graph = graph
         self.shapes = {name: tuple(shape) for name, shape in shapes.items()}
-        self.batch = batch
+        self.batch = graph_batch(graph) or 1
         self.places: dict[ir.Value, Place] = {}
         for value in (*graph.inputs, *graph.initializers.values()):
             self.shapes.setdefault(str(value.name), tuple(int(size) for size in value.shape or ()))  # type: ignore[arg-type]

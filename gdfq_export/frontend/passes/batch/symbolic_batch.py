@@ -67,9 +67,11 @@ def without_shapes(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def with_fixed_batch(proto: onnx.ModelProto, batch: int) -> onnx.ModelProto:
-    """Return a copy of `proto`, whose batch is dynamic, that takes exactly `batch` images."""
+    """Return a copy of `proto` that takes exactly `batch` images; one that takes no others stays as it is."""
     result = onnx.ModelProto()
     result.CopyFrom(proto)
+    if fixed_batch(proto) is not None:
+        return result
     for value in (*graph_inputs(result), *result.graph.output):
         value.type.tensor_type.shape.dim[0].dim_value = batch
     return result

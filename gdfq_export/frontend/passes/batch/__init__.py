@@ -1,0 +1,1 @@
+"""A fixed batch: freed where the graph computes the same with any other, else kept."""

@@ -1,0 +1,1 @@
+"""Networks that take exactly so many images at a time."""
