@@ -158,7 +158,7 @@ def build(
     @functools.cache
     def make_teacher() -> nn.Module:
         with errors_name(source):
-            return import_graph(graph, until=found.task.compared).eval().requires_grad_(False)
+            return import_graph(graph, until=found.task.compared, any_batch=True).eval().requires_grad_(False)
 
     with errors_name(source):
         folded = fold_batch_norm(graph, found.task.compared)
@@ -191,7 +191,8 @@ def _find_task(graph: ir.Model, source: str, input_spec: InputSpec, stated: Stat
         cuts = Gradients(graph.graph, failing).cuts()
         found = find_task(network_outputs(graph, input_spec.image_shape, cuts=cuts), source, stated=stated)
         try:
-            node = failing_node(import_graph(graph, until=found.task.compared), graph.graph, input_spec.shape)
+            module = import_graph(graph, until=found.task.compared, any_batch=True)
+            node = failing_node(module, graph.graph, input_spec.shape)
         except InputError:
             return found
         if node is None or node in failing:

@@ -77,7 +77,7 @@ class Simulator(nn.Module):
         self.plan = plan
         self.folded = folded
         self.task = task
-        self.network = import_graph(folded, until=task.compared)
+        self.network = import_graph(folded, until=task.compared, any_batch=True)
         self.network.eval()
         self._parameter_of: dict[str, str] = self.network.meta["parameters"]
         self.quantizers: dict[str, Quantizer] = {}

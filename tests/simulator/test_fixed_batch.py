@@ -23,6 +23,7 @@ from tests.qdq.read_back.drafted import drafted, noise, require_exact
 def test_every_integer_is_that_of_the_runtime(kind: str, tmp_path: Path) -> None:
     onnx.save(network(kind), tmp_path / "net.onnx")
     model = load_model(tmp_path / "net.onnx")
+    assert model.task.name == "classify"
     draft, images = drafted(model, Bits()), noise(model, 7)
     assert fixed_batch(draft.file) == fixed_batch(network(kind)) == model.file_batch
     assert parity(draft.file, draft.exact.run, images, 4).exact

@@ -22,10 +22,13 @@ def failing_node(module: fx.GraphModule, graph: ir.Graph, image: Sequence[int]) 
         graph: a canonical graph, whose values have shapes.
         image: shape of one image, `(C, H, W)`.
     """
-    trial = _Trial(module, {str(value.name): value.shape for node in graph for value in node.outputs})
+    batch = graph_batch(graph)
+    number = ir.Shape([] if batch is None else [1])  # a number for each piece
+    shapes = {str(value.name): value.shape for node in graph for value in node.outputs}
+    trial = _Trial(module, {name: number if shape == () else shape for name, shape in shapes.items()})
     try:
         with torch.no_grad():
-            trial.run(torch.zeros(graph_batch(graph) or _BATCH, *image))
+            trial.run(torch.zeros(batch or _BATCH, *image))
     except _Failure as failure:
         return failure.node
     return None

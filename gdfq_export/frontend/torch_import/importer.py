@@ -28,19 +28,21 @@ _OLDEST_OPSET = 18
 _BATCH_NORMS: dict[int, type[nn.Module]] = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
 
 
-def import_graph(model: ir.Model, *, until: str | Sequence[str] | None = None) -> fx.GraphModule:
+def import_graph(
+    model: ir.Model, *, until: str | Sequence[str] | None = None, any_batch: bool = False
+) -> fx.GraphModule:
     """Return the torch module, in eval mode, that computes the model's outputs from its inputs.
 
     Float constants become parameters (one for each ONNX name, however many nodes share it), other constants buffers;
     `module.meta["parameters"]` maps ONNX names to their names in `module.state_dict()`. Any batch size works if it does
-    in the graph, or if it is a canonical graph that is fixed to one (`batch_pieces.py`); gradients flow through
-    everything. One output is a tensor, several are a tuple of them. Several inputs are one argument `[N, F]`
-    (`calib.joined_inputs`).
+    in the graph, or with `any_batch`; gradients flow through everything. One output is a tensor, several are a tuple of
+    them. Several inputs are one argument `[N, F]` (`calib.joined_inputs`).
 
     Args:
         model: a graph of opset 18 or later with an input; several have static sizes behind the batch.
         until: the value or values to return in place of the graph's outputs, for instance what a final Softmax reads.
             Nodes that do not contribute to them are not imported.
+        any_batch: a canonical graph that is fixed to a batch is run in pieces of it (`batch_pieces.py`).
 
     Raises:
         InputError: an operator, or how a node uses it, is not supported; no input; no such value.
@@ -52,8 +54,7 @@ def import_graph(model: ir.Model, *, until: str | Sequence[str] | None = None) -
     inputs = [value for value in graph.inputs if value.name not in graph.initializers]
     if not inputs:
         raise InputError("The graph has no inputs; accepted: at least one, a batch.")
-    canonical = all(value.dtype is not None for node in graph for value in node.outputs)
-    batch = graph_batch(graph) if canonical else None
+    batch = graph_batch(graph) if any_batch else None
     return _Import(inputs, batch).run(graph, _find_outputs(graph, until))
 
 

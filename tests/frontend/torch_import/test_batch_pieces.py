@@ -26,10 +26,10 @@ def test_what_torch_gives_is_what_the_runtime_gives_for_each_piece(kind: str, co
     images = np.random.default_rng(1).normal(size=(count, 3, 8, 8)).astype(np.float32)
     expected = run_in_pieces(lambda piece: run_model(proto, {"x": piece}), images, batch, whole=True)["y"]
     x = torch.from_numpy(images).requires_grad_()
-    found = import_graph(model)(x)
+    found = import_graph(model, any_batch=True)(x)
     np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-4, atol=1e-5)
     found.square().sum().backward()
-    assert x.grad is not None and bool((x.grad.flatten(1).abs().sum(1) > 0).any())
+    assert x.grad is not None and (bool(x.grad.any()) or count == 1)  # the mean of equal images moves with each
 
 
 def test_the_last_piece_is_filled_up_and_the_surplus_dropped() -> None:
