@@ -137,7 +137,13 @@ def mixed_bits_of(tuned: TunedNetwork) -> MixedBitsFacts | None:
     mix = tuned.mix
     if mix is None:
         return None
-    return MixedBitsFacts(sensitivity=mix.sensitivity, raised=mix.raised, growth=mix.growth)
+    return MixedBitsFacts(
+        sensitivity=mix.sensitivity,
+        raised=mix.raised,
+        growth=mix.growth,
+        layers=mix.layers,
+        operations=mix.operations,
+    )
 
 
 def _measurement_warnings(measured: Verification, measuring: Measuring) -> list[str]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.jobs.image_source import ImageSource
-from gdfq_export.jobs.mixed_precision import mix_bits
+from gdfq_export.jobs.mixed_precision import MixingJob, mix_bits
 from gdfq_export.planning.mixed_precision import MixedPrecision
 from gdfq_export.planning.placement import plan_of
 from gdfq_export.planning.plan import QuantPlan
@@ -79,7 +79,10 @@ def tune_network(
     mix: MixedPrecision | None = None
     notes: tuple[str, ...] = ()
     if recipe.bits.mixed is not None:
-        mix, notes = mix_bits(model, simulator, images, recipe, recipe.bits.mixed, source)
+        job = MixingJob(
+            model=model, recipe=recipe, mixed=recipe.bits.mixed, source=source, statistics=_statistics(model)
+        )
+        mix, notes = mix_bits(job, simulator, images)
         recipe = recipe.model_copy(update={"bits": mix.bits})
         simulator = _simulator(model, plan_of(model, recipe.target, mix.bits), source)
     timed = None

@@ -1,22 +1,36 @@
-"""Mixed precision: which layers' weights get more bits, decided from sensitivities, costs and limits alone.
+"""Mixed precision: which layers' weights and inputs get more bits, decided from errors, costs and limits alone.
 
-ZeroQ (Cai et al., arXiv 2001.00281, section 3.2) measures how far the outputs move when the weights of one layer alone
-are quantized (`tuning/weight_sensitivity.py`), and takes the sum over layers for the error of any mix of bits. Here
-layers are raised in the order of sensitivity per byte, within what the recipe lets the weights and the file grow. On
-imagenet_mobilenetv1_025_224 at W4A8, 1.6 % more bytes take the accuracy drop from 8.0 to 2.7 points (docs/measured.md).
+ZeroQ (Cai et al., arXiv 2001.00281, section 3.2) measures how far the outputs move when one layer alone is quantized
+(`tuning/sensitivity.py`), and takes the sum over layers for the error of any mix of bits. HAWQ-V3 (Yao et al., arXiv
+2011.10680, section 3.3) chooses the mix by an integer programme, under limits on bytes and on bit operations: the
+multiply-accumulates of a layer times the bits of its weights times the bits of its input. `multiple_choice.py` solves
+it. On imagenet_mobilenetv1_025_224 at W4A8, 1.6 % more bytes take the accuracy drop from 8.0 to 2.7 points
+(docs/measured.md).
 """
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import onnx_ir as ir
+from typing import Any
 
 from gdfq_export.errors import InputError
-from gdfq_export.planning.plan import QuantPlan, QuantPoint, Role
-from gdfq_export.recipe import Bits, LayerBits, MixedBits
+from gdfq_export.planning.layer_mix import LayerMix
+from gdfq_export.planning.mixable import Mixable, MixableLayer, Widths, raise_layers
+from gdfq_export.planning.multiple_choice import Option, Question, choose
+from gdfq_export.recipe import Bits, MixedBits
+
+_WHOLE_BITS = 8
+_NOT_MEASURED = 1.0  # the error of what costs nothing to raise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the mix may cost: bytes that weights add to the file, and bit operations for one image."""
+
+    bytes_added: float = math.inf
+    operations: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,112 +39,137 @@ class MixedPrecision:
 
     Attributes:
         bits: with exceptions for the raised layers in place of `mixed`.
-        sensitivity: relative error of the outputs by the layer whose weights alone were quantized; empty where no
-            raised layer costs a byte.
-        raised: the raised layers, in the order of sensitivity per byte.
+        layers: the bits of each layer, in the order of computation.
+        raised: the layers whose weights were raised, in the order of error per byte.
         growth: bytes added to those of all weights, as a ratio.
+        operations: bit operations relative to 8 bits everywhere.
+        error: sum of the measured errors that are left.
     """
 
     bits: Bits
-    sensitivity: dict[str, float]
+    layers: tuple[LayerMix, ...]
     raised: list[str]
     growth: float
+    operations: float
+    error: float
 
-
-def raise_layers(bits: Bits, mixed: MixedBits, layers: Iterable[str]) -> Bits:
-    """The bits with the weights of some layers raised; what the recipe says of a layer by name still holds."""
-    raised = {glob.escape(name): LayerBits(weights=mixed.weights) for name in layers}
-    return bits.model_copy(update={"mixed": None, "layers": {**raised, **bits.layers}})
-
-
-def weight_bytes(graph: ir.Graph, plan: QuantPlan) -> dict[str, int]:
-    """Bytes that the codes of each layer's weights take in the file, by the layer's name."""
-    return {name: count * point.stored_bits // 8 for name, (point, count) in _weights(graph, plan).items()}
-
-
-def raising_costs(graph: ir.Graph, plan: QuantPlan, raised: QuantPlan) -> dict[str, int]:
-    """Bytes that raising a layer adds, by the layer's name, of the layers that may be raised.
-
-    Args:
-        graph: the canonical graph that both plans are made for.
-        plan: with no layer raised.
-        raised: with every layer raised, as far as the recipe and the target allow.
-    """
-    costs = {}
-    for name, (point, count) in _weights(graph, plan).items():
-        wider = raised.by_tensor[point.tensor]
-        if wider.bits > point.bits:
-            costs[name] = count * (wider.stored_bits - point.stored_bits) // 8
-    return costs
+    @property
+    def sensitivity(self) -> dict[str, float]:
+        """Relative error of the outputs by the layer whose weights alone have their fewest bits, where measured."""
+        return {each.layer: each.weights_error for each in self.layers if each.weights_error is not None}
 
 
 def mix(
-    bits: Bits,
-    mixed: MixedBits,
-    sizes: Mapping[str, int],
-    costs: Mapping[str, int],
-    sensitivity: Mapping[str, float],
-    *,
-    room: int | None = None,
+    bits: Bits, mixed: MixedBits, network: Mixable, *, errors: Mapping[str, float], limits: Limits
 ) -> MixedPrecision:
-    """Raise the layers of the highest sensitivity per byte.
+    """The mix of the least total error within the limits.
 
     Args:
         bits: the recipe's; what it says of a layer by name holds.
-        mixed: bits of a raised layer, and the growth allowed.
-        sizes: as `weight_bytes` gives them.
-        costs: as `raising_costs` gives them.
-        sensitivity: by layer; may be empty where no layer costs a byte.
-        room: bytes that the file may grow by, besides `mixed.growth`; None sets no such limit.
+        mixed: the bits that layers are raised to.
+        network: what may be raised.
+        errors: relative error of the outputs by the key of the point that alone has its fewest bits, of the points
+            that `Mixable.points` names; at more bits it goes with the square of the step.
+        limits: not below what the fewest bits take.
 
     Raises:
-        InputError: no layer may be raised.
+        InputError: nothing may be raised.
     """
-    if not costs:
+    if not network.has_choices:
         raise InputError(
             f"bits.mixed in the recipe raises weights to {mixed.weights} bits, and no layer has fewer that it may "
             "raise; lower bits.weights, or leave bits.mixed out"
         )
-    limit = int(mixed.growth * sum(sizes.values()))
-    names = allocate(costs, sensitivity, limit if room is None else min(limit, room))
+    labels: list[Any] = choose(_questions(network, errors), (limits.bytes_added, limits.operations))
+    chosen: dict[str, int] = dict(label for label in labels if label is not None)
+    layers = tuple(_layer_mix(layer, chosen, errors, network) for layer in network.layers)
+    raised = [each for each in network.layers if _is_raised(each.weights, chosen)]
+    raised.sort(key=lambda each: _per_byte(errors.get(each.weights.point, 0.0), each.bytes_added), reverse=True)
+    names = [each.name for each in raised]
+    inputs = [each.name for each in network.layers if _is_raised(each.activations, chosen)]
     return MixedPrecision(
-        bits=raise_layers(bits, mixed, names),
-        sensitivity=dict(sensitivity),
+        bits=raise_layers(bits, mixed, names, inputs),
+        layers=layers,
         raised=names,
-        growth=sum(costs[name] for name in names) / sum(sizes.values()),
+        growth=sum(each.bytes_added for each in raised) / network.weight_bytes,
+        operations=_operations(network, layers) / max(network.whole_operations, 1),
+        error=_error_left(network, chosen, errors),
     )
 
 
-def allocate(costs: Mapping[str, int], sensitivity: Mapping[str, float], limit: int) -> list[str]:
-    """Names of the layers to raise: the highest sensitivity per byte first, as long as they fit into the limit.
-
-    Args:
-        costs: bytes that raising a layer adds, of those that may be raised; what costs nothing comes first.
-        sensitivity: by layer; 0 where a layer is missing.
-        limit: bytes that all raised layers may add.
-
-    >>> allocate({"a": 100, "b": 10, "c": 0}, {"a": 5.0, "b": 1.0, "c": 0.0}, 50)
-    ['c', 'b']
-    """
-    raised = []
-    for name in sorted(costs, key=lambda name: _per_byte(sensitivity.get(name, 0.0), costs[name]), reverse=True):
-        if costs[name] <= limit:
-            limit -= costs[name]
-            raised.append(name)
-    return raised
+def _error_left(network: Mixable, chosen: Mapping[str, int], errors: Mapping[str, float]) -> float:
+    """Sum of the measured errors at the chosen bits."""
+    widths = {each.point: each for layer in network.layers for each in (layer.weights, layer.activations) if each}
+    return sum(_error(each, chosen[key], errors) for key, each in widths.items() if key in errors)
 
 
-def _per_byte(sensitivity: float, cost: int) -> tuple[bool, float]:
-    return (False, sensitivity / cost) if cost else (True, sensitivity)
+def _questions(network: Mixable, errors: Mapping[str, float]) -> list[Question]:
+    """For each scale group of layer inputs its bits, and then the bits of the weights of all layers that read it."""
+    readers: dict[Widths | None, list[MixableLayer]] = {}
+    for layer in network.layers:
+        readers.setdefault(layer.activations, []).append(layer)
+    questions = []
+    for widths, layers in readers.items():
+        choices = [(None, 0)] if widths is None else [((widths.point, bits), bits) for bits in widths.choices]
+        questions.append(
+            tuple(
+                Option(
+                    label,
+                    0.0 if widths is None else _error(widths, bits, errors),
+                    then=tuple(_question_of_weights(layer, bits, errors) for layer in layers),
+                )
+                for label, bits in choices
+            )
+        )
+    return questions
 
 
-def _weights(graph: ir.Graph, plan: QuantPlan) -> dict[str, tuple[QuantPoint, int]]:
-    """The weight of each layer, and how many numbers it has, by the layer's name."""
-    found = {}
-    for node in graph:
-        value = node.inputs[1] if len(node.inputs) > 1 else None
-        point = None if value is None else plan.by_tensor.get(value.name or "")
-        if value is not None and point is not None and point.role is Role.WEIGHT:
-            assert node.name is not None and value.const_value is not None
-            found[node.name] = point, value.const_value.size
-    return found
+def _question_of_weights(layer: MixableLayer, activations: int, errors: Mapping[str, float]) -> Question:
+    """The bits of a layer's weights, whose input has so many; where an earlier layer decides, the most count."""
+    widths, operations = layer.weights, layer.operations * activations
+    if not layer.decides:
+        return (Option(None, 0.0, (0, operations * widths.most)),)
+    return tuple(
+        Option(
+            (widths.point, bits),
+            _error(widths, bits, errors),
+            (layer.bytes_added if bits > widths.fewest else 0, operations * bits),
+        )
+        for bits in widths.choices
+    )
+
+
+def _error(widths: Widths, bits: int, errors: Mapping[str, float]) -> float:
+    """Of the outputs with one tensor at so many bits: it goes with the square of the step."""
+    step: float = (2**widths.fewest - 1) / (2**bits - 1)
+    return errors.get(widths.point, _NOT_MEASURED) * (step * step)
+
+
+def _per_byte(error: float, cost: int) -> tuple[bool, float]:
+    return (False, error / cost) if cost else (True, error)
+
+
+def _operations(network: Mixable, layers: Sequence[LayerMix]) -> int:
+    """Bit operations of the mix for one image."""
+    pairs = zip(network.layers, layers, strict=True)
+    return sum(layer.operations * made.weights * (made.activations or 0) for layer, made in pairs)
+
+
+def _is_raised(widths: Widths | None, chosen: Mapping[str, int]) -> bool:
+    return widths is not None and chosen[widths.point] > widths.fewest
+
+
+def _layer_mix(
+    layer: MixableLayer, chosen: Mapping[str, int], errors: Mapping[str, float], network: Mixable
+) -> LayerMix:
+    activations = layer.activations
+    counted = layer.operations * _WHOLE_BITS**2 if activations is not None else 0
+    return LayerMix(
+        layer=layer.name,
+        weights=chosen[layer.weights.point],
+        activations=None if activations is None else chosen[activations.point],
+        weights_error=errors.get(layer.weights.point),
+        activations_error=None if activations is None else errors.get(activations.point),
+        bytes_added=layer.bytes_added,
+        operations=counted / max(network.whole_operations, 1),
+    )

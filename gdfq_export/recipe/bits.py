@@ -17,14 +17,22 @@ class LayerBits(Section):
 
 
 class MixedBits(Section):
-    """Mixed precision: the weights of the most sensitive layers get more bits, by measured sensitivity."""
+    """Mixed precision: the most sensitive weights and activations get more bits, by measured sensitivity."""
 
     weights: BitWidth = Field(8, description="bit width of the weights of a sensitive layer")
+    activations: BitWidth | None = Field(
+        None, description="bit width of the input of a sensitive layer; null: bits.activations, for every layer"
+    )
     growth: Share = Field(0.05, description="largest growth of the weights' bytes in the file, as a share")
     size_ratio: Share | None = Field(
         None,
         description="largest file size relative to the float file, ignored where the file starts out larger; null: "
         "only growth limits the size",
+    )
+    operations: Share | None = Field(
+        None,
+        description="largest number of bit operations (multiply-accumulates x bits of weights x bits of activations) "
+        "relative to 8 bits everywhere; null: no such limit",
     )
 
 
@@ -38,6 +46,11 @@ class Bits(Section):
         8, description="layer outputs that feed an Add, a Mul or a lookup table, such as that of LeakyRelu"
     )
     input: BitWidth = Field(8, description="the network's input")
+    others: BitWidth | None = Field(
+        None,
+        description="values that no layer with weights reads, such as inputs of averages and the network's outputs; "
+        "null: as activations",
+    )
     storage: Literal["packed", "native"] = Field(
         "packed",
         description="storage of weights of 4 bits or fewer. packed: INT4 or INT2, cast to int8 on loading; native: "

@@ -18,7 +18,12 @@ from gdfq_export.support.files import read_text
 
 DEFAULT_RECIPE = "w8a8-ort-cpu"
 _OTHER_NAMES = {"int8": "w8a8", "int4": "w4a8"}
-_LATER_KEYS = {("bits", "storage"): "packed", ("bits", "blocks"): None, ("calibration", "match_statistics"): None}
+_LATER_KEYS = {
+    ("bits", "storage"): "packed",
+    ("bits", "blocks"): None,
+    ("bits", "others"): None,
+    ("calibration", "match_statistics"): None,
+}
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:

@@ -18,6 +18,7 @@ from gdfq_export.metrics.layer_error import LayerErrors
 from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.metrics.resources import Resources
 from gdfq_export.metrics.weights import WeightCodes
+from gdfq_export.planning.layer_mix import LayerMix
 from gdfq_export.report.cpu_figures import CpuFigures
 from gdfq_export.report.json_form import SCHEMA_VERSION, from_json, read_report_json, to_json_data
 from gdfq_export.report.summary_table import summary_rows
@@ -126,11 +127,14 @@ class MixedBitsFacts:
     """A run with mixed bits: error of the outputs by the layer whose weights alone were rounded, and the raised layers.
 
     `growth` is the share by which the bytes of the weights grew. Where none would, nothing is measured: all are raised.
+    `layers` has the bits of each layer and what decided, `operations` the bit operations relative to 8 bits everywhere.
     """
 
     sensitivity: Mapping[str, float]
     raised: Sequence[str]
     growth: float
+    layers: Sequence[LayerMix] = ()
+    operations: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gdfq_export.planning.layer_mix import LayerMix
 from gdfq_export.report.figure_text import percent
 from gdfq_export.report.report import Report
 from gdfq_export.report.summary_table import Row, not_measured_row
@@ -137,8 +138,26 @@ def _budget(report: Report) -> Iterator[Row]:
 def _mixed_bits(report: Report) -> Iterator[Row]:
     if (mixed := report.mixed_bits) is not None:
         names = ", ".join(mixed.raised[:5]) + (", ..." if len(mixed.raised) > 5 else "")
-        value = f"{len(mixed.raised)} of {counted(len(mixed.sensitivity) or len(mixed.raised), 'layer')}"
-        yield "mixed bits", value, f"given more bits, weights +{100 * mixed.growth:.1f} %: {names or 'none'}"
+        of = len(mixed.layers) or len(mixed.sensitivity) or len(mixed.raised)
+        note = f"given more bits, weights +{100 * mixed.growth:.1f} %: {names or 'none'}"
+        yield "mixed bits", f"{len(mixed.raised)} of {counted(of, 'layer')}", note
+        for layer in mixed.layers:
+            inputs = "float input" if layer.activations is None else f"A{layer.activations}"
+            yield f"bits of {layer.layer}", f"W{layer.weights} {inputs}", _reason_of_bits(layer)
+        if mixed.operations is not None:
+            what = "multiply-accumulates x bits of weights x bits of inputs"
+            yield "bit operations", f"{mixed.operations:.3f} x 8 bits", what
+
+
+def _reason_of_bits(layer: LayerMix) -> str:
+    """What the bits of a layer were decided from: errors of the outputs, bytes, operations."""
+    errors = [
+        f"{name} alone {error:.2g}"
+        for name, error in (("weights", layer.weights_error), ("input", layer.activations_error))
+        if error is not None
+    ]
+    error = f"error of the outputs with fewest bits of {', of '.join(errors)}; " if errors else "not measured; "
+    return f"{error}more for weights cost {layer.bytes_added:,} bytes; {100 * layer.operations:.1f} % of all operations"
 
 
 def _findings(report: Report) -> Iterator[Row]:

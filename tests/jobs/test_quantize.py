@@ -228,6 +228,26 @@ def test_where_a_target_stores_few_bits_as_bytes_mixed_bits_give_every_layer_eig
     assert isinstance(report.recipe.used["bits"]["layers"], dict)  # type: ignore[index]
 
 
+def test_bit_operations_keep_their_limit_and_parity_is_exact(demo: FloatModel, tmp_path: Path) -> None:
+    few = RECIPE.model_copy(update={"data": Data(method="noise")})
+    bits = Bits(weights=4, activations=4, first_last=4, others=8, mixed=MixedBits(activations=8, operations=0.4))
+    report = quantize(demo, tmp_path / "q.onnx", recipe=few.model_copy(update={"bits": bits})).report
+    facts = report.mixed_bits
+    assert facts is not None and facts.operations is not None and facts.operations <= 0.4
+    assert {layer.activations for layer in facts.layers} == {4, 8}
+    assert all(layer.weights_error is not None for layer in facts.layers)
+    assert isinstance(report.parity, ParityResult) and report.parity.exact
+
+
+def test_activation_bits_that_cost_nothing_are_given_and_told(demo: FloatModel, tmp_path: Path) -> None:
+    few = RECIPE.model_copy(update={"data": Data(method="noise")})
+    bits = Bits(weights=4, activations=4, first_last=4, others=8, mixed=MixedBits(activations=8))
+    report = quantize(demo, tmp_path / "q.onnx", recipe=few.model_copy(update={"bits": bits})).report
+    assert report.mixed_bits is not None and {each.activations for each in report.mixed_bits.layers} == {8}
+    told = [warning for warning in report.warnings if "bits.mixed" in warning]
+    assert len(told) == 1 and "computes activations of fewer than 8 bits in INT8 too" in told[0]
+
+
 def test_mixed_bits_have_no_images_while_a_generator_is_trained_beside(demo: FloatModel, tmp_path: Path) -> None:
     published = load_recipe("paper/gdfq").model_copy(update={"bits": Bits(mixed=MixedBits())})
     with pytest.raises(InputError, match=r"bits\.mixed in the recipe paper/gdfq measures layers on images"):

@@ -9,6 +9,7 @@ from typing import Any
 from gdfq_export.jobs.network_file import NetworkFile
 from gdfq_export.jobs.verify.measure import EvaluationImages, MeasureRequest, Simulation, Timing, measure
 from gdfq_export.metrics.parity import ParityResult
+from gdfq_export.planning.layer_mix import LayerMix
 from gdfq_export.recipe import Recipe
 from gdfq_export.report.cpu_figures import CpuFigures, NativeComparison
 from gdfq_export.report.report import (
@@ -17,6 +18,7 @@ from gdfq_export.report.report import (
     FileFacts,
     Files,
     InputFacts,
+    MixedBitsFacts,
     RecipeFacts,
     Report,
     RuntimeFacts,
@@ -32,6 +34,32 @@ from gdfq_export.tasks.labelled_images import LabelledImages
 from gdfq_export.tasks.registry import FoundTask
 from tests.jobs.verify.quantized_classifier import classifier, images
 
+MIXED_BITS = MixedBitsFacts(
+    sensitivity={"a": 0.5},
+    raised=["a"],
+    growth=0.1,
+    layers=(
+        LayerMix(
+            layer="a",
+            weights=8,
+            activations=4,
+            weights_error=0.5,
+            activations_error=0.012,
+            bytes_added=1200,
+            operations=0.75,
+        ),
+        LayerMix(
+            layer="b",
+            weights=4,
+            activations=None,
+            weights_error=None,
+            activations_error=None,
+            bytes_added=0,
+            operations=0.25,
+        ),
+    ),
+    operations=0.4,
+)
 USED = Recipe(name="w8a8-ort-cpu").model_dump(mode="json")
 
 SECTIONS = ("accuracy", "agreement", "parity", "simulation", "coverage", "latency", "layers", "resources")

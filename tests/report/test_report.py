@@ -16,7 +16,7 @@ from gdfq_export.report.summary_table import summary_figures, summary_rows
 from gdfq_export.support.finding import Finding
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.views.details import detail_rows
-from tests.report.reports import bare_report, cpu_figures, make_report
+from tests.report.reports import MIXED_BITS, bare_report, cpu_figures, make_report
 from tests.report.test_gates import PASSING, bad
 
 
@@ -124,6 +124,22 @@ def test_rows_say_what_a_budget_and_mixed_bits_came_to() -> None:
     assert value == "41 of 3,600 s"
     assert note.startswith("1,024 images, 180 generator steps, 90 fine-tuning steps")
     assert rows["mixed bits"] == ("1 of 2 layers", "given more bits, weights +4.8 %: b")
+
+
+def test_rows_say_which_layer_has_which_bits_and_why() -> None:
+    report = dataclasses.replace(make_report(labelled=False), mixed_bits=MIXED_BITS)
+    rows = {what: row for what, *row in detail_rows(report)}
+    assert rows["mixed bits"] == ["1 of 2 layers", "given more bits, weights +10.0 %: a"]
+    assert rows["bits of a"] == [
+        "W8 A4",
+        "error of the outputs with fewest bits of weights alone 0.5, of input alone 0.012; more for weights cost "
+        "1,200 bytes; 75.0 % of all operations",
+    ]
+    assert rows["bits of b"] == [
+        "W4 float input",
+        "not measured; more for weights cost 0 bytes; 25.0 % of all operations",
+    ]
+    assert rows["bit operations"][0] == "0.400 x 8 bits"
 
 
 def test_one_row_says_how_many_nodes_break_a_rule() -> None:

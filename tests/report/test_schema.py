@@ -17,10 +17,10 @@ from gdfq_export.metrics.latency import RatioInterval, Timings
 from gdfq_export.metrics.resources import FileResources, Resources
 from gdfq_export.report.gates import decide
 from gdfq_export.report.json_form import SCHEMA_VERSION
-from gdfq_export.report.report import AccuracyOverTime, AccuracyPoint, BudgetFacts, MixedBitsFacts, Report
+from gdfq_export.report.report import AccuracyOverTime, AccuracyPoint, BudgetFacts, Report
 from gdfq_export.report.schema import DIALECT, report_schema
 from gdfq_export.report.target_choice import Candidate, TargetChoice
-from tests.report.reports import bare_report, cpu_figures, make_report
+from tests.report.reports import MIXED_BITS, bare_report, cpu_figures, make_report
 from tests.report.test_gates import PASSING, bad
 
 SHIPPED = Path(gdfq_export.__file__).parent.parent / "docs" / "report.schema.json"
@@ -51,7 +51,7 @@ def full() -> Report:
                 AccuracyPoint(seconds=4, phase="fine-tune", step=8, output_error=0.25, agreement=0.75, kept=True),
             ),
         ),
-        mixed_bits=MixedBitsFacts(sensitivity={"a": 0.5}, raised=["a"], growth=0.1),
+        mixed_bits=MIXED_BITS,
         target_choice=TargetChoice(
             chosen="a",
             reason="fastest",

@@ -163,7 +163,10 @@ def _print_plan(network: FloatModel, recipe: Recipe, run: RunContext) -> None:
     run.progress.warn(*network.warnings)
     print_plan(gq.plan(network, recipe, run=run))
     if (mixed := recipe.bits.mixed) is not None:
-        click.echo(f"bits.mixed: when layers have been measured, some of these weights get {mixed.weights} bits")
+        raised = f"weights get {mixed.weights} bits"
+        if mixed.activations is not None:
+            raised += f" and some of these activations {mixed.activations}"
+        click.echo(f"bits.mixed: when layers have been measured, some of these {raised}")
 
 
 def _print_and_write(result: Result, outputs: QuantizeOutputs, run: RunContext, *, details: bool) -> None:

@@ -11,7 +11,7 @@ from gdfq_export.planning.placement.graph_nodes import name_of, reach, required
 from gdfq_export.planning.placement.kernels import Kernels
 from gdfq_export.recipe import Bits, LayerBits
 from gdfq_export.recipe.explain import hint
-from gdfq_export.targets import BLOCK_BITS, Kernel
+from gdfq_export.targets import BLOCK_BITS, Kernel, Output
 
 
 class Widths:
@@ -19,8 +19,9 @@ class Widths:
 
     1. The first and the last layers, their inputs and everything behind the last layer have at least `first_last`.
     2. The output of a layer that an Add, a Mul or an activation function's table reads has at least `residual`.
-    3. Layers that the recipe names have the bits it gives them.
-    4. No weight has more than the target can use, and none in blocks more than 4.
+    3. What no layer reads, directly or moved, has at least `others`.
+    4. Layers that the recipe names have the bits it gives them.
+    5. No weight has more than the target can use, and none in blocks more than 4.
 
     Raises:
         InputError: a name among the recipe's exceptions is no layer's.
@@ -44,18 +45,33 @@ class Widths:
 
     def of_output(self, node: ir.Node) -> int:
         """The fewest bits of what a kernel writes."""
-        bits = self.recipe
-        return bits.activations if self._precedes_a_layer(node) else max(bits.activations, bits.first_last)
+        bits = max(map(self._of_value, self._kernels.writer(node).outputs))
+        return bits if self._precedes_a_layer(node) else max(bits, self.recipe.first_last)
 
     def of_read(self, value: ir.Value, reader: ir.Node) -> int:
         """The fewest bits of a value that a kernel reads."""
-        wanted = [self.recipe.input if value.is_graph_input() else self.recipe.activations]
+        wanted = [self.recipe.input if value.is_graph_input() else self._of_value(value)]
         if reader in self._ends:
             wanted.append(self.recipe.first_last)
         producer = self._kernels.coded.get(name_of(value))
         if self._kernels.is_arithmetic(reader) and producer is not None and self._kernels.is_layer(producer):
             wanted.append(self.recipe.residual)
         return max(*wanted, self._exception(reader).activations or 0)
+
+    def _of_value(self, value: ir.Value) -> int:
+        """`activations` of what a layer reads, `others` of what none does."""
+        others = self.recipe.others
+        return self.recipe.activations if others is None or self._feeds_a_layer(value) else others
+
+    def _feeds_a_layer(self, value: ir.Value) -> bool:
+        """Whether a layer reads the value, or what has the same codes."""
+        for user, _ in value.uses():
+            rule = self._kernels.rule(user)
+            if rule is not None and rule.weight is not None:
+                return True
+            if rule is not None and rule.output is Output.INPUT_SCALE and any(map(self._feeds_a_layer, user.outputs)):
+                return True
+        return False
 
     def _follows_a_layer(self, node: ir.Node) -> bool:
         return any(map(self._kernels.is_layer, reach(node, ir.Node.predecessors)))

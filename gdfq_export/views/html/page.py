@@ -27,6 +27,7 @@ from gdfq_export.views.html.sections.cpus import cpu_rows
 from gdfq_export.views.html.sections.curves import curves_by_phase
 from gdfq_export.views.html.sections.latency import latency_view, resource_rows
 from gdfq_export.views.html.sections.layers import layer_rows
+from gdfq_export.views.html.sections.mixed_bits import mixed_bits_rows
 from gdfq_export.views.html.sections.network import network_view
 from gdfq_export.views.html.sections.outputs import outputs_view
 from gdfq_export.views.html.sections.over_time import over_time_view
@@ -65,6 +66,7 @@ def render_page(
             targets=targets(report),
             network=network_view(report),
             layers=layer_rows(report),
+            mixed_bits=mixed_bits_rows(report),
             coverage=coverage_view(report),
             cpus=cpu_rows(report),
             rules=broken_rules(report),

@@ -80,6 +80,17 @@ def test_what_lies_behind_the_last_layer_keeps_its_bits() -> None:
     assert found == {"r": 4, "d": 8, "e": 8, "h": 8, "l": 8, "p": 8}, "d is read by a table, e by the last layer"
 
 
+def test_what_no_layer_reads_has_bits_of_its_own() -> None:
+    tail: Nodes = [("Add", ["c", "d"], ["a"]), ("Sigmoid", ["a"], ["s"]), *head("s")]
+    nodes = [conv("x", "w", "c"), conv("c", "v", "d"), *tail]
+    arrays = {"w": weights(4, 4, 3, 3), "v": weights(4, 4, 3, 3), "g": weights(5, 4)}
+    few = Bits(weights=4, activations=4, first_last=4, residual=4, input=4)
+    plans = [planned(nodes, output="y", bits=few.model_copy(update={"others": each}), **arrays) for each in (None, 8)]
+    before, after = ({name: plan.by_tensor[name].bits for name in "xcdaspf"} for plan in plans)
+    assert before == dict.fromkeys("xcdaspf", 4)
+    assert after == {"x": 4, "c": 4, "d": 8, "a": 8, "s": 8, "p": 4, "f": 4}  # a layer reads f: the codes of p
+
+
 def test_layers_that_the_recipe_names_have_bits_of_their_own() -> None:
     nodes = [*three_layers("Relu"), *head("l")]
     arrays = {**{name: weights(4, 4, 3, 3) for name in "wvu"}, "g": weights(5, 4)}

@@ -135,7 +135,8 @@ def facts(report: Report) -> tuple[tuple[str, str], ...]:
     if (mixed := report.mixed_bits) is not None:
         raised = ", ".join(mixed.raised) or "none"
         growth = f"weights grew by {percent(mixed.growth, 1)}"
-        share = f"{len(mixed.raised)} of {count(len(mixed.sensitivity) or len(mixed.raised), 'layer')} with more bits"
+        of = len(mixed.layers) or len(mixed.sensitivity) or len(mixed.raised)
+        share = f"{len(mixed.raised)} of {count(of, 'layer')} with more bits"
         found.append(("mixed bits", f"{share}, {growth}: {raised}"))
     load = "" if machine.load_1min is None else f", load {machine.load_1min:g} in the minute before"
     flags = f" ({', '.join(machine.flags)})" if machine.flags else ""
