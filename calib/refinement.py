@@ -12,11 +12,15 @@ put back inside [low, high].
 
 A generator learns one function for all images, which at 224 x 224 takes more steps than a CPU has minutes for; pixels
 obey their own gradient, so a few dozen steps are enough, but every image costs those steps again.
+
+Most of them can be taken at half the height and width, where one costs a quarter (`coarse_steps`); a few at full size
+then bring back what is fine.
 """
 
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +30,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from calib.gdfq import balanced_labels
-from calib.input_spec import InputSpec
+from calib.input_spec import IMAGE_RANK, InputSpec
 from calib.precision import mixed_precision
 from calib.samplers import Sampler, StepReport
 from calib.settings import require_at_least, require_finite
@@ -37,6 +41,7 @@ BETAS = (0.9, 0.99)
 SIDES_PER_SHIFT = 14  # an image is rolled by at most 1/14 of its side: 16 pixels of 224
 SMOOTH_GRID = 8  # smooth noise is drawn on a grid of at most 8 x 8 and interpolated
 FINE_NOISE = 0.1  # per-pixel noise beside the smooth noise, in units of the InputSpec's spread
+COARSE_RATE = 2.0  # learning rate at half size, of that at full size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +49,9 @@ class RefinementSettings:
     """How the pixels of a batch are refined.
 
     Attributes:
-        steps: Adam steps for each batch; 0 leaves the starting images as they are.
+        steps: Adam steps for each batch at full size; 0 of both kinds leave the starting images as they are.
+        coarse_steps: Adam steps before them at half the height and width, of teachers that take such images; at full
+            size, half as many, of others.
         batch: images refined together, whose common statistics BNS compares; a draw is split into equal batches of at
             most so many.
         learning_rate: Adam's, at the start, as a fraction of the input's range; falls to 0 by a cosine.
@@ -57,10 +64,11 @@ class RefinementSettings:
     learning_rate: float
     bns_weight: float
     variation_weight: float
+    coarse_steps: int = 0
 
     def __post_init__(self) -> None:
         """Reject what cannot be run."""
-        require_at_least(self, steps=0, batch=1)
+        require_at_least(self, steps=0, coarse_steps=0, batch=1)
         require_finite(self, "learning_rate", "bns_weight", "variation_weight")
 
 
@@ -90,6 +98,9 @@ class RefinedSampler:
         self._settings = settings
         self._device = device
         self._random = torch.Generator().manual_seed(seed)
+        if settings.coarse_steps and len(self._input_spec.shape) == IMAGE_RANK:
+            self._teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._stages = self._plan_stages()
 
     def draw(self, count: int, batch: int, on_step: StepReport | None = None) -> tuple[Tensor, Tensor]:
         """Draw `count` images float32 [N, C, H, W] and the labels int64 [N] they were refined towards, on the CPU.
@@ -107,10 +118,35 @@ class RefinedSampler:
             images, labels = self._start.draw(count, batch)
         batches = max(1, math.ceil(count / self._settings.batch))
         parts = zip(images.tensor_split(batches), labels.tensor_split(batches), strict=True)
-        total = batches * self._settings.steps
-        steps = self._settings.steps
+        steps = sum(stage.steps for stage in self._stages)
+        total = batches * steps
         refined = [self._refine(*part, index * steps, total, on_step) for index, part in enumerate(parts)]
         return torch.cat(refined), labels
+
+    def _plan_stages(self) -> list[_Stage]:
+        """What is done at which size, in order."""
+        settings, sides = self._settings, self._input_spec.shape[1:]
+        full = _Stage(sides=sides, steps=settings.steps, learning_rate=settings.learning_rate)
+        if not settings.coarse_steps:
+            return [full]
+        half = tuple(side // 2 for side in sides)
+        if not self._takes(half):
+            return [dataclasses.replace(full, steps=settings.steps + settings.coarse_steps // 2)]
+        rate = COARSE_RATE * settings.learning_rate
+        return [_Stage(sides=half, steps=settings.coarse_steps, learning_rate=rate), full]
+
+    def _takes(self, sides: tuple[int, ...]) -> bool:
+        """Whether the teacher gives as many outputs for images of other sides as for its own."""
+        spec = self._input_spec
+        if spec.by_name or len(spec.shape) != IMAGE_RANK:
+            return False
+        image = torch.zeros((1, spec.shape[0], *sides), device=self._device)
+        try:
+            with torch.no_grad():
+                coarse, full = self._teacher(image), self._teacher(image.new_zeros((1, *spec.shape)))
+        except RuntimeError:  # a shape that the graph states
+            return False
+        return isinstance(full, Tensor) and coarse.shape == full.shape
 
     @torch.enable_grad()
     def _refine(self, images: Tensor, labels: Tensor, done: int, total: int, on_step: StepReport | None) -> Tensor:
@@ -118,24 +154,27 @@ class RefinedSampler:
         spec = self._input_spec
         low, high = spec.plane(spec.low).to(self._device), spec.plane(spec.high).to(self._device)
         labels = labels.to(self._device)
-        shares = ((images.to(self._device) - low) / (high - low)).clamp_(0, 1).requires_grad_()
-        optimizer = torch.optim.Adam([shares], lr=self._settings.learning_rate, betas=BETAS)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, self._settings.steps))
-        for step in range(self._settings.steps):
-            rolled = self._rolled(shares)
-            loss, facts = self._loss(low + rolled * (high - low), rolled, labels)
-            if not torch.isfinite(loss):
-                raise FloatingPointError(f"refinement diverged at step {done + step + 1}: the loss is not finite")
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            with torch.no_grad():
-                shares.clamp_(0, 1)
-            if on_step is not None:
-                on_step(done + step + 1, total, {name: value.item() for name, value in facts.items()})
-        with torch.no_grad():
-            return (low + shares * (high - low)).clamp(low, high).contiguous().cpu()
+        shares = ((images.to(self._device) - low) / (high - low)).clamp_(0, 1)
+        for stage in self._stages:
+            shares = _resized(shares, stage.sides).requires_grad_()
+            optimizer = torch.optim.Adam([shares], lr=stage.learning_rate, betas=BETAS)
+            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, stage.steps))
+            for _ in range(stage.steps):
+                rolled = self._rolled(shares)
+                loss, facts = self._loss(low + rolled * (high - low), rolled, labels)
+                if not torch.isfinite(loss):
+                    raise FloatingPointError(f"refinement diverged at step {done + 1}: the loss is not finite")
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                with torch.no_grad():
+                    shares.clamp_(0, 1)
+                done += 1
+                if on_step is not None:
+                    on_step(done, total, {name: value.item() for name, value in facts.items()})
+            shares = shares.detach()
+        return (low + shares * (high - low)).clamp(low, high).contiguous().cpu()
 
     def _loss(self, images: Tensor, shares: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         facts = {"variation": torch.stack([total_variation(part) for part in self._input_spec.split(shares)]).sum()}
@@ -163,6 +202,24 @@ class RefinedSampler:
         """Choose the positions to roll by along each axis, in either direction."""
         farthest = (side // SIDES_PER_SHIFT for side in sides)
         return tuple(int(torch.randint(-most, most + 1, (1,), generator=self._random)) for most in farthest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stage:
+    """Steps at one size of the images, `sides`."""
+
+    sides: tuple[int, ...]
+    steps: int
+    learning_rate: float
+
+
+def _resized(shares: Tensor, sides: tuple[int, ...]) -> Tensor:
+    """Images [N, C, H, W] of shares, of other sides: means where they are smaller, interpolated where larger."""
+    if tuple(shares.shape[2:]) == sides:
+        return shares
+    if sides < tuple(shares.shape[2:]):
+        return functional.interpolate(shares, sides, mode="area")
+    return functional.interpolate(shares, sides, mode="bicubic").clamp_(0, 1)
 
 
 def total_variation(images: Tensor) -> Tensor:

@@ -45,7 +45,9 @@ def time_steps(recipe: Recipe, model: FloatModel, device: str, *, given: bool = 
         return StepSeconds(image=image)
     return StepSeconds(
         generator=None if method.generator_step is None else method.generator_step(inputs),
-        refinement=method.refinement_step(inputs) if method.refinement_step and used.data.refinement.steps else None,
+        refinement=(
+            method.refinement_step(inputs) if method.refinement_step and used.data.refinement.full_size_steps else None
+        ),
         image=image,
     )
 
@@ -77,7 +79,7 @@ def resolve(
         used = used.model_copy(update={"data": used.data.model_copy(update={"generator": generator})})
         spent = count * steps.generator
     images = used.calibration.images
-    if steps.refinement is not None and used.data.refinement.steps:
+    if steps.refinement is not None and used.data.refinement.full_size_steps:
         used, images = _refined(used, max(0.0, _FOR_IMAGES * seconds - spent), steps)
     large = used.large_images
     update |= {
@@ -112,7 +114,7 @@ def fresh_seconds(recipe: Recipe, steps: StepSeconds) -> float:
     refinement = recipe.data.refinement
     if steps.refinement is None or steps.generator is not None:
         return 0.0
-    return recipe.verify.agreement_images * refinement.steps * steps.refinement / refinement.batch
+    return recipe.verify.agreement_images * refinement.full_size_steps * steps.refinement / refinement.batch
 
 
 def _refined(used: Recipe, seconds: float, steps: StepSeconds) -> tuple[Recipe, int]:
@@ -120,15 +122,16 @@ def _refined(used: Recipe, seconds: float, steps: StepSeconds) -> tuple[Recipe, 
     assert steps.refinement is not None
     refinement, verify = used.data.refinement, used.verify
     step = steps.refinement / refinement.batch
-    fit = int(seconds / (refinement.steps * step))
+    fit = int(seconds / (refinement.full_size_steps * step))
     fresh, costly = verify.agreement_images, 0
     if steps.generator is None:
         fresh = costly = min(fresh, max(FEWEST_FRESH_IMAGES, int(_FOR_FRESH * fit)))
     whole_batches = (fit - costly) // refinement.batch * refinement.batch
     images = min(max(used.budget.images, FEWEST_IMAGES), max(FEWEST_IMAGES, whole_batches))
-    count = min(refinement.steps, int(seconds / ((images + costly) * step)))
+    share = min(1.0, seconds / ((images + costly) * step * refinement.full_size_steps))
+    fewer = {name: int(share * getattr(refinement, name)) for name in ("steps", "coarse_steps")}
     parity = verify.parity_images if fresh == verify.agreement_images else min(verify.parity_images, fresh)
-    data = used.data.model_copy(update={"refinement": refinement.model_copy(update={"steps": count})})
+    data = used.data.model_copy(update={"refinement": refinement.model_copy(update=fewer)})
     verify = verify.model_copy(update={"agreement_images": fresh, "parity_images": parity})
     return used.model_copy(update={"data": data, "verify": verify}), images
 

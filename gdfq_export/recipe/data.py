@@ -8,6 +8,8 @@ from pydantic import Field
 
 from gdfq_export.recipe.section import Count, Rate, Section, Weight
 
+_COARSE_SHARE = 4  # steps at half the height and width take the time of one at full size
+
 
 class Generator(Section):
     """The conditional generator G(z | y) and its training (GDFQ: cross-entropy + BatchNorm statistics)."""
@@ -30,10 +32,18 @@ class Refinement(Section):
     """Optimization of the pixels until the network recognises the image (cross-entropy + BatchNorm statistics)."""
 
     steps: Annotated[int, Field(ge=0)] = Field(30, description="Adam steps for each batch")
+    coarse_steps: Annotated[int, Field(ge=0)] = Field(
+        0, description="steps before them on images of half the height and width, a quarter of the time each"
+    )
     batch: Count = Field(32, description="images refined together, sharing their statistics")
     learning_rate: Rate = Field(1e-2, description="Adam's learning rate at the start, as a share of the input's range")
     bns_weight: Weight = Field(10.0, description="weight of the BatchNorm statistics loss beside the cross-entropy")
     variation_weight: Weight = Field(1.0, description="weight of the total variation loss")
+
+    @property
+    def full_size_steps(self) -> float:
+        """As many steps at full size take the time of all."""
+        return self.steps + self.coarse_steps / _COARSE_SHARE
 
 
 class PublishedGenerator(Section):
@@ -74,6 +84,10 @@ LARGE_DATA = Data(
 )
 
 
+COARSE_TO_FINE = Refinement(coarse_steps=60, steps=8, batch=32)
+"""At 224 x 224, better images in half the time of the 40 steps of `LARGE_DATA` (docs/low-bits.md)."""
+
+
 class LargeImages(Section):
     """Overrides for large images, where a generator needs too long to learn classes and each image is expensive."""
 
@@ -81,7 +95,12 @@ class LargeImages(Section):
     """Methods that `data` takes the place of."""
 
     pixels: Count = Field(128 * 128, description="height x width from which this section applies")
-    data: Data = Field(LARGE_DATA, description="replaces the methods gdfq and gdfq-refined")
+    data: Data = Field(
+        LARGE_DATA,
+        description="replaces the methods gdfq and gdfq-refined; where a recipe does not state it, images are not "
+        "refined at 8 bits, and below in 60 coarse steps and 8 at full size",
+    )
     calibration_images: Count = Field(64, description="upper limit of calibration.images")
+    refit_ridge: Weight | None = Field(None, description="takes the place of tuning.refit_ridge")
     finetune_batch: Annotated[int, Field(ge=2)] = Field(16, description="upper limit of images per fine-tuning step")
     agreement_images: Count = Field(32, description="upper limit of verify.agreement_images")

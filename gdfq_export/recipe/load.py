@@ -18,11 +18,14 @@ from gdfq_export.support.files import read_text
 
 DEFAULT_RECIPE = "w8a8-ort-cpu"
 _OTHER_NAMES = {"int8": "w8a8", "int4": "w4a8"}
-_LATER_KEYS = {
+_LATER_KEYS: dict[tuple[str, ...], object] = {
     ("bits", "storage"): "packed",
     ("bits", "blocks"): None,
     ("bits", "others"): None,
     ("calibration", "match_statistics"): None,
+    ("data", "refinement", "coarse_steps"): 0,
+    ("large_images", "refit_ridge"): None,
+    ("large_images", "data", "refinement", "coarse_steps"): 0,
 }
 
 
@@ -64,9 +67,12 @@ def recipe_sha256(recipe: Recipe) -> str:
     as long as it makes the same file.
     """
     settings = recipe.model_dump(mode="json", exclude={"gates"})
-    for (section, key), default in _LATER_KEYS.items():
-        if settings[section][key] == default:
-            del settings[section][key]
+    for (*sections, key), default in _LATER_KEYS.items():
+        section = settings
+        for name in sections:
+            section = section[name]
+        if section[key] == default:
+            del section[key]
     canonical = json.dumps(settings, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

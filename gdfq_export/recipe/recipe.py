@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from calib.input_spec import IMAGE_RANK
 from gdfq_export.recipe.bits import Bits
-from gdfq_export.recipe.data import LARGE_DATA, Data, LargeImages
+from gdfq_export.recipe.data import COARSE_TO_FINE, LARGE_DATA, Data, LargeImages, Refinement
 from gdfq_export.recipe.gates import Gates
 from gdfq_export.recipe.section import Count, Section
 from gdfq_export.recipe.tuning import Calibration, Tuning
@@ -94,7 +94,7 @@ class Recipe(Section):
         data = self._large_data() if self.data.method in large.replaced else self.data
         together = _affordable(data.refinement.batch, shape)
         data = data.model_copy(update={"refinement": data.refinement.model_copy(update={"batch": together})})
-        unrefined = data.method == "refined" and data.refinement.steps == 0
+        unrefined = data.method == "refined" and not data.refinement.full_size_steps
         most = min(self.calibration.images, large.calibration_images)
         images = max(_affordable(most, shape), min(most, _FEWEST_UNREFINED) if unrefined else 0)
         calibration: dict[str, Any] = {"images": images}
@@ -106,10 +106,11 @@ class Recipe(Section):
         finetune = self.tuning.finetune
         if finetune is not None:
             finetune = finetune.model_copy(update={"batch": min(finetune.batch, large.finetune_batch)})
+        tuning = {"finetune": finetune, "refit_ridge": large.refit_ridge}
         return self.model_copy(
             update={
                 "data": data,
-                "tuning": self.tuning.model_copy(update={"finetune": finetune}),
+                "tuning": self.tuning.model_copy(update=tuning),
                 "budget": self.budget.model_copy(update={"finetune_batch": batch}),
                 "calibration": self.calibration.model_copy(update=calibration),
                 "verify": self.verify.model_copy(update={"agreement_images": agreement, "parity_images": parity}),
@@ -129,9 +130,10 @@ class Recipe(Section):
 
     def _large_data(self) -> Data:
         data = self.large_images.data
-        if data != LARGE_DATA or min(self.bits.weights, self.bits.activations) < _UNREFINED_BITS:
+        if data != LARGE_DATA:
             return data
-        return data.model_copy(update={"refinement": data.refinement.model_copy(update={"steps": 0})})
+        low = min(self.bits.weights, self.bits.activations) < _UNREFINED_BITS
+        return data.model_copy(update={"refinement": COARSE_TO_FINE if low else Refinement(steps=0)})
 
 
 def recipe_schema() -> dict[str, Any]:

@@ -61,7 +61,11 @@ class Tuning(Section):
 
     rounding: bool = Field(True, description="round weights with error compensation on the layer's inputs (GPTQ)")
     refit: bool = Field(False, description="before rounding, fit weights to the float outputs (ridge)")
-    refit_ridge: Weight = Field(0.3, description="ridge penalty that keeps fitted weights near the float ones")
+    refit_ridge: Weight | None = Field(
+        0.3,
+        description="ridge penalty that keeps fitted weights near the float ones; null: for each layer, the one of "
+        "least error on images that were not fitted",
+    )
     activation_scales: bool = Field(False, description="choose activation scales again after tuning layers")
     equalization: Literal["none", "weights", "activations"] = Field(
         "none",

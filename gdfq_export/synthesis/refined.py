@@ -39,7 +39,7 @@ def _make_gdfq_refined(inputs: SynthesisInputs, progress: Progress) -> Samplers:
 def refinement_step(inputs: SynthesisInputs) -> float:
     """Seconds of a step on a whole batch, measured on images that are thrown away."""
     section = inputs.recipe.data.refinement
-    settings = RefinementSettings(**section.model_copy(update={"steps": _TIMED_STEPS}).model_dump())
+    settings = RefinementSettings(**section.model_copy(update={"steps": _TIMED_STEPS, "coarse_steps": 0}).model_dump())
     noise = NoiseSampler(inputs.model.input_spec, inputs.teacher.aim.conditions)
     clock = StepClock()
     sampler = RefinedSampler(inputs.teacher, settings, start=noise, device=inputs.device)

@@ -142,3 +142,34 @@ class Counting(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         self.made.append(len(images))
         return self.teacher(images)
+
+
+class FixedSize(nn.Module):
+    """A teacher that states the size of its images, as an exported Reshape may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = tiny_teacher()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.inner(images.reshape(len(images), *SPEC.shape))
+
+
+@pytest.mark.parametrize(("teacher", "steps"), [(tiny_teacher, 60 + 8), (FixedSize, 60 // 2 + 8)])
+def test_coarse_steps_come_first_or_are_taken_at_full_size(teacher: type[nn.Module], steps: int) -> None:
+    counted: list[tuple[int, int]] = []
+    settings = replace(SETTINGS, coarse_steps=60, steps=8)
+    images, labels = refined(settings, teacher=teacher()).draw(
+        16, 16, lambda done, total, facts: counted.append((done, total))
+    )
+    assert counted == [(step + 1, steps) for step in range(steps)]
+    assert tuple(images.shape[1:]) == SPEC.shape
+    start, _ = refined(replace(SETTINGS, steps=0)).draw(16, 16)
+    before, after = errors(start, labels), errors(images, labels)
+    assert after[0] < before[0] / 2 and after[1] < before[1]
+
+
+def test_coarse_steps_alone_lower_the_variation_between_neighbours() -> None:
+    coarse, _ = refined(replace(SETTINGS, coarse_steps=60, steps=0)).draw(16, 16)
+    fine, _ = refined(replace(SETTINGS, steps=60)).draw(16, 16)
+    assert total_variation(coarse) < total_variation(fine)

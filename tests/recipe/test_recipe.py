@@ -211,14 +211,16 @@ def test_large_images_have_a_section_of_their_own() -> None:
     assert used.data.method == "refined" and used.data.images == large.data.images
     assert used.calibration.images == large.calibration_images == 64
     assert used.verify.agreement_images == used.verify.parity_images == large.agreement_images
-    assert used.bits == recipe.bits and used.tuning == recipe.tuning
+    assert used.bits == recipe.bits
+    assert used.tuning == recipe.tuning.model_copy(update={"refit_ridge": None})
+    assert used.for_input((3, 128, 128)) == used
 
 
 @pytest.mark.parametrize(("weights", "activations", "refined"), [(8, 8, False), (4, 8, True), (8, 6, True)])
 def test_large_images_are_refined_below_8_bits_only(weights: int, activations: int, refined: bool) -> None:
     recipe = Recipe(name="x", bits=Bits(weights=weights, activations=activations))
-    steps = recipe.for_input((3, 224, 224)).data.refinement.steps
-    assert steps == (recipe.large_images.data.refinement.steps if refined else 0)
+    refinement = recipe.for_input((3, 224, 224)).data.refinement
+    assert (refinement.coarse_steps, refinement.steps) == ((60, 8) if refined else (0, 0))
 
 
 def test_the_number_of_images_that_a_recipe_states_holds(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -28,14 +29,17 @@ from gdfq_export.simulator import Layer, Quantizer, Simulator
 from gdfq_export.tuning.range_that_counts import range_that_counts
 from gdfq_export.tuning.reconstruction.gptq import round_weights, weighted_scale
 from gdfq_export.tuning.reconstruction.paired_run import PairedRun, peak_numel
-from gdfq_export.tuning.reconstruction.second_moments import observe_layer
-from gdfq_export.tuning.reconstruction.weight_regression import refit_weights
+from gdfq_export.tuning.reconstruction.second_moments import mixed_moments, observe_layer
+from gdfq_export.tuning.reconstruction.weight_regression import choose_ridge, refit_weights
 
 MEMORY = 4 * 2**30  # bytes
 _FLOAT32 = 4  # bytes
 _FEWEST_IMAGES = 16
 _SCALE_NUMBERS = 2**22  # of a tensor, to choose its scale with
 _SCALE_FACTORS = (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2)
+_HELD_OUT = 4  # one image of so many, to choose a ridge with
+_FEWEST_TO_HOLD_OUT = 8  # images
+_USUAL_RIDGE = 1.0  # of fewer images
 _LARGEST_ROUNDED = 512 * 9  # inputs to one output; their second moments take the square of it
 
 
@@ -136,10 +140,18 @@ class _TuningRun:
         centred = layer.bias is not None and self.settings.bias_correction == "empirical"
         if layer.bias is not None and not centred:
             wanted = wanted - _per_channel(layer.bias, wanted, layer)
-        outputs = wanted if self.settings.refit else None
-        moments = observe_layer(x, outputs, layer.weight, attributes, self.random, centred=centred)
+        observe = partial(
+            observe_layer, weight=layer.weight, attributes=attributes, random=self.random, centred=centred
+        )
+        ridge = self.settings.refit_ridge
+        if self.settings.refit and ridge is None and len(x) >= _FEWEST_TO_HOLD_OUT:
+            count = len(x) - len(x) // _HELD_OUT
+            parts = observe(x[:count], wanted[:count]), observe(x[count:], wanted[count:])
+            ridge, moments = choose_ridge(layer.weight, *parts), mixed_moments(*parts, count / len(x))
+        else:
+            moments = observe(x, wanted if self.settings.refit else None)
         if self.settings.refit:
-            layer.weight.copy_(refit_weights(layer.weight, moments, self.settings.refit_ridge))
+            layer.weight.copy_(refit_weights(layer.weight, moments, _USUAL_RIDGE if ridge is None else ridge))
             quantizer.set_scale(weighted_scale(layer.weight, moments, quantizer))
         layer.weight.copy_(round_weights(layer.weight, moments, quantizer))
 

@@ -74,6 +74,14 @@ def observe_layer(
     return LayerMoments(inputs=across @ rows / count, products=None if outputs is None else across @ outputs / count)
 
 
+def mixed_moments(one: LayerMoments, other: LayerMoments, share: float) -> LayerMoments:
+    """Moments of two sets of inputs together, of which the first has a `share`; both are of wanted outputs."""
+    assert one.products is not None and other.products is not None
+    return LayerMoments(
+        inputs=torch.lerp(other.inputs, one.inputs, share), products=torch.lerp(other.products, one.products, share)
+    )
+
+
 def _patches(
     x: Tensor,
     wanted: Tensor | None,

@@ -6,6 +6,9 @@ penalty is relative to the mean input variance:
 
     min_W  E |W x - y|^2 + ridge * mean(diag H) * |W - W_float|^2
 
+Where a layer has few inputs to fit on (the last ones see one position of an image, or a few), a small penalty fits
+their noise: `choose_ridge` takes the penalty of least error on inputs that the fit has not seen.
+
 It is the target of GPTAQ (Li et al., "Efficient Finetuning-Free Quantization for Asymmetric Calibration", arXiv
 2504.02692), solved before rounding instead of along with it.
 """
@@ -28,3 +31,20 @@ def refit_weights(weight: Tensor, moments: LayerMoments, ridge: float) -> Tensor
     wanted = moments.products + penalty * rows.transpose(1, 2)
     fitted = torch.cholesky_solve(wanted, torch.linalg.cholesky(matrix))
     return fitted.transpose(1, 2).reshape(weight.shape).to(weight.dtype)
+
+
+RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1e4)  # the last leaves the weights as they are
+
+
+def choose_ridge(weight: Tensor, seen: LayerMoments, unseen: LayerMoments) -> float:
+    """The ridge whose fit on `seen` has the least squared error on `unseen`, both with moments of wanted outputs."""
+    errors = [_error(refit_weights(weight, seen, ridge), unseen) for ridge in RIDGES]
+    return RIDGES[errors.index(min(errors))]
+
+
+def _error(weight: Tensor, moments: LayerMoments) -> float:
+    """E |W x - y|^2 less E |y|^2, which is the same for all weights."""
+    assert moments.products is not None
+    groups, size = moments.inputs.shape[:2]
+    rows = weight.reshape(groups, -1, size).double()
+    return float((rows @ moments.inputs * rows).sum() - 2 * (rows * moments.products.transpose(1, 2)).sum())
