@@ -18,7 +18,8 @@ class Widths:
     """The recipe's bits for what a node reads or writes.
 
     1. The first and the last layers, their inputs and everything behind the last layer have at least `first_last`.
-    2. The output of a layer that an Add, a Mul or an activation function's table reads has at least `residual`.
+    2. The output of a layer that an Add, a Mul or an activation function's table reads has at least `residual`, and so
+       has a sum that goes into the next one without an activation function between (MobileNetV2's residual edges).
     3. What no layer reads, directly or moved, has at least `others`.
     4. Layers that the recipe names have the bits it gives them.
     5. No weight has more than the target can use, and none in blocks more than 4.
@@ -54,8 +55,10 @@ class Widths:
         if reader in self._ends:
             wanted.append(self.recipe.first_last)
         producer = self._kernels.coded.get(name_of(value))
-        if self._kernels.is_arithmetic(reader) and producer is not None and self._kernels.is_layer(producer):
-            wanted.append(self.recipe.residual)
+        if self._kernels.is_arithmetic(reader) and producer is not None:
+            sums = producer.op_type == reader.op_type == "Add" and value.producer() is producer
+            if sums or self._kernels.is_layer(producer):
+                wanted.append(self.recipe.residual)
         return max(*wanted, self._exception(reader).activations or 0)
 
     def _of_value(self, value: ir.Value) -> int:

@@ -43,6 +43,18 @@ def test_residual_edges_have_their_own_bits() -> None:
     assert bits_of("a") == 3
 
 
+@pytest.mark.parametrize("activation", [False, True])
+def test_a_sum_that_goes_into_the_next_sum_is_a_residual_edge(activation: bool) -> None:
+    between: Nodes = [("Relu", ["a"], ["t"])] if activation else []
+    sum_ = "t" if activation else "a"
+    nodes: Nodes = [conv("x", "w", "c"), conv("c", "v", "d"), ("Add", ["c", "d"], ["a"]), *between]
+    nodes += [conv(sum_, "u", "e"), ("Add", [sum_, "e"], ["b"]), *head("b")]
+    kernels_ = {name: weights(4, 4, 3, 3) for name in "wvu"}
+    plan = planned(nodes, output="y", bits=LOW, g=weights(5, 4), **kernels_)
+    assert plan.by_tensor[sum_].bits == (3 if activation else 5)
+    assert plan.by_tensor["b"].bits == 3
+
+
 def test_what_an_activation_functions_table_reads_has_the_bits_of_a_residual_edge() -> None:
     silu: Nodes = [("Sigmoid", ["d"], ["s"]), ("Mul", ["d", "s"], ["m"])]
     nodes = [conv("x", "w", "c"), ("LeakyRelu", ["c"], ["l"]), conv("l", "v", "d"), *silu, conv("m", "u", "e")]
