@@ -6,6 +6,7 @@ from calib.gdfq import GdfqSampler, GeneratorTraining, train_gdfq
 from gdfq_export.support.clocks.step_clock import StepClock
 from gdfq_export.support.progress import Progress
 from gdfq_export.synthesis.method import Method, Samplers, SynthesisInputs
+from gdfq_export.synthesis.stretched_images import StretchedSampler
 
 _SECTION = "generator"
 _TIMED_STEPS = 3  # the first is not counted
@@ -35,7 +36,9 @@ def generator_step(inputs: SynthesisInputs) -> float:
 
 def _make(inputs: SynthesisInputs, progress: Progress) -> Samplers:
     sampler = train_generator(inputs, progress)
-    return Samplers(tuning=sampler, evaluation=sampler)
+    if not inputs.model.stand_ins or inputs.teacher.aim.conditions == 1:
+        return Samplers(tuning=sampler, evaluation=sampler)
+    return Samplers(tuning=StretchedSampler(sampler, inputs.teacher, inputs.device), evaluation=sampler)
 
 
 GDFQ = Method(make=_make, section=_SECTION, generator_step=generator_step)
