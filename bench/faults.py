@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from bench import openvino_faults
 from bench.fault_free_file import GoodFile, float_source
 from bench.good_files import draft_file
 from gdfq_export.artifacts.manifest import open_bundle
@@ -127,6 +128,24 @@ def _rules(proto: onnx.ModelProto, target: str = "ort-cpu") -> str:
     return "\n".join(finding.message for finding in check(proto, find_target(target)))
 
 
+def _openvino_rules(made: Callable[[], onnx.ModelProto], good: GoodFile) -> str:
+    return _rules(made(), "openvino")
+
+
+_FOR_OPENVINO: tuple[tuple[str, Callable[[], onnx.ModelProto], str], ...] = (
+    (
+        "an average that counts padding, of codes whose zero point is not 0",
+        openvino_faults.padded,
+        "pads with the code 0",
+    ),
+    ("the mean over channels of a signal", openvino_faults.reduced_signal, "for three axes"),
+    ("fully connected layers without biases, one behind the other", openvino_faults.joined_layers, "into one kernel"),
+    ("DepthToSpace of joined features", openvino_faults.joined_features, "does not load DequantizeLinear"),
+    ("less than a step added, then quantized as before", openvino_faults.left_out_constant, "leaves it out"),
+    ("part of a step added in front of a convolution", openvino_faults.rounded_constant, "adds whole steps"),
+)
+
+
 def _truncated(good: GoodFile) -> str:
     path = good.folder / "cut.onnx"
     data = good.file.SerializeToString()
@@ -200,6 +219,15 @@ def faults_of(file: onnx.ModelProto) -> tuple[Fault, ...]:
             plant=_sum_of_one_family,
             gate="",
             names="pairs of codes have another sum on ARM64",
+        ),
+        *(
+            Fault(
+                title=f"for OpenVINO: {title}",
+                plant=lambda _, made=made: _rules(made(), "openvino"),
+                gate="",
+                names=names,
+            )
+            for title, made, names in _FOR_OPENVINO
         ),
         Fault(title="wrong preprocessing", plant=_wrong_preprocessing, gate="require-rules", names="mean"),
         Fault(title="file cut short", plant=_truncated, gate="exit code 2", names="cut short"),

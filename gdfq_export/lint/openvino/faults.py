@@ -7,6 +7,7 @@ Measured with its CPU plugin. What padding is made of depends on zero points; th
 * fully connected layers that follow one another and are joined into one kernel: answers up to 1e31 where the first
   has no biases and reads codes whose zero point is not 0
 * DequantizeLinear in front of DepthToSpace, of joined features: not loaded
+* constants that are added to codes of zero point 0: `added_constants.py`
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import onnx
 import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import input_at
+from gdfq_export.lint.openvino.added_constants import added_constant
 from gdfq_export.lint.rules import Broken, Rule
 from gdfq_export.qdq.reader.layers import QdqLayer
 from gdfq_export.qdq.reader.model import QdqModel
@@ -137,5 +139,5 @@ def _fully_connected_behind(model: QdqModel, value: ir.Value) -> ir.Node | None:
     return None
 
 
-NODE_FAULTS: tuple[Rule[ir.Node], ...] = (padded, reduced_signal, joined_features)
+NODE_FAULTS: tuple[Rule[ir.Node], ...] = (padded, reduced_signal, joined_features, added_constant)
 LAYER_FAULTS: tuple[Rule[QdqLayer], ...] = (joined_layers,)

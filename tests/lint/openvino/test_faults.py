@@ -75,6 +75,36 @@ def blocks(zero: int, *, between: str = "", joined: bool = True) -> onnx.ModelPr
     return built(nodes, (4, 6, 6), "d")
 
 
+def added(
+    steps: float | Sequence[float], *, zero: int = 0, between: str = "", rounded: bool = False
+) -> onnx.ModelProto:
+    """A constant in steps, added to codes in front of a convolution, or of a QuantizeLinear of the same step."""
+    nodes: list[Any] = [*quantized("x", zero), ("Add", ["x_dq", "added"], ["a"])]
+    arrays = {"added": np.asarray(steps, np.float32).reshape(-1, 1, 1) * np.float32(0.02)}
+    at = "a"
+    if between:
+        nodes.append((between, ["a"], [at := "b"], {"kernel_shape": [2, 2]} if between == "MaxPool" else {}))
+    if rounded:
+        return built([*nodes, *quantized(at, zero)], (4, 6, 6), f"{at}_dq", **arrays)
+    arrays["w"] = np.random.default_rng(0).integers(-100, 101, (8, 4, 1, 1)).astype(np.int8)
+    nodes += [("DequantizeLinear", ["w", "w_step"], ["w_dq"]), ("Conv", [at, "w_dq"], ["y"])]
+    return built(nodes, (4, 6, 6), "y", w_step=np.asarray(0.01, np.float32), **arrays)
+
+
+ADDED = {
+    "part of a step": (added(0.3), True),
+    "part of a step, behind it a MaxPool": (added(0.3, between="MaxPool"), True),
+    "part of a step, behind it a Relu": (added(0.3, between="Relu"), False),
+    "part of a step for each channel": (added([-1.3, -2.2, -0.2, 0.3]), True),
+    "more than codes go back": (added(1.3), False),
+    "a whole step": (added(-1.0), False),
+    "another zero point": (added(0.3, zero=100), False),
+    "less than a step, quantized": (added(0.7, rounded=True), True),
+    "less than a step, quantized behind a Relu": (added(0.7, rounded=True, between="Relu"), True),
+    "less than half a step, quantized": (added(0.3, rounded=True), False),
+    "more than a step, quantized": (added(1.3, rounded=True), False),
+    "less than a step, quantized, another zero point": (added(0.7, rounded=True, zero=10), False),
+}
 SIGNAL, IMAGE = (4, 6), (4, 6, 5)
 REDUCED = [("reduced signal", Consequence.WRONG)]
 JOINED = [("joined layers", Consequence.WRONG)]
@@ -122,6 +152,17 @@ def test_what_is_named_is_wrong_and_nothing_else(name: str) -> None:
     model, expected = CASES[name]
     assert found(model) == expected
     assert any(map(differs, [model] * 2, (2, 64))) == bool(expected)
+
+
+@pytest.mark.parametrize("name", ADDED)
+def test_a_constant_that_is_counted_in_steps_is_named(name: str) -> None:
+    pytest.importorskip("openvino")
+    model, expected = ADDED[name]
+    named = [each.message for each in check(model, find_target("openvino")) if each.rule == "added constant"]
+    assert bool(named) == expected and all(text.startswith("Add Add_a") for text in named)
+    data, x = model.SerializeToString(), images(model, 4)
+    ours, written = OpenVino().load(data, 1).run(x), OnnxRuntime(as_written=True).load(data, 1).run(x)
+    assert bool(np.abs(ours - written).max() > 1e-3) == expected
 
 
 @pytest.mark.parametrize("name", BLOCKS)
