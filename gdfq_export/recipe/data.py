@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from gdfq_export.recipe.section import Count, Rate, Section, Weight
+from gdfq_export.recipe.tuning import FineTune
 
 _COARSE_SHARE = 4  # steps at half the height and width take the time of one at full size
 
@@ -102,5 +103,15 @@ class LargeImages(Section):
     )
     calibration_images: Count = Field(64, description="upper limit of calibration.images")
     refit_ridge: Weight | None = Field(None, description="takes the place of tuning.refit_ridge")
+    finetune_steps: Annotated[int, Field(ge=0)] = Field(
+        0, description="upper limit of fine-tuning steps; they gained nothing on real images (docs/measured.md)"
+    )
     finetune_batch: Annotated[int, Field(ge=2)] = Field(16, description="upper limit of images per fine-tuning step")
     agreement_images: Count = Field(32, description="upper limit of verify.agreement_images")
+
+    def limited(self, finetune: FineTune | None) -> FineTune | None:
+        """The fine-tuning within this section's limits, None where they leave no step."""
+        if finetune is None or not self.finetune_steps:
+            return None
+        steps, batch = min(finetune.steps, self.finetune_steps), min(finetune.batch, self.finetune_batch)
+        return finetune.model_copy(update={"steps": steps, "batch": batch})

@@ -25,6 +25,7 @@ _LATER_KEYS: dict[tuple[str, ...], object] = {
     ("calibration", "match_statistics"): None,
     ("data", "refinement", "coarse_steps"): 0,
     ("large_images", "refit_ridge"): None,
+    ("large_images", "finetune_steps"): 0,
     ("large_images", "data", "refinement", "coarse_steps"): 0,
 }
 

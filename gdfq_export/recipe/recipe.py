@@ -102,16 +102,16 @@ class Recipe(Section):
             calibration["match_statistics"] = unrefined and math.prod(shape[1:]) > _FULL_SIZE
         agreement = _affordable(min(self.verify.agreement_images, large.agreement_images), shape)
         parity = min(self.verify.parity_images, agreement)
-        batch = min(self.budget.finetune_batch, large.finetune_batch)
-        finetune = self.tuning.finetune
-        if finetune is not None:
-            finetune = finetune.model_copy(update={"batch": min(finetune.batch, large.finetune_batch)})
-        tuning = {"finetune": finetune, "refit_ridge": large.refit_ridge}
+        budget = {
+            "finetune_batch": min(self.budget.finetune_batch, large.finetune_batch),
+            "finetune_steps": min(self.budget.finetune_steps, large.finetune_steps),
+        }
+        tuning = {"finetune": large.limited(self.tuning.finetune), "refit_ridge": large.refit_ridge}
         return self.model_copy(
             update={
                 "data": data,
                 "tuning": self.tuning.model_copy(update=tuning),
-                "budget": self.budget.model_copy(update={"finetune_batch": batch}),
+                "budget": self.budget.model_copy(update=budget),
                 "calibration": self.calibration.model_copy(update=calibration),
                 "verify": self.verify.model_copy(update={"agreement_images": agreement, "parity_images": parity}),
             }

@@ -10,6 +10,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.recipe import (
     DEFAULT_RECIPE,
     Bits,
+    Budget,
     Data,
     FineTune,
     LargeImages,
@@ -191,8 +192,11 @@ def test_the_recipe_that_is_used_can_be_saved_and_used_again(tmp_path: Path) -> 
     assert load_recipe(write(tmp_path, recipe_to_yaml(large))).for_input((3, 224, 224)) == large
 
 
-def test_large_images_are_fine_tuned_in_smaller_batches() -> None:
-    recipe = Recipe(name="x", tuning=Tuning(finetune=FineTune(batch=48)))
+def test_large_images_are_fine_tuned_where_the_recipe_says_so_in_smaller_batches() -> None:
+    plain = Recipe(name="x", tuning=Tuning(finetune=FineTune(batch=48)), budget=Budget(finetune_steps=600))
+    unasked = plain.for_input((3, 224, 224))
+    assert unasked.tuning.finetune is None and unasked.budget.finetune_steps == 0
+    recipe = plain.model_copy(update={"large_images": LargeImages(finetune_steps=150)})
     small, large = recipe.for_input((3, 32, 32)), recipe.for_input((3, 224, 224))
     assert small.tuning.finetune == FineTune(batch=48) and small.budget.finetune_batch == 64
     assert large.tuning.finetune == FineTune(batch=16) and large.budget.finetune_batch == 16
