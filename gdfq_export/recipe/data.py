@@ -86,7 +86,7 @@ LARGE_DATA = Data(
 
 
 COARSE_TO_FINE = Refinement(coarse_steps=60, steps=8, batch=32, bns_weight=30.0, variation_weight=4.0)
-"""At 224 x 224, better images in half the time of the 40 steps of `LARGE_DATA` (docs/low-bits.md)."""
+"""For 4-bit activations at 224 x 224, in a third of the time of `LARGE_DATA`'s 40 steps (docs/measured.md)."""
 
 
 class LargeImages(Section):
@@ -99,7 +99,7 @@ class LargeImages(Section):
     data: Data = Field(
         LARGE_DATA,
         description="replaces the methods gdfq and gdfq-refined; where a recipe does not state it, images are not "
-        "refined at 8 bits, and below in 60 coarse steps and 8 at full size",
+        "refined at 8 bits, and in 60 coarse steps and 8 at full size for activations of 4 bits and fewer",
     )
     calibration_images: Count = Field(64, description="upper limit of calibration.images")
     refit_ridge: Weight | None = Field(None, description="takes the place of tuning.refit_ridge")

@@ -20,6 +20,7 @@ _FULL_SIZE = 320 * 320  # pixels of an image
 _FEWEST = 8  # images
 _FEWEST_UNREFINED = 32  # images that cost no refinement
 _UNREFINED_BITS = 8
+_COARSE_BITS = 4  # of activations
 _MATCHED_PERCENTILE = 99.999
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -132,8 +133,11 @@ class Recipe(Section):
         data = self.large_images.data
         if data != LARGE_DATA:
             return data
-        low = min(self.bits.weights, self.bits.activations) < _UNREFINED_BITS
-        return data.model_copy(update={"refinement": COARSE_TO_FINE if low else Refinement(steps=0)})
+        if self.bits.activations <= _COARSE_BITS:
+            return data.model_copy(update={"refinement": COARSE_TO_FINE})
+        if min(self.bits.weights, self.bits.activations) < _UNREFINED_BITS:
+            return data
+        return data.model_copy(update={"refinement": Refinement(steps=0)})
 
 
 def recipe_schema() -> dict[str, Any]:

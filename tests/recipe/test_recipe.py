@@ -220,11 +220,14 @@ def test_large_images_have_a_section_of_their_own() -> None:
     assert used.for_input((3, 128, 128)) == used
 
 
-@pytest.mark.parametrize(("weights", "activations", "refined"), [(8, 8, False), (4, 8, True), (8, 6, True)])
-def test_large_images_are_refined_below_8_bits_only(weights: int, activations: int, refined: bool) -> None:
+@pytest.mark.parametrize(
+    ("weights", "activations", "coarse", "steps"),
+    [(8, 8, 0, 0), (4, 8, 0, 40), (8, 6, 0, 40), (4, 5, 0, 40), (8, 4, 60, 8), (4, 4, 60, 8), (3, 3, 60, 8)],
+)
+def test_refinement_of_large_images_goes_by_the_bits(weights: int, activations: int, coarse: int, steps: int) -> None:
     recipe = Recipe(name="x", bits=Bits(weights=weights, activations=activations))
     refinement = recipe.for_input((3, 224, 224)).data.refinement
-    assert (refinement.coarse_steps, refinement.steps) == ((60, 8) if refined else (0, 0))
+    assert (refinement.coarse_steps, refinement.steps) == (coarse, steps)
 
 
 def test_the_number_of_images_that_a_recipe_states_holds(tmp_path: Path) -> None:
