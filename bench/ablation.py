@@ -46,7 +46,7 @@ def _changed(section: str, **update: Any) -> Change:
 def _not_refined(recipe: Recipe) -> Recipe:
     """The same images before any pixel is refined."""
     if recipe.data.method == "refined":
-        refinement = recipe.data.refinement.model_copy(update={"steps": 0})
+        refinement = recipe.data.refinement.model_copy(update={"steps": 0, "coarse_steps": 0})
         return _changed("data", refinement=refinement)(recipe)
     return _changed("data", method="gdfq")(recipe)
 

@@ -29,7 +29,7 @@ from gdfq_export.support.progress import SilentProgress
 from gdfq_export.tasks.figures import ComparedOutputs
 from gdfq_export.tasks.output_comparison import compare_outputs
 from gdfq_export.tuning import tune
-from gdfq_export.tuning.weight_sensitivity import weight_sensitivity
+from gdfq_export.tuning.sensitivity import sensitivity
 from tests import tiny_graph
 
 SPEC = InputSpec(shape=(3, 8, 8), scale=255.0, mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -121,7 +121,7 @@ def test_the_tuned_file_computes_what_is_simulated_and_is_read_back(model: Float
 def test_layers_are_ranked_by_the_error_of_all_outputs(model: FloatModel) -> None:
     plan = plan_of(model, "ort-cpu", Bits(weights=2))
     simulator = Simulator(model.folded, plan, task=model.task)
-    found = weight_sensitivity(simulator, torch.from_numpy(images_for(32)))
+    found = sensitivity(simulator, torch.from_numpy(images_for(32)))
     assert len(found) == 3 and all(error > 0 for error in found.values())
 
 

@@ -24,6 +24,7 @@ from gdfq_export.frontend.sources.python_callable import call, find_function
 from gdfq_export.frontend.sources.sidecar import read_sidecar
 from gdfq_export.support.files import sha256_file
 from gdfq_export.support.fixed_batch.graph_batch import graph_batch
+from gdfq_export.support.text import counted
 from gdfq_export.tasks.outputs import DecodeFunction
 from gdfq_export.tasks.registry import StatedTask
 
@@ -101,8 +102,8 @@ def _load_module(
     )
     if (batch := graph_batch(model.graph.graph)) is not None:
         raise InputError(
-            f"{source} computes otherwise with another batch than the {batch} images that it was exported with here; "
-            "export it yourself with the batch that it is used at, and give the .onnx file"
+            f"{source} computes otherwise with another batch than that of {counted(batch, 'image')} which it was "
+            "exported with here; export it yourself with the batch that it is used at, and give the .onnx file"
         )
     return model
 
