@@ -22,7 +22,7 @@ import torch
 
 import gdfq_export as gq
 from bench.peers import static_recommended
-from bench.results_file import FOLDER, write_results
+from bench.results_file import FOLDER, replace_table, write_results
 from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.metrics.parity import ParityResult
@@ -140,9 +140,7 @@ def _results() -> list[dict[str, Any]]:
 @main.command()
 def page() -> None:
     """Write the table of docs/cpus.md."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(START)
-    PAGE.write_text(before + START + _table(_results()) + END + rest.split(END)[1], encoding="utf-8")
+    replace_table(PAGE, _table(_results()), start=START, end=END)
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

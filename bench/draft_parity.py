@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 import gdfq_export as gq
-from bench.results_file import FOLDER, write_results
+from bench.results_file import FOLDER, replace_table, write_results
 from bench.usual_networks import load_drawn
 from gdfq_export.jobs.draft_model import write_draft
 from gdfq_export.metrics.parity import parity
@@ -103,9 +103,7 @@ def _drawn(model: gq.FloatModel, seed: int) -> NDArray[np.float32]:
 @main.command()
 def page() -> None:
     """Write the table of docs/cpus.md."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(START)
-    PAGE.write_text(before + START + table(results()) + END + rest.split(END)[1], encoding="utf-8")
+    replace_table(PAGE, table(results()), start=START, end=END)
 
 
 def results() -> list[dict[str, Any]]:

@@ -11,8 +11,6 @@ from typing import Any
 from gdfq_export.runtimes.environment.machine import this_machine, versions
 from gdfq_export.support.files import atomic_output
 
-__all__ = ["write_results"]
-
 FOLDER = Path(__file__).parent / "results"
 
 
@@ -24,3 +22,9 @@ def write_results(name: str, body: Mapping[str, Any]) -> Path:
     with atomic_output(path) as temporary:
         temporary.write_text(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     return path
+
+
+def replace_table(page: Path, table: str, *, start: str, end: str) -> None:
+    """Put a table between two comments of a page."""
+    before, rest = page.read_text(encoding="utf-8").split(start)
+    page.write_text(before + start + table + end + rest.split(end)[1], encoding="utf-8")

@@ -23,7 +23,7 @@ import torch
 import gdfq_export as gq
 from bench.accuracy_cells import Cell
 from bench.accuracy_run import Place, load_network, scored_images
-from bench.results_file import FOLDER, write_results
+from bench.results_file import FOLDER, replace_table, write_results
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.support.confidence_interval import paired_difference_interval
@@ -101,9 +101,7 @@ def _lost(eight: np.ndarray[Any, np.dtype[np.bool_]], seven: np.ndarray[Any, np.
 @main.command()
 def page() -> None:
     """Write the table of docs/cpus.md."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(START)
-    PAGE.write_text(before + START + table(results()) + END + rest.split(END)[1], encoding="utf-8")
+    replace_table(PAGE, table(results()), start=START, end=END)
 
 
 def results() -> list[dict[str, Any]]:

@@ -98,8 +98,8 @@ class LargeImages(Section):
     pixels: Count = Field(128 * 128, description="height x width from which this section applies")
     data: Data = Field(
         LARGE_DATA,
-        description="replaces the methods gdfq and gdfq-refined; where a recipe does not state it, images are not "
-        "refined at 8 bits, and in 60 coarse steps and 8 at full size for activations of 4 bits and fewer",
+        description="replaces the methods gdfq and gdfq-refined; unless a recipe states other numbers than these, "
+        "images are not refined at 8 bits, and with activations of 4 bits and fewer in 60 coarse steps and 8 full ones",
     )
     calibration_images: Count = Field(64, description="upper limit of calibration.images")
     refit_ridge: Weight | None = Field(None, description="takes the place of tuning.refit_ridge")

@@ -82,10 +82,11 @@ class Recipe(Section):
         """The recipe as it is used for inputs of `shape` (C, ...), without the batch.
 
         Large images (`large_images`) come from priors in place of a generator. At 8 bits they are not refined, which
-        takes minutes for nothing that was measured, unless the recipe has a `large_images.data` of its own; ranges of
-        the largest are observed with BatchNorm's statistics (`calibration.match_statistics`). Integers are compared
-        on as many as outputs are: each has millions of them. Signals, volumes and
-        features have no generator and come from priors at every size.
+        takes minutes for nothing that was measured, unless the recipe has a `large_images.data` of its own, and for
+        4-bit activations at half size first. They are not fine-tuned unless `large_images.finetune_steps` says so.
+        Ranges of the largest are observed with BatchNorm's statistics (`calibration.match_statistics`). Integers are
+        compared on as many as outputs are: each has millions of them. Signals, volumes and features have no generator
+        and come from priors at every size.
         """
         large = self.large_images
         if math.prod(shape[1:]) < large.pixels:
