@@ -1,7 +1,7 @@
 """The one place where an exception becomes a sentence on stderr and an exit code.
 
 2 also for what only the user's machine can fix (a full disk, a folder that became unwritable); 4 for defects of ours,
-whose traceback `--log-level debug` shows; 130 for an interruption, as shells do.
+whose traceback `--log-level debug` shows; 130 and 143 for SIGINT and SIGTERM, as shells do.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import traceback
 import click
 
 from gdfq_export.errors import GdfqExportError, InputError, InternalError
+from gdfq_export.support.interruption import Interrupted, die_on_signals
 
-INTERRUPTED = 130
 OUTSIDE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -42,12 +42,18 @@ class CommandGroup(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except KeyboardInterrupt:
-            raise Failure("interrupted; files that were there before are as they were", INTERRUPTED) from None
+        except KeyboardInterrupt as error:
+            die_on_signals()
+            raise _ended(error if isinstance(error, Interrupted) else Interrupted()) from None
         except Exception as error:
             if logging.getLogger("gdfq_export").isEnabledFor(logging.DEBUG):
                 click.echo(traceback.format_exc(), err=True)
             raise _failure(error) from error
+
+
+def _ended(interrupted: Interrupted) -> Failure:
+    go_on = interrupted.go_on or "files that were there before are as they were"
+    return Failure(f"interrupted; {go_on}", interrupted.exit_code)
 
 
 def _failure(error: Exception) -> Failure:

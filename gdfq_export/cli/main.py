@@ -18,6 +18,7 @@ from gdfq_export.cli.commands.recipes import recipes
 from gdfq_export.cli.commands.synthesize import synthesize
 from gdfq_export.cli.commands.verify import verify
 from gdfq_export.cli.errors import CommandGroup
+from gdfq_export.support.interruption import die_on_signals, raise_on_signals
 
 
 @click.group(
@@ -29,7 +30,7 @@ def cli() -> None:
     """Turn a trained network into a low-bit ONNX file, without data, and prove what the file does.
 
     Exit codes: 0 done, 1 a gate failed, 2 wrong usage or unusable input, 3 backend or device not available,
-    4 internal error.
+    4 internal error; 130 interrupted by Ctrl-C, 143 ended by SIGTERM.
     """
 
 
@@ -39,4 +40,8 @@ for command in (quantize, verify, inspect, compare, synthesize, build, recipes, 
 
 def main() -> None:
     """Run the command line; the console script's entry."""
-    cli(prog_name="gdfq-export")
+    raise_on_signals()
+    try:
+        cli(prog_name="gdfq-export")
+    finally:
+        die_on_signals()

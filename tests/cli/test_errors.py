@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import signal
+from collections.abc import Iterator
 
 import click
 import pytest
@@ -12,6 +14,16 @@ from calib.errors import DataError
 from gdfq_export.cli.errors import CommandGroup
 from gdfq_export.cli.options.shared import log_level_option
 from gdfq_export.errors import BackendUnavailable, GateFailed, InputError
+from gdfq_export.support.interruption import SIGNALS, Interrupted
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Those of the process are given back."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def run(error: BaseException | None, *options: str) -> tuple[int, str, str]:
@@ -43,6 +55,8 @@ def run(error: BaseException | None, *options: str) -> tuple[int, str, str]:
         ),
         (FileNotFoundError(errno.ENOENT, "No such file", "ours"), 4, "internal error: FileNotFoundError"),
         (KeyboardInterrupt(), 130, "Error: interrupted"),
+        (Interrupted(signal.SIGTERM), 143, "Error: interrupted"),
+        (Interrupted(signal.SIGTERM, go_on="run it again"), 143, "Error: interrupted; run it again\n"),
     ],
 )
 def test_an_error_is_one_sentence_and_a_code(error: BaseException, code: int, said: str) -> None:
