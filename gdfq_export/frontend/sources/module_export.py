@@ -138,15 +138,17 @@ def digest(proto: onnx.ModelProto) -> str:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep torch's exporter from printing and logging."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = {name: logging.getLogger(name) for name in ("torch.onnx", "torch.export", "torch._export")}
+    levels = {name: logger.level for name, logger in loggers.items()}
+    for logger in loggers.values():
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for name, level in levels.items():
+            loggers[name].setLevel(level)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,8 +1,9 @@
 """Reads the archive of a .pt2 file and keeps only what cannot run code.
 
-`torch.export.load` unpickles weights, constants and sample inputs, evaluates shape expressions and calls whatever
-function of torch a node names, so a crafted file would run code. Here the archive is read with `zipfile`, checked, and
-written again: plain tensors, the checked program, nothing else. Sample inputs and compiled parts are left out.
+`torch.export.load` unpickles weights, constants and sample inputs, evaluates shape expressions, calls whatever function
+of torch a node names, and makes Python source of names, so a crafted file would run code. Here the archive is read with
+`zipfile`, checked, and written again: plain tensors, the checked program, nothing else. Sample inputs and compiled
+parts are left out.
 Format: torch/export/pt2_archive/constants.py.
 """
 
@@ -10,17 +11,20 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from gdfq_export.errors import InputError
-from gdfq_export.frontend.sources.pt2_program import Unsafe, checked_program, require_plain_expressions
+from gdfq_export.frontend.sources.pt2_program import Unsafe, checked_program, require_plain
 
 _PROGRAM = "models/model.json"
 _CONFIGS = {"data/weights/": r"weight_\d+", "data/constants/": r"tensor_\d+"}
 _FACTS = ("archive_format", "archive_version", "byteorder", ".data/version")
+_MOST_EXPANDED = 2**24  # values, of all tensors together, that are not stored
 _SAVE_AGAIN = "write it again with torch.export.save(torch.export.export(...), path)"
 
 
@@ -39,7 +43,9 @@ def safe_archive(path: Path) -> io.BytesIO:
             f"{path} holds {error}, which could run code when the file is loaded; it was not loaded: get the file from "
             f"its author as .onnx, or {_SAVE_AGAIN}"
         ) from error
-    except (zipfile.BadZipFile, OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # whatever zipfile, json and a program of another shape raise
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"{path} cannot be read as an exported program ({type(error).__name__}: {reason}); {_SAVE_AGAIN}"
@@ -56,6 +62,8 @@ def _rewritten(archive: zipfile.ZipFile, path: Path) -> io.BytesIO:
         )
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
         raise ValueError("its entries are compressed, which torch.export.save never does")
+    if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+        raise ValueError("its entries overlap or are cut short")
     root = roots[0]
     copied = [name for name in _FACTS if root + name in names]
     result = io.BytesIO()
@@ -63,7 +71,9 @@ def _rewritten(archive: zipfile.ZipFile, path: Path) -> io.BytesIO:
         for folder, plain in _CONFIGS.items():
             config_name = f"{folder}model_{folder.split('/')[1]}_config.json"
             config = json.loads(archive.read(root + config_name))
-            copied += _tensor_files(config["config"], folder, plain)
+            files = _tensor_files(config["config"], folder, plain)
+            _require_stored(config["config"].values(), sum(archive.getinfo(root + name).file_size for name in files))
+            copied += files
             safe.writestr(f"archive/{config_name}", json.dumps(config))
         for name in dict.fromkeys(copied):
             safe.writestr(f"archive/{name}", archive.read(root + name))
@@ -75,7 +85,7 @@ def _rewritten(archive: zipfile.ZipFile, path: Path) -> io.BytesIO:
 
 
 def _tensor_files(config: dict[str, dict[str, Any]], folder: str, plain: str) -> list[str]:
-    """Entries that hold the tensors of `config`.
+    """Entries that hold the tensors of `config`, each once.
 
     Raises:
         Unsafe: one of them is pickled.
@@ -84,5 +94,12 @@ def _tensor_files(config: dict[str, dict[str, Any]], folder: str, plain: str) ->
     for name, entry in config.items():
         if entry["use_pickle"] is not False or not re.fullmatch(plain, entry["path_name"]):
             raise Unsafe(f"a pickled {kind} ({name[:80]})")
-        require_plain_expressions(entry)
-    return [folder + entry["path_name"] for entry in config.values()]
+        require_plain(entry)
+    return [*dict.fromkeys(folder + entry["path_name"] for entry in config.values())]
+
+
+def _require_stored(entries: Iterable[dict[str, Any]], stored: int) -> None:
+    """Refuse tensors that are far larger than the `stored` bytes they are made of, as by a stride of 0."""
+    sizes = [[size["as_int"] for size in entry["tensor_meta"]["sizes"]] for entry in entries]
+    if min(map(min, filter(None, sizes)), default=0) < 0 or sum(map(math.prod, sizes)) > stored + _MOST_EXPANDED:
+        raise ValueError("its tensors have more values than the archive holds")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import pickle
@@ -36,6 +37,11 @@ def _pickled(trace: Path) -> bytes:
 
 def entries() -> Entries:
     """A sound archive, entry by entry; its batch is dynamic, so that it holds shape expressions."""
+    return dict(_sound())
+
+
+@functools.cache
+def _sound() -> Entries:
     buffer = io.BytesIO()
     batch = {0: torch.export.Dim("batch", min=1)}
     program = torch.export.export(SmallNet().eval(), (torch.zeros(2, 3, 8, 8),), dynamic_shapes=(batch,))
@@ -124,6 +130,44 @@ def imported_module(content: Entries, trace: Path) -> None:
 
 def guard(content: Entries, trace: Path) -> None:
     _changed(content, PROGRAM, lambda program: program.update(guards_code=[f"open({str(trace)!r}, 'w')"]))
+
+
+def input_name(content: Entries, trace: Path) -> None:
+    """torch makes Python source of names: this one is a default value of an argument."""
+    text = content[PROGRAM].decode()
+    for before in ('"name": "x"', '"x": {"dtype"'):
+        assert before in text
+        text = text.replace(before, before.replace('"x"', json.dumps(f"x=[0, open({str(trace)!r}, 'w')][0]")))
+    content[PROGRAM] = text.encode()
+
+
+def argument_name(content: Entries, trace: Path) -> None:
+    def change(program: Any) -> None:
+        signature = program["graph_module"]["module_call_graph"][0]["signature"]
+        signature["forward_arg_names"] = [f"x=open({str(trace)!r}, 'w')"]
+
+    _changed(content, PROGRAM, change)
+
+
+def module_name(content: Entries, trace: Path) -> None:
+    """Names that are no identifiers stand in the source between quotation marks."""
+    name = f"""conv1.weight", open({str(trace)!r}, 'w') or \""""
+    for part in (PROGRAM, WEIGHTS):
+        assert b'"conv1.weight"' in content[part]
+        content[part] = content[part].replace(b'"conv1.weight"', json.dumps(name).encode())
+
+
+def unbacked_symbols(content: Entries, trace: Path) -> None:
+    """torch counts up to the number of the symbol."""
+    _changed(content, PROGRAM, lambda program: program["range_constraints"].update(u999999999999={"min_val": 0}))
+
+
+def huge_weight(content: Entries, trace: Path) -> None:
+    def change(config: Any) -> None:
+        meta = next(iter(config["config"].values()))["tensor_meta"]
+        meta["sizes"], meta["strides"] = [{"as_int": 10**6}] * 2, [{"as_int": 0}] * 2
+
+    _changed(content, WEIGHTS, change)
 
 
 def older_format(content: Entries, trace: Path) -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 
+from gdfq_export.cli.main import cli
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.frontend.sources.pt2_archive import safe_archive
-from gdfq_export.frontend.sources.pt2_program import Unsafe, require_plain_expressions
+from gdfq_export.frontend.sources.pt2_program import Unsafe, require_plain
 from tests.frontend.sources import crafted_archives as crafted
 
 Craft = Callable[[crafted.Entries, Path], None]
@@ -39,6 +41,9 @@ REFUSED = [
     (crafted.expression, "the shape expression"),
     (crafted.function, "a node that calls 'torch.os.system'"),
     (crafted.imported_module, "an argument of type 'builtins.dict'"),
+    (crafted.input_name, "the name"),
+    (crafted.argument_name, "the name"),
+    (crafted.module_name, "the text"),
     (crafted.older_format, "torch.export.save"),
 ]
 DROPPED = [crafted.sample_inputs, crafted.guard, crafted.legacy_weights]
@@ -69,9 +74,38 @@ def test_torch_itself_would_run_most_of_them(trace: Path, craft: Craft) -> None:
     except Exception:
         assert trace.exists() or craft in (crafted.older_format, crafted.function)
     else:
-        assert trace.exists() or craft in (crafted.guard, crafted.function)
+        later = (crafted.guard, crafted.function, crafted.argument_name, crafted.module_name)
+        assert trace.exists() or craft in later
     finally:
         sys.modules.pop("imported_by_pt2", None)
+
+
+@pytest.mark.parametrize(
+    ("craft", "what"),
+    [(crafted.unbacked_symbols, "'u999999999999'"), (crafted.huge_weight, "more values than the archive holds")],
+)
+def test_what_would_take_all_time_or_memory_is_refused(trace: Path, craft: Craft, what: str) -> None:
+    with pytest.raises(InputError, match=what):
+        load_model(_crafted(craft, trace))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["quantize", "NET", "--onnx-out", "OUT"],
+        ["quantize", "NET", "--dry-run"],
+        ["synthesize", "NET", "--out", "OUT"],
+        ["compare", "NET", "--out", "OUT"],
+        ["verify", "float.onnx", "--reference", "NET"],
+        ["inspect", "NET"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_no_command_runs_it(trace: Path, command: list[str]) -> None:
+    given = {"NET": str(_crafted(crafted.input_name, trace)), "OUT": str(trace.parent / "out")}
+    result = CliRunner().invoke(cli, [given.get(part, part) for part in command])
+    assert result.exit_code == 2, result.output
+    assert not trace.exists()
 
 
 def test_the_copy_gives_the_same_program(tmp_path: Path) -> None:
@@ -104,10 +138,12 @@ def test_entries_of_one_name_and_compressed_ones_are_refused(tmp_path: Path) -> 
         "Max(Integer(1), Add(FloorDiv(Add(Symbol('s0', positive=True), Integer(-3)), Integer(2)), Integer(1)))",
         "2*s0 + 1",
         "s0 > 2",
+        "Pow(FloorDiv(Symbol('s0', positive=True), Integer(2)), Integer(2))",
+        "Pow(Symbol('s0'), Rational(1, 2))",
     ],
 )
 def test_arithmetic_is_accepted(text: str) -> None:
-    require_plain_expressions([{"expr_str": text}])
+    require_plain([{"expr_str": text}])
 
 
 @pytest.mark.parametrize(
@@ -128,11 +164,16 @@ def test_arithmetic_is_accepted(text: str) -> None:
         "s0 (1)",
         "s0.args",
         "1" * 10_000 + "'",
+        "9**9**9**9",
+        "Pow(Integer(9), Integer(999999999))",
+        "Pow(Pow(Symbol('s0'), Integer(2)), Add(Integer(2), Integer(99)))",
+        "Integer(" + "1" * 40 + ")",
+        "LShift(1, 999999999999)",
     ],
 )
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(Unsafe):
-        require_plain_expressions([{"expr_str": text}])
+        require_plain([{"expr_str": text}])
 
 
 @pytest.mark.skipif("GDFQ_EXPORT_DATA" not in os.environ, reason="needs the published networks")
