@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from calib.errors import DataError
 from calib.files.checks import check_labels, check_normalized_images
-from calib.files.npz_file import read_npz, write_npz
+from calib.files.npz_file import npz_bytes, read_npz, write_npz
 from calib.files.npz_images import joined_arrays
 from calib.joined_inputs import split_inputs
 
@@ -104,10 +104,17 @@ class SyntheticSet:
         Raises:
             OSError: the folder is missing or not writable.
         """
+        write_npz(Path(path), self._arrays())
+
+    def to_bytes(self) -> bytes:
+        """The bytes of the .npz that `save` writes."""
+        return npz_bytes(self._arrays())
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
         provenance = json.dumps(self.provenance, sort_keys=True)
         inputs = self._by_input(self.images) if self.shapes else {"images": self.images}
         names = {"input_name": np.asarray([*self.shapes] or self.input_name), "provenance": np.asarray(provenance)}
-        write_npz(Path(path), {**inputs, "labels": self.labels, "logits": self.logits, **names})
+        return {**inputs, "labels": self.labels, "logits": self.logits, **names}
 
     def _by_input(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Images by the names of the inputs that they are for."""

@@ -5,14 +5,16 @@ numpy's own writer stamps the hour into the archive; here every member carries t
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import io
 import os
-import tempfile
+import secrets
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,28 +63,28 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     Raises:
         OSError: the folder is missing or not writable.
     """
+    content = npz_bytes(arrays)
     if path.exists() and not path.is_file():
-        buffer = io.BytesIO()
-        _write_archive(buffer, arrays)
-        path.write_bytes(buffer.getbuffer())
+        path.write_bytes(content)
         return
     path = path.resolve()
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}.gdfq-part"
     try:
-        with os.fdopen(handle, "wb") as stream:
-            _write_archive(stream, arrays)
+        with temporary.open("xb") as stream:
+            with contextlib.suppress(OSError):  # what no process has locked is known to be left by a dead one
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
+            os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
-def _write_archive(stream: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> None:
+def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """The archive of `arrays`: the same arrays give the same bytes."""
+    stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for key, array in arrays.items():
             content = io.BytesIO()
@@ -90,3 +92,4 @@ def _write_archive(stream: IO[bytes], arrays: Mapping[str, NDArray[Any]]) -> Non
             member = zipfile.ZipInfo(f"{key}.npy", date_time=EARLIEST)
             member.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(member, content.getbuffer())
+    return stream.getvalue()

@@ -10,7 +10,7 @@ from gdfq_export.jobs.given_inputs import recipe_of
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.jobs.synthesize import synthesize as run_synthesize
 from gdfq_export.recipe import DEFAULT_RECIPE, Recipe
-from gdfq_export.support.files import require_writable
+from gdfq_export.support.files import require_writable, write_files
 
 
 def synthesize(
@@ -49,5 +49,5 @@ def synthesize(
     run.progress.warn(*network.warnings)
     made = run_synthesize(network, recipe_of(recipe, None), run, count=count)
     if out is not None:
-        made.save(Path(out))
+        write_files({Path(out): made.to_bytes()})
     return made

@@ -26,21 +26,26 @@ def write_bundle(folder: Path, content: BundleContent, engine: BundledEngine | N
     Raises:
         InputError: `folder` cannot be written, or holds other things than an older bundle.
     """
-    report = content.report
     with atomic_folder(folder, marker=MANIFEST) as part:
-        (part / "model.onnx").write_bytes(content.onnx_bytes)
-        (part / "float.onnx").write_bytes(content.model.original.SerializeToString())
-        (part / "float.json").write_text(json.dumps(_sidecar(report), indent=2) + "\n", encoding="utf-8")
-        if content.images is not None:
-            content.images.save(part / "calibration.npz")
-        if engine is not None and engine.data is not None:
-            (part / "model.plan").write_bytes(engine.data)
-            if engine.timing_cache is not None:
-                (part / "timing.cache").write_bytes(engine.timing_cache)
-        (part / "report.json").write_text(report.to_json(), encoding="utf-8")
-        (part / "report.html").write_text(content.page, encoding="utf-8")
-        checked = {"device_check": write_expected(part, content)} if has_device_check(content.plan) else {}
-        write_manifest(part, {**_facts(report, content.plan), **_engine_facts(engine), **checked})
+        fill_bundle(part, content, engine)
+
+
+def fill_bundle(part: Path, content: BundleContent, engine: BundledEngine | None = None) -> None:
+    """Write the files of a bundle into the empty folder `part`, the manifest last."""
+    report = content.report
+    (part / "model.onnx").write_bytes(content.onnx_bytes)
+    (part / "float.onnx").write_bytes(content.model.original.SerializeToString())
+    (part / "float.json").write_text(json.dumps(_sidecar(report), indent=2) + "\n", encoding="utf-8")
+    if content.images is not None:
+        content.images.save(part / "calibration.npz")
+    if engine is not None and engine.data is not None:
+        (part / "model.plan").write_bytes(engine.data)
+        if engine.timing_cache is not None:
+            (part / "timing.cache").write_bytes(engine.timing_cache)
+    (part / "report.json").write_text(report.to_json(), encoding="utf-8")
+    (part / "report.html").write_text(content.page, encoding="utf-8")
+    checked = {"device_check": write_expected(part, content)} if has_device_check(content.plan) else {}
+    write_manifest(part, {**_facts(report, content.plan), **_engine_facts(engine), **checked})
 
 
 def _sidecar(report: Report) -> dict[str, Any]:

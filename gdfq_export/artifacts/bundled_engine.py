@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.runtimes.tensorrt import build_engine, find_package
+from gdfq_export.support.files import scratch_folder
 from gdfq_export.support.progress import Progress
 from gdfq_export.targets import Target
 
@@ -34,8 +33,8 @@ def build_bundled_engine(file: bytes, target: Target, *, batch: int, progress: P
     """
     if not target.engine:
         return None
-    with tempfile.TemporaryDirectory(prefix="gdfq-export-") as folder:
-        cache = Path(folder) / "timing.cache"
+    with scratch_folder() as folder:
+        cache = folder / "timing.cache"
         try:
             measures = find_package().has_timing_cache
             with progress.phase("build the engine"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +13,9 @@ from torch import nn
 
 from calib.set_statistics import SetStatistics
 from calib.synthetic_set import SyntheticSet
-from gdfq_export.artifacts.bundle import write_bundle
+from gdfq_export.artifacts.bundle import fill_bundle
 from gdfq_export.artifacts.bundled_engine import build_bundled_engine
+from gdfq_export.artifacts.manifest import MANIFEST
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.network_file import NetworkFile
 from gdfq_export.jobs.run_context import RunContext
@@ -22,7 +24,7 @@ from gdfq_export.jobs.tune_network import TunedNetwork
 from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.recipe import Recipe
 from gdfq_export.report.report import Report
-from gdfq_export.support.files import write_files
+from gdfq_export.support.files import write_together
 from gdfq_export.targets import find_target
 from gdfq_export.views.dataset_preview.picture import draw_set_picture
 from gdfq_export.views.html import render_page
@@ -93,8 +95,7 @@ class Result:
         Raises:
             InputError: a file cannot be written.
         """
-        beside = {} if report is None else {Path(report): self.report.to_json()}
-        write_files({Path(path): self.file.data, **beside})
+        self.write(onnx=path, report=report)
         return Path(path)
 
     def html(self, path: str | Path) -> Path:
@@ -103,7 +104,7 @@ class Result:
         Raises:
             InputError: the file cannot be written.
         """
-        write_files({Path(path): self.page})
+        self.write(html=path)
         return Path(path)
 
     def bundle(self, folder: str | Path) -> tuple[str, ...]:
@@ -112,9 +113,37 @@ class Result:
         Raises:
             InputError: `folder` cannot be written, or holds other things than an older bundle.
         """
-        target = find_target(self.plan.target)
-        engine = build_bundled_engine(self.file.data, target, batch=self.run.batch, progress=self.run.progress)
-        write_bundle(Path(folder), self, engine)
+        return self.write(bundle=folder)
+
+    def write(
+        self,
+        *,
+        onnx: str | Path | None = None,
+        report: str | Path | None = None,
+        html: str | Path | None = None,
+        bundle: str | Path | None = None,
+    ) -> tuple[str, ...]:
+        """Write the ONNX file, the report as JSON and as HTML, and the bundle, those that have a path: all or none.
+
+        Returns:
+            Warnings of the build of the bundle's engine.
+
+        Raises:
+            InputError: one of them cannot be written; then all are as they were before.
+        """
+        engine = None
+        if bundle is not None:
+            target = find_target(self.plan.target)
+            engine = build_bundled_engine(self.file.data, target, batch=self.run.batch, progress=self.run.progress)
+        with write_together() as outputs:
+            if bundle is not None:
+                fill_bundle(outputs.folder(Path(bundle), marker=MANIFEST), self, engine)
+            views: tuple[tuple[str | Path | None, Callable[[], bytes | str]], ...] = (
+                (onnx, lambda: self.file.data),
+                (report, self.report.to_json),
+                (html, lambda: self.page),
+            )
+            outputs.write({Path(path): view() for path, view in views if path is not None})
         return () if engine is None else engine.warnings
 
     @cached_property

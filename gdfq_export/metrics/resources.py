@@ -9,12 +9,12 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from gdfq_export.runtimes.base import Backend
+from gdfq_export.support.files import scratch_folder
 from gdfq_export.support.not_measured import NotMeasured
 
 _LOADS = 3
@@ -60,8 +60,8 @@ def measure_resources(
     Raises:
         InputError: a file does not load.
     """
-    with tempfile.TemporaryDirectory(prefix="gdfq-export-") as folder:
-        files = [Path(folder) / name for name in ("float.onnx", "quantized.onnx")]
+    with scratch_folder() as folder:
+        files = [folder / name for name in ("float.onnx", "quantized.onnx")]
         for file, data in zip(files, (float_model, quantized), strict=True):
             file.write_bytes(data)
         seconds = [_load_seconds(backend, file) for file in files]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.runtimes.base import Array, ExecutedGraph, ExecutedNode, Images
 from gdfq_export.runtimes.onnxruntime_operators import INTEGER_KERNELS, KINDS
 from gdfq_export.runtimes.session import Session, as_taken, first_line, parts_of, where
+from gdfq_export.support.files import scratch_folder
 from gdfq_export.support.named_bytes import NamedBytes
 
 _QUIET = 3  # errors only; saving an optimised graph warns that it is specific to this machine
@@ -128,8 +128,8 @@ def optimized_graph(model: Path | bytes) -> onnx.ModelProto:
     Raises:
         InputError: ONNX Runtime does not accept the file.
     """
-    with tempfile.TemporaryDirectory(prefix="gdfq-export-") as folder:
-        path = Path(folder) / "optimized.onnx"
+    with scratch_folder() as folder:
+        path = folder / "optimized.onnx"
         _inference_session(model, threads=1, save_to=path)
         return onnx.load(path)
 

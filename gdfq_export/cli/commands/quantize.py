@@ -177,17 +177,10 @@ def _print_and_write(result: Result, outputs: QuantizeOutputs, run: RunContext, 
     if outputs.onnx is not None:
         result = result.named(outputs.onnx.name)
     report = result.report
+    print_warnings(result.write(onnx=outputs.onnx, report=outputs.report, html=outputs.html, bundle=outputs.bundle))
     if report.target_choice is not None:
         print_choice(report.target_choice)
     print_warnings(warning for warning in report.warnings if warning not in run.progress.warned)
     print_report(report, details=details)
-    if outputs.onnx is not None:
-        result.save(outputs.onnx, report=outputs.report)
-    elif outputs.report is not None:
-        report.save(outputs.report)
-    if outputs.html is not None:
-        result.html(outputs.html)
-    if outputs.bundle is not None:
-        print_warnings(result.bundle(outputs.bundle))
     click.echo(f"wrote {outputs}")
     require_passed(report)

@@ -58,7 +58,7 @@ def synthesize(
     from calib.set_statistics import ClassBalance, SetStatistics
     from gdfq_export.cli.output.progress_display import progress_display
     from gdfq_export.cli.output.report_tables import print_headline
-    from gdfq_export.support.files import atomic_output
+    from gdfq_export.support.files import write_files
     from gdfq_export.support.text import counted
     from gdfq_export.views.dataset_preview.headline import headline_rows
     from gdfq_export.views.dataset_preview.picture import draw_set_picture
@@ -68,12 +68,9 @@ def synthesize(
     click.echo(network.task_notice, err=True)
     made = gq.synthesize(network, chosen, count=images, run=run)
     statistics = SetStatistics.from_json(made.provenance["statistics"])
-    if picture is None:
-        made.save(out)
-    else:
-        drawn = draw_set_picture(made, statistics, network.input_spec, network.name)
-        with atomic_output(picture) as part:
-            part.write_bytes(drawn)
-            made.save(out)
+    written: dict[Path, bytes | str] = {out: made.to_bytes()}
+    if picture is not None:
+        written[picture] = draw_set_picture(made, statistics, network.input_spec, network.name)
+    write_files(written)
     print_headline(headline_rows(statistics, ClassBalance.count(made.labels, made.logits)))
     click.echo(f"wrote {' and '.join(map(str, outputs))}: {counted(len(made.labels), 'image')}")

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from gdfq_export.runtimes.base import ExecutedGraph
 from gdfq_export.runtimes.session import where
 from gdfq_export.runtimes.tensorrt.build_log import logged_graph
 from gdfq_export.runtimes.tensorrt.package import Package, find_package, reason_against_gpu
-from gdfq_export.support.files import atomic_output
+from gdfq_export.support.files import atomic_output, scratch_folder
 
 _BUILDER = Path(__file__).with_name("builder.py")
 
@@ -72,8 +71,7 @@ def build_engine(
             "gdfq-export[tensorrt-rtx], which builds for RTX GPUs without one"
         )
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="gdfq-export-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         data = model if isinstance(model, bytes) else _serialized(model)
         (folder / "model.onnx").write_bytes(data)
         cache = timing_cache if builder.has_timing_cache else None

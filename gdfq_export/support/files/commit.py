@@ -21,7 +21,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.support.files.exchange import exchange
 from gdfq_export.support.files.staged import COMMIT, OLD, PART, beside, locked, remove, staged
 
-_RECORD = "gdfq-export-run"
+RECORD = "gdfq-export-run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,12 @@ def finish_commits(folder: Path) -> list[str]:
         OSError: a rename cannot be done.
     """
     finished = []
-    for record in sorted(folder.glob(f".{_RECORD}.*{COMMIT}")):
+    for record in sorted(folder.glob(f".{RECORD}.*{COMMIT}")):
         lock = locked(record)
         if lock is None:
             continue
         try:
-            token = record.name.removeprefix(f".{_RECORD}.").removesuffix(COMMIT)
+            token = record.name.removeprefix(f".{RECORD}.").removesuffix(COMMIT)
             if done := [move.place for move, inode in _read(record, token) if _continued(move, inode)]:
                 finished.append(f"finished what a killed run had begun to write: {', '.join(map(str, done))}")
             record.unlink(missing_ok=True)
@@ -156,14 +156,14 @@ def _recorded(moves: Sequence[Move]) -> Iterator[None]:
         yield
         return
     folders = list(dict.fromkeys(move.place.parent for move in moves))
-    records = [folder / f".{_RECORD}.{moves[0].token}{COMMIT}" for folder in folders]
+    records = [folder / f".{RECORD}.{moves[0].token}{COMMIT}" for folder in folders]
     with ExitStack() as stack:
         for record in reversed(records):  # the first one, which decides, is written last
             body: dict[str, Any] = {"first": os.path.relpath(records[0], record.parent)}
             if record == records[0]:
                 inodes = ((move.place, os.lstat(move.part).st_ino) for move in moves)
                 body = {"moves": [[os.path.relpath(place, record.parent), inode] for place, inode in inodes]}
-            part = stack.enter_context(staged(record.parent / _RECORD, moves[0].token))
+            part = stack.enter_context(staged(record.parent / RECORD, moves[0].token))
             part.write_text(json.dumps(body), encoding="utf-8")
             flush(part)
             stack.callback(record.unlink, missing_ok=True)

@@ -1,4 +1,4 @@
-"""Where an output goes: links are followed, devices keep their place; refuses what cannot be written before any work."""
+"""Where an output goes: links are followed, devices keep their place, and what cannot be written is refused at once."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from gdfq_export.support.files.commit import finish_commits
+from gdfq_export.support.files.commit import RECORD, finish_commits
 from gdfq_export.support.files.staged import COMMIT, OLD, PART, TOKEN_DIGITS, beside, locked, remove
 
 _ANY_TOKEN = "[0-9a-f]" * TOKEN_DIGITS
@@ -28,10 +28,14 @@ def clear_leftovers(place: Path) -> None:
     """
     for sentence in finish_commits(place.parent):
         log.warning("%s", sentence)
-    name = glob.escape(beside(place, "\0", "\1").name).replace("\0", _ANY_TOKEN)
-    for suffix in (PART, OLD):
-        for path in remove_dead(place.parent.glob(name.replace("\1", suffix))):
-            log.warning("%s", f"removed {path}, which a killed run left")
+    remove_dead(_all(place.parent / RECORD, PART))
+    for path in remove_dead([*_all(place, PART), *_all(place, OLD)]):
+        log.warning("%s", f"removed {path}, which a killed run left")
+
+
+def _all(place: Path, suffix: str) -> list[Path]:
+    """What any run keeps of `place` under a name of that suffix."""
+    return [*place.parent.glob(glob.escape(beside(place, "\0", suffix).name).replace("\0", _ANY_TOKEN))]
 
 
 def leftovers(folder: Path) -> list[Path]:

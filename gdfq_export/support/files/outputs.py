@@ -67,11 +67,12 @@ class Outputs:
             InputError: a destination cannot be written, or has no space for all of them.
         """
         data = {path: text.encode() if isinstance(text, str) else text for path, text in contents.items()}
+        parts = {path: self.file(path) for path in data}
         for path in data:
-            if not writes_through(path):
+            if path not in self._through:
                 require_space(path, sum(map(len, data.values())))
         for path, content in data.items():
-            self.file(path).write_bytes(content)
+            parts[path].write_bytes(content)
 
     def commit(self) -> None:
         """Put all in place. Devices and pipes receive their bytes first, since these cannot be taken back.

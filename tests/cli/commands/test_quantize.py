@@ -69,12 +69,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         click.echo("quantizing", err=True)
         warnings = ("folded before it came here", "a late one", *calls.forewarnings)
         report = SimpleNamespace(warnings=warnings, gates=(), target_choice=None)
-        made = SimpleNamespace(report=report, plan=PLAN, save=save)
+        made = SimpleNamespace(report=report, plan=PLAN, write=write)
         made.named = lambda name: made
         return made
 
-    def save(path: Path, report: Path | None) -> None:
-        calls.saved = (path, report)
+    def write(*, onnx: Path, report: Path | None, html: Path | None, bundle: Path | None) -> tuple[str, ...]:
+        calls.saved = (onnx, report)
+        return ()
 
     def plan(network: object, recipe: object, **options: Any) -> QuantPlan:
         calls.plan_only = (network, recipe)

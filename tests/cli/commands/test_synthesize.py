@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from calib.input_spec import InputSpec
 from calib.set_statistics import LayerDistance, SetStatistics
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.cli.main import cli
+from gdfq_export.support.files.exchange import exchange
 
 SPEC = InputSpec(shape=(1, 8, 8), scale=255.0, mean=(0.0,), std=(1.0,))
 NETWORK = SimpleNamespace(name="net", task_notice="10 classes", warnings=(), input_spec=SPEC)
@@ -129,12 +131,17 @@ def test_the_picture_replaces_nothing_that_is_read_or_written(
 def test_a_set_that_cannot_be_saved_leaves_the_old_files(
     handed: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: SyntheticSet, path: Path) -> None:
-        raise OSError("disk full")
+    done: list[Path] = []
 
-    monkeypatch.setattr(SyntheticSet, "save", fail)
+    def fail_at_the_second(one: Path, other: Path) -> bool:
+        done.append(other)
+        if len(done) == 2:
+            raise OSError(errno.EIO, "Input/output error")
+        return exchange(one, other)
+
+    monkeypatch.setattr("gdfq_export.support.files.commit.exchange", fail_at_the_second)
     for name in ("calib.npz", "calib.png"):
         (tmp_path / name).write_text("old")
     result = CliRunner().invoke(cli, ["synthesize", "--out", str(tmp_path / "calib.npz")])
-    assert result.exit_code != 0
+    assert result.exit_code == 2 and "all outputs are as they were before" in result.stderr
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"calib.npz": "old", "calib.png": "old"}

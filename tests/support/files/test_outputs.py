@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import os
 import socket
 import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import gdfq_export
 from calib.files.npz_file import write_npz
 from gdfq_export.errors import InputError
-from gdfq_export.support.files import atomic_folder, atomic_output, require_writable, sha256_file
+from gdfq_export.support.files import (
+    atomic_folder,
+    atomic_output,
+    committed,
+    require_writable,
+    write_files,
+    write_together,
+)
 
 
 def test_an_output_replaces_what_was_there(tmp_path: Path) -> None:
@@ -86,13 +92,6 @@ def test_a_pseudo_folder_is_refused() -> None:
     """What a read-only folder is to everyone, /proc is to root too."""
     with pytest.raises(InputError, match=r"cannot write /proc/model\.onnx"):
         require_writable(Path("/proc/model.onnx"))
-
-
-@given(content=st.binary(max_size=3 << 20))
-def test_the_hash_is_of_the_bytes(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
-    path = tmp_path_factory.getbasetemp() / "hashed"
-    path.write_bytes(content)
-    assert sha256_file(path) == hashlib.sha256(content).hexdigest()
 
 
 def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
@@ -227,3 +226,84 @@ def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         server.bind("s")
         with pytest.raises(InputError, match="may not write"):
             require_writable(tmp_path / "s")
+
+
+def test_a_link_to_an_open_descriptor_is_not_followed_to_its_file(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as log:
+        (tmp_path / "out").symlink_to(f"/dev/fd/{log.fileno()}")
+        with atomic_output(tmp_path / "out") as temporary:
+            temporary.write_bytes(b"whole")
+    assert (tmp_path / "log").read_text() == "whole" and (tmp_path / "out").is_symlink()
+
+
+@pytest.mark.parametrize("path", ["x" * 300, f"/dev/fd/{1 << 20}", "/dev/fd/0x", "no\0name"])
+def test_names_that_no_file_can_have_are_refused(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="cannot write"):
+        require_writable(Path(path))
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "\udcff.onnx", "a\nb", "[a]*"])
+def test_names_that_a_file_can_have_are_written(name: str, tmp_path: Path) -> None:
+    for content in (b"old", b"new"):
+        with atomic_output(tmp_path / name) as temporary:
+            temporary.write_bytes(content)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {name: b"new"}
+
+
+def test_all_outputs_are_written_or_none(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"old")
+    with pytest.raises(InputError, match="none does not exist"):
+        write_files({tmp_path / "model.onnx": b"new", tmp_path / "none" / "report.json": "{}"})
+    with pytest.raises(ValueError), write_together() as outputs:
+        outputs.write({tmp_path / "model.onnx": b"new"})
+        (outputs.folder(tmp_path / "bundle", marker="mark") / "mark").touch()
+        raise ValueError
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"model.onnx": b"old"}
+
+
+def test_one_path_is_written_once(tmp_path: Path) -> None:
+    (tmp_path / "other.onnx").symlink_to(tmp_path / "model.onnx")
+    with pytest.raises(InputError, match="written twice"):
+        write_files({tmp_path / "model.onnx": b"a", tmp_path / "other.onnx": b"b"})
+
+
+def test_space_is_checked_before_a_byte_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=7))
+    with pytest.raises(InputError, match="it takes 8 bytes and 7 are free"):
+        write_files({tmp_path / "a": b"1234", tmp_path / "b": b"5678"})
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_is_said_of_the_output_and_not_of_its_temporary_name(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    with (
+        pytest.raises(InputError, match=r"model\.onnx: No space left.*as they were before"),
+        atomic_output(path) as part,
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device", str(part))
+    with pytest.raises(InputError, match=r"model\.onnx: No space left"), atomic_output(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(FileNotFoundError), atomic_output(path):
+        raise FileNotFoundError(errno.ENOENT, "No such file", "another")
+
+
+def test_a_full_device_is_named() -> None:
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("this system has no /dev/full")
+    with pytest.raises(InputError, match="cannot write to /dev/full: No space left"):
+        write_files({Path("/dev/full"): b"x" * 10_000})
+
+
+def test_a_device_that_takes_nothing_leaves_the_files_as_they_were(tmp_path: Path) -> None:
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("this system has no /dev/full")
+    (tmp_path / "model.onnx").write_bytes(b"old")
+    with pytest.raises(InputError, match="/dev/full"):
+        write_files({tmp_path / "model.onnx": b"new", Path("/dev/full"): b"x"})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"model.onnx": b"old"}
+
+
+def test_what_was_committed_is_known(tmp_path: Path) -> None:
+    write_files({tmp_path / "model.onnx": b"new"})
+    assert committed()[-1] == tmp_path / "model.onnx"

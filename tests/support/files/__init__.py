@@ -1,0 +1,1 @@
+"""Outputs and what is left of them."""
