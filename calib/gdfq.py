@@ -29,12 +29,15 @@ import copy
 import io
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from calib.aim import output_shapes
+from calib.checkpoints.checkpoint import Checkpoint, NoCheckpoint
+from calib.checkpoints.training import Training
 from calib.generator import ConditionalGenerator
 from calib.input_spec import InputSpec
 from calib.samplers import StepReport
@@ -125,6 +128,7 @@ def train_gdfq(
     seed: int = 0,
     device: str = "cpu",
     on_step: StepReport | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> GdfqSampler:
     """Train a generator so that `teacher` recognises its images and finds its own BatchNorm statistics in them.
 
@@ -137,6 +141,7 @@ def train_gdfq(
         seed: of the generator's start, its training and its draws.
         device: where to train, for instance "cpu" or "cuda".
         on_step: called after each step with the figures `loss`, those of the aim, `bns` (or `prior`), `distance`.
+        checkpoint: where the training is kept, and continued from; None keeps nothing.
 
     Returns:
         A sampler that draws images from the trained generator.
@@ -170,7 +175,10 @@ def train_gdfq(
     optimizer = torch.optim.Adam(generator.parameters(), lr=settings.learning_rate, betas=(0.5, 0.999))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, settings.steps))
     generator.train()
-    for step in range(settings.steps):
+    checkpoint = checkpoint or NoCheckpoint()
+    training = Training({"generator": generator, "optimizer": optimizer, "schedule": schedule}, random)
+    saved = checkpoint.load()
+    for step in range(0 if saved is None else training.restore(saved), settings.steps):
         half = balanced_labels(settings.batch - settings.batch // 2, classes, random)
         labels = torch.cat([half, half])[: settings.batch].to(device)
         z = torch.randn((settings.batch, settings.latent), generator=random).to(device)
@@ -199,6 +207,8 @@ def train_gdfq(
                 "distance": distance.mean().item(),
             }
             on_step(step + 1, settings.steps, facts)
+        checkpoint.step(partial(training.state, step + 1))
+    checkpoint.finish(partial(training.state, settings.steps))
     _settle(generator, classes, settings, random)
     return GdfqSampler(generator, classes, settings.latent, seed + 1)
 

@@ -24,15 +24,18 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from calib.checkpoints.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
+from calib.checkpoints.training import Training
 from calib.gdfq import balanced_labels
 from calib.input_spec import IMAGE_RANK, InputSpec
 from calib.precision import mixed_precision
-from calib.samplers import Sampler, StepReport
+from calib.samplers import Sampler, StepReport, Steps
 from calib.settings import require_at_least, require_finite
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
 from calib.teacher import Teacher
@@ -87,8 +90,12 @@ class RefinedSampler:
         start: Sampler | None = None,
         seed: int = 0,
         device: str = "cpu",
+        checkpoints: Checkpoints | None = None,
     ) -> None:
-        """Keep a frozen copy of the teacher on `device`; the images begin as those that `start` draws."""
+        """Keep a frozen copy of the teacher on `device`; the images begin as those that `start` draws.
+
+        `checkpoints` keep every batch of every draw; None keeps nothing.
+        """
         self.source = "refined noise" if start is None else f"{start.source}+refinement"
         self._start = start
         self._teacher = copy.deepcopy(teacher.network).eval().requires_grad_(False).to(device)
@@ -98,6 +105,8 @@ class RefinedSampler:
         self._settings = settings
         self._device = device
         self._random = torch.Generator().manual_seed(seed)
+        self._checkpoints = checkpoints or NoCheckpoints()
+        self._draws = 0
         if settings.coarse_steps and len(self._input_spec.shape) == IMAGE_RANK:
             self._teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._stages = self._plan_stages()
@@ -120,7 +129,11 @@ class RefinedSampler:
         parts = zip(images.tensor_split(batches), labels.tensor_split(batches), strict=True)
         steps = sum(stage.steps for stage in self._stages)
         total = batches * steps
-        refined = [self._refine(*part, index * steps, total, on_step) for index, part in enumerate(parts)]
+        self._draws += 1
+        refined = []
+        for index, part in enumerate(parts):
+            kept = self._checkpoints.of(f"make images/{self._draws}.{index + 1}")
+            refined.append(self._refine(*part, Steps(index * steps, total, on_step), kept))
         return torch.cat(refined), labels
 
     def _plan_stages(self) -> list[_Stage]:
@@ -149,32 +162,44 @@ class RefinedSampler:
         return isinstance(full, Tensor) and coarse.shape == full.shape
 
     @torch.enable_grad()
-    def _refine(self, images: Tensor, labels: Tensor, done: int, total: int, on_step: StepReport | None) -> Tensor:
+    def _refine(self, images: Tensor, labels: Tensor, steps: Steps, checkpoint: Checkpoint) -> Tensor:
         """Refine one batch; what is optimised is the share of the range, 0 at `low` and 1 at `high`."""
         spec = self._input_spec
+        saved = checkpoint.load() or {"stage": -1}
+        if "images" in saved:
+            self._random.set_state(saved["random"])
+            done: Tensor = saved["images"]
+            return done
         low, high = spec.plane(spec.low).to(self._device), spec.plane(spec.high).to(self._device)
         labels = labels.to(self._device)
         shares = ((images.to(self._device) - low) / (high - low)).clamp_(0, 1)
-        for stage in self._stages:
-            shares = _resized(shares, stage.sides).requires_grad_()
+        for number, stage in enumerate(self._stages):
+            if number < saved["stage"]:
+                continue
+            before = sum(earlier.steps for earlier in self._stages[:number])
+            resumed = number == saved["stage"]
+            shares = (saved["shares"].to(self._device) if resumed else _resized(shares, stage.sides)).requires_grad_()
             optimizer = torch.optim.Adam([shares], lr=stage.learning_rate, betas=BETAS)
             schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, stage.steps))
-            for _ in range(stage.steps):
+            training = Training({"optimizer": optimizer, "schedule": schedule}, self._random)
+            for step in range(training.restore(saved) if resumed else 0, stage.steps):
                 rolled = self._rolled(shares)
                 loss, facts = self._loss(low + rolled * (high - low), rolled, labels)
                 if not torch.isfinite(loss):
-                    raise FloatingPointError(f"refinement diverged at step {done + 1}: the loss is not finite")
+                    number_of = steps.before + before + step + 1
+                    raise FloatingPointError(f"refinement diverged at step {number_of}: the loss is not finite")
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
                 schedule.step()
                 with torch.no_grad():
                     shares.clamp_(0, 1)
-                done += 1
-                if on_step is not None:
-                    on_step(done, total, {name: value.item() for name, value in facts.items()})
+                steps.report(before + step + 1, facts)
+                checkpoint.step(partial(training.state, step + 1, stage=number, shares=shares))
             shares = shares.detach()
-        return (low + shares * (high - low)).clamp(low, high).contiguous().cpu()
+        refined = (low + shares * (high - low)).clamp(low, high).contiguous().cpu()
+        checkpoint.finish(lambda: {"images": refined, "random": self._random.get_state()})
+        return refined
 
     def _loss(self, images: Tensor, shares: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         facts = {"variation": torch.stack([total_variation(part) for part in self._input_spec.split(shares)]).sum()}

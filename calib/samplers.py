@@ -22,6 +22,20 @@ StepReport = Callable[[int, int, Mapping[str, float]], None]
 """Called after each optimizer step with the steps done, the steps in all, and the figures of the step by name."""
 
 
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Where a batch stands in its draw: steps `before` it, steps in `total`, and whom to report to."""
+
+    before: int
+    total: int
+    on_step: StepReport | None
+
+    def report(self, done: int, figures: Mapping[str, float | Tensor]) -> None:
+        """Report `done` steps of the batch and the figures of the last one."""
+        if self.on_step is not None:
+            self.on_step(self.before + done, self.total, {name: float(value) for name, value in figures.items()})
+
+
 class Sampler(Protocol):
     """Protocol of what draws images with labels; `source` names it in reports.
 

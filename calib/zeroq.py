@@ -20,11 +20,14 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from calib.samplers import StepReport
+from calib.checkpoints.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
+from calib.checkpoints.training import Training
+from calib.samplers import StepReport, Steps
 from calib.settings import require_at_least
 from calib.statistics import BatchNorm, batch_norms
 from calib.teacher import Teacher
@@ -60,8 +63,16 @@ class ZeroQSampler:
 
     source = "zeroq"
 
-    def __init__(self, teacher: Teacher, settings: ZeroQSettings, *, seed: int = 0, device: str = "cpu") -> None:
-        """Keep a frozen copy of the teacher on `device`.
+    def __init__(
+        self,
+        teacher: Teacher,
+        settings: ZeroQSettings,
+        *,
+        seed: int = 0,
+        device: str = "cpu",
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
+        """Keep a frozen copy of the teacher on `device`; `checkpoints` keep every batch of every draw.
 
         Raises:
             ValueError: the teacher has no BatchNorm statistics.
@@ -75,6 +86,8 @@ class ZeroQSampler:
         self._conditions = teacher.aim.conditions
         self._device = device
         self._random = torch.Generator().manual_seed(seed)
+        self._checkpoints = checkpoints or NoCheckpoints()
+        self._draws = 0
 
     def draw(self, count: int, batch: int, on_step: StepReport | None = None) -> tuple[Tensor, Tensor]:
         """Distil `count` images float32 [N, C, H, W], on the CPU; their labels int64 [N] mean nothing.
@@ -89,27 +102,37 @@ class ZeroQSampler:
         batches = max(1, math.ceil(count / self.settings.batch))
         sizes = [len(part) for part in torch.arange(count).tensor_split(batches)]
         total = batches * self.settings.steps
-        images = [self._distil(size, index * self.settings.steps, total, on_step) for index, size in enumerate(sizes)]
+        self._draws += 1
+        images = []
+        for index, size in enumerate(sizes):
+            kept = self._checkpoints.of(f"make images/{self._draws}.{index + 1}")
+            images.append(self._distil(size, Steps(index * self.settings.steps, total, on_step), kept))
         return torch.cat(images), torch.randint(self._conditions, (count,), generator=self._random)
 
     @torch.enable_grad()
-    def _distil(self, count: int, done: int, total: int, on_step: StepReport | None) -> Tensor:
+    def _distil(self, count: int, steps: Steps, checkpoint: Checkpoint) -> Tensor:
         spec = self._input_spec
+        saved = checkpoint.load()
         centre, spread = spec.plane(spec.centre).to(self._device), spec.plane(spec.spread).to(self._device)
         uniform = torch.rand((count, *self._input_spec.shape), generator=self._random)
-        images = ((uniform - 0.5) * math.sqrt(12.0)).to(self._device).requires_grad_()
+        start = (uniform - 0.5) * math.sqrt(12.0) if saved is None else saved["images"]
+        images = start.to(self._device).requires_grad_()
         optimizer = torch.optim.Adam([images], lr=self.settings.learning_rate)
         schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=PATIENCE, min_lr=LOWEST_RATE)
-        for step in range(self.settings.steps):
+        training = Training({"optimizer": optimizer, "schedule": schedule}, self._random)
+        for step in range(0 if saved is None else training.restore(saved), self.settings.steps):
             loss = self._loss(images, centre + spread * images)
             if not torch.isfinite(loss):
-                raise FloatingPointError(f"distillation diverged at step {done + step + 1}: the loss is not finite")
+                raise FloatingPointError(
+                    f"distillation diverged at step {steps.before + step + 1}: the loss is not finite"
+                )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             schedule.step(loss.item())
-            if on_step is not None:
-                on_step(done + step + 1, total, {"loss": loss.item()})
+            steps.report(step + 1, {"loss": loss.item()})
+            checkpoint.step(partial(training.state, step + 1, images=images))
+        checkpoint.finish(partial(training.state, self.settings.steps, images=images))
         with torch.no_grad():
             return (centre + spread * images).contiguous().cpu()
 

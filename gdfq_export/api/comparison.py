@@ -39,7 +39,8 @@ def compare(
         data: labelled images to score with; without them the agreement with float on synthesized images is compared.
         calibration: real images for the method `real`, other ones than `data`.
         options: target, number of images to synthesize, displays.
-        run: seed, device, threads; `budget_seconds` is that of each cell, 300 where it is None.
+        run: seed, device, threads; `budget_seconds` is that of each cell, 300 where it is None, and `checkpoint` a
+            folder for the states of all cells.
 
     Returns:
         The cells, each with its figures or the reason why it could not be run.
@@ -60,6 +61,8 @@ def compare(
     if data is None and model is None and options.images is None:
         data = held_out_set()
     labelled = None if data is None else labelled_of(data, network)
+    if run.checkpoint is not None:
+        make_folder(run.checkpoint)
     request = CompareRequest(
         methods=methods,
         bits=bits,
@@ -69,5 +72,9 @@ def compare(
         budget=run.budget_seconds or DEFAULT_BUDGET,
         seed=run.seed,
         device=run.device,
+        checkpoint=run.checkpoint,
+        restart=run.restart,
     )
-    return run_compare(network, request, folder=Path(out), progress=options.progress, listener=options.listener)
+    found = run_compare(network, request, folder=Path(out), progress=options.progress, listener=options.listener)
+    run.discard_checkpoint()
+    return found

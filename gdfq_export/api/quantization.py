@@ -15,6 +15,8 @@ from gdfq_export.jobs.given_inputs import GivenImages, calibration_of, labelled_
 from gdfq_export.jobs.quantize import QuantizeRequest
 from gdfq_export.jobs.quantize import quantize as run_quantize
 from gdfq_export.jobs.result import Result
+from gdfq_export.jobs.resume.continued import continued
+from gdfq_export.jobs.resume.identity import images_identity, run_identity
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.planning.placement import forewarnings, plan_of
 from gdfq_export.planning.plan import QuantPlan
@@ -49,7 +51,7 @@ def quantize(
             reads it (of a classifier: with `labels.csv`).
         calibration: images to use instead of synthesizing.
         gates: limits by gate name, for instance `{"max-top1-drop-pp": 1.0}`; verdicts are in `result.report.gates`.
-        run: seed, device, threads, time budget, progress.
+        run: seed, device, threads, time budget, progress, and where a run is kept that may be interrupted.
 
     Returns:
         File, report, simulation and images of the run.
@@ -80,13 +82,23 @@ def quantize(
         gates={**chosen.gates.limits(), **(gates or {})},
         name="model.onnx" if out is None else Path(out).name,
     )
-    if target == AUTO:
-        result = quantize_fastest(request, choose_target(network, chosen, run), run)
-    else:
-        run.progress.warn(*forewarnings(plan_of(network, chosen.target, chosen.bits)))
-        result = run_quantize(request, run)
+    identity = run_identity(
+        "quantize",
+        network,
+        recipe=chosen,
+        run=run,
+        target=target or chosen.target,
+        calibration=images_identity(request.calibration),
+    )
+    with continued(run, identity) as run:
+        if target == AUTO:
+            result = quantize_fastest(request, choose_target(network, chosen, run), run)
+        else:
+            run.progress.warn(*forewarnings(plan_of(network, chosen.target, chosen.bits)))
+            result = run_quantize(request, run)
     if out is not None:
         result.save(out)
+        run.discard_checkpoint()
     return result
 
 

@@ -8,7 +8,7 @@ from calib.synthetic_set import SyntheticSet
 from gdfq_export.api.networks import Network, load
 from gdfq_export.jobs.given_inputs import recipe_of
 from gdfq_export.jobs.run_context import RunContext
-from gdfq_export.jobs.synthesize import synthesize as run_synthesize
+from gdfq_export.jobs.synthesize import continued_synthesis
 from gdfq_export.recipe import DEFAULT_RECIPE, Recipe
 from gdfq_export.support.files import require_writable, write_files
 
@@ -28,7 +28,7 @@ def synthesize(
         recipe: how the images are made.
         out: `.npz` file to write; None keeps them in memory.
         count: number of images; None makes as many as a run of the recipe needs.
-        run: seed, device, threads, progress.
+        run: seed, device, threads, progress, and where a run is kept that may be interrupted.
 
     Returns:
         Images `[N, C, H, W]`, preprocessed, with labels and the float network's outputs; ONNX Runtime's
@@ -47,7 +47,8 @@ def synthesize(
         require_writable(Path(out))
     network = load(model)
     run.progress.warn(*network.warnings)
-    made = run_synthesize(network, recipe_of(recipe, None), run, count=count)
+    made = continued_synthesis(network, recipe_of(recipe, None), run, count=count)
     if out is not None:
         write_files({Path(out): made.to_bytes()})
+        run.discard_checkpoint()
     return made

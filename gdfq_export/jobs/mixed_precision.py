@@ -71,8 +71,15 @@ def mix_bits(job: MixingJob, simulator: Simulator, images: Tensor) -> tuple[Mixe
     images = images[:_SENSITIVITY_IMAGES]
     if mixed.operations is not None:
         _calibrate(job, simulator, images)
-    with job.source.recorded.phase("measure layers") as phase:
-        errors = sensitivity(simulator, images, points, on_point=lambda done, total: phase(done, total, {}))
+    name = "measure layers"
+    with job.source.recorded.phase(name) as phase:
+        errors = sensitivity(
+            simulator,
+            images,
+            points,
+            on_point=lambda done, total: phase(done, total, {}),
+            checkpoint=job.source.recorded.checkpoints.of(name),
+        )
     return mix(recipe.bits, mixed, network, errors=errors, limits=limits), (*notes, *warnings, *more)
 
 

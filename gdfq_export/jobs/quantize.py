@@ -118,22 +118,34 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
 
 def _within_budget(request: QuantizeRequest, run: RunContext) -> tuple[Recipe, BudgetClock | None, tuple[str, ...]]:
     """The recipe as it is used, the clock of the budget, and what to say where it is too short."""
-    recipe, model = request.recipe, request.model
     if run.budget_seconds is None:
-        return resolve(recipe, model.input_spec.extent), None, ()
+        return resolve(request.recipe, request.model.input_spec.extent), None, ()
     clock = BudgetClock(run.budget_seconds, started=run.begun)
     run.progress.budget_left = lambda: clock.left
+    checkpoint = run.progress.checkpoints.of("budget")
+    kept = checkpoint.kept()
+    if kept is None:
+        used, reserved, short = _fit(request, run, clock)
+        kept = {"recipe": used.model_dump(mode="json"), "reserved": reserved, "short": short}
+        checkpoint.keep(kept)
+    clock.reserve(kept["reserved"])
+    run.progress.warn(*kept["short"])
+    return Recipe.model_validate(kept["recipe"]), clock, tuple(kept["short"])
+
+
+def _fit(request: QuantizeRequest, run: RunContext, clock: BudgetClock) -> tuple[Recipe, float, tuple[str, ...]]:
+    """The recipe that the budget pays for, the seconds to keep for what comes after tuning, and what to say of it."""
+    recipe, model = request.recipe, request.model
     with run.progress.phase("time a few steps"):
         steps = time_steps(recipe, model, run.device, given=request.calibration is not None)
     used = resolve(recipe, model.input_spec.extent)
     if not run.measuring_counts:
-        return resolve(recipe, model.input_spec.extent, seconds=clock.left, steps=steps), clock, ()
+        return resolve(recipe, model.input_spec.extent, seconds=clock.left, steps=steps), 0.0, ()
     labelled = 0 if request.labelled is None else len(request.labelled.images)
-    run.progress.warn(*(short := too_short(used, clock, steps, labelled=labelled)))
+    short = too_short(used, clock, steps, labelled=labelled)
     for_tuning = clock.left - measuring_seconds(used, steps, labelled=labelled)
     used = resolve(recipe, model.input_spec.extent, seconds=for_tuning, steps=steps)
-    clock.reserve(measuring_seconds(used, steps, labelled=labelled) + fresh_seconds(used, steps))
-    return used, clock, short
+    return used, measuring_seconds(used, steps, labelled=labelled) + fresh_seconds(used, steps), short
 
 
 def _simulation(model: FloatModel, tuned: TunedNetwork, images: Tensor, source: str) -> Simulation:

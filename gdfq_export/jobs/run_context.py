@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gdfq_export.errors import BackendUnavailable
 from gdfq_export.support.progress import Progress, SilentProgress
@@ -24,6 +26,9 @@ class RunContext:
         measuring_counts: whether measuring of the file counts towards the budget.
         batch: images per run in the latency measurement.
         progress: where phases report themselves.
+        checkpoint: folder in which the state of long work is kept, so that the same run goes on after an interruption;
+            removed when the results are written. None keeps nothing.
+        restart: discard what an earlier run left in `checkpoint`.
 
     Example:
         >>> RunContext(seed=1).seed
@@ -38,6 +43,8 @@ class RunContext:
     measuring_counts: bool = True
     batch: int = 1
     progress: Progress = field(default_factory=SilentProgress)
+    checkpoint: Path | None = None
+    restart: bool = False
 
     def started(self) -> RunContext:
         """Set torch's threads, and return the context with its device resolved to `cpu` or `cuda`, and its begin.
@@ -57,3 +64,8 @@ class RunContext:
             )
         device = "cuda" if self.device == "auto" and available else self.device.replace("auto", "cpu")
         return dataclasses.replace(self, device=device, begun=begun)
+
+    def discard_checkpoint(self) -> None:
+        """Remove the folder of the checkpoint: the results of the run are written."""
+        if self.checkpoint is not None:
+            shutil.rmtree(self.checkpoint, ignore_errors=True)

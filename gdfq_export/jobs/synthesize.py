@@ -9,6 +9,8 @@ from calib.synthetic_set import SyntheticSet
 from gdfq_export import __version__
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.image_source import ImageSource
+from gdfq_export.jobs.resume.continued import continued
+from gdfq_export.jobs.resume.identity import run_identity
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.recipe import Recipe, recipe_sha256
 
@@ -23,6 +25,19 @@ def synthesize(model: FloatModel, recipe: Recipe, run: RunContext, *, count: int
     source = ImageSource(model, used, None, seed=run.seed, device=run.device, progress=run.progress)
     made = source.draw(count or used.images_drawn + used.verify.agreement_images, "make images")
     return as_synthetic_set(model, recipe, made.images, made.labels, method=source.name, run=run)
+
+
+def continued_synthesis(
+    model: FloatModel, recipe: Recipe, run: RunContext, *, count: int | None = None
+) -> SyntheticSet:
+    """`synthesize` that goes on where an interrupted run stopped, from `run.checkpoint`.
+
+    Raises:
+        CheckpointError: the checkpoint is of another run, in use, damaged, or cannot be written.
+    """
+    identity = run_identity("synthesize", model, recipe=recipe, run=run, images=count)
+    with continued(run, identity) as run:
+        return synthesize(model, recipe, run, count=count)
 
 
 def as_synthetic_set(

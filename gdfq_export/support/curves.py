@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
+from calib.checkpoints.checkpoint import Checkpoint, State
 from gdfq_export.support.progress import Phase, Progress
 
 
@@ -28,6 +30,17 @@ class Points:
         if len(self.points) > self.MOST:
             self.points, self._every = self.points[::2], 2 * self._every
 
+    def state(self) -> list[Any]:
+        """Everything, as a checkpoint keeps it."""
+        return [self.total, list(self.points), self._every, self._seen]
+
+    @classmethod
+    def of_state(cls, state: list[Any]) -> Points:
+        """The inverse of `state`."""
+        points = cls()
+        points.total, points.points, points._every, points._seen = state
+        return points
+
 
 class Curves:
     """The figures of the phases that were recorded; `by_figure` has them by phase and name of the figure."""
@@ -45,6 +58,14 @@ class Curves:
 
         return step
 
+    def state(self, phase: str) -> dict[str, list[Any]]:
+        """The figures of a phase, as a checkpoint keeps them."""
+        return {figure: points.state() for (name, figure), points in self.by_figure.items() if name == phase}
+
+    def restore(self, phase: str, state: Mapping[str, list[Any]]) -> None:
+        """Put the figures of a phase back."""
+        self.by_figure |= {(phase, figure): Points.of_state(points) for figure, points in state.items()}
+
 
 class RecordedProgress(Progress):
     """A progress display whose phases also leave their figures in `curves`; seconds are counted by the display."""
@@ -52,6 +73,7 @@ class RecordedProgress(Progress):
     def __init__(self, shown: Progress, curves: Curves) -> None:
         super().__init__()
         self.seconds = shown.seconds
+        self.checkpoints = RecordedCheckpoints(shown, curves)
         self._shown = shown
         self._curves = curves
 
@@ -66,4 +88,54 @@ class RecordedProgress(Progress):
             yield self._curves.recorded(name, report)
 
 
+class RecordedCheckpoints:
+    """Checkpoints that also keep the curves of the phase; the name of one begins with its phase and a slash."""
+
+    def __init__(self, shown: Progress, curves: Curves) -> None:
+        self._shown = shown
+        self._curves = curves
+
+    def of(self, name: str) -> Checkpoint:
+        """The checkpoint of a piece of work."""
+        return _RecordedCheckpoint(self._shown.checkpoints.of(name), self._curves, name.partition("/")[0])
+
+    def leave(self) -> None:
+        """Report that no piece of work is under way."""
+        self._shown.checkpoints.leave()
+
+
+class _RecordedCheckpoint:
+    def __init__(self, kept: Checkpoint, curves: Curves, phase: str) -> None:
+        self._kept = kept
+        self._curves = curves
+        self._phase = phase
+
+    def load(self) -> State | None:
+        """The last state, whose curves are put back."""
+        state = self._kept.load()
+        if state is not None:
+            self._curves.restore(self._phase, state.pop(_CURVES))
+        return state
+
+    def step(self, state: Callable[[], State]) -> None:
+        """Report the end of a step."""
+        self._kept.step(lambda: self._with_curves(state()))
+
+    def finish(self, state: Callable[[], State]) -> None:
+        """Report the end of the work."""
+        self._kept.finish(lambda: self._with_curves(state()))
+
+    def keep(self, state: State) -> None:
+        """Keep at once what cannot be computed again; it has no curves."""
+        self._kept.keep(state)
+
+    def kept(self) -> State | None:
+        """What `keep` was given."""
+        return self._kept.kept()
+
+    def _with_curves(self, state: State) -> State:
+        return {**state, _CURVES: self._curves.state(self._phase)}
+
+
+_CURVES = "curves"
 _NO_FACTS: Mapping[str, float] = {}

@@ -82,6 +82,11 @@ def finishing_steps() -> Iterator[None]:
             _Request.number, _Request.active = None, False
 
 
+def asked_to_end() -> bool:
+    """Whether a signal waits for the end of the step."""
+    return _Request.number is not None
+
+
 def end_of_step() -> None:
     """Say that the job can be continued from here.
 

@@ -1,4 +1,7 @@
-"""How long work reports itself: phases with steps, shown by the command line and silent everywhere else."""
+"""How long work reports itself: phases with steps, shown by the command line and silent everywhere else.
+
+A run that can be continued has checkpoints, which whoever works in a phase finds here.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
+
+from calib.checkpoints.checkpoint import Checkpoints, NoCheckpoints
 
 
 class Phase(Protocol):
@@ -19,13 +24,21 @@ class Phase(Protocol):
 class Progress:
     """Base of every progress display; counts the seconds of each phase.
 
-    A display overrides `show` to draw. `budget_left` gives the seconds that a run with a budget has left.
+    A display overrides `show` to draw.
+
+    Attributes:
+        seconds: of each phase, by name; those of earlier parts of a continued run are counted in.
+        budget_left: gives the seconds that a run with a budget has left.
+        warned: what `warn` has passed on.
+        checkpoints: where work keeps its state.
     """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.budget_left: Callable[[], float] | None = None
         self.warned: list[str] = []
+        self.checkpoints: Checkpoints = NoCheckpoints()
+        self._under_way: dict[str, float] = {}
 
     def warn(self, *warnings: str) -> list[str]:
         """Pass on what the user should know before the work goes on; gives back those that are new."""
@@ -37,15 +50,23 @@ class Progress:
         """Show a line that belongs to no phase; the base shows none."""
         del text
 
+    def seconds_so_far(self) -> dict[str, float]:
+        """Seconds of each phase, those that are under way included."""
+        now = time.perf_counter()
+        under_way = {name: self.seconds.get(name, 0.0) + now - started for name, started in self._under_way.items()}
+        return self.seconds | under_way
+
     @contextmanager
     def phase(self, name: str) -> Iterator[Phase]:
         """Open the phase `name`; what is yielded takes `(done, total, facts)` after each step."""
-        started = time.perf_counter()
+        self._under_way[name] = started = time.perf_counter()
         try:
             with self.show(name) as report:
                 yield report
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+            self._under_way.pop(name, None)
+            self.checkpoints.leave()
 
     @contextmanager
     def show(self, name: str) -> Iterator[Phase]:

@@ -19,9 +19,17 @@ def train_generator(inputs: SynthesisInputs, progress: Progress) -> GdfqSampler:
         InputError: the training diverged.
     """
     settings = GeneratorTraining(**inputs.recipe.data.generator.model_dump())
-    with progress.phase("train the generator") as phase:
+    name = "train the generator"
+    with progress.phase(name) as phase:
         try:
-            return train_gdfq(inputs.teacher, settings, seed=inputs.seed, device=inputs.device, on_step=phase)
+            return train_gdfq(
+                inputs.teacher,
+                settings,
+                seed=inputs.seed,
+                device=inputs.device,
+                on_step=phase,
+                checkpoint=progress.checkpoints.of(name),
+            )
         except FloatingPointError as error:
             raise inputs.diverged(_SECTION) from error
 

@@ -18,22 +18,27 @@ _SECTION = "refinement"
 _TIMED_STEPS = 3  # the first is not counted
 
 
-def _refined(inputs: SynthesisInputs, start: Sampler) -> RefinedSampler:
-    settings = RefinementSettings(**inputs.recipe.data.refinement.model_dump())
-    return RefinedSampler(inputs.teacher, settings, start=start, seed=inputs.seed, device=inputs.device)
+def _refined(inputs: SynthesisInputs, start: Sampler, progress: Progress) -> RefinedSampler:
+    return RefinedSampler(
+        inputs.teacher,
+        RefinementSettings(**inputs.recipe.data.refinement.model_dump()),
+        start=start,
+        seed=inputs.seed,
+        device=inputs.device,
+        checkpoints=progress.checkpoints,
+    )
 
 
 def _make_refined(inputs: SynthesisInputs, progress: Progress) -> Samplers:
-    del progress
     model = inputs.model
     start = starting_images(model.input_spec, inputs.teacher.aim.conditions, inputs.seed, pages=model.stand_ins)
-    sampler = _refined(inputs, start)
+    sampler = _refined(inputs, start, progress)
     return Samplers(tuning=sampler, evaluation=sampler)
 
 
 def _make_gdfq_refined(inputs: SynthesisInputs, progress: Progress) -> Samplers:
     generator = train_generator(inputs, progress)
-    return Samplers(tuning=_refined(inputs, generator), evaluation=generator)
+    return Samplers(tuning=_refined(inputs, generator, progress), evaluation=generator)
 
 
 def refinement_step(inputs: SynthesisInputs) -> float:

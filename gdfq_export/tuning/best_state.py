@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
 from gdfq_export.simulator import Simulator
@@ -27,6 +29,15 @@ class BestState:
         self.start = self.error = error
         self.step = 0
         self._state = self._copy()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything, as a checkpoint keeps it."""
+        return {"start": self.start, "error": self.error, "step": self.step, "network": self._state}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.start, self.error, self.step = (state_dict[name] for name in ("start", "error", "step"))
+        self._state = state_dict["network"]
 
     def offer(self, error: float, step: int) -> None:
         """Keep the state as it is now, after `step` steps, where its error is the least so far."""

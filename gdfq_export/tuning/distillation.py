@@ -17,11 +17,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, fx
 
+from calib.checkpoints.checkpoint import Checkpoint, NoCheckpoint
+from calib.checkpoints.training import Stateful, Training
 from gdfq_export.recipe import FineTune
 from gdfq_export.simulator import Simulator
 from gdfq_export.support.text import counted
@@ -53,6 +56,21 @@ class FineTuned:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Following:
+    """How a training is followed.
+
+    Attributes:
+        on_measured: called with steps done and what was measured on the held-out images.
+        time_is_up: asked after each step whether to stop.
+        checkpoint: where the training is kept, and continued from.
+    """
+
+    on_measured: Callable[[int, HeldOutFigures], None] = lambda step, figures: None
+    time_is_up: Callable[[], bool] = lambda: False
+    checkpoint: Checkpoint = field(default_factory=NoCheckpoint)
+
+
 def finetune(
     simulator: Simulator,
     reference: Simulator,
@@ -61,8 +79,7 @@ def finetune(
     *,
     seed: int,
     on_step: Callable[[int, int, Mapping[str, float]], None],
-    on_checkpoint: Callable[[int, HeldOutFigures], None] | None = None,
-    time_is_up: Callable[[], bool] | None = None,
+    follow: Following | None = None,
 ) -> FineTuned:
     """Train the simulator in place.
 
@@ -73,9 +90,9 @@ def finetune(
         settings: schedule and weights of the loss.
         seed: of the order of the images and of their augmentation.
         on_step: called with steps done, steps in all, and the loss.
-        on_checkpoint: called with steps done and what was measured on the held-out images.
-        time_is_up: asked after each step whether to stop.
+        follow: who is told of measurements, when it must end, and where its state is kept; None: nothing of it.
     """
+    follow = follow or Following()
     random = torch.Generator().manual_seed(seed)
     student = _with_features(simulator)
     teacher = _with_features(reference)
@@ -90,9 +107,20 @@ def finetune(
     device = scales[0].device
     images, unseen = split(images, settings.batch)
     held_out = HeldOutImages(unseen, reference)
-    figures = held_out.measure(simulator)
-    best, interval = BestState(simulator, figures.error), checkpoint_interval(settings.steps)
-    for step in range(1, settings.steps + 1):
+    error = held_out.measure(simulator).error
+    best, interval = BestState(simulator, error), checkpoint_interval(settings.steps)
+    parts: dict[str, Stateful] = {
+        "network": simulator.network,
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "best": best,
+    }
+    training, saved = Training(parts, random), follow.checkpoint.load()
+    step, last = 0, False
+    if saved is not None:
+        step, error, last = training.restore(saved), saved["error"], saved["last"]
+    while not last:
+        step += 1
         chosen = torch.randint(len(images), (settings.batch,), generator=random)
         batch = _augment(images[chosen], random).to(device)
         loss = _loss(simulator.task, student, teacher, batch, feature_weight=settings.feature_weight)
@@ -101,17 +129,18 @@ def finetune(
         optimizer.step()
         schedule.step()
         on_step(step, settings.steps, {"loss": loss.item()})
-        last = step == settings.steps or (time_is_up is not None and time_is_up())
+        last = step == settings.steps or follow.time_is_up()
         if last or step % interval == 0:
             figures = held_out.measure(simulator)
-            if on_checkpoint is not None:
-                on_checkpoint(step, figures)
-            best.offer(figures.error, step)
-        if last:
-            break
+            follow.on_measured(step, figures)
+            error = figures.error
+            best.offer(error, step)
+        if not last:
+            follow.checkpoint.step(partial(training.state, step, error=error, last=False))
+    follow.checkpoint.finish(partial(training.state, step, error=error, last=True))
     simulator.network.requires_grad_(False)
-    kept = best.settle(figures.error, step)
-    return FineTuned(steps=step, kept=kept, warnings=tuple(_warnings(best, figures.error, step, settings, len(unseen))))
+    kept = best.settle(error, step)
+    return FineTuned(steps=step, kept=kept, warnings=tuple(_warnings(best, error, step, settings, len(unseen))))
 
 
 def _warnings(best: BestState, error: float, step: int, settings: FineTune, images: int) -> Iterator[str]:

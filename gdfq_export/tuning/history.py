@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from calib.checkpoints.checkpoint import State
 from gdfq_export.simulator import Simulator
 from gdfq_export.support.clocks.budget_clock import BudgetClock
 from gdfq_export.support.progress import Progress
 from gdfq_export.support.text import counted
 from gdfq_export.tuning.held_out import HeldOutFigures, HeldOutImages
+
+_NAME = "history"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,7 @@ class TuningHistory:
         self._clock = clock
         self._images = HeldOutImages(held_out, reference)
         self._progress = progress
-        self.points: list[TuningPoint] = []
+        self.points = _points(progress.checkpoints.of(_NAME).kept())
 
     @property
     def images(self) -> int:
@@ -79,10 +82,12 @@ class TuningHistory:
 
     def add(self, phase: str, step: int, figures: HeldOutFigures) -> None:
         """Note and show figures that were taken on the same images."""
-        if not math.isfinite(figures.error):
+        known = any((point.phase, point.step) == (phase, step) for point in self.points)
+        if known or not math.isfinite(figures.error):  # known: taken by an earlier part of the run
             return
         point = TuningPoint(seconds=self._clock.spent, phase=phase, step=step, figures=figures)
         self.points.append(point)
+        self._progress.checkpoints.of(_NAME).keep({"points": [dataclasses.asdict(each) for each in self.points]})
         same = "" if figures.agreement is None else f", same class as float {100 * figures.agreement:.1f} %"
         what = f"{phase}, step {step}" if step else phase
         self._progress.note(
@@ -103,3 +108,11 @@ class TuningHistory:
         self.points = [
             dataclasses.replace(point, kept=(point.phase, point.step) == (phase, step)) for point in self.points
         ]
+
+
+def _points(state: State | None) -> list[TuningPoint]:
+    """The points that an earlier part of the run has taken."""
+    return [
+        TuningPoint(**{**point, "figures": HeldOutFigures(**point["figures"])})
+        for point in (state or {"points": []})["points"]
+    ]

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from calib.checkpoints.checkpoint import Checkpoint
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.recipe import FineTune, Recipe, Tuning
-from gdfq_export.simulator import Simulator
+from gdfq_export.simulator import Mode, Simulator
 from gdfq_export.support.batch_size import MOST, batch_size
 from gdfq_export.support.progress import Progress
 from gdfq_export.tuning.best_state import BestState
@@ -21,9 +22,9 @@ from gdfq_export.tuning.dfq.bias_absorption import absorb
 from gdfq_export.tuning.dfq.bias_correction import correct_biases
 from gdfq_export.tuning.dfq.equalization import equalize
 from gdfq_export.tuning.dfq.statistics_ranges import statistics_ranges
-from gdfq_export.tuning.distillation import finetune
+from gdfq_export.tuning.distillation import Following, finetune
 from gdfq_export.tuning.history import TimedTuning, TuningHistory
-from gdfq_export.tuning.reconstruction.layerwise import MEMORY, tune_layers
+from gdfq_export.tuning.reconstruction.layerwise import MEMORY, LayerFollowing, tune_layers
 from gdfq_export.tuning.timed_finetuning import fit_finetune
 
 log = logging.getLogger(__name__)
@@ -80,14 +81,20 @@ def tune(
     seen = images[: recipe.calibration.images]
     together = MOST if recipe.calibration.match_statistics else batch_size(seen.shape[1:])
     with progress.phase("calibrate") as phase:
-        calibrate(
-            simulator,
-            _batches(seen, together, device),
-            recipe.calibration,
-            _known_ranges(simulator, recipe, statistics),
-            on_batch=lambda done: phase(done, len(seen), {}),
-            statistics=matched,
-        )
+        checkpoint = progress.checkpoints.of("calibrate")
+        if (saved := checkpoint.load()) is not None:
+            simulator.load_state_dict(saved["simulator"])
+            simulator.set_mode(Mode.QUANTIZE)
+        else:
+            calibrate(
+                simulator,
+                _batches(seen, together, device),
+                recipe.calibration,
+                _known_ranges(simulator, recipe, statistics),
+                on_batch=lambda done: phase(done, len(seen), {}),
+                statistics=matched,
+            )
+            checkpoint.finish(lambda: {"simulator": simulator.state_dict()})
     history = _history(timed, reference, progress)
     calibrated = None if history is None else BestState(simulator, history.measure("calibrate", simulator))
     float_weights = {layer.name: layer.weight.detach().clone() for layer in simulator.layers()}
@@ -100,15 +107,18 @@ def tune(
                 recipe.tuning,
                 seed=seed,
                 statistics=matched,
-                on_layer=lambda done, total: phase(done, total, {}),
                 memory=_memory(recipe, seen),
+                follow=LayerFollowing(
+                    on_layer=lambda done, total: phase(done, total, {}),
+                    checkpoint=progress.checkpoints.of("tune layers"),
+                ),
             )
     if recipe.tuning.bias_correction == "analytic":
         _correct_biases(simulator, float_weights, statistics)
     if timed is None or history is None or calibrated is None:
         return _fine_tuned(simulator, reference, images, recipe.tuning.finetune, seed=seed, progress=progress)
     layers_tuned = _better_tuned(simulator, calibrated, history, recipe.tuning)
-    chosen = fit_finetune(recipe, timed.clock, simulator=simulator, reference=reference, images=images)
+    chosen = _chosen_finetune(recipe, timed, progress, simulator=simulator, reference=reference, images=images)
     tuned = _fine_tuned(simulator, reference, images, chosen, seed=seed, progress=progress, history=history)
     undone = () if layers_tuned else (_UNDONE,)
     return dataclasses.replace(tuned, layers_tuned=layers_tuned, warnings=(*undone, *tuned.warnings), history=history)
@@ -152,12 +162,35 @@ def _fine_tuned(
             settings,
             seed=seed,
             on_step=phase,
-            on_checkpoint=None if history is None else history.checkpoint,
-            time_is_up=None if history is None else history.time_is_up,
+            follow=_following(history, progress.checkpoints.of("fine-tune")),
         )
     if history is not None and done.kept:
         history.keep("fine-tune", done.kept)
     return Tuned(finetune=settings.model_copy(update={"steps": done.steps}), warnings=done.warnings)
+
+
+def _following(history: TuningHistory | None, checkpoint: Checkpoint) -> Following:
+    if history is None:
+        return Following(checkpoint=checkpoint)
+    return Following(on_measured=history.checkpoint, time_is_up=history.time_is_up, checkpoint=checkpoint)
+
+
+def _chosen_finetune(
+    recipe: Recipe,
+    timed: TimedTuning,
+    progress: Progress,
+    *,
+    simulator: Simulator,
+    reference: Simulator,
+    images: Tensor,
+) -> FineTune | None:
+    """The fine-tuning that the rest of the time pays for, or what an earlier part of the run has chosen."""
+    checkpoint = progress.checkpoints.of("steps of fine-tuning")
+    if (kept := checkpoint.kept()) is not None:
+        return None if kept["chosen"] is None else FineTune.model_validate(kept["chosen"])
+    chosen = fit_finetune(recipe, timed.clock, simulator=simulator, reference=reference, images=images)
+    checkpoint.keep({"chosen": None if chosen is None else chosen.model_dump(mode="json")})
+    return chosen
 
 
 def _equalized(

@@ -10,7 +10,7 @@ import torch
 from gdfq_export.recipe import FineTune
 from gdfq_export.simulator import Mode, Simulator
 from gdfq_export.tuning import finetune
-from gdfq_export.tuning.distillation import _augment, checkpoint_interval, time_step
+from gdfq_export.tuning.distillation import Following, _augment, checkpoint_interval, time_step
 from gdfq_export.tuning.held_out import HeldOutFigures
 from tests.tuning.residual_network import images, simulator
 
@@ -98,7 +98,9 @@ def test_a_training_that_goes_wrong_later_leaves_the_best_state_before() -> None
         errors[step] = figures.error
         states[step] = {name: value.clone() for name, value in network.state_dict().items()}
 
-    done = finetune(network, network.float_copy(), images(64), SETTINGS, seed=0, on_step=spoil, on_checkpoint=keep)
+    done = finetune(
+        network, network.float_copy(), images(64), SETTINGS, seed=0, on_step=spoil, follow=Following(on_measured=keep)
+    )
     assert done.kept == min(errors, key=lambda step: errors[step]) <= 30 < done.steps == max(errors)
     assert done.warnings == ()
     assert all(torch.equal(value, states[done.kept][name]) for name, value in network.state_dict().items())
@@ -114,7 +116,7 @@ def test_measuring_changes_nothing_of_the_training() -> None:
         short,
         seed=0,
         on_step=lambda *_: None,
-        on_checkpoint=lambda *_: None,
+        follow=Following(on_measured=lambda *_: None),
     )
     finetune(plain, plain.float_copy(), images(64), short, seed=0, on_step=lambda *_: None)
     first, other = watched.tuned_parameters(), plain.tuned_parameters()
@@ -130,7 +132,7 @@ def test_a_training_stops_when_time_is_up_and_says_so() -> None:
         SETTINGS,
         seed=0,
         on_step=lambda step, *_: steps.append(step),
-        time_is_up=lambda: len(steps) == 7,
+        follow=Following(time_is_up=lambda: len(steps) == 7),
     )
     assert (done.steps, steps[-1]) == (7, 7)
     assert "stopped at step 7 of 60" in done.warnings[0]

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from gdfq_export.cli.options.checkpoint import checkpoint_options, checkpoint_settings
 from gdfq_export.cli.options.shared import (
     COUNT,
     DURATION,
@@ -65,6 +66,7 @@ USUAL_BITS = "w8a8,w4a8,w4a4"
 @click.option("--images", type=COUNT, help="Without --data: how many images are made to compare on.")
 @preprocessing_options
 @compute_options
+@checkpoint_options
 @log_level_option
 def compare(
     model: str | None,
@@ -78,6 +80,7 @@ def compare(
     images: int | None,
     preprocessing: dict[str, Any],
     compute: dict[str, Any],
+    kept: dict[str, Any],
 ) -> None:
     """Quantize MODEL by several methods at several bit widths, and compare the results.
 
@@ -118,7 +121,9 @@ def compare(
         options=gq.CompareOptions(
             target=target, images=images, progress=progress_display, listener=ComparisonPrinter()
         ),
-        run=gq.RunContext(**compute, budget_seconds=budget, progress=progress),
+        run=gq.RunContext(
+            **compute, **checkpoint_settings(kept, out / "run"), budget_seconds=budget, progress=progress
+        ),
     )
     print_warnings(warning for warning in result.warnings if warning not in progress.warned)
     click.echo("; ".join(filter(None, (scored_text(result), float_text(result)))))

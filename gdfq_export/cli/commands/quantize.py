@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gdfq_export.cli.options.bits import bits_options, recipe_option
+from gdfq_export.cli.options.checkpoint import checkpoint_options, checkpoint_settings
 from gdfq_export.cli.options.gates import gate_limits, gate_options
 from gdfq_export.cli.options.shared import (
     COUNT,
@@ -86,6 +87,7 @@ AUTO = "auto"
 @bits_options
 @recipe_option
 @compute_options
+@checkpoint_options
 @log_level_option
 def quantize(
     model: str | None,
@@ -104,6 +106,7 @@ def quantize(
     preprocessing: dict[str, Any],
     recipe: str | None,
     compute: dict[str, Any],
+    kept: dict[str, Any],
     **flags: Any,
 ) -> None:
     """Quantize MODEL without data and prove the result.
@@ -136,7 +139,9 @@ def quantize(
     from gdfq_export.jobs.given_inputs import labelled_of
 
     progress = progress_display()
-    run = gq.RunContext(**compute, budget_seconds=budget, begun=begun, batch=batch, progress=progress).started()
+    compute |= checkpoint_settings(kept, outputs.first)
+    settings = {**compute, "budget_seconds": budget, "begun": begun, "batch": batch, "progress": progress}
+    run = gq.RunContext(**settings).started()
     network = gq.load(model, **preprocessing, keep_batch=keep_batch)
     click.echo(network.task_notice, err=True)
     given = gq.demo_data() if model is None and data is None else data
@@ -178,6 +183,7 @@ def _print_and_write(result: Result, outputs: QuantizeOutputs, run: RunContext, 
         result = result.named(outputs.onnx.name)
     report = result.report
     print_warnings(result.write(onnx=outputs.onnx, report=outputs.report, html=outputs.html, bundle=outputs.bundle))
+    run.discard_checkpoint()
     if report.target_choice is not None:
         print_choice(report.target_choice)
     print_warnings(warning for warning in report.warnings if warning not in run.progress.warned)

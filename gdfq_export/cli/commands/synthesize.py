@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from gdfq_export.cli.options.bits import recipe_option
+from gdfq_export.cli.options.checkpoint import checkpoint_options, checkpoint_settings
 from gdfq_export.cli.options.shared import (
     COUNT,
     OUTPUT,
@@ -27,6 +28,7 @@ from gdfq_export.cli.options.shared import (
 @preprocessing_options
 @recipe_option
 @compute_options
+@checkpoint_options
 @log_level_option
 def synthesize(
     model: str | None,
@@ -37,6 +39,7 @@ def synthesize(
     preprocessing: dict[str, Any],
     recipe: str | None,
     compute: dict[str, Any],
+    kept: dict[str, Any],
 ) -> None:
     """Synthesize calibration images for MODEL from the network alone.
 
@@ -63,7 +66,7 @@ def synthesize(
     from gdfq_export.views.dataset_preview.headline import headline_rows
     from gdfq_export.views.dataset_preview.picture import draw_set_picture
 
-    run = gq.RunContext(**compute, progress=progress_display())
+    run = gq.RunContext(**compute, **checkpoint_settings(kept, out), progress=progress_display())
     network = gq.load(model, **preprocessing)
     click.echo(network.task_notice, err=True)
     made = gq.synthesize(network, chosen, count=images, run=run)
@@ -72,5 +75,6 @@ def synthesize(
     if picture is not None:
         written[picture] = draw_set_picture(made, statistics, network.input_spec, network.name)
     write_files(written)
+    run.discard_checkpoint()
     print_headline(headline_rows(statistics, ClassBalance.count(made.labels, made.logits)))
     click.echo(f"wrote {' and '.join(map(str, outputs))}: {counted(len(made.labels), 'image')}")

@@ -40,6 +40,11 @@ class QuantizeOutputs:
         """Those that are files."""
         return [path for path in (self.onnx, self.report, self.html) if path is not None]
 
+    @property
+    def first(self) -> Path | None:
+        """What the others are beside."""
+        return self.onnx or self.bundle
+
     def __str__(self) -> str:
         return " and ".join(map(str, [*self.files, *([self.bundle] if self.bundle else [])]))
 

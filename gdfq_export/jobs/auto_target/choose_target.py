@@ -21,6 +21,7 @@ from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.metrics.coverage import measure_coverage
 from gdfq_export.metrics.latency import RatioInterval, Samples, interleave, summarize, versus
 from gdfq_export.recipe import Recipe
+from gdfq_export.report.json_form import from_json, to_json_data
 from gdfq_export.report.target_choice import Candidate, TargetChoice
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.base import Backend
@@ -49,6 +50,9 @@ def choose_target(model: FloatModel, recipe: Recipe, run: RunContext, *, threads
         InputError: no target's file runs here.
     """
     batch, progress = run.batch, run.progress
+    checkpoint = progress.checkpoints.of("target")
+    if (kept := checkpoint.kept()) is not None:
+        return from_json(TargetChoice, {**kept, "reasons": {}}, "the checkpoint")
     images = NoiseSampler(model.input_spec, model.task.aim.conditions, run.seed).draw(max(_IMAGES, batch), 8)[0]
     floats: dict[str, Session] = {}
     drafts: dict[str, _Timed] = {}
@@ -68,7 +72,9 @@ def choose_target(model: FloatModel, recipe: Recipe, run: RunContext, *, threads
         raise InputError(f"--target auto: no target's file runs on this machine ({'; '.join(reasons.values())})")
     with progress.phase("time drafts"):
         samples = _time(floats, drafts, images[:batch].numpy())
-    return _choose(floats, drafts, reasons, samples, batch, threads)
+    choice = _choose(floats, drafts, reasons, samples, batch, threads)
+    checkpoint.keep(to_json_data(choice, "", {}))
+    return choice
 
 
 class _Wrong(Exception):

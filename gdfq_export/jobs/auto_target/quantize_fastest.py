@@ -13,6 +13,7 @@ from gdfq_export.errors import InternalError
 from gdfq_export.gates import GATES
 from gdfq_export.jobs.quantize import QuantizeRequest, quantize
 from gdfq_export.jobs.result import Result
+from gdfq_export.jobs.resume.continued import part_of_run
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.report.target_choice import TargetChoice
 from gdfq_export.report.verdict import GateResult, Verdict
@@ -37,7 +38,8 @@ def quantize_fastest(request: QuantizeRequest, choice: TargetChoice, run: RunCon
     results: dict[str, Result] = {}
     for target in choice.by_speed:
         recipe = request.recipe.model_copy(update={"target": target})
-        results[target] = quantize(dataclasses.replace(request, recipe=recipe), run)
+        with part_of_run(run.progress, target):
+            results[target] = quantize(dataclasses.replace(request, recipe=recipe), run)
         if not _failed(results[target]):
             break
     kept = _kept(results)

@@ -85,6 +85,8 @@ class CompareRequest:
         budget: seconds for each cell, up to the written file.
         seed: random seed.
         device: torch device.
+        checkpoint: folder for the states of cells while they run; None keeps nothing.
+        restart: discard what an earlier run left there.
     """
 
     methods: Sequence[str]
@@ -95,6 +97,8 @@ class CompareRequest:
     budget: float
     seed: int = 0
     device: str = "cpu"
+    checkpoint: Path | None = None
+    restart: bool = False
 
     def recipe(self, model: FloatModel, method: str, bits: str) -> Recipe:
         """The recipe of a cell."""
@@ -110,6 +114,8 @@ class CompareRequest:
             budget=self.budget,
             seed=self.seed,
             device=self.device,
+            checkpoint=None if self.checkpoint is None else self.checkpoint / f"{cell.bits}-{cell.method}",
+            restart=self.restart,
         )
 
 

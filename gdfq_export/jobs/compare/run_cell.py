@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,10 +16,13 @@ from gdfq_export.jobs.compare.cells import Cell, CellResult, Score
 from gdfq_export.jobs.compare.methods import METHODS, BudgetUse
 from gdfq_export.jobs.quantize import QuantizeRequest, quantize
 from gdfq_export.jobs.result import Result
+from gdfq_export.jobs.resume.continued import continued
+from gdfq_export.jobs.resume.identity import images_identity, run_identity
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.recipe import Recipe
 from gdfq_export.report.report import Report
 from gdfq_export.runtimes import runtime_title
+from gdfq_export.support.checkpoints.state_file import CheckpointError
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.progress import Progress
 from gdfq_export.support.text import counted
@@ -53,6 +56,8 @@ class CellSettings:
         spend: methods that can use the whole budget do so; False runs their recipe's own numbers.
         seed: random seed.
         device: torch device.
+        checkpoint: folder that keeps the state of the cell while it runs; None keeps nothing.
+        restart: discard what an earlier run left there.
     """
 
     method: str
@@ -63,6 +68,8 @@ class CellSettings:
     spend: bool = True
     seed: int = 0
     device: str = "cpu"
+    checkpoint: Path | None = None
+    restart: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -91,39 +98,54 @@ def quantize_cell(model: FloatModel, settings: CellSettings, *, out: Path, progr
         InputError: the method cannot work with this network.
         BackendUnavailable: nothing here runs the file.
     """
-    started = time.perf_counter()
     method = METHODS[settings.method]
-
-    def left() -> float:
-        return settings.budget - (time.perf_counter() - started)
-
-    with progress.phase("time a few steps"):
-        recipe, cut = cut_to_budget(settings.recipe, model, left, settings.device)
-    result = quantize(
-        QuantizeRequest(
-            model=model,
-            recipe=recipe,
-            labelled=settings.scored,
-            calibration=settings.real if method.real else None,
-            name=out.name,
-        ),
-        RunContext(
-            seed=settings.seed,
-            device=settings.device,
-            budget_seconds=max(1e-3, left()) if settings.spend and method.budget is BudgetUse.SPENT else None,
-            measuring_counts=False,
-            progress=progress,
-        ),
+    run = RunContext(
+        seed=settings.seed,
+        device=settings.device,
+        budget_seconds=settings.budget,
+        begun=time.monotonic(),
+        measuring_counts=False,
+        progress=progress,
+        checkpoint=settings.checkpoint,
+        restart=settings.restart,
     )
+    real = settings.real if method.real else None
+    identity = run_identity(
+        "compare", model, recipe=settings.recipe, run=run, method=settings.method, calibration=images_identity(real)
+    )
+    with continued(run, identity) as run:
+        recipe, cut = _cut(model, settings, run)
+        request = QuantizeRequest(model=model, recipe=recipe, labelled=settings.scored, calibration=real, name=out.name)
+        spends = settings.spend and method.budget is BudgetUse.SPENT
+        result = quantize(request, run if spends else replace(run, budget_seconds=None))
     result.save(out)
+    run.discard_checkpoint()
     measuring = sum(progress.seconds.get(phase, 0.0) for phase in _MEASURING_PHASES)
     return CellRun(
         result=result,
         recipe=recipe,
         cut=cut,
-        seconds=time.perf_counter() - started - measuring,
+        seconds=_seconds_since(run) - measuring,
         seconds_measuring=measuring,
     )
+
+
+def _cut(model: FloatModel, settings: CellSettings, run: RunContext) -> tuple[Recipe, Cut | None]:
+    """The recipe with its published schedule cut to the budget, now or in an earlier part of the run."""
+    checkpoint = run.progress.checkpoints.of("cut")
+    if (kept := checkpoint.kept()) is not None:
+        return Recipe.model_validate(kept["recipe"]), None if kept["cut"] is None else Cut(**kept["cut"])
+    with run.progress.phase("time a few steps"):
+        recipe, cut = cut_to_budget(
+            settings.recipe, model, lambda: settings.budget - _seconds_since(run), settings.device
+        )
+    checkpoint.keep({"recipe": recipe.model_dump(mode="json"), "cut": None if cut is None else asdict(cut)})
+    return recipe, cut
+
+
+def _seconds_since(run: RunContext) -> float:
+    assert run.begun is not None
+    return time.monotonic() - run.begun
 
 
 def run_cell(
@@ -132,9 +154,14 @@ def run_cell(
     """The cell with what was measured, or with the reason why it could not be.
 
     `labelled` says that the labels of the scored images were given, so that Top-1 means something.
+
+    Raises:
+        CheckpointError: the cell cannot go on from `settings.checkpoint`.
     """
     try:
         run = quantize_cell(model, settings, out=out, progress=progress)
+    except CheckpointError:
+        raise
     except (InputError, BackendUnavailable, DataError) as error:
         return replace(cell, reason=str(error))
     report = run.result.report

@@ -21,7 +21,7 @@ from gdfq_export import __version__
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.compare.cells import ImagesFacts, Labels
 from gdfq_export.jobs.run_context import RunContext
-from gdfq_export.jobs.synthesize import synthesize
+from gdfq_export.jobs.synthesize import continued_synthesis
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe, recipe_sha256
 from gdfq_export.tasks.labelled_images import LabelledImages
 
@@ -64,7 +64,8 @@ def made_images(model: FloatModel, path: Path, run: RunContext, *, count: int | 
     """
     recipe = load_recipe(DEFAULT_RECIPE)
     count = count or recipe.for_input(model.input_spec.extent).images_drawn
-    own = replace(run, seed=(run.seed + 1) % 2**32)
+    checkpoint = None if run.checkpoint is None else run.checkpoint / "images"
+    own = replace(run, seed=(run.seed + 1) % 2**32, checkpoint=checkpoint)
     asked = {
         "tool": f"gdfq-export {__version__}",
         "source_sha256": model.sha256,
@@ -74,9 +75,10 @@ def made_images(model: FloatModel, path: Path, run: RunContext, *, count: int | 
     }
     made = _saved(path, asked, count)
     if made is None:
-        made = synthesize(model, recipe, own, count=count)
+        made = continued_synthesis(model, recipe, own, count=count)
         made.provenance.update(asked)
         made.save(path)
+        own.discard_checkpoint()
     images = LabelledImages(
         images=made.images,
         truth=made.logits.argmax(axis=1) if model.num_classes is not None else None,

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -22,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from calib.checkpoints.checkpoint import Checkpoint, NoCheckpoint, State
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.planning.plan import Role
 from gdfq_export.recipe import Tuning
@@ -43,6 +45,19 @@ _USUAL_RIDGE = 1.0  # of fewer images
 _LARGEST_ROUNDED = 512 * 9  # inputs to one output; their second moments take the square of it
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerFollowing:
+    """How the tuning of layers is followed.
+
+    Attributes:
+        on_layer: called with the layers done and their number.
+        checkpoint: where the layers are kept, and continued from.
+    """
+
+    on_layer: Callable[[int, int], None] = lambda done, total: None
+    checkpoint: Checkpoint = field(default_factory=NoCheckpoint)
+
+
 def tune_layers(
     simulator: Simulator,
     reference: Simulator,
@@ -51,8 +66,8 @@ def tune_layers(
     *,
     seed: int,
     statistics: Mapping[str, ChannelStatistics] = MappingProxyType({}),
-    on_layer: Callable[[int, int], None] | None = None,
     memory: int = MEMORY,
+    follow: LayerFollowing | None = None,
 ) -> None:
     """Tune scales, weights and biases of every layer, in place.
 
@@ -64,13 +79,15 @@ def tune_layers(
             output are neither fitted nor rounded here, nor are weights that a layer before has been given already.
         seed: of the choice of patches.
         statistics: of channels, by the names of values, that both networks are brought to (`matched_statistics.py`).
-        on_layer: called with the layers done and their number.
         memory: bytes for the values of both networks; computing a layer takes about as much again.
+        follow: who is told of layers, and where their state is kept; None: nobody, nowhere.
     """
     count = max(_FEWEST_IMAGES, memory // (2 * _FLOAT32 * peak_numel(reference.network, images[:1])))
     values = PairedRun(reference.network, simulator.network, images[:count], statistics)
-    run = _TuningRun(simulator, values, settings, seed, on_layer)
+    follow = follow or LayerFollowing()
+    run = _TuningRun(simulator, values, settings, seed, follow)
     run.values.run(run.compute)
+    follow.checkpoint.finish(run.state)
 
 
 class _TuningRun:
@@ -82,24 +99,63 @@ class _TuningRun:
         values: PairedRun,
         settings: Tuning,
         seed: int,
-        on_layer: Callable[[int, int], None] | None,
+        follow: LayerFollowing,
     ) -> None:
         self.simulator = simulator
         self.settings = settings
         self.layers = {layer.node: layer for layer in simulator.layers()}
         self.values = values
         self.random = torch.Generator().manual_seed(seed)
-        self.on_layer = on_layer
+        self.follow = follow
         self.tuned: set[str | None] = set()  # names of parameters, keys of activations
         self.done = 0
+        self.shifts: dict[str, tuple[Tensor, Tensor]] = {}  # of biases: before, and what was added, by layer
+        self.computed_before: list[str] = []  # names of nodes that an earlier part of the run has come past
+        self.computed: list[str] = []
+        if (saved := follow.checkpoint.load()) is not None:
+            self._restore(saved)
+
+    def state(self) -> State:
+        """Everything that layers behind the last one depend on."""
+        return {
+            "simulator": self.simulator.state_dict(),
+            "random": self.random.get_state(),
+            "tuned": [name for name in self.tuned if name is not None],
+            "done": self.done,
+            "shifts": self.shifts,
+            "computed": self.computed,
+        }
+
+    def _restore(self, saved: State) -> None:
+        self.simulator.load_state_dict(saved["simulator"])
+        self.random.set_state(saved["random"])
+        self.tuned = {None, *saved["tuned"]}
+        self.done, self.shifts = saved["done"], saved["shifts"]
+        self.computed_before = saved["computed"]
 
     def compute(self, node: fx.Node) -> Any:
+        self.computed.append(node.name)
         layer = self.layers.get(node)
         if layer is not None:
-            return self._tune_layer(node, layer)
-        if self.settings.activation_scales and "quantizes" in node.meta:
+            return self._compute_again(node, layer) if self._seen else self._tune_layer(node, layer)
+        if self.settings.activation_scales and "quantizes" in node.meta and not self._seen:
             self._choose_scale(node)
         return self.values.run_node(node)
+
+    @property
+    def _seen(self) -> bool:
+        """Whether an earlier part of the run has come past the node that is computed now."""
+        return len(self.computed) <= len(self.computed_before)
+
+    def _compute_again(self, node: fx.Node, layer: Layer) -> Tensor:
+        """What a layer gave when it was tuned: the shift of its bias is added to the output, as it was then."""
+        arguments, attributes = self.values.arguments(node)
+        weight = self.simulator.quantizers[layer.weight_point.key](layer.weight)
+        before, shift = self.shifts.get(layer.name, (None, None))
+        rest = arguments[2:] if before is None else (before, *arguments[3:])
+        function: Callable[..., Any] = node.target  # type: ignore[assignment]
+        result: Tensor = function(arguments[0], weight, *rest, **attributes)
+        return result if shift is None else result + _per_channel(shift, result, layer)
 
     def _tune_layer(self, node: fx.Node, layer: Layer) -> Tensor:
         wanted = self._wanted(node)
@@ -115,12 +171,13 @@ class _TuningRun:
             and layer.bias_tensor not in self.tuned
         ):
             shift = channel_means(wanted, layer) - channel_means(result, layer)
+            self.shifts[layer.name] = (layer.bias.detach().clone(), shift)
             layer.bias.add_(shift)
             result = result + _per_channel(shift, result, layer)
         self.tuned |= {layer.weight_point.tensor, layer.bias_tensor}
         self.done += 1
-        if self.on_layer is not None:
-            self.on_layer(self.done, len(self.layers))
+        self.follow.on_layer(self.done, len(self.layers))
+        self.follow.checkpoint.step(self.state)
         return result
 
     def _wanted(self, node: fx.Node) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, fx
 from gdfq_export.recipe import Tuning
 from gdfq_export.simulator import Mode, Simulator
 from gdfq_export.tuning import tune_layers
+from gdfq_export.tuning.reconstruction.layerwise import LayerFollowing
 from tests.tuning.residual_network import images, simulator
 
 
@@ -38,7 +39,8 @@ def outputs(network: Simulator, seen: Tensor, mode: Mode) -> dict[str, Tensor]:
 
 
 def tune(network: Simulator, seen: Tensor, on_layer: Callable[[int, int], None] | None = None, **steps: Any) -> None:
-    tune_layers(network, network.float_copy(), seen, Tuning(**steps), seed=0, on_layer=on_layer)
+    follow = None if on_layer is None else LayerFollowing(on_layer=on_layer)
+    tune_layers(network, network.float_copy(), seen, Tuning(**steps), seed=0, follow=follow)
 
 
 def means(found: dict[str, Tensor]) -> dict[str, Tensor]:
