@@ -16,6 +16,7 @@ from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.report.report import InputFacts, NamedInput, Report
 from gdfq_export.support.files import atomic_folder
 from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.support.text import to_utf8
 
 
 def write_bundle(folder: Path, content: BundleContent, engine: BundledEngine | None = None) -> None:
@@ -35,15 +36,15 @@ def fill_bundle(part: Path, content: BundleContent, engine: BundledEngine | None
     report = content.report
     (part / "model.onnx").write_bytes(content.onnx_bytes)
     (part / "float.onnx").write_bytes(content.model.original.SerializeToString())
-    (part / "float.json").write_text(json.dumps(_sidecar(report), indent=2) + "\n", encoding="utf-8")
+    (part / "float.json").write_bytes(to_utf8(json.dumps(_sidecar(report), indent=2) + "\n"))
     if content.images is not None:
         content.images.save(part / "calibration.npz")
     if engine is not None and engine.data is not None:
         (part / "model.plan").write_bytes(engine.data)
         if engine.timing_cache is not None:
             (part / "timing.cache").write_bytes(engine.timing_cache)
-    (part / "report.json").write_text(report.to_json(), encoding="utf-8")
-    (part / "report.html").write_text(content.page, encoding="utf-8")
+    (part / "report.json").write_bytes(to_utf8(report.to_json()))
+    (part / "report.html").write_bytes(to_utf8(content.page))
     checked = {"device_check": write_expected(part, content)} if has_device_check(content.plan) else {}
     write_manifest(part, {**_facts(report, content.plan), **_engine_facts(engine), **checked})
 

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
 import traceback
+from contextlib import suppress
 
 import click
 
 from gdfq_export.errors import GdfqExportError, InputError, InternalError
+from gdfq_export.support.files import committed
 from gdfq_export.support.interruption import Interrupted, die_on_signals
+from gdfq_export.support.text import counted, printable
 
+_NAMED = 3
+CLOSED = frozenset({errno.EPIPE, errno.EBADF, errno.EIO})
 OUTSIDE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -25,7 +31,7 @@ class Failure(click.ClickException):
     exit_code: int  # type: ignore[misc]  # click declares one for each class, not for each error
 
     def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
+        super().__init__(printable(message))
         self.exit_code = exit_code
 
 
@@ -39,21 +45,34 @@ class CommandGroup(click.Group):
             Failure: anything but a usage error went wrong.
         """
         try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            result = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return result
+        except click.ClickException as error:
+            error.message = printable(error.message, lines=True)  # type: ignore[misc]  # the text of this error alone
+            raise
+        except (click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt as error:
             die_on_signals()
             raise _ended(error if isinstance(error, Interrupted) else Interrupted()) from None
         except Exception as error:
             if logging.getLogger("gdfq_export").isEnabledFor(logging.DEBUG):
-                click.echo(traceback.format_exc(), err=True)
+                click.echo(printable(traceback.format_exc(), lines=True), err=True)
             raise _failure(error) from error
 
 
 def _ended(interrupted: Interrupted) -> Failure:
-    go_on = interrupted.go_on or "files that were there before are as they were"
+    go_on = interrupted.go_on or _state() or "files that were there before are as they were"
     return Failure(f"interrupted; {go_on}", interrupted.exit_code)
+
+
+def _state() -> str:
+    """What was written before the end; empty where nothing was."""
+    written = committed()
+    more = f" and {counted(len(written) - _NAMED, 'more file')}" if len(written) > _NAMED else ""
+    return f"written before: {', '.join(map(str, written[:_NAMED]))}{more}" if written else ""
 
 
 def _failure(error: Exception) -> Failure:
@@ -61,6 +80,10 @@ def _failure(error: Exception) -> Failure:
         return Failure(str(error), error.exit_code)
     if _is_data_error(error):
         return Failure(str(error), InputError.exit_code)
+    if isinstance(error, OSError) and (error.errno in CLOSED or (error.errno == errno.ENOSPC and not error.filename)):
+        _forget_stdout()
+        state = "; ".join(filter(None, ("let something read all of it, or send it to a file", _state())))
+        return Failure(f"cannot print the results: {error.strerror}; {state}", InputError.exit_code)
     if isinstance(error, OSError) and error.errno in OUTSIDE:
         where = f" at {error.filename}" if error.filename else ""
         return Failure(
@@ -71,6 +94,14 @@ def _failure(error: Exception) -> Failure:
         f"internal error: {type(error).__name__}: {said}; run with --log-level debug for the traceback",
         InternalError.exit_code,
     )
+
+
+def _forget_stdout() -> None:
+    """Let what is still to be printed go nowhere, so that the end of the process does not fail at it."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
 
 
 def _is_data_error(error: Exception) -> bool:

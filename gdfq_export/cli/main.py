@@ -5,10 +5,15 @@ What is slow to import (torch, onnx, pydantic, rich) is imported by the commands
 
 from __future__ import annotations
 
+import io
+import os
+import sys
+
 import click
 
 from gdfq_export import __version__
 from gdfq_export.cli.commands.build import build
+from gdfq_export.cli.commands.clean import clean
 from gdfq_export.cli.commands.compare import compare
 from gdfq_export.cli.commands.doctor import doctor
 from gdfq_export.cli.commands.emulator import emulator
@@ -18,6 +23,7 @@ from gdfq_export.cli.commands.recipes import recipes
 from gdfq_export.cli.commands.synthesize import synthesize
 from gdfq_export.cli.commands.verify import verify
 from gdfq_export.cli.errors import CommandGroup
+from gdfq_export.errors import InputError
 from gdfq_export.support.interruption import die_on_signals, raise_on_signals
 
 
@@ -34,13 +40,34 @@ def cli() -> None:
     """
 
 
-for command in (quantize, verify, inspect, compare, synthesize, build, recipes, emulator, doctor):
+for command in (quantize, verify, inspect, compare, synthesize, build, recipes, emulator, doctor, clean):
     cli.add_command(command)
+
+
+def _require_streams() -> None:
+    """Let file names of any bytes be printed; end at once where there is no stdout to print results on.
+
+    A descriptor that is closed would be given to the next file that is opened, and what libraries print would be
+    written to it.
+    """
+    closed = sys.stdout is None
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if closed:
+        print("Error: standard output is closed; send it to a file, or to /dev/null", file=sys.stderr)
+        sys.exit(InputError.exit_code)
 
 
 def main() -> None:
     """Run the command line; the console script's entry."""
     raise_on_signals()
+    _require_streams()
     try:
         cli(prog_name="gdfq-export")
     finally:

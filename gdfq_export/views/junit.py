@@ -15,6 +15,7 @@ from xml.etree import ElementTree as ET
 from gdfq_export.report.report import Report
 from gdfq_export.report.summary_table import summary_rows
 from gdfq_export.report.verdict import GateResult, Verdict
+from gdfq_export.support.text import printable
 from gdfq_export.views.details import detail_rows
 
 _ILLEGAL = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -98,7 +99,7 @@ def _table(report: Report) -> str:
 
 def _legal(text: str) -> str:
     """The text without characters that XML cannot hold, with line feeds as line ends."""
-    return _ILLEGAL.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return printable(_ILLEGAL.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n")), lines=True)
 
 
 def _token(text: str) -> str:

@@ -11,7 +11,7 @@ from gdfq_export.report.report import Report
 from gdfq_export.report.summary_table import summary_rows
 from gdfq_export.report.verdict import GateResult, Verdict
 from gdfq_export.runtimes import runtime_title
-from gdfq_export.support.text import counted
+from gdfq_export.support.text import counted, printable
 from gdfq_export.views.details import detail_rows
 
 _MARK = {Verdict.PASSED: "✅", Verdict.FAILED: "❌", Verdict.INCONCLUSIVE: "⚠️"}
@@ -79,7 +79,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _text(text: str) -> str:
     """The text as it is, on one line: nothing in it marks up, breaks a table, or mentions a person."""
-    plain = " ".join(_CONTROL.sub(" ", text).split())
+    plain = printable(" ".join(_CONTROL.sub(" ", text).split()))
     return _ACTIVE.sub(r"\\\1", html.escape(plain, quote=False).replace("@", "@\u200b"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -54,7 +55,7 @@ def test_a_mistake_is_told_without_a_traceback(tmp_path: Path) -> None:
     assert found.stdout == ""
 
 
-COMMANDS = ("quantize", "verify", "inspect", "compare", "synthesize", "build", "recipes", "emulator", "doctor")
+COMMANDS = ("quantize", "verify", "inspect", "compare", "synthesize", "build", "recipes", "emulator", "doctor", "clean")
 
 
 @pytest.mark.parametrize(
@@ -68,3 +69,20 @@ def test_every_command_explains_itself(command: list[str]) -> None:
 
 def test_the_version_is_the_package_s() -> None:
     assert CliRunner().invoke(cli, ["--version"]).output == f"gdfq-export, version {gdfq_export.__version__}\n"
+
+
+@pytest.mark.parametrize("stdout", ["closed", "full", "a pipe that nobody reads"])
+def test_results_that_cannot_be_printed_end_with_2(stdout: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gdfq_export", "recipes", "show", "w8a8-ort-cpu"]
+    if stdout == "closed":
+        command, number = ["sh", "-c", 'exec "$@" >&-', "sh", *command], os.open(os.devnull, os.O_WRONLY)
+    elif stdout == "full":
+        number = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, number = os.pipe()
+        os.close(reader)
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, stdout=number, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    os.close(number)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1

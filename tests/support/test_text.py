@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
+import unicodedata
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gdfq_export.support.text import counted
+from gdfq_export.support.text import counted, printable, to_utf8
 
 ROOT = Path(__file__).parents[2]
 MANY = re.compile(r" (?:more |real |labelled |quantized |published |interleaved )?(\w+)(?!/)\b")
 THINGS = {"nodes", "images", "layers", "tensors", "gates", "rounds", "cells", "threads", "cores", "findings"}
+DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 NEVER_ONE = {"BATCHES[0]", "model.source"}
 
 
@@ -43,3 +49,23 @@ def test_no_message_counts_things_without_it() -> None:
                             f"{path.relative_to(ROOT)}:{node.lineno}: {{{ast.unparse(number.value)}}}{word[0]}"
                         )
     assert "\n".join(found) == ""
+
+
+@given(text=st.text(st.characters()))
+def test_what_is_printed_steers_nothing(text: str) -> None:
+    for lines in (False, True):
+        shown = printable(text, lines=lines)
+        kinds = {unicodedata.category(each) for each in shown if not lines or each not in "\n\t"}
+        assert not kinds & {"Cc", "Cs", "Zl", "Zp"}
+        assert not {unicodedata.bidirectional(each) for each in shown} & DIRECTIONS
+    assert printable(shown, lines=True) == shown
+
+
+def test_text_that_can_be_read_stays() -> None:
+    text = "conv1 \u00b5s \u2014 \u65e5\u672c\u8a9e \u0645\u0631\u062d\u0628\u0627 \U0001f600"
+    assert printable(text) == text
+
+
+def test_names_that_are_not_utf8_are_read_again_from_json() -> None:
+    name = os.fsdecode(b"net\xff.onnx")
+    assert json.loads(to_utf8(json.dumps({"name": name}, ensure_ascii=False))) == {"name": name}

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gdfq_export.cli.options.shared import COUNT, MODEL_FILE, OUTPUT
+from gdfq_export.cli.output.echo import echo
 
 _FINDINGS = 8
 
@@ -70,4 +71,4 @@ def build(model: Path, engine_out: Path, batch: int, timing_cache: Path | None, 
     print_warnings(engine.warnings)
     write_files({engine_out: engine.data})
     print_engine(engine, reason_against_gpu() or "gdfq-export verify times an engine")
-    click.echo(f"wrote {engine_out}")
+    echo(f"wrote {engine_out}")

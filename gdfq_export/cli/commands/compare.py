@@ -19,6 +19,7 @@ from gdfq_export.cli.options.shared import (
     model_argument,
     preprocessing_options,
 )
+from gdfq_export.cli.output.echo import echo
 from gdfq_export.targets import TARGETS, find_target
 
 ALL_METHODS = "noise,dfq,zeroq,gdfq,ours,real"
@@ -110,7 +111,7 @@ def compare(
     require_outputs(outputs, (model, sidecar_of(model), data, calibration))
     progress = progress_display()
     network = gq.load(model, **preprocessing)
-    click.echo(network.task_notice, err=True)
+    echo(network.task_notice, err=True)
     result = gq.compare(
         network,
         out,
@@ -126,7 +127,7 @@ def compare(
         ),
     )
     print_warnings(warning for warning in result.warnings if warning not in progress.warned)
-    click.echo("; ".join(filter(None, (scored_text(result), float_text(result)))))
-    click.echo(f"wrote {outputs[0]}, {PAGE}, {CHART} and {FILES}/")
+    echo("; ".join(filter(None, (scored_text(result), float_text(result)))))
+    echo(f"wrote {outputs[0]}, {PAGE}, {CHART} and {FILES}/")
     if all(cell.measured is None for cell in result.cells):
         raise InputError(f"no cell could be run; the first: {result.cells[0].reason}")

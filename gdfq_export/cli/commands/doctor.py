@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gdfq_export.cli.options.shared import json_option, log_level_option
+from gdfq_export.cli.output.echo import echo
 
 
 @click.command()
@@ -29,4 +30,4 @@ def doctor(json_out: Path | None) -> None:
     print_diagnosis(diagnosis)
     if json_out is not None:
         write_files({json_out: diagnosis.to_json()})
-        click.echo(f"wrote {json_out}")
+        echo(f"wrote {json_out}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gdfq_export.cli.options.shared import OUTPUT, log_level_option
+from gdfq_export.cli.output.echo import echo
 
 
 @click.group()
@@ -31,4 +32,4 @@ def install(folder: Path | None, mirror: str | None, if_needed: bool) -> None:
     from gdfq_export.cli.output.progress_display import progress_display
 
     written = gq.install_emulator(folder, mirror=mirror, if_needed=if_needed, progress=progress_display())
-    click.echo(f"the emulator is in {written}")
+    echo(f"the emulator is in {written}")

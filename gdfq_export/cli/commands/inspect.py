@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gdfq_export.cli.options.shared import MODEL_FILE, json_option, log_level_option, task_option
+from gdfq_export.cli.output.echo import echo
 from gdfq_export.targets import TARGETS
 
 
@@ -48,7 +49,7 @@ def inspect(model: Path, targets: tuple[str, ...], task: str | None, json_out: P
     print_findings(inspected)
     if json_out is not None:
         write_files({json_out: inspected.to_json()})
-        click.echo(f"wrote {json_out}")
+        echo(f"wrote {json_out}")
     if strict and (broken := [(name, found) for name, found in inspected.findings.items() if found]):
         name, found = broken[0]
         first = f"{found[0].message} ({found[0].consequence})"

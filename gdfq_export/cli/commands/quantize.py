@@ -22,6 +22,7 @@ from gdfq_export.cli.options.shared import (
     model_argument,
     preprocessing_options,
 )
+from gdfq_export.cli.output.echo import echo
 from gdfq_export.targets import TARGETS, find_target
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def quantize(
         require_replaceable_folder(bundle, "manifest.json")
     if not dry_run:
         how_long = time_estimate(model, chosen, budget)
-        click.echo(f"Quantizing {model or 'the demo network'} with {chosen.name} into {outputs}; {how_long}", err=True)
+        echo(f"Quantizing {model or 'the demo network'} with {chosen.name} into {outputs}; {how_long}", err=True)
 
     import gdfq_export as gq
     from gdfq_export.cli.output.progress_display import progress_display
@@ -143,7 +144,7 @@ def quantize(
     settings = {**compute, "budget_seconds": budget, "begun": begun, "batch": batch, "progress": progress}
     run = gq.RunContext(**settings).started()
     network = gq.load(model, **preprocessing, keep_batch=keep_batch)
-    click.echo(network.task_notice, err=True)
+    echo(network.task_notice, err=True)
     given = gq.demo_data() if model is None and data is None else data
     labelled = None if given is None else labelled_of(given, network)
     if dry_run:
@@ -171,7 +172,7 @@ def _print_plan(network: FloatModel, recipe: Recipe, run: RunContext) -> None:
         raised = f"weights get {mixed.weights} bits"
         if mixed.activations is not None:
             raised += f" and some of these activations {mixed.activations}"
-        click.echo(f"bits.mixed: when layers have been measured, some of these {raised}")
+        echo(f"bits.mixed: when layers have been measured, some of these {raised}")
 
 
 def _print_and_write(result: Result, outputs: QuantizeOutputs, run: RunContext, *, details: bool) -> None:
@@ -188,5 +189,5 @@ def _print_and_write(result: Result, outputs: QuantizeOutputs, run: RunContext, 
         print_choice(report.target_choice)
     print_warnings(warning for warning in report.warnings if warning not in run.progress.warned)
     print_report(report, details=details)
-    click.echo(f"wrote {outputs}")
+    echo(f"wrote {outputs}")
     require_passed(report)

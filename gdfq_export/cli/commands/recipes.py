@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gdfq_export.cli.options.shared import OUTPUT, log_level_option
+from gdfq_export.cli.output.echo import echo
 
 
 @click.group()
@@ -31,7 +32,7 @@ def show(recipe: str) -> None:
     """Print a recipe with every default filled in, ready to be saved and changed."""
     from gdfq_export.recipe import load_recipe, recipe_to_yaml
 
-    click.echo(recipe_to_yaml(load_recipe(recipe)), nl=False)
+    echo(recipe_to_yaml(load_recipe(recipe)).removesuffix("\n"), lines=True)
 
 
 @recipes.command()
@@ -66,11 +67,11 @@ def schema(out: Path | None) -> None:
 
     text = json.dumps(recipe_schema(), indent=2, ensure_ascii=False)
     if out is None:
-        click.echo(text)
+        echo(text, lines=True)
         return
     from gdfq_export.cli.options.outputs import require_outputs
     from gdfq_export.support.files import write_files
 
     require_outputs((out,), ())
     write_files({out: text + "\n"})
-    click.echo(f"wrote {out}; let a recipe begin with: # yaml-language-server: $schema={out.name}")
+    echo(f"wrote {out}; let a recipe begin with: # yaml-language-server: $schema={out.name}")

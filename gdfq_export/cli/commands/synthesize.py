@@ -17,6 +17,7 @@ from gdfq_export.cli.options.shared import (
     model_argument,
     preprocessing_options,
 )
+from gdfq_export.cli.output.echo import echo
 
 
 @click.command()
@@ -68,7 +69,7 @@ def synthesize(
 
     run = gq.RunContext(**compute, **checkpoint_settings(kept, out), progress=progress_display())
     network = gq.load(model, **preprocessing)
-    click.echo(network.task_notice, err=True)
+    echo(network.task_notice, err=True)
     made = gq.synthesize(network, chosen, count=images, run=run)
     statistics = SetStatistics.from_json(made.provenance["statistics"])
     written: dict[Path, bytes | str] = {out: made.to_bytes()}
@@ -77,4 +78,4 @@ def synthesize(
     write_files(written)
     run.discard_checkpoint()
     print_headline(headline_rows(statistics, ClassBalance.count(made.labels, made.logits)))
-    click.echo(f"wrote {' and '.join(map(str, outputs))}: {counted(len(made.labels), 'image')}")
+    echo(f"wrote {' and '.join(map(str, outputs))}: {counted(len(made.labels), 'image')}")

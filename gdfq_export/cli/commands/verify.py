@@ -19,6 +19,7 @@ from gdfq_export.cli.options.shared import (
     log_level_option,
     preprocessing_options,
 )
+from gdfq_export.cli.output.echo import echo
 
 CPU_NAMES = ("cortex-a53", "cortex-a72", "cortex-a76", "arm64-max", "haswell", "nehalem", "native")
 RUNTIMES = {"ort": "onnxruntime", "onnxruntime": "onnxruntime", "openvino": "openvino", "tensorrt": "tensorrt"}
@@ -150,7 +151,7 @@ def verify(
 
     progress = progress_display()
     network = gq.load(reference if manifest is None else gq.open_bundle(manifest).float_network, **preprocessing)
-    click.echo(network.task_notice, err=True)
+    echo(network.task_notice, err=True)
     report = gq.verify(
         subject,
         network,

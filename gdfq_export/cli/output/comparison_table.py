@@ -6,8 +6,7 @@ import logging
 import shutil
 import sys
 
-import click
-
+from gdfq_export.cli.output.echo import echo
 from gdfq_export.jobs.compare.cells import Cell, Comparison
 from gdfq_export.jobs.compare.compare import Listener
 from gdfq_export.jobs.compare.figure_text import figures, lost_heading, note
@@ -28,7 +27,7 @@ class ComparisonPrinter(Listener):
 
     def dropped(self, cells: int) -> None:
         """Warn that earlier cells are dropped."""
-        click.echo(
+        echo(
             f"Warning: the folder holds {counted(cells, 'cell')} of another network, preprocessing, image set, target, "
             "seed, budget, recipe or version; what is asked for is run again, the rest left out",
             err=True,
@@ -38,7 +37,7 @@ class ComparisonPrinter(Listener):
         """Print which cell starts, above its progress bars."""
         line = f"[{number}/{total}] {bits_title(cell.bits)}, {METHODS[cell.method].title}"
         if sys.stderr.isatty():
-            click.echo(line, err=True)
+            echo(line, err=True)
         else:
             log.info("%s", line)
 
@@ -46,13 +45,13 @@ class ComparisonPrinter(Listener):
         """Print the cell's row."""
         if not self._begun:
             self._begun = True
-            click.echo(f"lost: {lost_heading(comparison)}, with its 95 % interval\n")
-            click.echo(_line(("bits", "method", "lost", "Top-1", "time", "file", "on what")))
+            echo(f"lost: {lost_heading(comparison)}, with its 95 % interval\n", lines=True)
+            echo(_line(("bits", "method", "lost", "Top-1", "time", "file", "on what")))
         head, measured = (bits_title(cell.bits), METHODS[cell.method].title), cell.measured
         if measured is None:
-            click.echo(_line((*head, "failed" if ran else "not run", "", "", "", note(cell)), cut=False))
+            echo(_line((*head, "failed" if ran else "not run", "", "", "", note(cell)), cut=False))
             return
-        click.echo(_line((*head, *figures(measured), note(cell) + ("" if ran else " (from an earlier run)"))))
+        echo(_line((*head, *figures(measured), note(cell) + ("" if ran else " (from an earlier run)"))))
 
 
 def _line(texts: tuple[str, ...], *, cut: bool = True) -> str:

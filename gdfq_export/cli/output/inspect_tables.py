@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from gdfq_export.cli.output.echo import echo
 from gdfq_export.cli.output.report_tables import print_table
 from gdfq_export.support.text import counted
 
@@ -19,7 +20,7 @@ _NODES = 8
 def print_inspection(inspected: InspectedFile) -> None:
     """The file's form in one line, then tables."""
     facts = inspected.facts
-    print(f"{inspected.path}: {facts.form}")
+    echo(f"{inspected.path}: {facts.form}")
     print_table(("fact", "value"), _facts(inspected))
     if facts.layers:
         header = ("layer", "operator", "numbers", "types", "weight scales", "zero points", "bias", "bytes")
@@ -32,7 +33,7 @@ def print_findings(inspected: InspectedFile) -> None:
     rows: list[tuple[str, ...]] = []
     for target, findings in inspected.findings.items():
         if not findings:
-            print(f"{target}: nothing found")
+            echo(f"{target}: nothing found")
         rows.extend((target, *row) for row in _by_rule(findings))
     if rows:
         print_table(("target", "rule", "consequence", "count", "nodes", "first message"), rows)

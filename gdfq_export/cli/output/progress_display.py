@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from gdfq_export.cli.output.echo import echo
 from gdfq_export.support.progress import Phase, Progress
+from gdfq_export.support.text import printable
 
 FACTS_SHOWN = 3
 
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 def print_warnings(warnings: Iterable[str]) -> None:
     """One line a warning."""
     for warning in warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        echo(f"Warning: {printable(warning)}", err=True)
 
 
 def progress_display() -> Display:
@@ -60,7 +61,7 @@ class BarProgress(Display):
 
     def note(self, text: str) -> None:
         """Print a line above the bars."""
-        self._bars.console.print(text, highlight=False, markup=False)
+        self._bars.console.print(printable(text), highlight=False, markup=False)
 
     def _budget(self) -> str:
         """What is left of the budget, minutes and seconds."""
@@ -96,7 +97,7 @@ class LoggedProgress(Display):
 
     def note(self, text: str) -> None:
         """Print a line, whatever the log level: there are some twenty in a run with a budget, and none in others."""
-        click.echo(text, err=True)
+        echo(text, err=True)
 
     @contextmanager
     def show(self, name: str) -> Iterator[Phase]:

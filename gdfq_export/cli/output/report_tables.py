@@ -10,7 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from gdfq_export.support.text import counted
+from gdfq_export.cli.output.echo import echo
+from gdfq_export.support.text import counted, printable
 
 if TYPE_CHECKING:
     from gdfq_export.planning.plan import QuantPlan, QuantPoint
@@ -44,7 +45,7 @@ def print_plan(plan: QuantPlan) -> None:
     floating = [node for node in plan.nodes if node.kernel is None and node.node not in plan.absorbed]
     if floating:
         print_table(("float node", "operator", "reason"), [(node.node, node.op_type, node.reason) for node in floating])
-    print(
+    echo(
         f"{plan.target}: {counted(len(plan.points), 'quantized tensor')}; of {counted(len(plan.nodes), 'node')}, "
         f"activations absorbed into integer kernels: {len(plan.absorbed)}, in float: {len(floating)}"
     )
@@ -113,6 +114,6 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, whole_f
     table = Table(*header, box=SIMPLE_HEAD)
     table.columns[0].no_wrap = whole_first
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(printable(cell) for cell in row))
     console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
     console.print(table)

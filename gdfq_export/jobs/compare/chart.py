@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gdfq_export.jobs.compare.cells import Cell, Comparison
 from gdfq_export.jobs.compare.figure_text import figures, float_text, lost_heading, scored_text
 from gdfq_export.jobs.compare.methods import METHODS, bits_title
+from gdfq_export.support.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +61,12 @@ def draw_comparison(comparison: Comparison) -> bytes:
             top += GAP + ROW * len(cells)
         lines = [scored_text(comparison), _settings(comparison)]
         figure.text(
-            0.015, 1 - 0.3 / height, _short(comparison.network.name), fontsize=14, weight="bold", parse_math=False
+            0.015,
+            1 - 0.3 / height,
+            _short(comparison.network.name),
+            fontsize=14,
+            weight="bold",
+            parse_math=False,
         )
         for number, line in enumerate(lines):
             figure.text(0.015, 1 - (0.55 + 0.2 * number) / height, _short(line, 150), color=GREY, parse_math=False)
@@ -134,4 +140,5 @@ def _settings(comparison: Comparison) -> str:
 
 
 def _short(text: str, longest: int = 80) -> str:
+    text = printable(text)
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

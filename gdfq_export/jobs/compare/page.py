@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from gdfq_export.jobs.compare.cells import Cell, Comparison, NetworkFacts
 from gdfq_export.jobs.compare.figure_text import figures, float_text, lost_heading, lost_text, note, scored_text
 from gdfq_export.jobs.compare.methods import BIT_WIDTHS, METHODS, bits_title
-from gdfq_export.support.text import counted
+from gdfq_export.support.text import counted, printable
 
 _WITH_LABELS = (
     "*Drop* is the Top-1 accuracy of the float network minus that of the quantized one; lower is better. Both see the "
@@ -119,4 +119,4 @@ def _capital(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Text that breaks neither a table nor a line."""
-    return " ".join(text.split()).replace("|", "\\|")
+    return printable(" ".join(text.split())).replace("|", "\\|")

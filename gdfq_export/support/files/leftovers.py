@@ -6,14 +6,18 @@ import glob
 import logging
 import os
 import re
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from gdfq_export.errors import InputError
 from gdfq_export.support.files.commit import RECORD, finish_commits
 from gdfq_export.support.files.staged import COMMIT, OLD, PART, TOKEN_DIGITS, beside, locked, remove
 
 _ANY_TOKEN = "[0-9a-f]" * TOKEN_DIGITS
 _LEFT = re.compile(rf"\..*\.[0-9a-f]{{{TOKEN_DIGITS}}}({PART}|{OLD}|{COMMIT})")
+
+SCRATCH = "gdfq-export"
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +43,35 @@ def _all(place: Path, suffix: str) -> list[Path]:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """All that killed runs of this user left in `folder`."""
+    """All that killed runs of this user left in `folder`, and in the system's folder of temporary files.
+
+    Raises:
+        InputError: `folder` cannot be read.
+    """
     found = []
-    for path in sorted(folder.iterdir()):
-        if _LEFT.fullmatch(path.name) and (lock := locked(path)) is not None:
+    try:
+        candidates = [path for path in sorted(folder.iterdir()) if _LEFT.fullmatch(path.name)]
+    except OSError as error:
+        raise InputError(f"cannot read {folder}: {error.strerror}; give a folder that you may read") from error
+    for path in dict.fromkeys([*candidates, *scratch_folders()]):
+        if (lock := locked(path)) is not None:
             os.close(lock)
             found.append(path)
     return found
+
+
+def remove_leftovers(folder: Path) -> list[str]:
+    """Finish the renames that killed runs had begun in `folder`, and remove what else they left; a sentence for each.
+
+    Raises:
+        InputError: `folder` cannot be read.
+    """
+    return [*finish_commits(folder), *(f"removed {path}" for path in remove_dead(leftovers(folder)))]
+
+
+def scratch_folders() -> list[Path]:
+    """The scratch folders of living and dead runs."""
+    return _all(Path(tempfile.gettempdir()) / SCRATCH, PART)
 
 
 def remove_dead(paths: Iterable[Path]) -> list[Path]:

@@ -23,6 +23,7 @@ from gdfq_export.support.files.destination import (
 from gdfq_export.support.files.scratch import scratch_folder
 from gdfq_export.support.files.staged import new_token, staged
 from gdfq_export.support.interruption import uninterrupted
+from gdfq_export.support.text import to_utf8
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _committed: list[Path] = []
@@ -61,12 +62,12 @@ class Outputs:
         return self._staged(path, folder=True)
 
     def write(self, contents: Mapping[Path, bytes | str]) -> None:
-        """Write whole files; texts in UTF-8.
+        """Write whole files; texts in UTF-8, with an escape for what is no character, as in names that are not UTF-8.
 
         Raises:
             InputError: a destination cannot be written, or has no space for all of them.
         """
-        data = {path: text.encode() if isinstance(text, str) else text for path, text in contents.items()}
+        data = {path: to_utf8(content) if isinstance(content, str) else content for path, content in contents.items()}
         parts = {path: self.file(path) for path in data}
         for path in data:
             if path not in self._through:

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gdfq_export.support.files.leftovers import remove_dead
-from gdfq_export.support.files.staged import PART, staged
-
-_NAME = "gdfq-export"
+from gdfq_export.support.files.leftovers import SCRATCH, remove_dead, scratch_folders
+from gdfq_export.support.files.staged import staged
 
 
 @contextmanager
@@ -20,11 +18,6 @@ def scratch_folder() -> Iterator[Path]:
     Raises:
         OSError: it cannot be made.
     """
-    remove_dead(dead_scratch_folders())
-    with staged(Path(tempfile.gettempdir()) / _NAME, folder=True) as folder:
+    remove_dead(scratch_folders())
+    with staged(Path(tempfile.gettempdir()) / SCRATCH, folder=True) as folder:
         yield folder
-
-
-def dead_scratch_folders() -> list[Path]:
-    """Candidates: scratch folders of living and dead runs."""
-    return sorted(Path(tempfile.gettempdir()).glob(f".{_NAME}.*{PART}"))

@@ -19,7 +19,7 @@ from calib.input_spec import InputSpec
 from calib.set_statistics import ClassBalance, SetStatistics
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.frontend.joined_inputs import split_inputs
-from gdfq_export.support.text import counted
+from gdfq_export.support.text import counted, printable
 from gdfq_export.views.dataset_preview.grid import lay_grid
 from gdfq_export.views.dataset_preview.headline import NOISE_BNS, REAL_BNS, headline_rows
 
@@ -209,4 +209,5 @@ def _write(
 
 
 def _short(name: str) -> str:
+    name = printable(name)
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME // 2]}…{name[-LONGEST_NAME // 2 :]}"

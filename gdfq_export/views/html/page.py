@@ -18,6 +18,7 @@ from gdfq_export.report.report import Report
 from gdfq_export.report.summary_table import summary_figures
 from gdfq_export.runtimes import runtime_title
 from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.support.text import printable
 from gdfq_export.views.html import numerals
 from gdfq_export.views.html.gate_rows import gate_rows, tone_of
 from gdfq_export.views.html.reproduce import reproduction
@@ -79,7 +80,7 @@ def render_page(
             again=reproduction(report),
         )
     )
-    return text
+    return printable(text, lines=True)
 
 
 def _environment() -> Environment:
