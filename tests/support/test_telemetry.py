@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import gdfq_export
+from gdfq_export.artifacts import device_check
 from tests.frontend.sources import networks
 
 ROOT = Path(gdfq_export.__file__).parent.parent
@@ -59,3 +60,13 @@ def test_processes_inherit_it(folders: tuple[Path, Path]) -> None:
     child = "import os; assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'"
     script = f"import gdfq_export, subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}], check=True)"
     assert _traces(script, folders) == []
+
+
+def test_the_check_of_a_bundle_leaves_no_trace(tmp_path: Path, folders: tuple[Path, Path]) -> None:
+    """It runs where gdfq_export is not installed."""
+    (tmp_path / "check.py").write_bytes(Path(device_check.__file__).read_bytes())
+    file = networks.saved(tmp_path)
+    script = "import sys; sys.path.insert(0, sys.argv[1]); import check; check.load(sys.argv[2], 1, '')\n"
+    script += "assert 'gdfq_export' not in sys.modules"
+    found = _traces(script, folders, str(tmp_path), str(file))
+    assert not {".ses", "Microsoft"} & set(found), found
