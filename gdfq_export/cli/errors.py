@@ -22,6 +22,7 @@ from gdfq_export.support.text import counted, printable
 
 _NAMED = 3
 CLOSED = frozenset({errno.EPIPE, errno.EBADF, errno.EIO})
+UNNAMEABLE = frozenset({errno.ENAMETOOLONG, errno.ELOOP})
 OUTSIDE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -84,6 +85,8 @@ def _failure(error: Exception) -> Failure:
         _forget_stdout()
         state = "; ".join(filter(None, ("let something read all of it, or send it to a file", _state())))
         return Failure(f"cannot print the results: {error.strerror}; {state}", InputError.exit_code)
+    if isinstance(error, OSError) and error.errno in UNNAMEABLE:
+        return Failure(f"cannot open {error.filename}: {error.strerror}; give another path", InputError.exit_code)
     if isinstance(error, OSError) and error.errno in OUTSIDE:
         where = f" at {error.filename}" if error.filename else ""
         return Failure(
@@ -99,8 +102,9 @@ def _failure(error: Exception) -> Failure:
 def _forget_stdout() -> None:
     """Let what is still to be printed go nowhere, so that the end of the process does not fail at it."""
     with suppress(OSError, ValueError):
+        printing = sys.stdout.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
+        os.dup2(nowhere, printing)
         os.close(nowhere)
 
 

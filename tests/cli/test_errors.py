@@ -54,6 +54,12 @@ def run(error: BaseException | None, *options: str) -> tuple[int, str, str]:
             "Error: internal error: ValueError: a b; run with --log-level debug for the traceback\n",
         ),
         (FileNotFoundError(errno.ENOENT, "No such file", "ours"), 4, "internal error: FileNotFoundError"),
+        (
+            OSError(errno.ENAMETOOLONG, "File name too long", "xxx"),
+            2,
+            "cannot open xxx: File name too long; give another",
+        ),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 2, "cannot print the results: Broken pipe"),
         (KeyboardInterrupt(), 130, "Error: interrupted"),
         (Interrupted(signal.SIGTERM), 143, "Error: interrupted"),
         (Interrupted(signal.SIGTERM, go_on="run it again"), 143, "Error: interrupted; run it again\n"),

@@ -116,7 +116,7 @@ def quantize(
     torchvision:NAME). Without it, the embedded demo is quantized and scored on handwritten digits it has never seen.
     """
     begun = time.monotonic()
-    from gdfq_export.cli.options.outputs import QuantizeOutputs, require_outputs, sidecar_of
+    from gdfq_export.cli.options.outputs import QuantizeOutputs, require_outputs, require_room, sidecar_of
     from gdfq_export.cli.output.time_estimate import time_estimate
     from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
     from gdfq_export.support.files import require_replaceable_folder
@@ -132,6 +132,7 @@ def quantize(
     if bundle is not None:
         require_replaceable_folder(bundle, "manifest.json")
     if not dry_run:
+        require_room(outputs, model, chosen.bits.weights)
         how_long = time_estimate(model, chosen, budget)
         echo(f"Quantizing {model or 'the demo network'} with {chosen.name} into {outputs}; {how_long}", err=True)
 

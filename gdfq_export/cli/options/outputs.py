@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gdfq_export.errors import InputError
-from gdfq_export.support.files import require_writable, writes_through
+from gdfq_export.support.files import require_space, require_writable, writes_through
 
 
 def sidecar_of(model: str | None) -> Path | None:
@@ -57,6 +57,20 @@ class QuantizeOutputs:
         if report is None and onnx is not None and not writes_through(onnx):
             report = onnx.parent / "report.json"
         return replace(self, onnx=onnx, report=report)
+
+
+def require_room(outputs: QuantizeOutputs, model: str | None, bits: int) -> None:
+    """Fail unless the least that weights of `bits` bits take, and a bundle's copy of the float network, have space.
+
+    Raises:
+        InputError: a disk is too full.
+    """
+    size = Path(model).stat().st_size if model is not None and Path(model).is_file() else 0
+    least = size * bits // 32
+    if outputs.onnx is not None and not writes_through(outputs.onnx):
+        require_space(outputs.onnx, least)
+    if outputs.bundle is not None:
+        require_space(outputs.bundle, size + least)
 
 
 def require_outputs(outputs: Sequence[Path | None], inputs: Sequence[str | Path | None]) -> None:

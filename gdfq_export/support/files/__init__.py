@@ -1,6 +1,11 @@
 """Outputs that are whole or absent, all of one run together; what dead runs left; reading of text and hashes."""
 
-from gdfq_export.support.files.destination import require_replaceable_folder, require_writable, writes_through
+from gdfq_export.support.files.destination import (
+    require_replaceable_folder,
+    require_space,
+    require_writable,
+    writes_through,
+)
 from gdfq_export.support.files.outputs import (
     Outputs,
     atomic_folder,
@@ -19,6 +24,7 @@ __all__ = [
     "committed",
     "read_text",
     "require_replaceable_folder",
+    "require_space",
     "require_writable",
     "scratch_folder",
     "sha256_file",
