@@ -33,7 +33,8 @@ class Steps:
     def report(self, done: int, figures: Mapping[str, float | Tensor]) -> None:
         """Report `done` steps of the batch and the figures of the last one."""
         if self.on_step is not None:
-            self.on_step(self.before + done, self.total, {name: float(value) for name, value in figures.items()})
+            facts = {name: value.item() if isinstance(value, Tensor) else value for name, value in figures.items()}
+            self.on_step(self.before + done, self.total, facts)
 
 
 class Sampler(Protocol):

@@ -34,6 +34,14 @@ class MovingRange:
         self._high = BETA * self._high + (1 - BETA) * high
         self._left *= BETA
 
+    def state(self) -> list[float]:
+        """Everything, as a checkpoint keeps it."""
+        return [self._low, self._high, self._left]
+
+    def restore(self, state: list[float]) -> None:
+        """The inverse of `state`."""
+        self._low, self._high, self._left = state
+
     def range(self) -> tuple[float, float]:
         """Give (low, high), low <= 0 <= high.
 

@@ -80,6 +80,7 @@ def _facts(report: Report, plan: QuantPlan) -> Mapping[str, Any]:
         "input": _sidecar(report),
         "recipe": None if recipe is None else {"name": recipe.name, "sha256": recipe.sha256, "used": recipe.used},
         "seed": report.seed,
+        "computing": None if report.computing is None else asdict(report.computing),
         "target": plan.target,
         **({} if choice is None else {"target_choice": {"machine": asdict(report.machine), **asdict(choice)}}),
         "verified_in": None if runtime is None else runtime.measured_in,

@@ -30,6 +30,8 @@ from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
 from calib.aim import class_scores
+from calib.checkpoints.checkpoint import Checkpoint, NoCheckpoint, State
+from calib.checkpoints.training import Stateful
 from calib.ranges.moving_range import MovingRange
 from gdfq_export.baselines.published_gdfq import PublishedGdfq, milestones
 from gdfq_export.errors import InputError
@@ -50,6 +52,7 @@ def published_finetune(
     settings: PublishedFineTune,
     *,
     on_step: Callable[[int, int, Mapping[str, float]], None],
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Train generator and simulator side by side, from the first to the last step of the trainer's schedule.
 
@@ -58,6 +61,7 @@ def published_finetune(
         trainer: of the generator, untrained; its settings hold the number of steps.
         settings: schedule and weights of the loss.
         on_step: called with steps done, steps in all, and the figures of the step.
+        checkpoint: where the training is kept, and continued from; None keeps nothing.
 
     Raises:
         InputError: a loss became NaN or infinite.
@@ -71,9 +75,11 @@ def published_finetune(
     )
     simulator.set_mode(Mode.QUANTIZE)
     with _training(simulator, trained), _published_quantizers(simulator), ExitStack() as following:
-        following.enter_context(_followed_ranges(simulator))
-        for step in range(total):
-            if step == followed:
+        averages = following.enter_context(_followed_ranges(simulator))
+        run = _Training(simulator, trainer, optimizer, averages)
+        checkpoint = checkpoint or NoCheckpoint()
+        for step in range(run.restore(checkpoint.load()), total):
+            if step >= followed:
                 following.close()
             try:
                 made = trainer.step()
@@ -88,7 +94,38 @@ def published_finetune(
                 with torch.no_grad():
                     simulator(made.images)
             on_step(step + 1, total, facts)
+            checkpoint.step(run.state)
+        checkpoint.finish(run.state)
     _set_weight_scales(simulator)
+
+
+class _Training:
+    """The state of both networks, of the optimizer, and of the ranges that are followed."""
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        trainer: PublishedGdfq,
+        optimizer: torch.optim.Optimizer,
+        averages: Mapping[str, MovingRange],
+    ) -> None:
+        self._parts: dict[str, Stateful] = {"simulator": simulator, "trainer": trainer, "optimizer": optimizer}
+        self._trainer = trainer
+        self._averages = averages
+
+    def state(self) -> State:
+        """Everything that the steps behind depend on."""
+        parts = {name: part.state_dict() for name, part in self._parts.items()}
+        return {**parts, "ranges": {key: average.state() for key, average in self._averages.items()}}
+
+    def restore(self, saved: State | None) -> int:
+        """Put a state back, where there is one; the number of steps that are done."""
+        if saved is not None:
+            for name, part in self._parts.items():
+                part.load_state_dict(saved[name])
+            for key, average in self._averages.items():
+                average.restore(saved["ranges"][key])
+        return self._trainer.done
 
 
 def steps_of(share: float, total: int) -> int:
@@ -163,14 +200,19 @@ def _published_quantizers(simulator: Simulator) -> Iterator[None]:
 
 
 @contextmanager
-def _followed_ranges(simulator: Simulator) -> Iterator[None]:
-    """Inside the block every activation quantizer follows what passes through it, before it quantizes."""
-    handles = []
-    for quantizer in simulator.quantizers.values():
+def _followed_ranges(simulator: Simulator) -> Iterator[Mapping[str, MovingRange]]:
+    """Inside the block every activation quantizer follows what passes through it, before it quantizes.
+
+    Yields:
+        The ranges by the keys of the quantizers.
+    """
+    handles, averages = [], {}
+    for key, quantizer in simulator.quantizers.items():
         if quantizer.point.role is Role.ACTIVATION:
-            handles.append(quantizer.register_forward_pre_hook(_Follower()))
+            averages[key] = MovingRange()
+            handles.append(quantizer.register_forward_pre_hook(_Follower(averages[key])))
     try:
-        yield
+        yield averages
     finally:
         for handle in handles:
             handle.remove()
@@ -179,8 +221,8 @@ def _followed_ranges(simulator: Simulator) -> Iterator[None]:
 class _Follower:
     """Forward pre-hook of one quantizer: takes the input's extremes into the moving average and sets the range."""
 
-    def __init__(self) -> None:
-        self._average = MovingRange()
+    def __init__(self, average: MovingRange) -> None:
+        self._average = average
 
     def __call__(self, quantizer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         assert isinstance(quantizer, Quantizer)

@@ -19,12 +19,15 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from calib.aim import class_scores
+from calib.checkpoints.checkpoint import Checkpoint, NoCheckpoint
+from calib.checkpoints.training import Stateful, Training
 from calib.samplers import StepReport
 from calib.settings import require_at_least, require_finite
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
@@ -78,8 +81,16 @@ class PublishedGdfq:
 
     source = "gdfq as published"
 
-    def __init__(self, teacher: Teacher, settings: PublishedTraining, *, seed: int = 0, device: str = "cpu") -> None:
-        """Start with an untrained generator.
+    def __init__(
+        self,
+        teacher: Teacher,
+        settings: PublishedTraining,
+        *,
+        seed: int = 0,
+        device: str = "cpu",
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        """Start with an untrained generator; what `draw` trains is kept in `checkpoint`, and continued from it.
 
         Raises:
             ValueError: the teacher has no BatchNorm statistics.
@@ -97,11 +108,26 @@ class PublishedGdfq:
         self._random = torch.Generator().manual_seed(seed)
         self._optimizer = torch.optim.Adam(self._generator.parameters(), lr=settings.learning_rate, betas=BETAS)
         self._schedule = torch.optim.lr_scheduler.MultiStepLR(self._optimizer, milestones(settings.steps), 0.1)
+        parts: dict[str, Stateful] = {
+            "generator": self._generator,
+            "optimizer": self._optimizer,
+            "schedule": self._schedule,
+        }
+        self._training = Training(parts, self._random)
+        self._checkpoint = checkpoint or NoCheckpoint()
 
     @property
     def images(self) -> int:
         """How many images the steps so far have made."""
         return self.done * self.settings.batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a step changes."""
+        return self._training.state(self.done)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.done = self._training.restore(state_dict)
 
     @torch.enable_grad()
     def step(self) -> PublishedBatch:
@@ -143,10 +169,8 @@ class PublishedGdfq:
             FloatingPointError: the loss became NaN or infinite.
         """
         del batch
-        while self.done < self.settings.steps:
-            facts = self.step().facts
-            if on_step is not None:
-                on_step(self.done, self.settings.steps, facts)
+        if self.done < self.settings.steps:
+            self._train(on_step)
         images, labels = [], []
         with torch.no_grad():
             for _ in range(math.ceil(count / self.settings.batch)):
@@ -154,6 +178,17 @@ class PublishedGdfq:
                 images.append(self._generator(z, drawn).cpu())
                 labels.append(drawn.cpu())
         return torch.cat(images)[:count], torch.cat(labels)[:count]
+
+    def _train(self, on_step: StepReport | None) -> None:
+        """Make the steps that are left."""
+        if (saved := self._checkpoint.load()) is not None:
+            self.load_state_dict(saved)
+        while self.done < self.settings.steps:
+            facts = self.step().facts
+            if on_step is not None:
+                on_step(self.done, self.settings.steps, facts)
+            self._checkpoint.step(self.state_dict)
+        self._checkpoint.finish(self.state_dict)
 
     def _latents(self) -> tuple[Tensor, Tensor]:
         """Draw z [N, 100] and labels [N], on the CPU for the same numbers everywhere."""

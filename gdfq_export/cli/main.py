@@ -13,6 +13,7 @@ import click
 
 from gdfq_export import __version__
 from gdfq_export.cli.commands.build import build
+from gdfq_export.cli.commands.checkpoints import checkpoints
 from gdfq_export.cli.commands.clean import clean
 from gdfq_export.cli.commands.compare import compare
 from gdfq_export.cli.commands.doctor import doctor
@@ -40,7 +41,9 @@ def cli() -> None:
     """
 
 
-for command in (quantize, verify, inspect, compare, synthesize, build, recipes, emulator, doctor, clean):
+for command in (
+    quantize, verify, inspect, compare, synthesize, build, recipes, checkpoints, emulator, doctor, clean,
+):  # fmt: skip
     cli.add_command(command)
 
 

@@ -131,8 +131,7 @@ class ImageSource:
         Only for a recipe with `tuning.published`, whose generator is trained beside the network.
         """
         assert self._method.tune is not None, "require_consistent has refused such a recipe"
-        with self.recorded.phase("train and fine-tune") as phase:
-            return self._method.tune(self._inputs, simulator, phase)
+        return self._method.tune(self._inputs, simulator, self.recorded)
 
     def fill(self, fresh: Draw, count: int) -> tuple[Tensor, str]:
         """The first `count` images `[count, C, H, W]` of a draw, then noise where it has fewer, and their name.

@@ -30,6 +30,7 @@ from gdfq_export.report.gates import decide, require_gates_of_task
 from gdfq_export.report.report import BudgetFacts, CalibrationFacts
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.choose import choose_backend
+from gdfq_export.runtimes.environment.computing import computing_on
 from gdfq_export.simulator import IntegerSimulator
 from gdfq_export.support.clocks.budget_clock import BudgetClock
 from gdfq_export.support.curves import Curves
@@ -104,6 +105,7 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         mixed_bits=mixed_bits_of(tuned),
         curves=curves_of(curves),
         accuracy_over_time=accuracy_over_time_of(tuned),
+        computing=computing_on(run.device),
     )
     return Result(
         report=dataclasses.replace(report, gates=decide(report, request.gates)),

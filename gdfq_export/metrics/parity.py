@@ -21,6 +21,8 @@ from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.support.named_bytes import NamedBytes
 from gdfq_export.support.progress import Phase
 
+_LEVEL_IMAGES = 16  # unfused Q/DQ are slow
+
 Expected = Callable[[Images], Mapping[str, Array]]
 """Images `[N, C, H, W]` to every quantized tensor and every output, under their names in the file."""
 
@@ -36,12 +38,24 @@ class TensorParity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LevelParity:
+    """All tensors at one level of optimisation; `max_step` is the largest difference, as in `TensorParity`."""
+
+    level: str
+    exact: bool
+    images: int
+    elements: int
+    differing: int
+    max_step: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParityResult:
     """`exact`: every quantized tensor and every output was compared and is equal to the bit.
 
     `tensors` are in graph order, the outputs among them; `unchecked` are quantized activations the simulation did not
     name; `outputs_changed_by_extra_outputs` counts output values that differ between the file and its copy with extra
-    outputs.
+    outputs. All of these are at the runtime's default graph optimisation; `levels` says which of its levels are exact.
     """
 
     exact: bool
@@ -54,6 +68,36 @@ class ParityResult:
     first_differing: str | None
     unchecked: tuple[str, ...]
     outputs_changed_by_extra_outputs: int
+    levels: tuple[LevelParity, ...] = ()
+
+
+def parity_by_level(
+    file: onnx.ModelProto | QdqModel, expected: Expected, images: Images, backend: Backend
+) -> tuple[LevelParity, ...]:
+    """Compare a file with `expected` at each level of ONNX Runtime's graph optimisation, on 16 of `images`.
+
+    Below the level at which Q/DQ are fused it computes in float, and rounds otherwise. Other runtimes have no levels.
+
+    Raises:
+        InternalError, InputError: as `parity` does.
+    """
+    levels = backend.levels if isinstance(backend, OnnxRuntime) else {}
+    images = images[:_LEVEL_IMAGES]
+    simulated = expected(images) if levels else {}
+    found = []
+    for name, each in levels.items():
+        result = parity(file, lambda _: simulated, images, len(images), backend=each)
+        found.append(
+            LevelParity(
+                level=name,
+                exact=result.exact,
+                images=result.images,
+                elements=result.elements,
+                differing=result.differing,
+                max_step=max((tensor.max_step for tensor in result.tensors), default=0.0),
+            )
+        )
+    return tuple(found)
 
 
 def parity(

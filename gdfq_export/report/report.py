@@ -24,6 +24,7 @@ from gdfq_export.report.json_form import SCHEMA_VERSION, from_json, read_report_
 from gdfq_export.report.summary_table import summary_rows
 from gdfq_export.report.target_choice import TargetChoice
 from gdfq_export.report.verdict import GateResult, Outcome
+from gdfq_export.runtimes.environment.computing import Computing
 from gdfq_export.runtimes.environment.machine import Machine
 from gdfq_export.support.files import write_files
 from gdfq_export.support.finding import Finding
@@ -188,7 +189,8 @@ class Report:
     """Everything one run measured, and what it takes to run it again.
 
     `command` is quantize or verify; what only the run that made the file knows (recipe, seed, calibration, curves) is
-    None or empty in the report of a file that was found. `cpus` are those that `verify --cpu` named.
+    None or empty in the report of a file that was found; `computing` is what its bytes were computed with. `cpus` are
+    those that `verify --cpu` named.
     """
 
     command: str
@@ -222,6 +224,7 @@ class Report:
     cpus: tuple[CpuFigures, ...] = ()
     curves: tuple[Curve, ...] = ()
     gates: tuple[GateResult, ...] = ()
+    computing: Computing | None = None
 
     @property
     def outcome(self) -> Outcome:

@@ -186,6 +186,7 @@ def _parity(report: Report) -> SummaryFigure:
             detail += f"; {counted(len(parity.unchecked), 'tensor')} not simulated, such as {parity.unchecked[0]}"
         if changed := parity.outputs_changed_by_extra_outputs:
             detail += f"; {counted(changed, 'output value')} change when tensors are read"
+        detail += _levels(parity)
         where = f"{counted(len(parity.tensors), 'tensor')}, {counted(parity.images, 'image')} of {parity.source}"
         value = "exact" if parity.exact else "not exact"
         return SummaryFigure(name=name, value=value, detail=detail, sample=where, section="parity", gates=gates)
@@ -200,6 +201,16 @@ def _parity(report: Report) -> SummaryFigure:
         section="parity",
         gates=gates,
     )
+
+
+def _levels(parity: ParityResult) -> str:
+    """At which levels of optimisation the file computes what is simulated, where they were run."""
+    exact = [each.level for each in parity.levels if each.exact]
+    other = [
+        f"{each.level} ({each.differing:,} of {each.elements:,} differ)" for each in parity.levels if not each.exact
+    ]
+    said = f"; exact at graph optimisation {', '.join(exact)}" if exact else ""
+    return f"{said}; not at {', '.join(other)}" if other else said
 
 
 def _parity_gates(report: Report, parity: ParityResult | NotMeasured) -> tuple[str, ...]:

@@ -19,17 +19,26 @@ from gdfq_export.support.named_bytes import NamedBytes
 _QUIET = 3  # errors only; saving an optimised graph warns that it is specific to this machine
 _BATCH = 64
 _PIXELS = "tensor(uint8)"
+_LEVELS = {
+    "disabled": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
+_DEFAULT = "all"
 
 
 class OnnxRuntime:
     """The `onnxruntime` package with its CPU execution provider.
 
     With `as_written`, Q/DQ are computed one by one as ONNX defines them, in float and slowly, and nothing is fused or
-    rounded beside them: the numbers of a file that is made for another runtime.
+    rounded beside them: the numbers of a file that is made for another runtime. `level` is the optimisation of graphs:
+    `disabled`, `basic`, `extended` or `all`, the default of ONNX Runtime.
     """
 
-    def __init__(self, *, as_written: bool = False) -> None:
+    def __init__(self, *, as_written: bool = False, level: str = _DEFAULT) -> None:
         self._as_written = as_written
+        self._level = level
         self.name = "onnxruntime-as-written" if as_written else "onnxruntime"
         self.title = "ONNX Runtime (nothing fused)" if as_written else "ONNX Runtime"
 
@@ -46,7 +55,12 @@ class OnnxRuntime:
         Raises:
             InputError: ONNX Runtime does not accept the file, or an input is no batch such as `[N, C, H, W]`.
         """
-        return OrtSession(model, threads, taps=taps, batch=batch, as_written=self._as_written)
+        return OrtSession(model, threads, taps=taps, batch=batch, as_written=self._as_written, level=self._level)
+
+    @property
+    def levels(self) -> dict[str, OnnxRuntime]:
+        """The same at each level of optimisation, by name; none where Q/DQ are computed as written."""
+        return {} if self._as_written else {level: OnnxRuntime(level=level) for level in _LEVELS}
 
 
 class OrtSession(Session):
@@ -60,7 +74,9 @@ class OrtSession(Session):
         taps: Sequence[str] = (),
         batch: int = _BATCH,
         as_written: bool = False,
+        level: str = _DEFAULT,
     ) -> None:
+        self._level = level
         served, inner = _with_outputs(model, taps) if taps else (model, [])
         self._session = self._open(served, threads, as_written=as_written)
         self._inputs = _batch_inputs(self._session, where(model))
@@ -97,7 +113,7 @@ class OrtSession(Session):
 
     def _open(self, model: Path | bytes, threads: int, *, as_written: bool) -> Any:
         """What has `get_inputs`, `get_outputs` and `run` of an inference session."""
-        return _inference_session(model, threads, as_written=as_written)
+        return _inference_session(model, threads, as_written=as_written, level=self._level)
 
     def _optimized(self) -> onnx.ModelProto:
         """The graph of the file as it is executed."""
@@ -135,13 +151,18 @@ def optimized_graph(model: Path | bytes) -> onnx.ModelProto:
 
 
 def _inference_session(
-    model: Path | bytes, threads: int, save_to: Path | None = None, *, as_written: bool = False
+    model: Path | bytes,
+    threads: int,
+    save_to: Path | None = None,
+    *,
+    as_written: bool = False,
+    level: str = _DEFAULT,
 ) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _QUIET
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.graph_optimization_level = _LEVELS[level]
     if as_written:
         options.add_session_config_entry("session.disable_quant_qdq", "1")
     if save_to is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from calib.samplers import Sampler, StepReport
+from calib.samplers import Sampler
 from calib.teacher import Teacher
 from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel
@@ -81,8 +81,8 @@ class Method:
             before images are drawn.
         refinement_step: seconds of one step on a whole batch of refined images; None where none are refined.
         cut: the recipe with as many steps as fit into the seconds that are left, for schedules as published.
-        tune: trains generator and low-bit network side by side, in place of all other tuning; gives the number of
-            images it made.
+        tune: trains generator and low-bit network side by side, in a phase of its own and in place of all other
+            tuning; gives the number of images it made.
     """
 
     make: Callable[[SynthesisInputs, Progress], Samplers] | None
@@ -92,4 +92,4 @@ class Method:
     generator_step: Callable[[SynthesisInputs], float] | None = None
     refinement_step: Callable[[SynthesisInputs], float] | None = None
     cut: Callable[[SynthesisInputs, Callable[[], float]], tuple[Recipe, Cut | None]] | None = None
-    tune: Callable[[SynthesisInputs, Simulator, StepReport], int] | None = None
+    tune: Callable[[SynthesisInputs, Simulator, Progress], int] | None = None

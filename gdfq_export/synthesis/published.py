@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from calib.samplers import StepReport
+from calib.checkpoints.checkpoint import Checkpoint
 from gdfq_export.baselines.published_budget import steps_within, time_published
 from gdfq_export.baselines.published_finetune import published_finetune
 from gdfq_export.baselines.published_gdfq import PublishedGdfq, PublishedTraining
@@ -21,23 +21,27 @@ _TIMED_STEPS = 3
 _SPARE = 0.97  # of the seconds left; the rest is for freezing and writing the file
 
 
-def _trainer(inputs: SynthesisInputs, section: PublishedGenerator) -> PublishedGdfq:
+def _trainer(
+    inputs: SynthesisInputs, section: PublishedGenerator, checkpoint: Checkpoint | None = None
+) -> PublishedGdfq:
     settings = PublishedTraining(**section.model_dump())
-    return PublishedGdfq(inputs.teacher, settings, seed=inputs.seed, device=inputs.device)
+    return PublishedGdfq(inputs.teacher, settings, seed=inputs.seed, device=inputs.device, checkpoint=checkpoint)
 
 
 def _make(inputs: SynthesisInputs, progress: Progress) -> Samplers:
-    del progress
-    sampler = _trainer(inputs, inputs.recipe.data.published)
+    checkpoint = progress.checkpoints.of("make images/generator")
+    sampler = _trainer(inputs, inputs.recipe.data.published, checkpoint)
     return Samplers(tuning=sampler, evaluation=sampler)
 
 
-def _tune(inputs: SynthesisInputs, simulator: Simulator, on_step: StepReport) -> int:
+def _tune(inputs: SynthesisInputs, simulator: Simulator, progress: Progress) -> int:
     settings = inputs.recipe.tuning.published
     if settings is None:
         raise ValueError("the recipe has no tuning.published")
     trainer = _trainer(inputs, inputs.recipe.data.published)
-    published_finetune(simulator, trainer, settings, on_step=on_step)
+    name = "train and fine-tune"
+    with progress.phase(name) as phase:
+        published_finetune(simulator, trainer, settings, on_step=phase, checkpoint=progress.checkpoints.of(name))
     return trainer.images
 
 

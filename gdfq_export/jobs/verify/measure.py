@@ -13,7 +13,7 @@ from gdfq_export.jobs.verify.task_figures import class_accuracy, class_agreement
 from gdfq_export.metrics.coverage import Coverage, measure_coverage
 from gdfq_export.metrics.latency import Latency, time_both
 from gdfq_export.metrics.layer_error import LayerErrors, measure_layers
-from gdfq_export.metrics.parity import Expected, ParityResult, parity
+from gdfq_export.metrics.parity import Expected, ParityResult, parity, parity_by_level
 from gdfq_export.metrics.resources import Resources, measure_resources
 from gdfq_export.metrics.weights import WeightCodes, weight_codes
 from gdfq_export.runtimes.base import Images
@@ -221,7 +221,8 @@ class _Measurement:
                     backend=self._backend,
                     on_step=report,
                 )
-            return same, NotMeasured(reason="every integer is compared"), ()
+                levels = parity_by_level(file, simulation.run, simulation.images, self._backend)
+            return dataclasses.replace(same, levels=levels), NotMeasured(reason="every integer is compared"), ()
         evaluation = self._request.evaluation
         with self._progress.phase("simulation") as report:
             names = self._session.output_names

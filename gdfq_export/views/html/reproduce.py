@@ -10,6 +10,7 @@ import yaml
 
 from gdfq_export.report.report import Report
 from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.support.text import counted
 from gdfq_export.tasks.registry import AS_STATED
 
 _DEMO = "demo"
@@ -98,13 +99,22 @@ def _gates(report: Report) -> Iterator[list[str]]:
             yield [f"--{flag}", limit]
 
 
+def _computed(report: Report) -> str:
+    """What the bytes were computed with."""
+    computing = report.computing
+    if computing is None:
+        return ""
+    threads = counted(computing.threads, "thread")
+    return f", which was computed with {threads} and the instruction set {computing.instruction_set}"
+
+
 def _notes(report: Report) -> Iterator[str]:
     if report.input.inputs:
         yield "The network takes several inputs: the sidecar file beside it says how they are prepared."
     if report.recipe is not None:
         yield (
             f"{_RECIPE} is the recipe below as it was run, independent of time budgets. The same seed, recipe, "
-            "versions and machine give the same file."
+            f"versions and machine give the same file{_computed(report)}."
         )
     if report.calibration is not None and report.calibration.provenance:
         yield "The calibration images were given: pass the same ones with --calibration."

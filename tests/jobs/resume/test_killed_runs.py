@@ -13,7 +13,19 @@ import gdfq_export as gq
 from calib.checkpoints.checkpoint import State
 from gdfq_export.errors import InputError
 from gdfq_export.jobs.resume.continued import continued
-from gdfq_export.recipe import Budget, Calibration, Data, FineTune, Generator, MixedBits, Recipe, Tuning, Verify
+from gdfq_export.recipe import (
+    Budget,
+    Calibration,
+    Data,
+    FineTune,
+    Generator,
+    MixedBits,
+    PublishedFineTune,
+    PublishedGenerator,
+    Recipe,
+    Tuning,
+    Verify,
+)
 from gdfq_export.support.checkpoints.run_folder import RunFolder
 from tests.support.checkpoints.kills import Killed
 
@@ -30,6 +42,13 @@ MIXED = GENERATED.model_copy(
         "name": "mixed",
         "bits": GENERATED.bits.model_copy(update={"weights": 4, "mixed": MixedBits(growth=0.2)}),
         "tuning": Tuning(),
+    }
+)
+PUBLISHED = GENERATED.model_copy(
+    update={
+        "name": "published",
+        "data": Data(method="published", published=PublishedGenerator(steps=6, batch=8)),
+        "tuning": Tuning(rounding=False, bias_correction="none", published=PublishedFineTune(warmup=0.3)),
     }
 )
 
@@ -78,7 +97,7 @@ def killed(folder: Path, recipe: Recipe, **run: object) -> None:
     assert files(folder) == ["run"]
 
 
-@pytest.mark.parametrize("recipe", [GENERATED, MIXED], ids=lambda recipe: recipe.name)
+@pytest.mark.parametrize("recipe", [GENERATED, MIXED, PUBLISHED], ids=lambda recipe: recipe.name)
 def test_a_killed_quantization_goes_on_and_writes_the_same_bytes(kills: Kills, tmp_path: Path, recipe: Recipe) -> None:
     whole = quantized(tmp_path / "whole", recipe)
     count = len(kills.written)
@@ -169,19 +188,16 @@ def test_killed_synthesis_goes_on_and_gives_the_same_images(kills: Kills, tmp_pa
 
 def test_a_killed_cell_of_a_comparison_goes_on(kills: Kills, tmp_path: Path) -> None:
     def compared() -> gq.Comparison:
-        run = gq.RunContext(device="cpu", budget_seconds=30.0, checkpoint=tmp_path / "net" / "run")
-        options = gq.CompareOptions(images=32)
-        return gq.compare(out=tmp_path / "net", methods=["zeroq"], bits=["w8a8"], options=options, run=run)
+        run = gq.RunContext(device="cpu", budget_seconds=3.0, checkpoint=tmp_path / "net" / "run")
+        return gq.compare(out=tmp_path / "net", methods=["ours"], bits=["w8a8"], run=run)
 
-    kills.count()
     (tmp_path / "net").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("calib.zeroq.PATIENCE", 1)
-        kills.count(12)
-        with pytest.raises(Killed):
-            compared()
-        kills.count()
-        found = compared()
+    kills.count(4)
+    with pytest.raises(Killed):
+        compared()
+    assert kills.written[:2] == ["cut", "budget"]
+    kills.count()
+    found = compared()
     assert found.cells[0].measured is not None and "cut" not in kills.written
     assert not (tmp_path / "net" / "run").exists()
 
