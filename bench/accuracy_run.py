@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -86,8 +85,7 @@ def run_cell(
         seed=cell.seed,
         device=device,
     )
-    with tempfile.TemporaryDirectory() as folder:
-        ran = quantize_cell(model, settings, out=Path(folder) / f"{cell.name}.onnx", progress=SilentProgress())
+    ran = quantize_cell(model, settings, name=f"{cell.name}.onnx", progress=SilentProgress())
     seconds = loading + ran.seconds
     return {
         "seconds": {"to_the_file": seconds, "with_verification": seconds + ran.seconds_measuring},

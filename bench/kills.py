@@ -156,6 +156,10 @@ class Round:
                 if path.suffix == ".json":
                     body = json.loads(path.read_text(encoding="utf-8"))
                     stated = body.get("files", {}).get("quantized", {}).get("sha256")
+                    for cell in body.get("cells", ()):
+                        network = self.outputs / "files" / f"{cell['bits']}-{cell['method']}.onnx"
+                        if cell["measured"]["file"]["sha256"] != hashlib.sha256(network.read_bytes()).hexdigest():
+                            yield f"{path.name} lists another {network.name}"
                     if stated and stated != self.hashes().get("net.onnx"):
                         yield f"{path.name} is of another file than net.onnx"
                 elif path.suffix == ".npz":

@@ -27,7 +27,8 @@ def doctor(json_out: Path | None) -> None:
     import gdfq_export as gq
 
     diagnosis = gq.doctor()
-    print_diagnosis(diagnosis)
     if json_out is not None:
         write_files({json_out: diagnosis.to_json()})
+    print_diagnosis(diagnosis)
+    if json_out is not None:
         echo(f"wrote {json_out}")

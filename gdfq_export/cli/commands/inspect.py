@@ -44,11 +44,12 @@ def inspect(model: Path, targets: tuple[str, ...], task: str | None, json_out: P
     inspected = gq.inspect(model, targets, task=task)
     if strict and not targets and not inspected.made_for:
         raise click.UsageError(f"{model} does not say what it is made for; --strict needs --target")
+    if json_out is not None:
+        write_files({json_out: inspected.to_json()})
     print_warnings(inspected.warnings)
     print_inspection(inspected)
     print_findings(inspected)
     if json_out is not None:
-        write_files({json_out: inspected.to_json()})
         echo(f"wrote {json_out}")
     if strict and (broken := [(name, found) for name, found in inspected.findings.items() if found]):
         name, found = broken[0]

@@ -168,9 +168,9 @@ def verify(
         ),
         run=gq.RunContext(seed=seed, progress=progress),
     )
+    write_views(report, json_out=json_out, html=html, junit=junit, markdown=markdown)
     print_warnings(warning for warning in report.warnings if warning not in progress.warned)
     print_report(report, details=details)
-    write_views(report, json_out=json_out, html=html, junit=junit, markdown=markdown)
     require_passed(report)
 
 

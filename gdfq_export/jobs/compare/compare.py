@@ -23,7 +23,7 @@ from gdfq_export.jobs.compare.cells import (
     in_order,
     kept_cells,
 )
-from gdfq_export.jobs.compare.files import FILES, JSON, file_name, read_comparison, write_comparison
+from gdfq_export.jobs.compare.files import JSON, file_name, read_comparison, write_comparison
 from gdfq_export.jobs.compare.methods import BIT_WIDTHS, METHODS, BudgetUse, recipe_for, require_known
 from gdfq_export.jobs.compare.run_cell import CellSettings, run_cell
 from gdfq_export.jobs.compare.scored_images import ScoredImages, images_facts, preprocessing_of, shared_images
@@ -157,13 +157,15 @@ def compare(
     for key, cell in asked.items():
         if key in runs:
             listener.starts(runs.index(key) + 1, len(runs), cell)
-            out, labelled = folder / FILES / file_name(cell.bits, cell.method), request.scored.labelled
+            name, labelled = file_name(cell.bits, cell.method), request.scored.labelled
             settings = request.settings(model, cell)
-            cell = run_cell(model, cell, settings, out=out, progress=progress(), labelled=labelled)
+            cell, made = run_cell(model, cell, settings, name=name, progress=progress(), labelled=labelled)
+            networks = {} if made is None else {name: made.onnx_bytes}
+            write_comparison(comparison.with_cell(cell), folder, networks)
+            if made is not None:
+                made.run.discard_checkpoint()
         cell = kept.get(key, cell)
         comparison = comparison.with_cell(cell)
-        if key in runs:
-            write_comparison(comparison, folder)
         listener.ends(comparison, cell, ran=key in runs)
     write_comparison(comparison, folder)
     return comparison

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from gdfq_export.errors import InputError
@@ -34,14 +35,15 @@ def file_name(bits: str, method: str) -> str:
     return f"{bits}-{method}.onnx"
 
 
-def write_comparison(comparison: Comparison, folder: Path) -> None:
-    """Write all three, or leave what was there.
+def write_comparison(comparison: Comparison, folder: Path, networks: Mapping[str, bytes] | None = None) -> None:
+    """Write all three, and networks into the folder `files` by their names; or leave what was there.
 
     Raises:
         InputError: the folder cannot be written.
     """
     write_files(
         {
+            **{folder / FILES / name: data for name, data in (networks or {}).items()},
             folder / CHART: draw_comparison(comparison),
             folder / PAGE: build_page(comparison, chart=CHART),
             folder / JSON: comparison.to_json(),

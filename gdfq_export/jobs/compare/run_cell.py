@@ -80,7 +80,7 @@ class CellRun:
         result: file, report and images.
         recipe: with its schedule cut to the budget, before anything else was chosen.
         cut: how it was cut.
-        seconds: up to the written file.
+        seconds: up to the file.
         seconds_measuring: spent on measuring the file.
     """
 
@@ -91,8 +91,8 @@ class CellRun:
     seconds_measuring: float
 
 
-def quantize_cell(model: FloatModel, settings: CellSettings, *, out: Path, progress: Progress) -> CellRun:
-    """Quantize `model` into the file `out` and measure it; `progress` must be new.
+def quantize_cell(model: FloatModel, settings: CellSettings, *, name: str, progress: Progress) -> CellRun:
+    """Quantize `model` into a file called `name`, which is not written, and measure it; `progress` must be new.
 
     Raises:
         InputError: the method cannot work with this network.
@@ -115,11 +115,9 @@ def quantize_cell(model: FloatModel, settings: CellSettings, *, out: Path, progr
     )
     with continued(run, identity) as run:
         recipe, cut = _cut(model, settings, run)
-        request = QuantizeRequest(model=model, recipe=recipe, labelled=settings.scored, calibration=real, name=out.name)
+        request = QuantizeRequest(model=model, recipe=recipe, labelled=settings.scored, calibration=real, name=name)
         spends = settings.spend and method.budget is BudgetUse.SPENT
         result = quantize(request, run if spends else replace(run, budget_seconds=None))
-    result.save(out)
-    run.discard_checkpoint()
     measuring = sum(progress.seconds.get(phase, 0.0) for phase in _MEASURING_PHASES)
     return CellRun(
         result=result,
@@ -149,9 +147,9 @@ def _seconds_since(run: RunContext) -> float:
 
 
 def run_cell(
-    model: FloatModel, cell: Cell, settings: CellSettings, *, out: Path, progress: Progress, labelled: bool
-) -> Cell:
-    """The cell with what was measured, or with the reason why it could not be.
+    model: FloatModel, cell: Cell, settings: CellSettings, *, name: str, progress: Progress, labelled: bool
+) -> tuple[Cell, Result | None]:
+    """The cell with what was measured, and its network; or with the reason why it could not be.
 
     `labelled` says that the labels of the scored images were given, so that Top-1 means something.
 
@@ -159,14 +157,14 @@ def run_cell(
         CheckpointError: the cell cannot go on from `settings.checkpoint`.
     """
     try:
-        run = quantize_cell(model, settings, out=out, progress=progress)
+        run = quantize_cell(model, settings, name=name, progress=progress)
     except CheckpointError:
         raise
     except (InputError, BackendUnavailable, DataError) as error:
-        return replace(cell, reason=str(error))
+        return replace(cell, reason=str(error)), None
     report = run.result.report
     assert report.calibration is not None and report.recipe is not None, "a run knows how it made its file"
-    return replace(
+    made = replace(
         cell,
         measured=CellResult(
             score=_score(report, labelled=labelled),
@@ -181,6 +179,7 @@ def run_cell(
             warnings=tuple(warning for warning in report.warnings if warning not in model.warnings),
         ),
     )
+    return made, run.result
 
 
 def _score(report: Report, *, labelled: bool) -> Score:

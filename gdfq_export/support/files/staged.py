@@ -41,13 +41,16 @@ def staged(place: Path, token: str = "", *, folder: bool = False) -> Iterator[Pa
     Raises:
         OSError: it cannot be made there.
     """
-    path, lock = _made(place, token, folder=folder)
+    made: list[tuple[Path, int]] = []
     try:
-        yield path
+        while not made or not _is_still_at(*made[-1]):
+            _make(beside(place, token or new_token(), PART), made, folder=folder)
+        yield made[-1][0]
     finally:
         with uninterrupted():
-            remove(path)
-            os.close(lock)
+            for path, lock in made:
+                remove(path)
+                os.close(lock)
 
 
 def locked(path: Path) -> int | None:
@@ -77,21 +80,17 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _made(place: Path, token: str, *, folder: bool) -> tuple[Path, int]:
-    """The path and its lock; made again where another run took it for a leftover before it was locked."""
-    while True:
-        path = beside(place, token or new_token(), PART)
-        with uninterrupted():
-            if folder:
-                path.mkdir(mode=0o700)
-                number = os.open(path, os.O_RDONLY)
-            else:
-                number = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-            with suppress(OSError):  # some network file systems lock nothing; then leftovers are not told apart
-                fcntl.flock(number, fcntl.LOCK_EX)
-            if _is_still_at(path, number):
-                return path, number
-            os.close(number)
+def _make(path: Path, made: list[tuple[Path, int]], *, folder: bool) -> None:
+    """Make and lock it, and enter it in `made`; another run may have taken it for a leftover before it was locked."""
+    with uninterrupted():
+        if folder:
+            path.mkdir(mode=0o700)
+            number = os.open(path, os.O_RDONLY)
+        else:
+            number = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        made.append((path, number))
+        with suppress(OSError):  # some network file systems lock nothing; then leftovers are not told apart
+            fcntl.flock(number, fcntl.LOCK_EX)
 
 
 def _is_still_at(path: Path, number: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -65,3 +66,19 @@ def test_other_files_stay(tmp_path: Path) -> None:
     (tmp_path / ".model.onnx.0123456789ab.gdfq-part").symlink_to(tmp_path / "kept")
     require_writable(tmp_path / "model.onnx")
     assert others | {"kept"} < {*os.listdir(tmp_path)}
+
+
+def test_a_signal_at_the_first_moment_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes while the temporary file is made, before anybody holds it."""
+    opening = os.open
+
+    def opened(path: str | Path, *arguments: int) -> int:
+        number = opening(path, *arguments)
+        if str(path).endswith(".gdfq-part"):
+            signal.raise_signal(signal.SIGINT)
+        return number
+
+    monkeypatch.setattr(os, "open", opened)
+    with pytest.raises(KeyboardInterrupt), atomic_output(tmp_path / "model.onnx"):
+        pytest.fail("it goes on")
+    assert os.listdir(tmp_path) == []
