@@ -151,7 +151,7 @@ def prepare(stored: np.ndarray, facts: dict[str, Any]) -> np.ndarray:
 def load(model: Path, threads: int, version: str) -> Any:
     """Load the file in ONNX Runtime on the CPU."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 3
+    options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 4
     try:
         return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the binding raises a dozen types of its own

@@ -16,7 +16,7 @@ from gdfq_export.runtimes.session import Session, as_taken, first_line, parts_of
 from gdfq_export.support.files import scratch_folder
 from gdfq_export.support.named_bytes import NamedBytes
 
-_QUIET = 3  # errors only; saving an optimised graph warns that it is specific to this machine
+_QUIET = 4  # nothing: errors are raised, and what it would print holds names of nodes as they are
 _BATCH = 64
 _PIXELS = "tensor(uint8)"
 _LEVELS = {

@@ -18,5 +18,5 @@ def one_thread_session(graph: onnx.GraphProto, opsets: int | Mapping[str, int]) 
     model = helper.make_model(graph, opset_imports=imports, ir_version=_IR_VERSION)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what it would print holds names of nodes as they are
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -98,3 +98,17 @@ def test_a_bad_file_or_image_is_one_sentence(backend: Backend, act, message: str
     with pytest.raises(InputError, match=message) as caught:
         act(backend)
     assert "\n" not in str(caught.value)
+
+
+def test_onnxruntime_prints_no_names_of_nodes(capfd: pytest.CaptureFixture[str]) -> None:
+    """Errors are raised; its own log would bring a stranger's control characters to the terminal."""
+    proto = tiny_graph.model(
+        nodes=[("Reshape", ["x", "s"], ["y"])],
+        inputs={"x": ("n", 6)},
+        outputs=["y"],
+        initializers={"s": np.asarray([4], np.int64)},
+    )
+    proto.graph.node[0].name = "conv\x1b[31m"
+    with pytest.raises(InputError):
+        load(BACKENDS["onnxruntime"], proto).run(np.zeros((1, 6), np.float32))
+    assert "conv" not in capfd.readouterr().err
