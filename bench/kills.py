@@ -187,15 +187,16 @@ def run_round(case: Case, folder: Path, kills: int, draw: random.Random, known: 
     shutil.copytree(kept, one.outputs, dirs_exist_ok=True)
     done: list[Kill] = []
     for _ in range(kills):
+        left = set(one.left())
         kill = _kill(one, draw.choice(SIGNALS), draw.uniform(0, seconds), staging=draw.random() < 0.5)
         kill.faults += one.faults([before, after])
-        if kill.signal != "SIGKILL" and not kill.ended and (left := one.left()):
-            kill.faults.append(f"temporary files are left: {', '.join(left)}")
+        if kill.signal != "SIGKILL" and not kill.ended and (new := set(one.left()) - left):
+            kill.faults.append(f"temporary files are left: {', '.join(sorted(new))}")
         done.append(kill)
     one.whole_run()
     done[-1].faults += one.faults([after])
-    if left := one.left():
-        done[-1].faults.append(f"temporary files are left by a whole run: {', '.join(left)}")
+    if remaining := one.left():
+        done[-1].faults.append(f"temporary files are left by a whole run: {', '.join(remaining)}")
     yield from done
     shutil.rmtree(folder, ignore_errors=True)
 
