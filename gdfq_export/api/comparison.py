@@ -15,6 +15,7 @@ from gdfq_export.jobs.compare.files import FILES, make_folder
 from gdfq_export.jobs.compare.methods import DEFAULT_BITS, DEFAULT_METHODS, require_known
 from gdfq_export.jobs.compare.scored_images import scored_images
 from gdfq_export.jobs.given_inputs import GivenImages, labelled_of, real_of
+from gdfq_export.jobs.resume.threads import threads_for
 from gdfq_export.jobs.run_context import RunContext
 
 
@@ -63,18 +64,19 @@ def compare(
     labelled = None if data is None else labelled_of(data, network)
     if run.checkpoint is not None:
         make_folder(run.checkpoint)
-    request = CompareRequest(
-        methods=methods,
-        bits=bits,
-        scored=scored_images(network, labelled, make_folder(Path(out), FILES), options.images, run),
-        real=None if calibration is None else real_of(calibration, network),
-        target=options.target,
-        budget=run.budget_seconds or DEFAULT_BUDGET,
-        seed=run.seed,
-        device=run.device,
-        checkpoint=run.checkpoint,
-        restart=run.restart,
-    )
-    found = run_compare(network, request, folder=Path(out), progress=options.progress, listener=options.listener)
+    with threads_for(run, network):
+        request = CompareRequest(
+            methods=methods,
+            bits=bits,
+            scored=scored_images(network, labelled, make_folder(Path(out), FILES), options.images, run),
+            real=None if calibration is None else real_of(calibration, network),
+            target=options.target,
+            budget=run.budget_seconds or DEFAULT_BUDGET,
+            seed=run.seed,
+            device=run.device,
+            checkpoint=run.checkpoint,
+            restart=run.restart,
+        )
+        found = run_compare(network, request, folder=Path(out), progress=options.progress, listener=options.listener)
     run.discard_checkpoint()
     return found

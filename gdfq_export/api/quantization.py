@@ -17,6 +17,7 @@ from gdfq_export.jobs.quantize import quantize as run_quantize
 from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.resume.continued import continued
 from gdfq_export.jobs.resume.identity import images_identity, run_identity
+from gdfq_export.jobs.resume.threads import threads_for
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.planning.placement import forewarnings, plan_of
 from gdfq_export.planning.plan import QuantPlan
@@ -82,24 +83,24 @@ def quantize(
         gates={**chosen.gates.limits(), **(gates or {})},
         name="model.onnx" if out is None else Path(out).name,
     )
-    identity = run_identity(
-        "quantize",
-        network,
-        recipe=chosen,
-        run=run,
-        target=target or chosen.target,
-        calibration=images_identity(request.calibration),
-    )
-    with continued(run, identity) as run:
-        if target == AUTO:
-            result = quantize_fastest(request, choose_target(network, chosen, run), run)
-        else:
-            run.progress.warn(*forewarnings(plan_of(network, chosen.target, chosen.bits)))
-            result = run_quantize(request, run)
+    with threads_for(run, network):
+        result = _quantized(request, run, target)
     if out is not None:
         result.save(out)
         run.discard_checkpoint()
     return result
+
+
+def _quantized(request: QuantizeRequest, run: RunContext, target: str | None) -> Result:
+    """The result for the target, or for the fastest one, from where an interrupted run stopped."""
+    network, recipe = request.model, request.recipe
+    calibration = images_identity(request.calibration)
+    facts = {"target": target or recipe.target, "calibration": calibration}
+    with continued(run, run_identity("quantize", network, recipe=recipe, run=run, **facts)) as run:
+        if target == AUTO:
+            return quantize_fastest(request, choose_target(network, recipe, run), run)
+        run.progress.warn(*forewarnings(plan_of(network, recipe.target, recipe.bits)))
+        return run_quantize(request, run)
 
 
 def plan(

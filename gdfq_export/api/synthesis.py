@@ -7,6 +7,7 @@ from pathlib import Path
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.api.networks import Network, load
 from gdfq_export.jobs.given_inputs import recipe_of
+from gdfq_export.jobs.resume.threads import threads_for
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.jobs.synthesize import continued_synthesis
 from gdfq_export.recipe import DEFAULT_RECIPE, Recipe
@@ -47,7 +48,8 @@ def synthesize(
         require_writable(Path(out))
     network = load(model)
     run.progress.warn(*network.warnings)
-    made = continued_synthesis(network, recipe_of(recipe, None), run, count=count)
+    with threads_for(run, network):
+        made = continued_synthesis(network, recipe_of(recipe, None), run, count=count)
     if out is not None:
         write_files({Path(out): made.to_bytes()})
         run.discard_checkpoint()

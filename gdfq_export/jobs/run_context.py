@@ -19,7 +19,7 @@ class RunContext:
     Args:
         seed: random seed; the same seed, recipe and machine give the same bytes.
         device: torch device for synthesis and tuning: `auto` (a GPU where there is one), `cpu` or `cuda`.
-        threads: torch's CPU threads; None leaves them.
+        threads: torch's CPU threads; None takes one for a small network, and leaves them for others.
         budget_seconds: time to spend, measuring of the file included; None runs the recipe's own numbers of images and
             steps.
         begun: `time.monotonic()` when the budget began to run; None: when the job starts.

@@ -205,7 +205,9 @@ preprocessing_options = together(
 compute_options = together(
     "compute",
     seed=click.option("--seed", type=SEED, default=0, help="Random seed."),
-    threads=click.option("--threads", type=COUNT, help="Threads to compute with.  [default: all cores]"),
+    threads=click.option(
+        "--threads", type=COUNT, help="Threads to compute with.  [default: all cores, one for a small network]"
+    ),
     device=click.option(
         "--device",
         type=click.Choice(("auto", "cpu", "cuda")),

@@ -1,1 +1,1 @@
-"""Runs that go on where they stopped: what identifies a run, and its checkpoints while it is under way."""
+"""Runs that go on where they stopped, with the same bytes: identity, checkpoints, threads."""
