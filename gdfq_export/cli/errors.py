@@ -17,7 +17,7 @@ import click
 
 from gdfq_export.errors import GdfqExportError, InputError, InternalError
 from gdfq_export.support.files import committed
-from gdfq_export.support.interruption import Interrupted, die_on_signals
+from gdfq_export.support.interruption import Interrupted, die_on_signals, lost_signal
 from gdfq_export.support.text import counted, printable
 
 _NAMED = 3
@@ -57,8 +57,11 @@ class CommandGroup(click.Group):
             raise
         except KeyboardInterrupt as error:
             die_on_signals()
+            lost_signal()
             raise _ended(error if isinstance(error, Interrupted) else Interrupted()) from None
         except Exception as error:
+            if (lost := lost_signal()) is not None:
+                raise _ended(lost) from None
             if logging.getLogger("gdfq_export").isEnabledFor(logging.DEBUG):
                 click.echo(printable(traceback.format_exc(), lines=True), err=True)
             raise _failure(error) from error

@@ -47,6 +47,7 @@ class _Request:
 
     number: int | None = None
     active = False
+    raised: int | None = None  # by a handler, at any place, for instance amid the import of a library
 
 
 def raise_on_signals() -> None:
@@ -107,7 +108,17 @@ def uninterrupted() -> Iterator[None]:
         signal.raise_signal(received[0])
 
 
+def lost_signal() -> Interrupted | None:
+    """The interruption that was raised amid other code, which has made another error of it; it is given once.
+
+    An import that is interrupted, for instance, may leave half a module, of which the next import complains.
+    """
+    number, _Request.raised = _Request.raised, None
+    return None if number is None else Interrupted(number)
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    _Request.raised = number
     raise Interrupted(number)
 
 

@@ -14,7 +14,7 @@ from calib.errors import DataError
 from gdfq_export.cli.errors import CommandGroup
 from gdfq_export.cli.options.shared import log_level_option
 from gdfq_export.errors import BackendUnavailable, GateFailed, InputError
-from gdfq_export.support.interruption import SIGNALS, Interrupted
+from gdfq_export.support.interruption import SIGNALS, Interrupted, raise_on_signals
 
 
 @pytest.fixture(autouse=True)
@@ -89,3 +89,22 @@ def test_wrong_usage_is_exit_code_2() -> None:
     code, _, stderr = run(None, "--log-level", "loud")
     assert code == 2
     assert "'loud' is not one of 'debug', 'info', 'warning', 'error'" in stderr
+
+
+def test_a_signal_of_which_other_code_made_an_error_is_still_an_interruption() -> None:
+    """An interrupted import leaves half a module, and what imports it next fails otherwise."""
+
+    @click.group(cls=CommandGroup)
+    def group() -> None:
+        pass
+
+    @group.command()
+    def fail() -> None:
+        raise_on_signals()
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except Interrupted:
+            raise AttributeError("module 'numpy' has no attribute 'subtract'") from None
+
+    result = CliRunner().invoke(group, ["fail"])
+    assert (result.exit_code, result.stderr.startswith("Error: interrupted")) == (143, True)
