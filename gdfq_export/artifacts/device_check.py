@@ -106,10 +106,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise Stop(2, f"cannot read {path} ({error}); give the folder of a bundle, or copy it again") from error
+    if manifest["manifest_sha256"] != manifest_sha256(manifest):
+        raise Stop(2, f"{path} was changed since it was written (manifest_sha256); copy the bundle again")
     made = f"gdfq-export {manifest['tool_version']} for {manifest['target']}"
     if "device_check" not in manifest:
         raise Stop(2, f"{path} of {made} has no device_check; write the bundle for ONNX Runtime, with a newer version")
     return manifest
+
+
+def manifest_sha256(manifest: dict[str, Any]) -> str:
+    """Hex SHA-256 of a manifest's entries but for this one, as JSON with sorted keys and no spaces."""
+    body = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def compare_files(folder: Path, stated: dict[str, Any]) -> int:

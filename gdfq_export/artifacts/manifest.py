@@ -15,28 +15,36 @@ bundles are the same where that is, so that a registry can keep it by its hash. 
 to run and stand apart: an engine, under `engine` with what built it, since no build gives the same bytes twice;
 reports, which hold timings, under `measurements`; and the files of `device_check`, which holds timings and this
 machine's CPU. Where an engine was wanted and not built, `engine` holds `not_built`, the reason; after `--target
-auto`, `target_choice` holds the times that decided, with the machine they were taken on. A bundle is opened only if
-every file under `files`, `engine` and `device_check` is as its hash says; a report may be written again.
+auto`, `target_choice` holds the times that decided, with the machine they were taken on.
+
+A bundle is opened only if every file is as its hash says, no file of a bundle lies beside it unlisted, `manifest_sha256`
+is the hash of the manifest's other entries, and what the manifest says agrees with the files (`bound_facts.py`).
+Manifests of version 1, which older versions wrote, have no hash of their own and leave reports out.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gdfq_export.artifacts.bound_facts import require_bound
+from gdfq_export.artifacts.device_check import manifest_sha256
 from gdfq_export.errors import InputError
 from gdfq_export.support.files import read_text, sha256_file, write_files
 
 MANIFEST = "manifest.json"
-PRODUCTS = ("model.onnx", "float.onnx", "float.json", "calibration.npz")
+NETWORKS = ("model.onnx", "float.onnx")
+PRODUCTS = (*NETWORKS, "float.json", "calibration.npz")
 ENGINE = ("model.plan", "timing.cache")
 DEVICE_CHECK = ("check.py", "check.npz")
 MEASUREMENTS = ("report.json", "report.html")
 _APART = {"engine": ENGINE, "device_check": DEVICE_CHECK}
-_VERSION = 1
+_LISTS = {"files": PRODUCTS, **_APART, "measurements": MEASUREMENTS}
+_OLDEST, _VERSION = 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +72,7 @@ class Bundle:
     @property
     def engine(self) -> Path | None:
         """The engine that was built of the quantized file."""
-        return self.folder / "model.plan" if "model.plan" in _files_apart(self.facts, "engine") else None
+        return self.folder / "model.plan" if "model.plan" in _files_of(self.facts, "engine") else None
 
 
 def write_manifest(folder: Path, facts: Mapping[str, Any]) -> Path:
@@ -78,43 +86,74 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> Path:
         "measurements": _listed(folder, MEASUREMENTS),
     }
     path = folder / MANIFEST
-    write_files({path: json.dumps(body, indent=2, sort_keys=True) + "\n"})
+    write_files({path: json.dumps({**body, "manifest_sha256": manifest_sha256(body)}, indent=2, sort_keys=True) + "\n"})
     return path
 
 
 def open_bundle(path: Path) -> Bundle:
-    """Read a manifest and compare every file of the bundle with its hash.
+    """Read a manifest and compare every file of the bundle with its hash, and what it says with the files.
 
     Raises:
-        InputError: it is no manifest, or a file is missing, changed, or not the one the manifest was written for.
+        InputError: it is no manifest, was changed, or a file is missing, changed, or not the one the manifest was
+            written for.
     """
     path = path / MANIFEST if path.is_dir() else path
+    facts = _read(path)
+    listed = {key: _files_of(facts, key) for key in _LISTS}
+    if strangers := sorted(name for key, group in listed.items() for name in group if name not in _LISTS[key]):
+        raise InputError(f"{path} lists {strangers[0]!r}, which is no file of a bundle; write the bundle again")
+    bound = facts["manifest_version"] > _OLDEST
+    for key, group in listed.items():
+        for name, stated in group.items():
+            if bound or key != "measurements":
+                _require_unchanged(path, name, stated)
+    if bound:
+        _require_all_listed(path, {name for group in listed.values() for name in group})
+    require_bound(path, facts)
+    return Bundle(folder=path.parent, facts=facts)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The manifest, of a version that is known, unchanged, with the files that every bundle has."""
     text = read_text(path, str(path), "give the manifest.json of a bundle")
     try:
         facts = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no JSON or is cut short ({error}); copy the bundle again") from error
     version = facts.get("manifest_version") if isinstance(facts, dict) else None
     if version is None:
         raise InputError(f"{path} is no manifest of a bundle; give its {MANIFEST}")
-    if version != _VERSION:
-        raise InputError(f"{path} has manifest_version {version!r}; this version of the tool reads {_VERSION}")
-    files = facts.get("files")
-    if not isinstance(files, dict) or not {"model.onnx", "float.onnx"} <= files.keys():
-        raise InputError(f"{path} does not list model.onnx and float.onnx under files; write the bundle again")
-    listed = [(files, PRODUCTS), *((_files_apart(facts, key), names) for key, names in _APART.items())]
-    if strangers := sorted(name for group, names in listed for name in group if name not in names):
-        raise InputError(f"{path} lists {strangers[0]!r}, which is no file of a bundle; write the bundle again")
-    for group, _ in listed:
-        for name, stated in group.items():
-            _require_unchanged(path, name, stated)
-    return Bundle(folder=path.parent, facts=facts)
+    if isinstance(version, bool) or version not in range(_OLDEST, _VERSION + 1):
+        raise InputError(
+            f"{path} has manifest_version {version!r}; this version of the tool reads {_OLDEST} to {_VERSION}"
+        )
+    files, needed = facts.get("files"), NETWORKS if version == _OLDEST else (*NETWORKS, "float.json")
+    if not isinstance(files, dict) or not {*needed} <= files.keys():
+        raise InputError(f"{path} does not list {' and '.join(needed)} under files; write the bundle again")
+    if version > _OLDEST and facts.get("manifest_sha256") != manifest_sha256(facts):
+        raise InputError(
+            f"{path} was changed since it was written: its manifest_sha256 is not that of its other entries; copy the "
+            "whole bundle again, or write a new one"
+        )
+    return dict(facts)
 
 
-def _files_apart(facts: Mapping[str, Any], section: str) -> Mapping[str, Any]:
+def _require_all_listed(manifest: Path, listed: set[str]) -> None:
+    """Refuse files that are read by their name in a bundle but have no hash."""
+    for name in sorted(name for names in _LISTS.values() for name in names if name not in listed):
+        if os.path.lexists(manifest.parent / name):
+            raise InputError(
+                f"{manifest.parent / name} is not listed in {manifest.name}, and a bundle's file of that name would be "
+                "read; remove it, or copy the whole bundle again"
+            )
+
+
+def _files_of(facts: Mapping[str, Any], section: str) -> Mapping[str, Any]:
+    """What a section of a manifest lists: hashes by the names of files."""
     stated = facts.get(section)
-    files = stated.get("files") if isinstance(stated, dict) else None
-    return files if isinstance(files, dict) else {}
+    if section in _APART and isinstance(stated, dict):
+        stated = stated.get("files")
+    return stated if isinstance(stated, dict) else {}
 
 
 def _require_unchanged(manifest: Path, name: str, stated: Any) -> None:

@@ -24,9 +24,11 @@ def check(bundle: Path, *options: str) -> int:
 
 
 def edit_manifest(bundle: Path, edit: Callable[[dict[str, Any]], None]) -> None:
+    """Edit the manifest as somebody would who also computes its hash."""
     path = bundle / "manifest.json"
     facts = json.loads(path.read_text())
     edit(facts)
+    facts["manifest_sha256"] = device_check.manifest_sha256(facts)
     path.write_text(json.dumps(facts))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,9 +15,12 @@ from gdfq_export.artifacts.bundle import write_bundle
 from gdfq_export.artifacts.bundled_engine import BundledEngine, build_bundled_engine
 from gdfq_export.artifacts.manifest import MANIFEST, open_bundle
 from gdfq_export.errors import BackendUnavailable, InputError
+from gdfq_export.jobs.network_file import NetworkFile
+from gdfq_export.report.report import Files
 from gdfq_export.runtimes.tensorrt import Engine
 from gdfq_export.support.progress import SilentProgress
 from gdfq_export.targets import TARGETS
+from tests.jobs.verify.quantized_classifier import classifier
 from tests.report.reports import make_report
 
 
@@ -96,12 +100,20 @@ def test_why_there_is_none_is_kept_and_said(file: bytes, monkeypatch: pytest.Mon
     ids=["with a cache", "without", "not built", "other target"],
 )
 def test_the_manifest_says_what_built_it_or_why_not(
-    tmp_path: Path, file: bytes, engine: BundledEngine | None, facts: dict[str, Any] | None, names: set[str]
+    tmp_path: Path, engine: BundledEngine | None, facts: dict[str, Any] | None, names: set[str]
 ) -> None:
-    network: Any = SimpleNamespace(original=SimpleNamespace(SerializeToString=lambda: b"float"))
+    networks = {"quantized": classifier().quantized(), "float_network": classifier().float_network()}
+    network: Any = SimpleNamespace(original=networks["float_network"])
     plan: Any = SimpleNamespace(target="tensorrt", points=())
+    facts_of = {key: NetworkFile.of(proto, key).facts for key, proto in networks.items()}
+    report = dataclasses.replace(make_report(labelled=False), files=Files(**facts_of, size_ratio=1.0))
     content: Any = SimpleNamespace(
-        onnx_bytes=file, model=network, report=make_report(labelled=False), plan=plan, images=None, page="<page>"
+        onnx_bytes=networks["quantized"].SerializeToString(),
+        model=network,
+        report=report,
+        plan=plan,
+        images=None,
+        page="<page>",
     )
     write_bundle(tmp_path / "b", content, engine)
     opened = open_bundle(tmp_path / "b")

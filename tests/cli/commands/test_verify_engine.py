@@ -22,6 +22,7 @@ from tests.simulator.quantized import quantize
 
 WEIGHTS = [1, -1, 2, -2]
 NO_PAIRS = "an engine holds no QuantizeLinear"
+MADE = {"tool_version": "test", "target": "tensorrt"}  # as the metadata of the file says
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def test_a_runtime_that_runs_no_engines_is_refused(folder: Path, option: tuple[s
 
 @pytest.mark.usefixtures("gpu")
 def test_a_bundles_engine_is_measured_where_it_runs(folder: Path) -> None:
-    write_manifest(folder, {"engine": {"built_with": "tensorrt_rtx"}})
+    write_manifest(folder, {**MADE, "engine": {"built_with": "tensorrt_rtx"}})
     result = of_bundle(folder)
     assert result.exit_code == 0, result.output
     assert json.loads((folder / "out.json").read_text())["files"]["quantized"]["name"] == "model.plan"
@@ -134,7 +135,7 @@ def test_a_bundles_engine_is_measured_where_it_runs(folder: Path) -> None:
 
 @pytest.mark.usefixtures("gpu")
 def test_a_bundles_engine_is_left_out_where_another_runtime_is_asked_for(folder: Path) -> None:
-    write_manifest(folder, {})
+    write_manifest(folder, MADE)
     result = of_bundle(folder, "--backend", "ort")
     assert "Warning: model.plan was not run: the target ort-cpu runs no engines" in result.stderr
     assert json.loads((folder / "out.json").read_text())["files"]["quantized"]["name"] == "model.onnx"
@@ -159,7 +160,7 @@ def test_without_a_gpu_a_bundles_file_is_measured_and_its_engine_named(
         "gdfq_export.jobs.verify.measure.measure_resources",
         lambda *arguments: NotMeasured(reason="left out of these tests"),
     )
-    write_manifest(folder, {})
+    write_manifest(folder, MADE)
     result = of_bundle(folder)
     assert result.exit_code == 0, result.output
     report = json.loads((folder / "out.json").read_text())
@@ -170,7 +171,7 @@ def test_without_a_gpu_a_bundles_file_is_measured_and_its_engine_named(
 
 
 def test_a_bundle_whose_engine_was_changed_is_refused(folder: Path) -> None:
-    write_manifest(folder, {})
+    write_manifest(folder, MADE)
     (folder / "model.plan").write_bytes(b"vtrt, another")
     result = of_bundle(folder)
     assert result.exit_code == 2 and "model.plan is not the file" in result.stderr
