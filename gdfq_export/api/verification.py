@@ -47,7 +47,8 @@ def verify(
         The report; `report.passed` says whether every gate holds.
 
     Raises:
-        InputError: a file cannot be used, does not belong to the float network, or a bundle was changed.
+        InputError: a file cannot be used, does not belong to the float network, or a bundle was changed or is
+            not signed by the key of `options`.
         BackendUnavailable: the runtime, its device or the emulator is missing.
 
     Example:
@@ -57,8 +58,9 @@ def verify(
         True
     """
     run, options = run or RunContext(), options or VerifyOptions()
-    bundle = bundle_of(Path(file))
+    bundle = bundle_of(Path(file), options.public_key)
     if bundle is not None:
+        run.progress.warn(*bundle.unchecked(options.public_key))
         reference = reference or bundle.float_network
         images = bundle.calibration if images is None and data is None else images
     if reference is None:

@@ -9,6 +9,7 @@
     check.npz         what it compares with: inputs before preprocessing, and the outputs where the bundle was made
     report.json       what was measured, report.html the same as a page
     manifest.json     hashes of all of these, and what it takes to run it again
+    model.sig         where a key was given: the signature of all of these (`signature.py`)
 
 The manifest has sorted keys and no dates. What the same run makes byte for byte again stands under `files`: two
 bundles are the same where that is, so that a registry can keep it by its hash. Three kinds of files differ from run
@@ -17,8 +18,8 @@ reports, which hold timings, under `measurements`; and the files of `device_chec
 machine's CPU. Where an engine was wanted and not built, `engine` holds `not_built`, the reason; after `--target
 auto`, `target_choice` holds the times that decided, with the machine they were taken on.
 
-A bundle is opened only if every file is as its hash says, no file of a bundle lies beside it unlisted, `manifest_sha256`
-is the hash of the manifest's other entries, and what the manifest says agrees with the files (`bound_facts.py`).
+A bundle is opened only if every file is as its hash says, no file of a bundle lies beside it unlisted,
+`manifest_sha256` is the hash of the other entries, and what the manifest says agrees with the files (`bound_facts.py`).
 Manifests of version 1, which older versions wrote, have no hash of their own and leave reports out.
 """
 
@@ -33,6 +34,7 @@ from typing import Any
 
 from gdfq_export.artifacts.bound_facts import require_bound
 from gdfq_export.artifacts.device_check import manifest_sha256
+from gdfq_export.artifacts.signature import SIGNATURE, require_signed
 from gdfq_export.errors import InputError
 from gdfq_export.support.files import read_text, sha256_file, write_files
 
@@ -53,6 +55,18 @@ class Bundle:
 
     folder: Path
     facts: Mapping[str, Any]
+
+    def unchecked(self, public_key: Path | None) -> tuple[str, ...]:
+        """What was not checked when it was opened with or without a public key, as sentences for the user."""
+        warnings = []
+        if public_key is None and (self.folder / SIGNATURE).is_file():
+            warnings.append(f"{self.folder} is signed, by whom was not checked; give --public-key")
+        if self.facts["manifest_version"] == _OLDEST:
+            warnings.append(
+                f"{self.folder} was written by an older version, whose manifest leaves reports and itself unchecked; "
+                "write the bundle again"
+            )
+        return tuple(warnings)
 
     @property
     def model(self) -> Path:
@@ -90,14 +104,21 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> Path:
     return path
 
 
-def open_bundle(path: Path) -> Bundle:
+def open_bundle(path: Path, *, public_key: Path | None = None) -> Bundle:
     """Read a manifest and compare every file of the bundle with its hash, and what it says with the files.
+
+    Args:
+        path: a bundle's folder or its manifest.
+        public_key: PEM file; the bundle must be signed by the private key that belongs to it.
 
     Raises:
         InputError: it is no manifest, was changed, or a file is missing, changed, or not the one the manifest was
-            written for.
+            written for; with a key, the bundle is not signed, or by another key.
+        BackendUnavailable: a key was given, and model-signing is not installed.
     """
     path = path / MANIFEST if path.is_dir() else path
+    if public_key is not None:
+        require_signed(path.parent, public_key)
     facts = _read(path)
     listed = {key: _files_of(facts, key) for key in _LISTS}
     if strangers := sorted(name for key, group in listed.items() for name in group if name not in _LISTS[key]):

@@ -23,7 +23,7 @@ from gdfq_export.support.files import sha256_file
 SIGNATURE = "model.sig"
 PASSWORD_VARIABLE = "GDFQ_EXPORT_SIGN_PASSWORD"
 _LARGEST = 1 << 20  # bytes of a signature; one of a bundle has some 4,000
-_KEY_FORM = "a PEM file of a key on the curve P-256, P-384 or P-521, as openssl ecparam -name prime256v1 -genkey makes one"
+_KEY_FORM = "a PEM file on the curve P-256, P-384 or P-521, as openssl ecparam -name prime256v1 -genkey makes one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,11 @@ class Signer:
 
         model-signing takes that name from the path, so the files are linked into a folder that is called so.
         """
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.", suffix=".part") as beside:
+        files = sorted(folder.iterdir())
+        with tempfile.TemporaryDirectory(dir=folder) as beside:
             named = Path(beside) / name
             named.mkdir()
-            for file in sorted(folder.iterdir()):
+            for file in files:
                 _link(file, named / file.name)
             self.config.sign(named, folder / SIGNATURE)
 

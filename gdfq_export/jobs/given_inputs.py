@@ -9,6 +9,7 @@ import torch
 from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.artifacts.manifest import MANIFEST, Bundle, open_bundle
+from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.recipe import Recipe, load_recipe
 from gdfq_export.synthesis.registry import METHODS
@@ -66,7 +67,15 @@ def calibration_of(
     return SyntheticSet.load(Path(given))
 
 
-def bundle_of(file: Path) -> Bundle | None:
-    """The bundle whose folder or manifest is given; None for any other file."""
-    is_bundle = file.name == MANIFEST or file.is_dir()
-    return open_bundle(file) if is_bundle else None
+def bundle_of(file: Path, public_key: Path | None = None) -> Bundle | None:
+    """The bundle whose folder or manifest is given; None for any other file.
+
+    Raises:
+        InputError: the bundle was changed; with a public key, it is not signed, or by another key, or is no bundle.
+        BackendUnavailable: a key was given, and model-signing is not installed.
+    """
+    if file.name == MANIFEST or file.is_dir():
+        return open_bundle(file, public_key=public_key)
+    if public_key is not None:
+        raise InputError(f"{file} is no bundle, and only bundles are signed; give its {MANIFEST}, or no public key")
+    return None

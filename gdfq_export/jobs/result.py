@@ -16,6 +16,7 @@ from calib.synthetic_set import SyntheticSet
 from gdfq_export.artifacts.bundle import fill_bundle
 from gdfq_export.artifacts.bundled_engine import build_bundled_engine
 from gdfq_export.artifacts.manifest import MANIFEST
+from gdfq_export.artifacts.signature import Signer, load_signer
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.network_file import NetworkFile
 from gdfq_export.jobs.run_context import RunContext
@@ -107,13 +108,18 @@ class Result:
         self.write(html=path)
         return Path(path)
 
-    def bundle(self, folder: str | Path) -> tuple[str, ...]:
+    def bundle(self, folder: str | Path, *, sign: Signer | str | Path | None = None) -> tuple[str, ...]:
         """Write everything a pipeline keeps into `folder`, whole or not at all; warnings of the engine's build.
 
+        Args:
+            folder: a new folder, an empty one or an older bundle.
+            sign: PEM file of the private key to sign all files with.
+
         Raises:
-            InputError: `folder` cannot be written, or holds other things than an older bundle.
+            InputError: `folder` cannot be written, or holds other things than an older bundle, or the key cannot sign.
+            BackendUnavailable: a key was given, and model-signing is not installed.
         """
-        return self.write(bundle=folder)
+        return self.write(bundle=folder, sign=sign)
 
     def write(
         self,
@@ -122,8 +128,11 @@ class Result:
         report: str | Path | None = None,
         html: str | Path | None = None,
         bundle: str | Path | None = None,
+        sign: Signer | str | Path | None = None,
     ) -> tuple[str, ...]:
         """Write the ONNX file, the report as JSON and as HTML, and the bundle, those that have a path: all or none.
+
+        `sign` is the private key, or its PEM file, that the bundle is signed with.
 
         Returns:
             Warnings of the build of the bundle's engine.
@@ -131,13 +140,17 @@ class Result:
         Raises:
             InputError: one of them cannot be written; then all are as they were before.
         """
+        signer = load_signer(Path(sign)) if isinstance(sign, str | Path) else sign
         engine = None
         if bundle is not None:
             target = find_target(self.plan.target)
             engine = build_bundled_engine(self.file.data, target, batch=self.run.batch, progress=self.run.progress)
         with write_together() as outputs:
             if bundle is not None:
-                fill_bundle(outputs.folder(Path(bundle), marker=MANIFEST), self, engine)
+                part = outputs.folder(Path(bundle), marker=MANIFEST)
+                fill_bundle(part, self, engine)
+                if signer is not None:
+                    signer.sign(part, Path(bundle).resolve().name)
             views: tuple[tuple[str | Path | None, Callable[[], bytes | str]], ...] = (
                 (onnx, lambda: self.file.data),
                 (report, self.report.to_json),

@@ -35,6 +35,7 @@ NOT_RUN = {
     "make test": "it is what runs this",
     'pip install torch==2.13.0 --index-url "$TORCH_INDEX_URL"': "needs the package index",
     "pip install --constraint constraints.txt .": "needs the package index",
+    "pip install 'gdfq-export[sign]'": "needs the package index",
     "pip uninstall gdfq-export": "removes what runs this",
     ". .venv/bin/activate": "of the environment that make quantize makes",
     "gdfq-export emulator install": "needs a Debian archive and the package index",

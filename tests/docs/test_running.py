@@ -21,6 +21,7 @@ NEEDS = {
     "gdfq-export build": "tensorrt_rtx",
     ENGINE: "tensorrt_rtx",
     "pytorchcv:": "pytorchcv",
+    "--sign": "model_signing",
 }
 
 

@@ -16,6 +16,7 @@ from gdfq_export.cli.options.shared import (
     DURATION,
     IMAGES,
     OUTPUT,
+    InputPath,
     compute_options,
     details_option,
     log_level_option,
@@ -27,6 +28,7 @@ from gdfq_export.targets import TARGETS, find_target
 
 if TYPE_CHECKING:
     from gdfq_export import FloatModel, Recipe, Result, RunContext
+    from gdfq_export.artifacts.signature import Signer
     from gdfq_export.cli.options.outputs import QuantizeOutputs
 
 AUTO = "auto"
@@ -47,6 +49,12 @@ AUTO = "auto"
     type=OUTPUT,
     help="Folder for everything a pipeline keeps: the file, the float network, the images, the report, hashes; for "
     "TensorRT an engine as well.",
+)
+@click.option(
+    "--sign",
+    type=InputPath("give the PEM file of a private key"),
+    metavar="KEY",
+    help="Sign the bundle with this private key (PEM, elliptic curve); needs the extra sign.",
 )
 @click.option(
     "--data",
@@ -94,6 +102,7 @@ def quantize(
     model: str | None,
     onnx_out: Path | None,
     bundle: Path | None,
+    sign: Path | None,
     data: Path | None,
     calibration: Path | None,
     target: str | None,
@@ -128,9 +137,10 @@ def quantize(
         chosen = chosen.model_copy(update={"target": find_target(target).name})
     outputs = QuantizeOutputs(onnx=onnx_out, report=report, html=html, bundle=bundle)
     outputs = outputs.with_defaults(model, chosen.bits.weights)
-    require_outputs([] if dry_run else outputs.files, (model, sidecar_of(model), data, calibration, recipe))
+    require_outputs([] if dry_run else outputs.files, (model, sidecar_of(model), data, calibration, recipe, sign))
     if bundle is not None:
         require_replaceable_folder(bundle, "manifest.json")
+    signer = _signer(sign, bundle)
     if not dry_run:
         require_room(outputs, model, chosen.bits.weights)
         how_long = time_estimate(model, chosen, budget)
@@ -160,7 +170,18 @@ def quantize(
         gates=gate_limits(flags),
         run=run,
     )
-    _print_and_write(result, outputs, run, details=details)
+    _print_and_write(result, outputs, run, details=details, signer=signer)
+
+
+def _signer(key: Path | None, bundle: Path | None) -> Signer | None:
+    """The key to sign the bundle with, read before any work is done."""
+    if key is None:
+        return None
+    if bundle is None:
+        raise click.UsageError("--sign signs a bundle; give --bundle FOLDER as well")
+    from gdfq_export.artifacts.signature import load_signer
+
+    return load_signer(key)
 
 
 def _print_plan(network: FloatModel, recipe: Recipe, run: RunContext) -> None:
@@ -176,7 +197,9 @@ def _print_plan(network: FloatModel, recipe: Recipe, run: RunContext) -> None:
         echo(f"bits.mixed: when layers have been measured, some of these {raised}")
 
 
-def _print_and_write(result: Result, outputs: QuantizeOutputs, run: RunContext, *, details: bool) -> None:
+def _print_and_write(
+    result: Result, outputs: QuantizeOutputs, run: RunContext, *, details: bool, signer: Signer | None
+) -> None:
     from gdfq_export.cli.output.progress_display import print_warnings
     from gdfq_export.cli.output.report_outputs import require_passed
     from gdfq_export.cli.output.report_tables import print_choice, print_report
@@ -184,7 +207,8 @@ def _print_and_write(result: Result, outputs: QuantizeOutputs, run: RunContext, 
     if outputs.onnx is not None:
         result = result.named(outputs.onnx.name)
     report = result.report
-    print_warnings(result.write(onnx=outputs.onnx, report=outputs.report, html=outputs.html, bundle=outputs.bundle))
+    paths = {"onnx": outputs.onnx, "report": outputs.report, "html": outputs.html, "bundle": outputs.bundle}
+    print_warnings(result.write(**paths, sign=signer))
     run.discard_checkpoint()
     if report.target_choice is not None:
         print_choice(report.target_choice)

@@ -39,6 +39,12 @@ RUNTIMES = {"ort": "onnxruntime", "onnxruntime": "onnxruntime", "openvino": "ope
     help="manifest.json of a bundle: its files are checked against their hashes, and stand for MODEL and --reference.",
 )
 @click.option(
+    "--public-key",
+    type=InputPath("give the PEM file of a public key"),
+    metavar="KEY",
+    help="Refuse the bundle unless it was signed with the private key of this public key (PEM); needs the extra sign.",
+)
+@click.option(
     "--data",
     type=IMAGES,
     help="Real images to score with: an .npz (images, labels) or a folder with labels.csv; other tasks' labels are in "
@@ -99,6 +105,7 @@ def verify(
     model: Path | None,
     reference: str | None,
     manifest: Path | None,
+    public_key: Path | None,
     data: Path | None,
     images: Path | None,
     backend: str | None,
@@ -134,15 +141,11 @@ def verify(
 
     if data is not None and images is not None:
         raise click.UsageError("--data and --images both say what to evaluate on; give one of them")
-    inputs = (model, reference, sidecar_of(reference), data, images, gates, baseline, manifest)
+    inputs = (model, reference, sidecar_of(reference), data, images, gates, baseline, manifest, public_key)
     require_outputs((json_out, html, junit, markdown), inputs)
 
     gating = _gating(gates, gate_limits(flags), baseline, max_regression)
-    if manifest is not None and (model is not None or reference is not None):
-        raise click.UsageError("--manifest names the file and the float network; leave out MODEL and --reference")
-    subject = manifest or model
-    if subject is None or (manifest is None and reference is None):
-        raise click.UsageError("give MODEL and --reference, or --manifest")
+    subject = _subject(model, reference, manifest, public_key)
 
     import gdfq_export as gq
     from gdfq_export.cli.output.progress_display import print_warnings, progress_display
@@ -150,7 +153,8 @@ def verify(
     from gdfq_export.cli.output.report_tables import print_report
 
     progress = progress_display()
-    network = gq.load(reference if manifest is None else gq.open_bundle(manifest).float_network, **preprocessing)
+    bundle = None if manifest is None else gq.open_bundle(manifest, public_key=public_key)
+    network = gq.load(reference if bundle is None else bundle.float_network, **preprocessing)
     echo(network.task_notice, err=True)
     report = gq.verify(
         subject,
@@ -162,6 +166,7 @@ def verify(
         options=gq.VerifyOptions(
             cpu_images=cpu_images,
             cpu_seconds=cpu_seconds,
+            public_key=public_key,
             target=target,
             backend=RUNTIMES.get(backend or ""),
             timing=gq.Timing(seconds=latency_seconds, batch=batch, threads=threads),
@@ -172,6 +177,18 @@ def verify(
     print_warnings(warning for warning in report.warnings if warning not in progress.warned)
     print_report(report, details=details)
     require_passed(report)
+
+
+def _subject(model: Path | None, reference: str | None, manifest: Path | None, public_key: Path | None) -> Path:
+    """The file or the manifest to verify."""
+    if manifest is not None and (model is not None or reference is not None):
+        raise click.UsageError("--manifest names the file and the float network; leave out MODEL and --reference")
+    if public_key is not None and manifest is None:
+        raise click.UsageError("--public-key checks who signed a bundle; give --manifest")
+    subject = manifest or model
+    if subject is None or (manifest is None and reference is None):
+        raise click.UsageError("give MODEL and --reference, or --manifest")
+    return subject
 
 
 def _gating(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import onnx
 
@@ -81,6 +82,7 @@ class VerifyOptions:
     Attributes:
         target: whose rules are checked; None: the file's own.
         backend: runtime to measure in; None: the file's own.
+        public_key: PEM file; a bundle must be signed by the private key that belongs to it.
         timing: of the latency measurement.
         cpu_images: how many images each emulated CPU runs.
         cpu_seconds: that an emulated CPU may take for one batch of at most 8 images before it is ended.
@@ -88,6 +90,7 @@ class VerifyOptions:
 
     target: str | None = None
     backend: str | None = None
+    public_key: Path | None = None
     timing: Timing = field(default_factory=Timing)
     cpu_images: int = 8
     cpu_seconds: float = REQUEST_SECONDS
