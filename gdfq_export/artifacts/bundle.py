@@ -10,13 +10,16 @@ from typing import Any
 
 from gdfq_export.artifacts.bundle_content import BundleContent
 from gdfq_export.artifacts.bundled_engine import BundledEngine
+from gdfq_export.artifacts.evidence.provenance import provenance
+from gdfq_export.artifacts.evidence.sbom import sbom
 from gdfq_export.artifacts.expected_outputs import has_device_check, write_expected
 from gdfq_export.artifacts.manifest import MANIFEST, write_manifest
 from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.report.report import InputFacts, NamedInput, Report
-from gdfq_export.support.files import atomic_folder
+from gdfq_export.support.files import atomic_folder, sha256_file
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.text import to_utf8
+from gdfq_export.views.model_card import model_card
 
 
 def write_bundle(folder: Path, content: BundleContent, engine: BundledEngine | None = None) -> None:
@@ -46,7 +49,16 @@ def fill_bundle(part: Path, content: BundleContent, engine: BundledEngine | None
     (part / "report.json").write_bytes(to_utf8(report.to_json()))
     (part / "report.html").write_bytes(to_utf8(content.page))
     checked = {"device_check": write_expected(part, content)} if has_device_check(content.plan) else {}
+    _write_evidence(part, report)
     write_manifest(part, {**_facts(report, content.plan), **_engine_facts(engine), **checked})
+
+
+def _write_evidence(folder: Path, report: Report) -> None:
+    """Bill of materials, provenance and model card, of the files that are in `folder`."""
+    hashes = {file.name: sha256_file(file) for file in sorted(folder.iterdir())}
+    (folder / "sbom.cdx.json").write_bytes(to_utf8(sbom(report, hashes)))
+    (folder / "provenance.json").write_bytes(to_utf8(provenance(report, hashes)))
+    (folder / "README.md").write_bytes(to_utf8(model_card(report)))
 
 
 def _sidecar(report: Report) -> dict[str, Any]:

@@ -8,15 +8,18 @@
     check.py          for ONNX Runtime: checks the bundle on a device that has numpy and onnxruntime alone
     check.npz         what it compares with: inputs before preprocessing, and the outputs where the bundle was made
     report.json       what was measured, report.html the same as a page
+    README.md         a model card, made from the report
+    sbom.cdx.json     bill of materials: the networks, the images and the packages that made the file (CycloneDX)
+    provenance.json   how the file came to be: what was chosen, what of, with what (in-toto, SLSA)
     manifest.json     hashes of all of these, and what it takes to run it again
     model.sig         where a key was given: the signature of all of these (`signature.py`)
 
 The manifest has sorted keys and no dates. What the same run makes byte for byte again stands under `files`: two
-bundles are the same where that is, so that a registry can keep it by its hash. Three kinds of files differ from run
-to run and stand apart: an engine, under `engine` with what built it, since no build gives the same bytes twice;
-reports, which hold timings, under `measurements`; and the files of `device_check`, which holds timings and this
-machine's CPU. Where an engine was wanted and not built, `engine` holds `not_built`, the reason; after `--target
-auto`, `target_choice` holds the times that decided, with the machine they were taken on.
+bundles are the same where that is, so that a registry can keep it by its hash. What differs from run to run stands
+apart: an engine, under `engine` with what built it, since no build gives the same bytes twice; reports, which hold
+timings, under `measurements`; card, bill of materials and provenance under `evidence`; and the files of `device_check`,
+which holds timings and this machine's CPU. Where an engine was wanted and not built, `engine` holds `not_built`, the
+reason; after `--target auto`, `target_choice` holds the times that decided, with the machine they were taken on.
 
 A bundle is opened only if every file is as its hash says, no file of a bundle lies beside it unlisted,
 `manifest_sha256` is the hash of the other entries, and what the manifest says agrees with the files (`bound_facts.py`).
@@ -44,8 +47,9 @@ PRODUCTS = (*NETWORKS, "float.json", "calibration.npz")
 ENGINE = ("model.plan", "timing.cache")
 DEVICE_CHECK = ("check.py", "check.npz")
 MEASUREMENTS = ("report.json", "report.html")
+EVIDENCE = ("README.md", "sbom.cdx.json", "provenance.json")
 _APART = {"engine": ENGINE, "device_check": DEVICE_CHECK}
-_LISTS = {"files": PRODUCTS, **_APART, "measurements": MEASUREMENTS}
+_LISTS = {"files": PRODUCTS, **_APART, "measurements": MEASUREMENTS, "evidence": EVIDENCE}
 _OLDEST, _VERSION = 1, 2
 
 
@@ -98,6 +102,7 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> Path:
         "manifest_version": _VERSION,
         "files": _listed(folder, PRODUCTS),
         "measurements": _listed(folder, MEASUREMENTS),
+        "evidence": _listed(folder, EVIDENCE),
     }
     path = folder / MANIFEST
     write_files({path: json.dumps({**body, "manifest_sha256": manifest_sha256(body)}, indent=2, sort_keys=True) + "\n"})

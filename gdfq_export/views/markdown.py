@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-import html
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from gdfq_export.report.gates import float_nodes, worst_layer
 from gdfq_export.report.report import Report
 from gdfq_export.report.summary_table import summary_rows
 from gdfq_export.report.verdict import GateResult, Verdict
 from gdfq_export.runtimes import runtime_title
-from gdfq_export.support.text import counted, printable
+from gdfq_export.support.text import counted
 from gdfq_export.views.details import detail_rows
+from gdfq_export.views.markdown_text import escaped, table
 
 _MARK = {Verdict.PASSED: "✅", Verdict.FAILED: "❌", Verdict.INCONCLUSIVE: "⚠️"}
-_ACTIVE = re.compile(r"([\\`*_\[\]|~@#$])")  # HTML's own characters are escaped as HTML
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def markdown(report: Report) -> str:
     """The verdict in one line, the gates, the summary, causes, warnings; then all figures and the machine, folded."""
     parts = [f"### {_verdict(report)}"]
     if report.gates:
-        parts.append(_table(("gate", "limit", "measured", "verdict"), map(_gate_row, report.gates)))
-        parts += [f"- **{_text(gate.title)}**: {_text(gate.message)}" for gate in report.gates if not gate.passed]
-    parts.append(_table(("figure", "value", "sample"), summary_rows(report)[1:]))
-    parts += [_text(_sentence(said)) for said in (worst_layer(report), float_nodes(report)) if said]
-    parts += [f"- ⚠️ {_text(warning)}" for warning in report.warnings]
+        parts.append(table(("gate", "limit", "measured", "verdict"), map(_gate_row, report.gates)))
+        parts += [f"- **{escaped(gate.title)}**: {escaped(gate.message)}" for gate in report.gates if not gate.passed]
+    parts.append(table(("figure", "value", "sample"), summary_rows(report)[1:]))
+    parts += [escaped(_sentence(said)) for said in (worst_layer(report), float_nodes(report)) if said]
+    parts += [f"- ⚠️ {escaped(warning)}" for warning in report.warnings]
     folded = {
-        "More figures": _table(("figure", "value", "sample"), detail_rows(report)),
-        "Machine, versions and hashes": _table(("name", "value"), _facts(report)),
+        "More figures": table(("figure", "value", "sample"), detail_rows(report)),
+        "Machine, versions and hashes": table(("name", "value"), _facts(report)),
     }
     parts += [f"<details><summary>{name}</summary>\n\n{table}\n\n</details>" for name, table in folded.items()]
     return _joined(parts)
 
 
 def _verdict(report: Report) -> str:
-    verdict, name = report.outcome.verdict, _text(report.files.quantized.name)
+    verdict, name = report.outcome.verdict, escaped(report.files.quantized.name)
     mark = "" if verdict is None else f"{_MARK[verdict]} "
     return f"{mark}{name}: {report.outcome.counts}"
 
@@ -70,17 +67,6 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "measured in", runtime_title(report.runtime.measured_in)
     yield "versions", ", ".join(f"{name} {version}" for name, version in report.versions.items())
     yield "tool", f"gdfq-export {report.tool_version}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *([_text(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _text(text: str) -> str:
-    """The text as it is, on one line: nothing in it marks up, breaks a table, or mentions a person."""
-    plain = printable(" ".join(_CONTROL.sub(" ", text).split()))
-    return _ACTIVE.sub(r"\\\1", html.escape(plain, quote=False).replace("@", "@\u200b"))
 
 
 def _sentence(clause: str) -> str:
