@@ -151,6 +151,22 @@ def measure_set(
     return scored, logits
 
 
+def layer_distances(
+    teacher: nn.Module, images: Tensor, device: str | torch.device = "cpu"
+) -> tuple[LayerDistance, ...]:
+    """How far what each BatchNorm layer receives is from its training, from input to output.
+
+    Args:
+        teacher: in eval mode, on `device`.
+        images: float32 [N, C, ...] on the CPU, as the network takes them, at least one.
+        device: where the teacher runs.
+
+    Returns:
+        One for each layer that ran; empty without BatchNorm.
+    """
+    return _answers(teacher, images, device, keep=False)[1]
+
+
 @torch.no_grad()
 def _answers(
     teacher: nn.Module, images: Tensor, device: str | torch.device, *, keep: bool

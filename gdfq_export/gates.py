@@ -54,6 +54,12 @@ GATES: tuple[Gate, ...] = (
         most=False,
     ),
     Gate(
+        name="require-in-domain",
+        help="Real images must be of the kind that BatchNorm's statistics of the training data describe.",
+        unit="boolean",
+        most=False,
+    ),
+    Gate(
         name="max-top1-drop-pp",
         help="Top-1 accuracy drop (float - quantized) on labelled images, percentage points.",
         unit="pp",

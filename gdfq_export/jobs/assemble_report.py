@@ -10,6 +10,7 @@ from gdfq_export import __version__
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.jobs.tune_network import TunedNetwork
+from gdfq_export.jobs.verify.domain_checks import domain_checks, domain_warnings
 from gdfq_export.jobs.verify.measure import MeasureRequest, Verification
 from gdfq_export.recipe import Recipe, recipe_sha256
 from gdfq_export.report.report import (
@@ -56,6 +57,8 @@ def report_of(
         findings: rules of the runtime that the file breaks.
     """
     files, measuring = (request.float_network, request.quantized), request.measuring
+    given = request.evaluation.labelled
+    in_domain = domain_checks(model, {} if given is None else {given.source: given.images}, run.progress)
     sections = {field.name: getattr(measured, field.name) for field in dataclasses.fields(measured)}
     return Report(
         command=command,
@@ -71,9 +74,10 @@ def report_of(
         seed=run.seed,
         calibration=None,
         **sections,
+        in_domain=in_domain,
         findings=findings if isinstance(findings, NotMeasured) else tuple(findings),
         seconds_by_phase=dict(run.progress.seconds),
-        warnings=(*model.warnings, *warnings, *_measurement_warnings(measured, measuring)),
+        warnings=(*model.warnings, *warnings, *_measurement_warnings(measured, measuring), *domain_warnings(in_domain)),
         machine=this_machine(),
         versions=versions(),
         runtime=RuntimeFacts(

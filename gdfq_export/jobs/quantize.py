@@ -20,8 +20,10 @@ from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.jobs.time_budget import fresh_seconds, resolve, time_steps, too_short
 from gdfq_export.jobs.tune_network import TunedNetwork, tune_network
+from gdfq_export.jobs.verify.domain_checks import domain_checks, domain_warnings
 from gdfq_export.jobs.verify.measure import EvaluationImages, MeasureRequest, Simulation, Timing, measure
 from gdfq_export.lint.check import check
+from gdfq_export.metrics.in_domain import InDomain
 from gdfq_export.planning.placement import forewarnings, plan_of
 from gdfq_export.planning.scaled_hard_swish import with_scaled_channels
 from gdfq_export.qdq.writer import write_onnx
@@ -77,6 +79,7 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
     source = ImageSource(
         model, used, request.calibration, seed=run.seed, device=run.device, progress=progress, curves=curves
     )
+    in_domain = _calibration_check(model, request.calibration, run)
     model = with_scaled_channels(source.model, target)
     tuned = tune_network(model, plan_of(model, recipe.target, recipe.bits), used, source, clock)
     metadata = file_metadata(model, recipe, source)
@@ -93,7 +96,14 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         timing=Timing(seconds=used.verify.latency_seconds, batch=model.file_batch or run.batch),
     )
     measured = measure(measurement, progress)
-    warnings = (*short, *fresh.warnings, *tuned.warnings, *notices, *forewarnings(tuned.plan))
+    warnings = (
+        *short,
+        *fresh.warnings,
+        *tuned.warnings,
+        *notices,
+        *forewarnings(tuned.plan),
+        *domain_warnings(in_domain),
+    )
     report = report_of(
         model, measurement, measured, run, command="quantize", warnings=warnings, findings=check(proto, target)
     )
@@ -103,6 +113,7 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         calibration=CalibrationFacts(source=source.name, images=tuned.images, provenance=source.provenance),
         budget=None if clock is None else BudgetFacts(seconds=clock.seconds, seconds_spent=clock.spent),
         mixed_bits=mixed_bits_of(tuned),
+        in_domain=(*in_domain, *report.in_domain),
         curves=curves_of(curves),
         accuracy_over_time=accuracy_over_time_of(tuned),
         computing=computing_on(run.device),
@@ -116,6 +127,17 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         run=run,
         method=source.name,
     )
+
+
+def _calibration_check(
+    model: FloatModel, given: SyntheticSet | RealSet | None, run: RunContext
+) -> tuple[InDomain, ...]:
+    """Whether real calibration images are of the kind of the network's training data; said before time is spent."""
+    if not isinstance(given, RealSet):
+        return ()
+    checked = domain_checks(model, {given.origin: given.images.numpy()}, run.progress)
+    run.progress.warn(*domain_warnings(checked))
+    return checked
 
 
 def _within_budget(request: QuantizeRequest, run: RunContext) -> tuple[Recipe, BudgetClock | None, tuple[str, ...]]:

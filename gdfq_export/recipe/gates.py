@@ -37,6 +37,7 @@ class Gates(Section):
 
     require_rules: bool = Field(False, description=gate_help("require_rules"))
     require_parity: bool = Field(False, description=gate_help("require_parity"))
+    require_in_domain: bool = Field(False, description=gate_help("require_in_domain"))
     max_top1_drop_pp: _UpTo | None = Field(None, description=gate_help("max_top1_drop_pp"))
     max_top5_drop_pp: _UpTo | None = Field(None, description=gate_help("max_top5_drop_pp"))
     min_agreement: _Share | None = Field(None, description=gate_help("min_agreement"))

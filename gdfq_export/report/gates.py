@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from gdfq_export.errors import InputError, InternalError
 from gdfq_export.gates import GATES, Gate
+from gdfq_export.metrics.in_domain import NO_IMAGES
 from gdfq_export.metrics.latency import Latency
 from gdfq_export.metrics.parity import ParityResult
 from gdfq_export.report.layer_names import layer_name
@@ -176,6 +177,18 @@ def _parity_of(parity: ParityResult | NotMeasured) -> Figure | NotMeasured:
     )
 
 
+def _in_domain(report: Report) -> Figure | NotMeasured:
+    """Of every set of real images that could be compared."""
+    if not report.in_domain:
+        return NO_IMAGES
+    wrong = [checked.message for checked in report.in_domain if not checked.in_domain]
+    right = "; ".join(
+        f"{counted(checked.images, 'image')} of {checked.source}, distance {checked.distance:.3g}"
+        for checked in report.in_domain
+    )
+    return Figure.exact(float(not wrong), f": {'; '.join(wrong) or right}")
+
+
 def _rules(report: Report) -> Figure | NotMeasured:
     if isinstance(report.findings, NotMeasured):
         return report.findings
@@ -213,6 +226,7 @@ def float_nodes(report: Report) -> str:
 _FIGURES: Mapping[str, Callable[[Report], Figure | NotMeasured]] = {
     "require-rules": _rules,
     "require-parity": _parity,
+    "require-in-domain": _in_domain,
     "max-top1-drop-pp": _drop("top1"),
     "max-top5-drop-pp": _drop("top5"),
     "min-agreement": _agreement,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gdfq_export.metrics.coverage import Coverage
+from gdfq_export.metrics.in_domain import InDomain
 from gdfq_export.metrics.latency import Latency
 from gdfq_export.metrics.layer_error import LayerErrors
 from gdfq_export.metrics.parity import ParityResult
@@ -190,7 +191,7 @@ class Report:
 
     `command` is quantize or verify; what only the run that made the file knows (recipe, seed, calibration, curves) is
     None or empty in the report of a file that was found; `computing` is what its bytes were computed with. `cpus` are
-    those that `verify --cpu` named.
+    those that `verify --cpu` named. `in_domain` has each set of real images beside the statistics of the training data.
     """
 
     command: str
@@ -222,6 +223,7 @@ class Report:
     runtime: RuntimeFacts | None = None
     target_choice: TargetChoice | None = None
     cpus: tuple[CpuFigures, ...] = ()
+    in_domain: tuple[InDomain, ...] = ()
     curves: tuple[Curve, ...] = ()
     gates: tuple[GateResult, ...] = ()
     computing: Computing | None = None

@@ -16,6 +16,7 @@ from gdfq_export.support.text import counted
 
 if TYPE_CHECKING:
     from gdfq_export.metrics.coverage import Coverage, NamedNode
+    from gdfq_export.metrics.in_domain import InDomain
     from gdfq_export.metrics.parity import ParityResult
     from gdfq_export.report.cpu_figures import CpuFigures
     from gdfq_export.report.report import Report
@@ -68,6 +69,7 @@ def summary_figures(report: Report) -> list[SummaryFigure]:
         *_of_outputs(report),
         *(figure(report) for figure in figures),
         *(_cpu(report, each) for each in report.cpus),
+        *map(_in_domain, report.in_domain),
     ]
 
 
@@ -237,6 +239,22 @@ def _cpu(report: Report, figures: CpuFigures) -> SummaryFigure:
     value = "exact" if parity.exact else "not exact"
     return SummaryFigure(
         name=name, value=value, detail=f"{differing}; {detail}", sample=sample, section="parity", gates=gates
+    )
+
+
+def _in_domain(checked: InDomain) -> SummaryFigure:
+    """Whether real images are of the kind of the training data."""
+    verdict = "reversed channels fit better" if checked.reversed else "yes" if checked.in_domain else "no"
+    detail = f"distance from BatchNorm's statistics {checked.distance:.3g}, at most {checked.limit:.3g}"
+    if checked.remedy:
+        detail += f"; {checked.remedy}"
+    return SummaryFigure(
+        name="images like training data",
+        value=verdict,
+        detail=detail,
+        sample=f"{counted(checked.images, 'image')} of {checked.source}",
+        section="accuracy",
+        gates=("require-in-domain",),
     )
 
 

@@ -44,7 +44,7 @@ def installed_packages(*more: str) -> tuple[Package, ...]:
             continue
         needed = [_NAME.match(line) for line in distribution.requires or () if not _EXTRA.search(line)]
         requires = tuple(sorted({_normalized(match[0]) for match in needed if match is not None}))
-        stated = distribution.metadata.json.get("license_expression", "")
+        stated = str(distribution.metadata.json.get("license_expression", ""))
         found[name] = Package(name, distribution.version, stated, requires)
         waiting += requires
     return tuple(sorted(found.values()))

@@ -73,7 +73,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         made.named = lambda name: made
         return made
 
-    def write(*, onnx: Path, report: Path | None, html: Path | None, bundle: Path | None) -> tuple[str, ...]:
+    def write(
+        *, onnx: Path, report: Path | None, html: Path | None, bundle: Path | None, sign: None
+    ) -> tuple[str, ...]:
         calls.saved = (onnx, report)
         return ()
 
