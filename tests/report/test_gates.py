@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gdfq_export.errors import InternalError
 from gdfq_export.gates import GATES, Gate
 from gdfq_export.metrics.coverage import Coverage, NamedNode
+from gdfq_export.metrics.in_domain import InDomain
 from gdfq_export.metrics.latency import Latency, RatioInterval
 from gdfq_export.metrics.layer_error import LayerErrors
 from gdfq_export.metrics.parity import ParityResult
@@ -57,6 +58,19 @@ def good() -> Report:
         accuracy=accuracy,
         latency=latency,
         layers=dataclasses.replace(report.layers, layers=layers),
+        in_domain=(compared("a.npz", 0.02),),
+    )
+
+
+def compared(source: str, distance: float) -> InDomain:
+    return InDomain(
+        source=source,
+        images=64,
+        distance=distance,
+        limit=0.1,
+        channels_log_ratio=-0.5,
+        worst_layer="bn1",
+        remedy="",
     )
 
 
@@ -84,6 +98,7 @@ def bad() -> Report:
         coverage=dataclasses.replace(
             report.coverage, integer_compute=1, ratio=0.5, float_compute=(NamedNode(name="fc", op_type="Gemm"),)
         ),
+        in_domain=(*report.in_domain, compared("b.npz", 0.7)),
         parity=dataclasses.replace(report.parity, exact=False, differing=7, first_differing="hidden"),
         findings=(
             Finding(rule="a", node="n", consequence=Consequence.SLOWER, message="slow"),
@@ -95,6 +110,7 @@ def bad() -> Report:
 PASSING: dict[str, float | bool] = {
     "require-rules": True,
     "require-parity": True,
+    "require-in-domain": True,
     "max-top1-drop-pp": 1.0,
     "max-top5-drop-pp": 1.0,
     "min-agreement": 0.99,
@@ -118,6 +134,7 @@ WORST = "; the largest error is added by Conv Conv_conv, where the SNR falls fro
 FAILING: dict[str, tuple[Callable[[], Report], float | bool, str]] = {
     "require-rules": (bad, True, "no: 1 node breaks a rule of the runtime: q has a wrong zero point"),
     "require-parity": (bad, True, "no: 7 of 640 integers differ from the simulation on 20 images, first in hidden"),
+    "require-in-domain": (bad, True, "no: 64 images of b.npz are unlike the network's training data"),
     "max-top1-drop-pp": (bad, 1.0, WORST),
     "max-top5-drop-pp": (bad, 1.0, WORST),
     "min-agreement": (bad, 0.99, WORST),
@@ -205,7 +222,10 @@ def test_a_limit_inside_the_interval_is_not_decided(name: str) -> None:
     assert f"inconclusive with {each}; about " in result.message
 
 
-@pytest.mark.parametrize("name", [name for name in PASSING if name not in ("max-size-ratio", "require-rules")])
+NEVER_BARE = ("max-size-ratio", "require-rules", "require-in-domain")  # exact, or with a reason of its own
+
+
+@pytest.mark.parametrize("name", [name for name in PASSING if name not in NEVER_BARE])
 def test_what_was_not_measured_is_not_passed(name: str) -> None:
     result = one(bare_report(), name, PASSING[name])
     assert (result.verdict, result.value, result.message) == (Verdict.INCONCLUSIVE, None, "not measured: because")
