@@ -59,6 +59,7 @@ def _of_report(report: Any) -> dict[tuple[str, ...], Any]:
     files, recipe = report.get("files") or {}, report.get("recipe")
     parity, runtime = report.get("parity"), report.get("runtime")
     return {
+        **({("computing",): report["computing"]} if "computing" in report else {}),
         ("tool_version",): report.get("tool_version"),
         ("source",): report.get("source"),
         ("seed",): report.get("seed"),

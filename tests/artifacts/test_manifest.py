@@ -25,6 +25,7 @@ FACTS: dict[str, Any] = {
     "versions": {"onnxruntime": "1"},
     "parity": True,
     "verified_in": "onnxruntime",
+    "computing": {"threads": 1},
     "input": {"preprocess": {"scale": 255}},
 }
 
@@ -43,7 +44,7 @@ def bundle(tmp_path: Path) -> Path:
     (tmp_path / "float.json").write_text(json.dumps(FACTS["input"]))
     (tmp_path / "calibration.npz").write_bytes(b"images")
     files = {key: {"sha256": sha256(tmp_path / name)} for key, name in FILES.items()}
-    report = {key: FACTS[key] for key in ("tool_version", "seed", "source", "versions", "recipe")}
+    report = {key: FACTS[key] for key in ("tool_version", "seed", "source", "versions", "recipe", "computing")}
     report |= {"files": files, "parity": {"exact": True}, "runtime": {"measured_in": "onnxruntime"}}
     (tmp_path / "report.json").write_text(json.dumps(report))
     write_manifest(tmp_path, FACTS)
@@ -149,6 +150,7 @@ def test_another_layout_of_the_manifest_is_no_change(bundle: Path, indent: int |
         ({"parity": False}, "states false as parity, where report.json beside it says true"),
         ({"source": "other.onnx"}, "as source, where report.json"),
         ({"versions": {}}, "as versions, where report.json"),
+        ({"computing": {"threads": 2}}, "as computing, where report.json"),
         ({"verified_in": None}, "as verified_in, where report.json"),
         ({"input": {}}, "as input, where float.json"),
     ],
