@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gdfq_export.errors import InternalError
-from gdfq_export.metrics.parity import parity
+from gdfq_export.errors import InputError, InternalError
+from gdfq_export.metrics.parity import parity, parity_by_level
+from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from tests.jobs.verify.quantized_classifier import classifier, images
 
 
@@ -102,3 +105,31 @@ def test_progress_reaches_the_end() -> None:
         on_step=lambda done, total, facts: steps.append((done, total)),
     )
     assert steps == [(4, 10), (8, 10), (10, 10)]
+
+
+def test_every_level_of_optimisation_is_run_and_compared() -> None:
+    network = classifier()
+    levels = parity_by_level(network.quantized(), network.integers, images(21), OnnxRuntime())
+    assert [each.level for each in levels] == ["disabled", "basic", "extended", "all"]
+    assert [each.exact for each in levels[2:]] == [True, True]
+    assert {each.images for each in levels} == {16} and len({each.elements for each in levels}) == 1
+
+    def planted(part: np.ndarray) -> dict[str, np.ndarray]:
+        return {**network.integers(part), "logits": np.zeros_like(network.integers(part)["logits"])}
+
+    found = parity_by_level(network.quantized(), planted, images(4), OnnxRuntime())
+    assert not any(each.exact for each in found) and all(each.differing and each.max_step > 0 for each in found)
+    assert parity_by_level(network.quantized(), network.integers, images(4), OnnxRuntime(as_written=True)) == ()
+
+
+def test_a_level_that_does_not_take_the_file_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, load = classifier(), OnnxRuntime.load
+
+    def refuse(runtime: OnnxRuntime, *arguments: Any, **options: Any) -> Any:
+        if runtime._level == "disabled":
+            raise InputError("it does not load")
+        return load(runtime, *arguments, **options)
+
+    monkeypatch.setattr(OnnxRuntime, "load", refuse)
+    levels = parity_by_level(network.quantized(), network.integers, images(4), OnnxRuntime())
+    assert [each.level for each in levels] == ["basic", "extended", "all"]
