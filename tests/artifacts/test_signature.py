@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -48,10 +49,22 @@ def test_a_signed_folder_may_be_moved_and_renamed(signed: Path, keys: KeyPair, t
 
 
 def test_the_statement_names_the_bundle(signed: Path) -> None:
-    import base64
-
     payload = json.loads((signed / SIGNATURE).read_text())["dsseEnvelope"]["payload"]
     assert json.loads(base64.b64decode(payload))["subject"][0]["name"] == "bundle"
+
+
+def test_a_changed_signature_is_named_rather_than_a_file(signed: Path, keys: KeyPair) -> None:
+    text = (signed / SIGNATURE).read_text()
+    body = json.loads(text)
+    payload = base64.b64decode(body["dsseEnvelope"]["payload"]).replace(b"model.onnx", b"model.only")
+    body["dsseEnvelope"]["payload"] = base64.b64encode(payload).decode()
+    (signed / SIGNATURE).write_text(json.dumps(body))
+    assert f"{SIGNATURE} was not made by the private key of" in refusal(signed, keys)
+
+
+def test_what_git_keeps_beside_a_bundle_is_no_part_of_it(signed: Path, keys: KeyPair) -> None:
+    (signed / ".gitattributes").write_text("*.onnx filter=lfs")
+    require_signed(signed, keys.public)
 
 
 def test_other_tools_check_it(signed: Path, keys: KeyPair) -> None:
@@ -105,8 +118,6 @@ def test_no_other_form_of_a_signature_is_taken(signed: Path, keys: KeyPair) -> N
 
 
 def test_a_statement_of_files_elsewhere_is_refused(signed: Path, keys: KeyPair) -> None:
-    import base64
-
     body = json.loads((signed / SIGNATURE).read_text())
     listed = {"predicate": {"resources": [{"name": "../secret", "digest": "00"}]}}
     body["dsseEnvelope"]["payload"] = base64.b64encode(json.dumps(listed).encode()).decode()

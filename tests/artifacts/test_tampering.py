@@ -72,6 +72,8 @@ def take_one_of_another_bundle(bundle: Path, made: Made, random: np.random.Gener
     differing = [file for file in sorted(bundle.iterdir()) if file.read_bytes() != _beside(file, made.other)]
     file = differing[random.integers(len(differing))]
     file.write_bytes(_beside(file, made.other))
+    if file.name == SIGNATURE:  # a good one, of other files
+        return {each.name for each in bundle.iterdir()}
     return {file.name, MANIFEST, SIGNATURE}
 
 
