@@ -97,7 +97,10 @@ def killed(folder: Path, recipe: Recipe, **run: object) -> None:
     assert files(folder) == ["run"]
 
 
-@pytest.mark.parametrize("recipe", [GENERATED, MIXED, PUBLISHED], ids=lambda recipe: recipe.name)
+SLOW = [pytest.param(recipe, marks=pytest.mark.slow) for recipe in (MIXED, PUBLISHED)]
+
+
+@pytest.mark.parametrize("recipe", [GENERATED, *SLOW], ids=lambda recipe: recipe.name)
 def test_a_killed_quantization_goes_on_and_writes_the_same_bytes(kills: Kills, tmp_path: Path, recipe: Recipe) -> None:
     whole = quantized(tmp_path / "whole", recipe)
     count = len(kills.written)
@@ -110,6 +113,7 @@ def test_a_killed_quantization_goes_on_and_writes_the_same_bytes(kills: Kills, t
         (tmp_path / "net" / "net.onnx").unlink()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_comes_to_its_end(kills: Kills, tmp_path: Path) -> None:
     whole = quantized(tmp_path / "whole", GENERATED)
     for _ in range(3):
