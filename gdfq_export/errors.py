@@ -9,11 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+LONGEST = 1_900
+"""Characters of a message; names in it are the file's, which may be of any length."""
+
 
 class GdfqExportError(Exception):
-    """Base of every error that is shown to a user without a traceback."""
+    """Base of every error that is shown to a user without a traceback; what is too long is left out of its middle."""
 
     exit_code: int = 4
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(shortened(message))
 
 
 class GateFailed(GdfqExportError):
@@ -38,6 +44,17 @@ class InternalError(GdfqExportError):
     """A promise of this tool does not hold, for instance a file that differs from its simulation."""
 
     exit_code = 4
+
+
+def shortened(message: str) -> str:
+    """A message of at most `LONGEST` characters, its beginning and its end kept.
+
+    >>> len(shortened("a" * 5000)), shortened("short")
+    (1900, 'short')
+    """
+    if len(message) <= LONGEST:
+        return message
+    return f"{message[: LONGEST - 603]}...{message[-600:]}"
 
 
 @contextmanager

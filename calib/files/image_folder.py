@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from calib.errors import DataError
 from calib.files.checks import check_labels
 from calib.files.npz_images import several_inputs_text
+from calib.files.regular_file import is_file
 from calib.input_spec import InputSpec
 
 MODES = {1: "L", 3: "RGB"}
@@ -54,7 +55,8 @@ def _read_labels(path: Path) -> list[tuple[str, int]]:
                     rows.append((row["file"], int(row["label"])))
                 except (TypeError, ValueError) as error:
                     raise DataError(
-                        f"label {row['label']!r} in {path}, line {reader.line_num}, is not an integer: {accepted}"
+                        f"label {str(row['label'])[:80]!r} in {path}, line {reader.line_num}, is not an integer: "
+                        f"{accepted}"
                     ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as UTF-8 CSV: {accepted}") from error
@@ -68,9 +70,11 @@ def read_pixels(folder: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.u
     channels, height, width = shape
     if channels not in MODES:
         raise DataError(f"images in {folder} have 1 or 3 channels, the network takes {channels}: give an .npz file")
-    path = next((place for place in (folder / name, folder / "images" / name) if place.is_file()), None)
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise DataError(f"image {name[:200]} is not below {folder}: list images by their names in it")
+    path = next((place for place in (folder / name, folder / "images" / name) if is_file(place)), None)
     if path is None:
-        raise DataError(f"image {name} is not in {folder}: put it there or in its folder images")
+        raise DataError(f"image {name[:200]} is not in {folder}: put it there or in its folder images")
     return centre(read_picture(path, MODES[channels]), (height, width), path)
 
 

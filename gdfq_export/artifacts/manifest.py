@@ -39,7 +39,7 @@ from gdfq_export.artifacts.bound_facts import require_bound
 from gdfq_export.artifacts.device_check import manifest_sha256
 from gdfq_export.artifacts.signature import SIGNATURE, require_signed
 from gdfq_export.errors import InputError
-from gdfq_export.support.files import read_text, sha256_file, write_files
+from gdfq_export.support.files import parse_json, read_text, sha256_file, write_files
 
 MANIFEST = "manifest.json"
 NETWORKS = ("model.onnx", "float.onnx")
@@ -143,8 +143,8 @@ def _read(path: Path) -> dict[str, Any]:
     """The manifest, of a version that is known, unchanged, with the files that every bundle has."""
     text = read_text(path, str(path), "give the manifest.json of a bundle")
     try:
-        facts = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        facts = parse_json(text)
+    except ValueError as error:
         raise InputError(f"{path} is no JSON or is cut short ({error}); copy the bundle again") from error
     version = facts.get("manifest_version") if isinstance(facts, dict) else None
     if version is None:

@@ -15,7 +15,7 @@ from contextlib import suppress
 
 import click
 
-from gdfq_export.errors import GdfqExportError, InputError, InternalError
+from gdfq_export.errors import GdfqExportError, InputError, InternalError, shortened
 from gdfq_export.support.files import committed
 from gdfq_export.support.interruption import Interrupted, die_on_signals, lost_signal
 from gdfq_export.support.text import counted, printable
@@ -23,6 +23,7 @@ from gdfq_export.support.text import counted, printable
 _NAMED = 3
 CLOSED = frozenset({errno.EPIPE, errno.EBADF, errno.EIO})
 UNNAMEABLE = frozenset({errno.ENAMETOOLONG, errno.ELOOP})
+_NO_MEMORY = "DefaultCPUAllocator"  # torch raises a RuntimeError
 OUTSIDE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -32,7 +33,7 @@ class Failure(click.ClickException):
     exit_code: int  # type: ignore[misc]  # click declares one for each class, not for each error
 
     def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(printable(message))
+        super().__init__(shortened(printable(message)))
         self.exit_code = exit_code
 
 
@@ -96,6 +97,12 @@ def _failure(error: Exception) -> Failure:
             f"{error.strerror}{where}; fix that or choose another place for the output", InputError.exit_code
         )
     said = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or _NO_MEMORY in said:
+        return Failure(
+            f"out of memory ({said[:200] or type(error).__name__}); give fewer or smaller images, a smaller network, "
+            "or more memory",
+            InputError.exit_code,
+        )
     return Failure(
         f"internal error: {type(error).__name__}: {said}; run with --log-level debug for the traceback",
         InternalError.exit_code,

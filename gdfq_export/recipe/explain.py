@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from gdfq_export.support.text import shown
+
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+_LONGEST_KEY = 80
 
 
 def explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     """One clause for one error pydantic found in a `model`: the key, what was found, what is accepted."""
-    path = [str(part) for part in error["loc"] if part != "[key]"]
+    path = [str(part)[:_LONGEST_KEY] for part in error["loc"] if part != "[key]"]
     dotted = ".".join(path)
     if len(path) < len(error["loc"]):
         return f"the name {dotted} is not a text; put it in quotes"
@@ -24,7 +28,7 @@ def explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     right = accepted(section, key)
     if error["type"] == "missing":
         return f"the key {dotted} is missing; give it {right}"
-    return f"{dotted} is {error['input']!r}; give it {right}"
+    return f"{dotted} is {shown(error['input'])}; give it {right}"
 
 
 def _section_at(model: type[BaseModel], path: Sequence[str]) -> type[BaseModel]:

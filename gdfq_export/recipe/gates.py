@@ -14,7 +14,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.gates import GATES, gate_help
 from gdfq_export.recipe.explain import keys
 from gdfq_export.recipe.section import Section
-from gdfq_export.recipe.yaml_text import validated, yaml_mapping
+from gdfq_export.recipe.yaml_text import MOST_YAML, validated, yaml_mapping
 from gdfq_export.support.files import read_text
 
 
@@ -68,7 +68,8 @@ def load_gates(path: Path) -> Gates:
         InputError: the file cannot be read or is no YAML, holds no gates, or a key or value is not accepted.
     """
     what = f"gates {path}"
-    content = yaml_mapping(read_text(path, f"the {what}", "give a YAML file with a section gates"), what)
+    text = read_text(path, f"the {what}", "give a YAML file with a section gates", most=MOST_YAML)
+    content = yaml_mapping(text, what)
     if content and "gates" in content:
         beside = [key for key in content if key in Gates.model_fields]
         if beside:

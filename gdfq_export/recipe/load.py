@@ -13,7 +13,7 @@ import yaml
 from gdfq_export.errors import InputError
 from gdfq_export.recipe.explain import hint, keys
 from gdfq_export.recipe.recipe import Recipe
-from gdfq_export.recipe.yaml_text import validated, yaml_mapping
+from gdfq_export.recipe.yaml_text import MOST_YAML, validated, yaml_mapping
 from gdfq_export.support.files import read_text
 
 DEFAULT_RECIPE = "w8a8-ort-cpu"
@@ -52,7 +52,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
             "and a recipe of your own is given by its path, ending in .yaml"
         )
     remedy = f"give a YAML file, or one of the shipped recipes {', '.join(shipped)}"
-    return _parse(read_text(path, f"the recipe {path}", remedy), str(path))
+    return _parse(read_text(path, f"the recipe {path}", remedy, most=MOST_YAML), str(path))
 
 
 def list_recipes() -> tuple[Recipe, ...]:

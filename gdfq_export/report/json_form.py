@@ -7,8 +7,8 @@ A figure that was not measured is null, and `reasons` holds why under the figure
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
@@ -16,7 +16,9 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from gdfq_export.errors import InputError, InternalError
+from gdfq_export.support.files import parse_json, read_text
 from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.support.text import shown
 
 SCHEMA_VERSION = 4
 
@@ -80,9 +82,7 @@ def read_report_json(path: Path, what: str, *, oldest: int = 1) -> Mapping[str, 
         InputError: the file cannot be read or is not a report of a known version.
     """
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {what}: {error.strerror}; give a report that --json wrote") from error
+        body = parse_json(read_text(path, what, "give a report that --json wrote"))
     except ValueError as error:
         raise InputError(f"{what} is not JSON or is cut short ({error}); give a whole report") from error
     version = body.get("schema_version") if isinstance(body, dict) else None
@@ -90,7 +90,7 @@ def read_report_json(path: Path, what: str, *, oldest: int = 1) -> Mapping[str, 
         raise InputError(f"{what} is not a report of this tool; give one that --json or --report wrote")
     if isinstance(version, bool) or version not in range(oldest, SCHEMA_VERSION + 1):
         raise InputError(
-            f"{what} has schema_version {version!r}; versions {oldest} to {SCHEMA_VERSION} can be read here"
+            f"{what} has schema_version {shown(version)}; versions {oldest} to {SCHEMA_VERSION} can be read here"
         )
     return {"resources": None, **body} if version == 1 else body
 
@@ -137,7 +137,7 @@ class _Decoder:
     def _plain(self, kind: Any, value: Any, key: str) -> Any:
         fits = isinstance(value, (int, float) if kind is float else kind)
         if kind in (int, float):
-            fits = fits and not isinstance(value, bool) and math.isfinite(value)
+            fits = fits and not isinstance(value, bool) and abs(value) <= sys.float_info.max
         if not fits:
             raise self._wrong(value, key, _PLAIN[kind])
         return value
@@ -174,4 +174,4 @@ class _Decoder:
         return value
 
     def _wrong(self, value: Any, key: str, accepted: str) -> InputError:
-        return InputError(f"{self.what} has {value!r} as {key}, which must be {accepted}; measure it again")
+        return InputError(f"{self.what} has {shown(value)} as {key}, which must be {accepted}; measure it again")

@@ -49,6 +49,19 @@ def _escape(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode("ascii")
 
 
+def shown(value: object, longest: int = 100) -> str:
+    """What a file holds, as a message quotes it: of at most `longest` characters.
+
+    >>> shown("a"), shown([1] * 1000, 9)
+    ("'a'", '[1, 1, 1…')
+    """
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # ValueError: an integer of more than 4,300 digits
+        return f"a {type(value).__name__}"
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
 def shapes_text(shapes: Sequence[int] | Mapping[str, Sequence[int]]) -> str:
     """The shape of one input, or of several by name.
 

@@ -160,7 +160,7 @@ def test_an_unknown_name_lists_what_there_is() -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "No such file" in refusal(str(tmp_path / "absent.yaml"))
-    assert "Is a directory" in refusal(tmp_path)
+    assert "it is a folder" in refusal(tmp_path)
 
 
 def test_a_binary_file_is_refused(tmp_path: Path) -> None:

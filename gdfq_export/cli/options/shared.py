@@ -92,7 +92,8 @@ SHAPE = Form(
 )
 DURATION = Form("TIME", _seconds, f"a time; give for instance 90s, 10m or 1h, or one of {', '.join(PRESETS)}")
 NAMES = Form("NAMES", _names, "a list of names; separate them by commas")
-COUNT = click.IntRange(min=1)
+COUNT = click.IntRange(1, 1_000_000)
+_THREADS = click.IntRange(1, 256)
 SEED = click.IntRange(0, 2**32 - 1)
 OUTPUT = click.Path(path_type=Path)
 
@@ -206,7 +207,7 @@ compute_options = together(
     "compute",
     seed=click.option("--seed", type=SEED, default=0, help="Random seed."),
     threads=click.option(
-        "--threads", type=COUNT, help="Threads to compute with.  [default: all cores, one for a small network]"
+        "--threads", type=_THREADS, help="Threads to compute with.  [default: all cores, one for a small network]"
     ),
     device=click.option(
         "--device",

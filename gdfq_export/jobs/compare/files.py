@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.jobs.compare.cells import SCHEMA_VERSION, Comparison
 from gdfq_export.jobs.compare.chart import draw_comparison
 from gdfq_export.jobs.compare.page import build_page
-from gdfq_export.support.files import read_text, write_files
+from gdfq_export.support.files import parse_json, read_text, write_files
 
 JSON, PAGE, CHART = "comparison.json", "comparison.md", "comparison.png"
 FILES = "files"  # the folder of the networks
@@ -64,7 +63,7 @@ def read_comparison(path: Path) -> Comparison | None:
         return None
     text = read_text(path, str(path), fix)
     try:
-        body = json.loads(text)
+        body = parse_json(text)
     except ValueError as error:
         raise InputError(f"{path} is not JSON; {fix}") from error
     version = body.get("schema_version") if isinstance(body, dict) else None

@@ -14,7 +14,7 @@ from gdfq_export.support.files.outputs import (
     write_files,
     write_together,
 )
-from gdfq_export.support.files.reading import read_text, sha256_file
+from gdfq_export.support.files.reading import parse_json, read_text, require_regular, sha256_file
 from gdfq_export.support.files.scratch import scratch_folder
 
 __all__ = [
@@ -22,7 +22,9 @@ __all__ = [
     "atomic_folder",
     "atomic_output",
     "committed",
+    "parse_json",
     "read_text",
+    "require_regular",
     "require_replaceable_folder",
     "require_space",
     "require_writable",

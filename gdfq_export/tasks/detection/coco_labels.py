@@ -7,7 +7,6 @@ are cropped at the centre and never resized; an object of which less than half i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from calib.errors import DataError
 from calib.files.image_folder import read_pixels
 from calib.files.npz_images import several_inputs_text
 from calib.input_spec import InputSpec
+from gdfq_export.support.files import parse_json, read_text
 from gdfq_export.tasks.detection.coco_matching import LabelledObjects
 from gdfq_export.tasks.detection.detections import Array
 from gdfq_export.tasks.labelled_images import LabelledImages
@@ -42,16 +42,16 @@ def read_coco(folder: Path, spec: InputSpec) -> LabelledImages:
         raise DataError(several_inputs_text(folder, spec))
     path = folder / FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(read_text(path, str(path), "give a JSON file with images, annotations and categories"))
         listed = [(int(image["id"]), str(image["file_name"])) for image in content["images"]]
         classes = {
             label: index for index, label in enumerate(sorted(int(each["id"]) for each in content["categories"]))
         }
         objects = _by_image(content["annotations"], classes)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise DataError(
-            f"{path} cannot be read as COCO annotations ({type(error).__name__}: {error}): give a JSON file with "
-            "images, annotations and categories"
+            f"{path} cannot be read as COCO annotations ({type(error).__name__}: {str(error)[:200]}): give a JSON file "
+            "with images, annotations and categories"
         ) from error
     if not listed:
         raise DataError(f"{path} lists no images: give at least one")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.errors import DataError
-from calib.files.npz_file import read_npz
+from calib.files.npz_file import npz_keys, read_npz
 from calib.files.unlabelled_images import read_images
 from calib.input_spec import InputSpec
 from gdfq_export.tasks.labelled_images import LabelledImages
@@ -64,9 +64,8 @@ def _best_threshold(similarity: NDArray[np.float64], same: NDArray[np.bool_]) ->
 
 
 def _of_archive(path: Path) -> Pairs | None:
-    with np.load(path, allow_pickle=False) as archive:
-        if "pairs" not in archive.files:
-            return None
+    if "pairs" not in npz_keys(path):
+        return None
     arrays = read_npz(path, ("pairs", "same"))
     pairs, same = arrays["pairs"], arrays["same"]
     if pairs.dtype.kind not in "iu" or pairs.ndim != 2 or pairs.shape[1] != 2 or same.shape != (len(pairs),):

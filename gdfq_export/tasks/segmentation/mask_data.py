@@ -12,7 +12,7 @@ import numpy as np
 
 from calib.errors import DataError
 from calib.files.image_folder import centre, read_picture
-from calib.files.npz_file import read_npz
+from calib.files.npz_file import npz_keys, read_npz
 from calib.files.unlabelled_images import read_images
 from calib.input_spec import InputSpec
 from gdfq_export.tasks.labelled_images import LabelledImages
@@ -39,9 +39,8 @@ def read_mask_data(path: Path, spec: InputSpec, *, binary: bool) -> LabelledImag
 
 
 def _of_archive(path: Path) -> Masks | None:
-    with np.load(path, allow_pickle=False) as archive:
-        if "masks" not in archive.files:
-            return None
+    if "masks" not in npz_keys(path):
+        return None
     masks = read_npz(path, ("masks",))["masks"]
     if masks.dtype.kind not in "iub":
         raise DataError(f"`masks` in {path} is {masks.dtype}: give integers, the class of each pixel")
