@@ -11,7 +11,7 @@ import onnx_ir as ir
 from torch import nn
 
 from calib.input_spec import InputSpec
-from gdfq_export.errors import InputError, errors_name
+from gdfq_export.errors import GdfqExportError, InputError, errors_name
 from gdfq_export.frontend.passes.acceptance import require_float_network
 from gdfq_export.frontend.passes.accepted_forms.image_input import FLOAT_IMAGES, ImageForm
 from gdfq_export.frontend.passes.accepted_forms.open_sizes import OpenSizes
@@ -152,7 +152,16 @@ def build(
             not supported.
     """
     require_float_network(proto, source)
-    graph = canonicalize(proto, source)
+    try:
+        graph = canonicalize(proto, source)
+    except GdfqExportError:
+        raise
+    except Exception as error:  # passes of onnx_ir raise what they like of graphs that they do not expect
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise InputError(
+            f"{source} cannot be brought into its canonical form ({reason}); export it again, or report it with the "
+            "file if ONNX Runtime runs it"
+        ) from error
     found = _find_task(graph, source, input_spec, stated)
 
     @functools.cache

@@ -81,7 +81,7 @@ def _shapes(model: QdqModel, pair: QdqNode) -> Iterator[Broken]:
     codes = model.numbers(pair.codes)
     if codes is None or pair.axis is None or pair.block:
         return
-    if not pair.axis < codes.ndim or codes.shape[pair.axis] != scale.size:
+    if not -codes.ndim <= pair.axis < codes.ndim or codes.shape[pair.axis] != scale.size:
         yield *rule, f"it has {scale.size} scales along axis {pair.axis} of shape {list(codes.shape)}"
 
 

@@ -195,4 +195,8 @@ def _batch_inputs(session: onnxruntime.InferenceSession, name: str) -> list[onnx
     if not inputs or not all(batches):
         found = ", ".join(f"{value.name}: {value.type}{value.shape}" for value in inputs)
         raise InputError(f"{name} takes {found}; give a network that takes batches of float or uint8")
+    if empty := [value for value in inputs if 0 in value.shape]:
+        raise InputError(
+            f"the input {empty[0].name} of {name} is {empty[0].shape}, which no image fits; write the file again"
+        )
     return inputs

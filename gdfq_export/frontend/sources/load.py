@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,9 @@ from gdfq_export.support.fixed_batch.graph_batch import graph_batch
 from gdfq_export.support.text import counted
 from gdfq_export.tasks.outputs import DecodeFunction
 from gdfq_export.tasks.registry import StatedTask
+
+MOST_VALUES = 1 << 28
+"""Of one input: 1 GiB."""
 
 
 def load_model(
@@ -164,6 +168,12 @@ def _spec(proto: onnx.ModelProto, flags: Stated, stated: Stated, source: str) ->
     inputs = graph_inputs(proto)
     sizes = {value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim[1:]) for value in inputs}
     shapes = {name: shape if min(shape, default=0) > 0 else (1, 1, 1) for name, shape in sizes.items()}
+    for name, shape in shapes.items():
+        if math.prod(shape) > MOST_VALUES:
+            raise InputError(
+                f"the input {name} of {source} is {list(shape)}, more than {MOST_VALUES:,} numbers; export the network "
+                "for a smaller size"
+            )
     if len(inputs) < 2:
         return input_spec(flags, stated, next(iter(shapes.values()), (1, 1, 1)), source)
     return joined_spec(flags, stated, shapes, source)

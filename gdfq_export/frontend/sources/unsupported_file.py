@@ -18,6 +18,7 @@ from gdfq_export.frontend.sources.export_hint import export_lines
 
 _NESTED = ("state_dict", "model_state_dict", "model", "net", "network", "ema")
 _OBJECT = 3  # which pickle of a file in torch's format before 1.6 is the object, behind number, version and sizes
+_MOST_PICKLE = 1 << 26  # bytes
 _TEXTS = frozenset({"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "UNICODE"})
 
 _STATE_DICT = """\
@@ -41,7 +42,7 @@ def describe(path: Path) -> str | None:
     """
     try:
         return _torch_archive(path) if zipfile.is_zipfile(path) else _other(path)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, struct.error):
+    except Exception:  # whatever a damaged file makes zipfile, json and pickletools raise
         return None
 
 
@@ -56,7 +57,10 @@ def _torch_archive(path: Path) -> str | None:
         if any(name == "config.json" for name in names) and any(name.endswith(".weights.h5") for name in names):
             return _keras(path)
         data = next((name for name in names if name.endswith("/data.pkl")), None)
-        return None if data is None else _torch_pickle(path, _read(io.BytesIO(archive.read(data)), 0))
+        if data is None:
+            return None
+        with archive.open(data) as stream:
+            return _torch_pickle(path, _read(io.BytesIO(stream.read(_MOST_PICKLE)), 0))
 
 
 def _other(path: Path) -> str | None:
@@ -74,7 +78,7 @@ def _other(path: Path) -> str | None:
         return _safetensors(path)
     if head[:1] == b"\x80":
         with path.open("rb") as stream:
-            return _torch_pickle(path, _read(stream, _OBJECT))
+            return _torch_pickle(path, _read(io.BytesIO(stream.read(_MOST_PICKLE)), _OBJECT))
     return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,9 +15,10 @@ from gdfq_export.jobs.verify.measure import Verification
 from gdfq_export.metrics.preprocessing import preprocessing_findings
 from gdfq_export.qdq.metadata import own_metadata
 from gdfq_export.runtimes.session import Session
+from gdfq_export.support.files import parse_json
 from gdfq_export.support.finding import Finding
 from gdfq_export.support.not_measured import NotMeasured
-from gdfq_export.support.text import shapes_text
+from gdfq_export.support.text import shapes_text, shown
 from gdfq_export.tasks.classification.task import Classification
 
 
@@ -68,7 +68,13 @@ def preprocessing_of_file(model: FloatModel, proto: onnx.ModelProto, measured: V
     """Whether images are prepared as the file expects."""
     stated = own_metadata(proto).get("preprocessing")
     layers = None if isinstance(measured.layers, NotMeasured) else measured.layers
-    return preprocessing_findings(model.input_spec, json.loads(stated) if stated else None, layers)
+    try:
+        return preprocessing_findings(model.input_spec, parse_json(stated) if stated else None, layers)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"the metadata gdfq_export.preprocessing of the file is {shown(stated)}, which this tool never writes; "
+            "write the file again"
+        ) from error
 
 
 def warn_of_other_network(

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import onnx
 
-from gdfq_export.errors import BackendUnavailable, InputError
+from gdfq_export.errors import BackendUnavailable, InputError, errors_name
 from gdfq_export.frontend.sources.onnx_file import read_onnx
 from gdfq_export.qdq.metadata import own_metadata
+from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.runtimes.tensorrt import EngineFile, is_engine, read_engine, require_package, require_runs_here
 from gdfq_export.targets import TARGETS, Target, find_target
 
@@ -43,7 +44,7 @@ def find_subject(
         backend: runtime to measure in, as asked for; None: the target's own.
 
     Raises:
-        InputError: a file cannot be read or is damaged, or what was asked for does not run it.
+        InputError: a file cannot be read, is damaged or not what ONNX allows, or what was asked for does not run it.
         BackendUnavailable: `model` is an engine, and the package that built it is not here in that version.
     """
     if is_engine(model):
@@ -52,7 +53,9 @@ def find_subject(
         wanted = target_of_engine(model.name, target=target, backend=backend)
         return Subject(name=model.name, target=wanted, engine=found)
     proto = read_onnx(model)
-    own = target_of_file(proto, target=target, backend=backend)
+    with errors_name(str(model)):
+        QdqModel.of(proto)
+        own = target_of_file(proto, target=target, backend=backend)
     subject = Subject(name=model.name, target=own, proto=proto)
     if engine is None:
         return subject

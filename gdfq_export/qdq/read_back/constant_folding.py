@@ -39,7 +39,12 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
     if len(inputs) != 1 and not (inputs and all(map(_is_batch_of_one_size, inputs))):
         names = ", ".join(value.name for value in inputs) or "none"
         raise InputError(f"a file is simulated with batches of a static size as inputs, and this one has {names}")
-    model = ir.to_proto(as_qdq(ir.from_proto(model)))
+    try:
+        model = ir.to_proto(as_qdq(ir.from_proto(model)))
+    except InputError:
+        raise
+    except Exception as error:  # what the parser raises of a graph that contradicts itself
+        raise InputError(f"the graph is not what ONNX allows ({_one_line(error)}); write it again") from error
     for node in model.graph.node:
         if node.domain not in _STANDARD:
             raise refusal(node, f"is an operator of {node.domain}, not of ONNX")
@@ -50,7 +55,7 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
         model = _for_any_batch(model)
         prepared = ir.from_proto(onnx.shape_inference.infer_shapes(model))
     except Exception as error:  # the checker raises a dozen types of its own
-        reason = " ".join(str(error).split())[:200]
+        reason = _one_line(error)
         raise InputError(f"the types of the quantized file cannot be inferred ({reason}); write it again") from error
     common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(prepared)
     DropoutToIdentityPass()(prepared)
@@ -63,6 +68,10 @@ def prepare(model: onnx.ModelProto) -> ir.Model:
     _fix_shapes(prepared)
     _join_equal_quantizers(prepared.graph)
     return prepared
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _is_batch_of_one_size(value: onnx.ValueInfoProto) -> bool:

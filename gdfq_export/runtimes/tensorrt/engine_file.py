@@ -14,6 +14,7 @@ from pathlib import Path
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.runtimes.session import where
 from gdfq_export.runtimes.tensorrt.package import PACKAGES, Package, find_package, reason_against_gpu
+from gdfq_export.support.files import require_regular
 
 _PACKAGES = {b"ftrt": PACKAGES[0], b"vtrt": PACKAGES[1]}
 _SUFFIXES = frozenset({".plan", ".engine", ".trt"})
@@ -38,13 +39,18 @@ class EngineFile:
 
 
 def is_engine(model: Path | bytes) -> bool:
-    """Whether this is an engine and no ONNX file: by its first bytes or, where those say nothing, by its name."""
+    """Whether this is an engine and no ONNX file: by its first bytes or, where those say nothing, by its name.
+
+    Raises:
+        InputError: the path is a folder, a pipe or a device.
+    """
     if isinstance(model, bytes):
         return model[:4] in _PACKAGES
     try:
+        require_regular(model, "give an ONNX file or an engine")
         with model.open("rb") as stream:
             first = stream.read(4)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in the name
         first = b""
     return first in _PACKAGES or model.suffix.lower() in _SUFFIXES
 
@@ -57,6 +63,8 @@ def read_engine(model: Path | bytes) -> EngineFile:
     """
     name = where(model)
     try:
+        if not isinstance(model, bytes):
+            require_regular(model, "give an engine")
         data = model if isinstance(model, bytes) else model.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror or error}; check its name and permissions") from error
