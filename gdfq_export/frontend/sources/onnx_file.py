@@ -74,20 +74,20 @@ def _load_external(tensor: onnx.TensorProto, path: Path) -> None:
     Raises:
         InputError: its file is missing, outside the model's folder, no regular file, or shorter than stated.
     """
-    told = f"the weight {tensor.name} of {path} is stored"
+    told = f"the weight {tensor.name} of {path} is stored in"
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location, (start, length) = entries.get("location", ""), _place(entries, told)
     folder = path.parent.resolve()
     data = folder / location
     if not location or data.is_symlink() or folder not in data.resolve().parents:
-        raise InputError(f"{told} in {location[:200]!r}, which is no file in the model's folder; export it again")
+        raise InputError(f"{told} {location[:200]!r}, which is no file in the model's folder; export it again")
     if not data.exists():
-        raise InputError(f"{told} in {data}, which does not exist; copy that file next to it")
+        raise InputError(f"{told} {data}, which does not exist; copy that file next to it")
     require_regular(data, f"copy the data file of {path} again")
     size = data.stat().st_size
     if size < start + (length or 0):
         raise InputError(
-            f"{told} in {data}, which is cut short ({size} of at least {start + (length or 0)} bytes); "
+            f"{told} {data}, which is cut short ({size} of at least {start + (length or 0)} bytes); "
             "copy that file again"
         )
     external_data_helper.load_external_data_for_tensor(tensor, str(folder))
@@ -101,6 +101,6 @@ def _place(entries: dict[str, str], told: str) -> tuple[int, int | None]:
     for key in ("offset", "length"):
         text = entries.get(key, "")
         if text and not (text.isascii() and text.isdigit() and len(text) < 20):
-            raise InputError(f"{told} at the {key} {text[:80]!r}, which is no number of bytes; export it again")
+            raise InputError(f"{told} a file at the {key} {text[:80]!r}, which is no number of bytes; export it again")
         numbers.append(int(text) if text else None)
     return numbers[0] or 0, numbers[1]

@@ -301,9 +301,9 @@ def _external(**entries: str) -> onnx.ModelProto:
         ({"location": ""}, "no file in the model's folder"),
         ({"location": "link"}, "no file in the model's folder"),
         ({"location": "pipe"}, "is a pipe"),
-        ({"location": "data", "offset": "-4"}, "at the offset '-4'"),
-        ({"location": "data", "offset": "x"}, "at the offset 'x'"),
-        ({"location": "data", "offset": "9" * 30}, "at the offset '999"),
+        ({"location": "data", "offset": "-4"}, "a file at the offset '-4'"),
+        ({"location": "data", "offset": "x"}, "a file at the offset 'x'"),
+        ({"location": "data", "offset": "9" * 30}, "a file at the offset '999"),
         ({"location": "data", "length": "99999999999"}, "cut short"),
     ],
 )
