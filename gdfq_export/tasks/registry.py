@@ -87,7 +87,7 @@ def _first(network: NetworkOutputs, tasks: Mapping[str, Recognise]) -> FoundTask
 
 def _named(network: NetworkOutputs, where: str, name: str, tasks: Mapping[str, Recognise]) -> FoundTask:
     if name not in tasks:
-        raise InputError(f"there is no task {name}; there are {', '.join(tasks)}")
+        raise InputError(f"{where}: there is no task {name[:80]}; there are {', '.join(tasks)}")
     found = tasks[name](replace(network, asked=True))
     if isinstance(found, str):
         raise InputError(f"{where} is no network of the task {name}: {found}; leave out --task to have one found")

@@ -29,6 +29,7 @@ KEPT = (
     ("ONNX, Q/DQ", 20260),  # axis -149
     ("JSON, report", 1129),  # a number of 400 digits
     ("JSON, COCO", 1081),  # a file name of 5,000 characters
+    ("JSON, sidecar", 40201),  # a task of no name
     ("JSON, sidecar", 2009),  # a message as long as a key
     ("JSON, manifest", 2142),
     ("JSON, compare", 2318),
