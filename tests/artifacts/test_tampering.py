@@ -69,12 +69,11 @@ def swap_files(bundle: Path, made: Made, random: np.random.Generator) -> set[str
 
 
 def take_one_of_another_bundle(bundle: Path, made: Made, random: np.random.Generator) -> set[str]:
-    differing = [file for file in sorted(bundle.iterdir()) if file.read_bytes() != _beside(file, made.other)]
+    files = [file for file in sorted(bundle.iterdir()) if file.name != SIGNATURE]
+    differing = [file for file in files if file.read_bytes() != _beside(file, made.other)]
     file = differing[random.integers(len(differing))]
     file.write_bytes(_beside(file, made.other))
-    if file.name == SIGNATURE:  # a good one, of other files
-        return {each.name for each in bundle.iterdir()}
-    return {file.name, MANIFEST, SIGNATURE}
+    return {file.name, MANIFEST}
 
 
 def remove_or_add(bundle: Path, made: Made, random: np.random.Generator) -> set[str]:
