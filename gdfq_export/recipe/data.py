@@ -85,10 +85,6 @@ LARGE_DATA = Data(
 )
 
 
-COARSE_TO_FINE = Refinement(coarse_steps=60, steps=8, batch=32, bns_weight=30.0, variation_weight=4.0)
-"""For 4-bit activations at 224 x 224, in a third of the time of `LARGE_DATA`'s 40 steps (docs/measured.md)."""
-
-
 class LargeImages(Section):
     """Overrides for large images, where a generator needs too long to learn classes and each image is expensive."""
 
@@ -99,7 +95,7 @@ class LargeImages(Section):
     data: Data = Field(
         LARGE_DATA,
         description="replaces the methods gdfq and gdfq-refined; unless a recipe states other numbers than these, "
-        "images are not refined at 8 bits, and with activations of 4 bits and fewer in 60 coarse steps and 8 full ones",
+        "images are not refined at 8 bits",
     )
     calibration_images: Count = Field(64, description="upper limit of calibration.images")
     refit_ridge: Weight | None = Field(None, description="takes the place of tuning.refit_ridge")

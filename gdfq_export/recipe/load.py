@@ -24,6 +24,7 @@ _LATER_KEYS: dict[tuple[str, ...], object] = {
     ("bits", "others"): None,
     ("calibration", "match_statistics"): None,
     ("data", "refinement", "coarse_steps"): 0,
+    ("tuning", "split_channels"): False,
     ("large_images", "refit_ridge"): None,
     ("large_images", "finetune_steps"): 0,
     ("large_images", "data", "refinement", "coarse_steps"): 0,

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from calib.input_spec import IMAGE_RANK
 from gdfq_export.recipe.bits import Bits
-from gdfq_export.recipe.data import COARSE_TO_FINE, LARGE_DATA, Data, LargeImages, Refinement
+from gdfq_export.recipe.data import LARGE_DATA, Data, LargeImages, Refinement
 from gdfq_export.recipe.gates import Gates
 from gdfq_export.recipe.section import Count, Section
 from gdfq_export.recipe.tuning import Calibration, Tuning
@@ -20,7 +20,6 @@ _FULL_SIZE = 320 * 320  # pixels of an image
 _FEWEST = 8  # images
 _FEWEST_UNREFINED = 32  # images that cost no refinement
 _UNREFINED_BITS = 8
-_COARSE_BITS = 4  # of activations
 _MATCHED_PERCENTILE = 99.999
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -82,8 +81,8 @@ class Recipe(Section):
         """The recipe as it is used for inputs of `shape` (C, ...), without the batch.
 
         Large images (`large_images`) come from priors in place of a generator. At 8 bits they are not refined, which
-        takes minutes for nothing that was measured, unless the recipe has a `large_images.data` of its own, and for
-        4-bit activations at half size first. They are not fine-tuned unless `large_images.finetune_steps` says so.
+        takes minutes for nothing that was measured, unless the recipe has a `large_images.data` of its own. They are
+        not fine-tuned unless `large_images.finetune_steps` says so.
         Ranges of the largest are observed with BatchNorm's statistics (`calibration.match_statistics`). Integers are
         compared on as many as outputs are: each has millions of them. Signals, volumes and features have no generator
         and come from priors at every size.
@@ -134,8 +133,6 @@ class Recipe(Section):
         data = self.large_images.data
         if data != LARGE_DATA:
             return data
-        if self.bits.activations <= _COARSE_BITS:
-            return data.model_copy(update={"refinement": COARSE_TO_FINE})
         if min(self.bits.weights, self.bits.activations) < _UNREFINED_BITS:
             return data
         return data.model_copy(update={"refinement": Refinement(steps=0)})

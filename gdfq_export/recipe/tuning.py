@@ -72,6 +72,10 @@ class Tuning(Section):
         description="cross-layer equalization. weights: equal weight ranges on both sides (DFQ); activations: channels "
         "fill the range of the activation they share",
     )
+    split_channels: bool = Field(
+        False,
+        description="replace channels that say next to nothing by copies of others, a fraction of a step apart",
+    )
     absorption: bool = Field(False, description="absorb high biases into the next layer (DFQ)")
     bias_correction: Literal["none", "empirical", "analytic"] = Field(
         "empirical",

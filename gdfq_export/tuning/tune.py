@@ -18,13 +18,14 @@ from gdfq_export.support.batch_size import MOST, batch_size
 from gdfq_export.support.progress import Progress
 from gdfq_export.tuning.best_state import BestState
 from gdfq_export.tuning.calibration import calibrate
+from gdfq_export.tuning.channel_splitting import split_channels
 from gdfq_export.tuning.dfq.bias_absorption import absorb
 from gdfq_export.tuning.dfq.bias_correction import correct_biases
 from gdfq_export.tuning.dfq.equalization import equalize
 from gdfq_export.tuning.dfq.statistics_ranges import statistics_ranges
 from gdfq_export.tuning.distillation import Following, finetune
 from gdfq_export.tuning.history import TimedTuning, TuningHistory
-from gdfq_export.tuning.reconstruction.layerwise import MEMORY, LayerFollowing, tune_layers
+from gdfq_export.tuning.reconstruction.layerwise import MEMORY, LayerFollowing, images_in_memory, tune_layers
 from gdfq_export.tuning.timed_finetuning import fit_finetune
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,7 @@ def tune(
                 statistics=matched,
             )
             checkpoint.finish(lambda: {"simulator": simulator.state_dict()})
+    fractions = split_channels(simulator, reference, seen.to(device)) if recipe.tuning.split_channels else {}
     history = _history(timed, reference, progress)
     calibrated = None if history is None else BestState(simulator, history.measure("calibrate", simulator))
     float_weights = {layer.name: layer.weight.detach().clone() for layer in simulator.layers()}
@@ -103,11 +105,11 @@ def tune(
             tune_layers(
                 simulator,
                 reference,
-                seen.to(device),
+                images_in_memory(reference, seen.to(device), _memory(recipe, seen)),
                 recipe.tuning,
                 seed=seed,
                 statistics=matched,
-                memory=_memory(recipe, seen),
+                fractions=fractions,
                 follow=LayerFollowing(
                     on_layer=lambda done, total: phase(done, total, {}),
                     checkpoint=progress.checkpoints.of("tune layers"),

@@ -221,13 +221,13 @@ def test_large_images_have_a_section_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "activations", "coarse", "steps"),
-    [(8, 8, 0, 0), (4, 8, 0, 40), (8, 6, 0, 40), (4, 5, 0, 40), (8, 4, 60, 8), (4, 4, 60, 8), (3, 3, 60, 8)],
+    ("weights", "activations", "steps"),
+    [(8, 8, 0), (4, 8, 40), (8, 6, 40), (4, 5, 40), (8, 4, 40), (4, 4, 40), (3, 3, 40)],
 )
-def test_refinement_of_large_images_goes_by_the_bits(weights: int, activations: int, coarse: int, steps: int) -> None:
+def test_refinement_of_large_images_goes_by_the_bits(weights: int, activations: int, steps: int) -> None:
     recipe = Recipe(name="x", bits=Bits(weights=weights, activations=activations))
     refinement = recipe.for_input((3, 224, 224)).data.refinement
-    assert (refinement.coarse_steps, refinement.steps) == (coarse, steps)
+    assert (refinement.coarse_steps, refinement.steps) == (0, steps)
 
 
 def test_the_number_of_images_that_a_recipe_states_holds(tmp_path: Path) -> None:

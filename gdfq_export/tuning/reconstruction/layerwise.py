@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -31,7 +32,7 @@ from gdfq_export.simulator import Layer, Quantizer, Simulator
 from gdfq_export.tuning.range_that_counts import range_that_counts
 from gdfq_export.tuning.reconstruction.gptq import round_weights, weighted_scale
 from gdfq_export.tuning.reconstruction.paired_run import PairedRun, peak_numel
-from gdfq_export.tuning.reconstruction.second_moments import mixed_moments, observe_layer
+from gdfq_export.tuning.reconstruction.second_moments import mean_moments, observe_layer
 from gdfq_export.tuning.reconstruction.weight_regression import choose_ridge, refit_weights
 
 MEMORY = 4 * 2**30  # bytes
@@ -41,6 +42,7 @@ _SCALE_NUMBERS = 2**22  # of a tensor, to choose its scale with
 _SCALE_FACTORS = (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2)
 _HELD_OUT = 4  # one image of so many, to choose a ridge with
 _FEWEST_TO_HOLD_OUT = 8  # images
+_UNSEEN_SETS = 4  # that images held out make, to know how much the error differs between images
 _USUAL_RIDGE = 1.0  # of fewer images
 _LARGEST_ROUNDED = 512 * 9  # inputs to one output; their second moments take the square of it
 
@@ -66,7 +68,7 @@ def tune_layers(
     *,
     seed: int,
     statistics: Mapping[str, ChannelStatistics] = MappingProxyType({}),
-    memory: int = MEMORY,
+    fractions: Mapping[str, Tensor] = MappingProxyType({}),
     follow: LayerFollowing | None = None,
 ) -> None:
     """Tune scales, weights and biases of every layer, in place.
@@ -74,20 +76,30 @@ def tune_layers(
     Args:
         simulator: calibrated.
         reference: the same network in float.
-        images: [N, C, H, W] in the network's input range; as many of them are used as `memory` holds, at least 16.
+        images: [N, C, H, W] in the network's input range, no more than memory holds (`images_in_memory`).
         settings: which steps. After `rounding` the weights are on their grids; layers with more than 4,608 inputs to an
             output are neither fitted nor rounded here, nor are weights that a layer before has been given already.
         seed: of the choice of patches.
         statistics: of channels, by the names of values, that both networks are brought to (`matched_statistics.py`).
-        memory: bytes for the values of both networks; computing a layer takes about as much again.
+        fractions: by the key of an activation, how many of its steps each channel is shifted by, [channels]
+            (`channel_splitting.py`).
         follow: who is told of layers, and where their state is kept; None: nobody, nowhere.
     """
-    count = max(_FEWEST_IMAGES, memory // (2 * _FLOAT32 * peak_numel(reference.network, images[:1])))
-    values = PairedRun(reference.network, simulator.network, images[:count], statistics)
+    values = PairedRun(reference.network, simulator.network, images, statistics)
     follow = follow or LayerFollowing()
     run = _TuningRun(simulator, values, settings, seed, follow)
+    run.fractions = fractions
     run.values.run(run.compute)
     follow.checkpoint.finish(run.state)
+    run.shift_biases()
+
+
+def images_in_memory(reference: Simulator, images: Tensor, memory: int = MEMORY) -> Tensor:
+    """The first images whose values in two networks take `memory` bytes, at least 16.
+
+    Computing a layer takes about as much again.
+    """
+    return images[: max(_FEWEST_IMAGES, memory // (2 * _FLOAT32 * peak_numel(reference.network, images[:1])))]
 
 
 class _TuningRun:
@@ -107,6 +119,7 @@ class _TuningRun:
         self.values = values
         self.random = torch.Generator().manual_seed(seed)
         self.follow = follow
+        self.fractions: Mapping[str, Tensor] = {}
         self.tuned: set[str | None] = set()  # names of parameters, keys of activations
         self.done = 0
         self.shifts: dict[str, tuple[Tensor, Tensor]] = {}  # of biases: before, and what was added, by layer
@@ -140,6 +153,10 @@ class _TuningRun:
             return self._compute_again(node, layer) if self._seen else self._tune_layer(node, layer)
         if self.settings.activation_scales and "quantizes" in node.meta and not self._seen:
             self._choose_scale(node)
+        if node.meta.get("quantizes") in self.fractions:
+            (source,) = node.all_input_nodes
+            found = self.values.found[source.name]
+            found.add_(_per_channel(self._shift(node), found, self._layer_before(node)))
         return self.values.run_node(node)
 
     @property
@@ -202,9 +219,11 @@ class _TuningRun:
         )
         ridge = self.settings.refit_ridge
         if self.settings.refit and ridge is None and len(x) >= _FEWEST_TO_HOLD_OUT:
-            count = len(x) - len(x) // _HELD_OUT
-            parts = observe(x[:count], wanted[:count]), observe(x[count:], wanted[count:])
-            ridge, moments = choose_ridge(layer.weight, *parts), mixed_moments(*parts, count / len(x))
+            held_out = len(x) // _HELD_OUT
+            sets = [range(len(x) - held_out), *_split(len(x) - held_out, len(x), min(_UNSEEN_SETS, held_out))]
+            parts = [observe(x[one.start : one.stop], wanted[one.start : one.stop]) for one in sets]
+            ridge = choose_ridge(layer.weight, parts[0], parts[1:])
+            moments = mean_moments(parts, [len(one) / len(x) for one in sets])
         else:
             moments = observe(x, wanted if self.settings.refit else None)
         if self.settings.refit:
@@ -232,6 +251,27 @@ class _TuningRun:
             errors.append(float((quantizer(found) - wanted).square().mean()))
         quantizer.log_scale.copy_(start + math.log(_SCALE_FACTORS[errors.index(min(errors))]))
 
+    def shift_biases(self) -> None:
+        """Shift copies of channels by their fractions of a step, in the biases of the layers that write them.
+
+        While layers are tuned, the shift is added behind the rectifier: what is below 0 in only one of both ways rounds
+        to 0 in either.
+        """
+        for node in self.simulator.network.graph.nodes:
+            if node.meta.get("quantizes") in self.fractions:
+                bias = self._layer_before(node).bias
+                assert bias is not None
+                with torch.no_grad():
+                    bias.add_(self._shift(node))
+
+    def _shift(self, node: fx.Node) -> Tensor:
+        quantizer = self.simulator.quantizers[node.meta["quantizes"]]
+        return self.fractions[node.meta["quantizes"]].to(quantizer.scale.device) * quantizer.scale.detach()
+
+    def _layer_before(self, node: fx.Node) -> Layer:
+        (source,) = node.all_input_nodes
+        return next(self.layers[found] for found in (source, *source.all_input_nodes) if found in self.layers)
+
 
 def residual_summand(node: fx.Node) -> fx.Node | None:
     """What an Add adds to the output of `node`, where nothing but that Add reads it."""
@@ -247,6 +287,12 @@ def residual_summand(node: fx.Node) -> fx.Node | None:
 def channel_means(x: Tensor, layer: Layer) -> Tensor:
     """Mean of each output channel of a layer, [C]."""
     return x.mean(dim=[axis for axis in range(x.dim()) if axis != layer.channel_axis % x.dim()])
+
+
+def _split(start: int, stop: int, parts: int) -> list[range]:
+    """`parts` ranges that make up [start, stop)."""
+    ends = [start + (stop - start) * part // parts for part in range(parts + 1)]
+    return [range(*pair) for pair in pairwise(ends)]
 
 
 def _per_channel(values: Tensor, x: Tensor, layer: Layer) -> Tensor:

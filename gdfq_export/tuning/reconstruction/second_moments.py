@@ -74,12 +74,14 @@ def observe_layer(
     return LayerMoments(inputs=across @ rows / count, products=None if outputs is None else across @ outputs / count)
 
 
-def mixed_moments(one: LayerMoments, other: LayerMoments, share: float) -> LayerMoments:
-    """Moments of two sets of inputs together, of which the first has a `share`; both are of wanted outputs."""
-    assert one.products is not None and other.products is not None
-    return LayerMoments(
-        inputs=torch.lerp(other.inputs, one.inputs, share), products=torch.lerp(other.products, one.products, share)
+def mean_moments(parts: Sequence[LayerMoments], weights: Sequence[float]) -> LayerMoments:
+    """Moments of several sets of inputs together, of wanted outputs too; `weights` are their shares."""
+    inputs = sum(share * part.inputs for part, share in zip(parts, weights, strict=True))
+    products = sum(
+        share * part.products for part, share in zip(parts, weights, strict=True) if part.products is not None
     )
+    assert isinstance(inputs, Tensor) and isinstance(products, Tensor)
+    return LayerMoments(inputs=inputs, products=products)
 
 
 def _patches(

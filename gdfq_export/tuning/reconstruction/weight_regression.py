@@ -7,13 +7,15 @@ penalty is relative to the mean input variance:
     min_W  E |W x - y|^2 + ridge * mean(diag H) * |W - W_float|^2
 
 Where a layer has few inputs to fit on (the last ones see one position of an image, or a few), a small penalty fits
-their noise: `choose_ridge` takes the penalty of least error on inputs that the fit has not seen.
+their noise: `choose_ridge` takes the largest penalty that is not measurably worse on images that the fit has not seen.
 
 It is the target of GPTAQ (Li et al., "Efficient Finetuning-Free Quantization for Asymmetric Calibration", arXiv
 2504.02692), solved before rounding instead of along with it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -36,10 +38,23 @@ def refit_weights(weight: Tensor, moments: LayerMoments, ridge: float) -> Tensor
 RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1e4)  # the last leaves the weights as they are
 
 
-def choose_ridge(weight: Tensor, seen: LayerMoments, unseen: LayerMoments) -> float:
-    """The ridge whose fit on `seen` has the least squared error on `unseen`, both with moments of wanted outputs."""
-    errors = [_error(refit_weights(weight, seen, ridge), unseen) for ridge in RIDGES]
-    return RIDGES[errors.index(min(errors))]
+def choose_ridge(weight: Tensor, seen: LayerMoments, unseen: Sequence[LayerMoments]) -> float:
+    """The largest ridge whose fit on `seen` is within one standard error of the best on `unseen`.
+
+    The standard error is that of the difference between the two fits over the sets of `unseen`, at least two and of one
+    size: the one-standard-error rule of Breiman et al., "Classification and Regression Trees" (1984), section 3.4.3. A
+    fit whose gain is within the noise of the images does harm on images of another kind.
+
+    Args:
+        weight: the float weights, [out, ...].
+        seen: moments of inputs and wanted outputs to fit on.
+        unseen: the same of sets of images that are not fitted.
+    """
+    fits = [refit_weights(weight, seen, ridge) for ridge in RIDGES]
+    errors = torch.tensor([[_error(fit, moments) for moments in unseen] for fit in fits], dtype=torch.float64)
+    more = errors - errors[errors.mean(dim=1).argmin()]
+    within = more.mean(dim=1) <= more.std(dim=1) / len(unseen) ** 0.5
+    return RIDGES[int(torch.nonzero(within)[-1])]
 
 
 def _error(weight: Tensor, moments: LayerMoments) -> float:
