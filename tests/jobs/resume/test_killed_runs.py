@@ -12,6 +12,7 @@ import pytest
 import gdfq_export as gq
 from calib.checkpoints.checkpoint import State
 from gdfq_export.errors import InputError
+from gdfq_export.jobs.resume import identity
 from gdfq_export.jobs.resume.continued import continued
 from gdfq_export.recipe import (
     Budget,
@@ -162,15 +163,13 @@ def test_another_run_is_refused_and_begins_anew_on_request(
 def test_other_threads_or_another_cpu_are_refused_by_name(
     kills: Kills, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
-
     kills.count(2)
     killed(tmp_path / "net", GENERATED)
     kills.count()
-    threads = torch.get_num_threads()
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 77)
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
-    with pytest.raises(InputError, match=f"threads was {threads} and is 77, instruction set was .* and is DEFAULT"):
+    here = identity.computing_on("cpu")
+    other = dataclasses.replace(here, threads=77, instruction_set="OTHER")
+    monkeypatch.setattr(identity, "computing_on", lambda device: other)
+    with pytest.raises(InputError, match=f"threads was {here.threads} and is 77, instruction set was .* and is OTHER"):
         quantized(tmp_path / "net", GENERATED)
 
 
