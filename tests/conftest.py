@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -17,6 +18,9 @@ SLOW = [hypothesis.HealthCheck.too_slow]
 hypothesis.settings.register_profile("shared-machine", deadline=None, suppress_health_check=SLOW)
 hypothesis.settings.load_profile("shared-machine")
 torch.set_num_threads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it runs in the background
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 CONTENTS = {
     *("model.onnx", "float.onnx", "float.json", "calibration.npz", "check.py", "check.npz"),
-    *("report.json", "report.html", "manifest.json"),
+    *("report.json", "report.html", "manifest.json", "README.md", "sbom.cdx.json", "provenance.json"),
 }
 NOT_RUN = ('python -m pip install "$GDFQ_EXPORT"',)  # this checkout stands for what it would install
 VIEWS = ("verify.json", "verify.html", "verify.xml", "verify.md")

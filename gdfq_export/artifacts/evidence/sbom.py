@@ -15,6 +15,7 @@ from typing import Any
 from gdfq_export.artifacts.evidence.software import Package, installed_packages
 from gdfq_export.report.report import Report
 from gdfq_export.support.not_measured import NotMeasured
+from gdfq_export.support.text import counted
 
 _SERIAL = uuid.uuid5(uuid.NAMESPACE_URL, "urn:gdfq-export:sbom")
 _MODEL, _FLOAT, _IMAGES = "model.onnx", "float.onnx", "calibration.npz"
@@ -132,15 +133,15 @@ def _metrics(report: Report) -> list[dict[str, Any]]:
     """Figures that a sample was measured on, with their 95 % intervals."""
     found = []
     if not isinstance(report.accuracy, NotMeasured):
-        on = f"{report.accuracy.images} images of {report.accuracy.source}"
+        on = f"{counted(report.accuracy.images, 'image')} of {report.accuracy.source}"
         for name, share in (("float", report.accuracy.top1.float_network), ("", report.accuracy.top1.quantized)):
             found.append(_metric(f"{name} top-1 accuracy".strip(), share.value, share.low, share.high, on))
     if not isinstance(report.agreement, NotMeasured):
         share = report.agreement.top1
-        on = f"{report.agreement.images} images of {report.agreement.source}"
+        on = f"{counted(report.agreement.images, 'image')} of {report.agreement.source}"
         found.append(_metric("top-1 agreement with the float network", share.value, share.low, share.high, on))
     if report.task is not None:
-        on = f"{report.task.images} images of {report.task.source}"
+        on = f"{counted(report.task.images, 'image')} of {report.task.source}"
         for figure in report.task.figures:
             unit = f", {figure.unit}" if figure.unit else ""
             found.append(_metric(f"{figure.title}{unit}", figure.value, figure.low, figure.high, on))

@@ -101,9 +101,10 @@ def flush(path: Path) -> None:
 
 
 def flush_all(path: Path) -> None:
-    """Bring a file, or a folder with all it holds, to the disk."""
+    """Bring a file, or a folder with all it holds, to the disk; links in it are names, and need not lead anywhere."""
     for inner in [*path.rglob("*")] if path.is_dir() else []:
-        flush(inner)
+        if not inner.is_symlink():
+            flush(inner)
     flush(path)
 
 

@@ -118,8 +118,12 @@ def write_together() -> Iterator[Outputs]:
         InputError: an output cannot be written.
 
     Example:
-        >>> with write_together() as outputs:  # doctest: +SKIP
-        ...     outputs.write({Path("net.onnx"): b"...", Path("report.json"): "{}"})
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> with write_together() as outputs:
+        ...     outputs.write({folder / "net.onnx": b"...", folder / "report.json": "{}"})
+        >>> sorted(path.name for path in folder.iterdir())
+        ['net.onnx', 'report.json']
     """
     with ExitStack() as stack:
         outputs = Outputs(stack)

@@ -39,7 +39,7 @@ def seeds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             provenance={"method": "noise"},
         )
 
-    monkeypatch.setattr("gdfq_export.jobs.compare.scored_images.synthesize", synthesize)
+    monkeypatch.setattr("gdfq_export.jobs.compare.scored_images.continued_synthesis", synthesize)
     return seeds
 
 

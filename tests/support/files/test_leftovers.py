@@ -24,12 +24,16 @@ def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 def test_the_next_run_of_the_same_output_removes_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     killed_run(tmp_path)
-    assert len(leftovers(tmp_path)) == 2
+
+    def left() -> list[Path]:
+        return [path for path in leftovers(tmp_path) if path.is_relative_to(tmp_path)]
+
+    assert len(left()) == 2
     with caplog.at_level(logging.WARNING):
         require_writable(tmp_path / "model.onnx")
     assert len(caplog.messages) == 1 and "which a killed run left" in caplog.messages[0]
     with atomic_folder(tmp_path / "bundle", marker="mark"):
-        assert leftovers(tmp_path) == []
+        assert left() == []
     assert os.listdir(tmp_path) == ["bundle"]
 
 
