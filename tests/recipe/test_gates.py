@@ -12,7 +12,7 @@ from gdfq_export.recipe import Gates, Recipe, load_gates, load_recipe, recipe_sh
 
 HASHES = {
     "w8a8-ort-cpu": "a3f913a769eb9638540dd982bef71329da1dbf15fcc3903c6cb8d54b9593cabb",
-    "w4a4-ort-cpu": "53e7970dec81ddf8591210428660fa2db9a0b97a0fcfaaf8b1cbcaad4c393f11",
+    "w4a4-ort-cpu": "b5552f14ed3389bfbc5ef15704b0e7a9084002bcb62c73c88c84364e1e49f6f3",
     "paper/gdfq": "23db9b5dde78b3732ddfe719ad16cd285af16bab8bab4a69b5eac051268bd8d8",
 }
 
