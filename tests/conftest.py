@@ -44,7 +44,9 @@ def emulator() -> Emulator:
 LONGEST_ID = 300
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("markexpr") != "signals":  # a worker that ran a thousand other tests does not survive them
+        items[:] = [item for item in items if not item.get_closest_marker("signals")]
     for item in items:
         if len(item.name) > LONGEST_ID:  # the text of an object, in which the order of a set may differ by process
             raise pytest.UsageError(f"{item.nodeid[:LONGEST_ID]}...: give its parameters ids")

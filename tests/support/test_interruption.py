@@ -18,6 +18,9 @@ from gdfq_export.support.interruption import (
 )
 
 
+pytestmark = pytest.mark.signals
+
+
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
     """Those of the process are given back."""

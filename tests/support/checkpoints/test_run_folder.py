@@ -131,6 +131,7 @@ def test_states_of_steps_are_kept_where_enough_time_has_passed(tmp_path: Path, m
     folder.close()
 
 
+@pytest.mark.signals
 @pytest.mark.usefixtures("handlers")
 def test_a_signal_waits_for_the_end_of_a_step_whose_state_is_kept(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run", IDENTITY)

@@ -72,6 +72,7 @@ def test_other_files_stay(tmp_path: Path) -> None:
     assert others | {"kept"} < {*os.listdir(tmp_path)}
 
 
+@pytest.mark.signals
 def test_a_signal_at_the_first_moment_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It comes while the temporary file is made, before anybody holds it."""
     opening = os.open
