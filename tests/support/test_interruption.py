@@ -17,7 +17,6 @@ from gdfq_export.support.interruption import (
     uninterrupted,
 )
 
-
 pytestmark = pytest.mark.signals
 
 
