@@ -21,7 +21,7 @@ from tests.simulator.random_network import CHANNELS, CLASSES, SIDE, Network, net
 
 NEAR = 1e-6
 OF_A_CODE = 0.01  # what codes that a float Softmax or product rounds otherwise change in small networks
-FEW = 0.03  # of the codes; 2.1 % of a network that is a table and a Softmax deep
+FEW = 0.03  # of the codes; 2.1 % were seen
 WIDTHS = [Bits(), Bits(weights=4, activations=4)]
 
 
