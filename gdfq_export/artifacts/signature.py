@@ -8,6 +8,7 @@ offline, and its own command line checks it without this tool.
 from __future__ import annotations
 
 import base64
+import importlib
 import json
 import os
 import shutil
@@ -147,8 +148,6 @@ def _read_key(key: Path) -> bytes:
 
 def _package(module: str) -> ModuleType:
     try:
-        import importlib
-
         return importlib.import_module(f"model_signing.{module}")
     except ImportError as error:
         raise BackendUnavailable(

@@ -17,7 +17,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -87,8 +86,7 @@ def tune_layers(
     """
     values = PairedRun(reference.network, simulator.network, images, statistics)
     follow = follow or LayerFollowing()
-    run = _TuningRun(simulator, values, settings, seed, follow)
-    run.fractions = fractions
+    run = _TuningRun(simulator, values, settings, seed, follow, fractions)
     run.values.run(run.compute)
     follow.checkpoint.finish(run.state)
     run.shift_biases()
@@ -112,6 +110,7 @@ class _TuningRun:
         settings: Tuning,
         seed: int,
         follow: LayerFollowing,
+        fractions: Mapping[str, Tensor],
     ) -> None:
         self.simulator = simulator
         self.settings = settings
@@ -119,7 +118,7 @@ class _TuningRun:
         self.values = values
         self.random = torch.Generator().manual_seed(seed)
         self.follow = follow
-        self.fractions: Mapping[str, Tensor] = {}
+        self.fractions = fractions
         self.tuned: set[str | None] = set()  # names of parameters, keys of activations
         self.done = 0
         self.shifts: dict[str, tuple[Tensor, Tensor]] = {}  # of biases: before, and what was added, by layer
@@ -220,10 +219,13 @@ class _TuningRun:
         ridge = self.settings.refit_ridge
         if self.settings.refit and ridge is None and len(x) >= _FEWEST_TO_HOLD_OUT:
             held_out = len(x) // _HELD_OUT
-            sets = [range(len(x) - held_out), *_split(len(x) - held_out, len(x), min(_UNSEEN_SETS, held_out))]
-            parts = [observe(x[one.start : one.stop], wanted[one.start : one.stop]) for one in sets]
+            inputs, outputs = (
+                (values[:-held_out], *values[-held_out:].tensor_split(min(_UNSEEN_SETS, held_out)))
+                for values in (x, wanted)
+            )
+            parts = [observe(*part) for part in zip(inputs, outputs, strict=True)]
             ridge = choose_ridge(layer.weight, parts[0], parts[1:])
-            moments = mean_moments(parts, [len(one) / len(x) for one in sets])
+            moments = mean_moments(parts, [len(part) / len(x) for part in inputs])
         else:
             moments = observe(x, wanted if self.settings.refit else None)
         if self.settings.refit:
@@ -287,12 +289,6 @@ def residual_summand(node: fx.Node) -> fx.Node | None:
 def channel_means(x: Tensor, layer: Layer) -> Tensor:
     """Mean of each output channel of a layer, [C]."""
     return x.mean(dim=[axis for axis in range(x.dim()) if axis != layer.channel_axis % x.dim()])
-
-
-def _split(start: int, stop: int, parts: int) -> list[range]:
-    """`parts` ranges that make up [start, stop)."""
-    ends = [start + (stop - start) * part // parts for part in range(parts + 1)]
-    return [range(*pair) for pair in pairwise(ends)]
 
 
 def _per_channel(values: Tensor, x: Tensor, layer: Layer) -> Tensor:
