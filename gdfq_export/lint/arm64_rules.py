@@ -75,7 +75,7 @@ def _sums_wrap(model: QdqModel, layer: QdqLayer) -> Iterator[Broken]:
 def _is_depthwise(layer: QdqLayer, channels: int) -> bool:
     group = layer.node.attributes.get_int("group", 1)
     shape = None if layer.weight is None else layer.weight.codes.shape
-    return layer.op_type == "Conv" and shape is not None and shape[1] == 1 and group == channels > 1
+    return layer.op_type == "Conv" and shape is not None and shape[1:2] == (1,) and group == channels > 1
 
 
 def _sums_differ(target: Target, model: QdqModel, node: ir.Node) -> Iterator[Broken]:

@@ -18,6 +18,8 @@ from gdfq_export.runtimes.base import HOST_CLOCK, Array, ExecutedGraph, Images, 
 from gdfq_export.support.batch_size import batch_size
 from gdfq_export.support.fixed_batch.image_pieces import run_in_pieces
 
+_MOST_BYTES = 4 * 2**30  # of a piece
+
 
 class Session(ABC):
     """One file loaded into a runtime, fed in pieces; `clock` names the clock that `timer` uses.
@@ -74,6 +76,12 @@ class Session(ABC):
     def _run(self, images: Images, names: Sequence[str], batch: int) -> Mapping[str, Array]:
         if len(images) == 0:
             raise InputError(f"{where(self._source)} was given no images; give at least one")
+        size = batch * images[0].nbytes
+        if size > _MOST_BYTES:
+            raise InputError(
+                f"{where(self._source)} takes {batch:,} images of shape {list(images.shape[1:])} at a time, which are "
+                f"{size / 2**30:,.0f} GiB; export it with a smaller or a dynamic batch"
+            )
         return run_in_pieces(
             lambda piece: dict(zip(names, self._execute(piece, names), strict=True)), images, batch, whole=self._fixed
         )

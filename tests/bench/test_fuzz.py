@@ -25,6 +25,8 @@ KEPT = (
     ("ONNX, Q/DQ", 10),  # a graph that the parser does not take
     ("ONNX, Q/DQ", 61),  # a batch of 0
     ("ONNX, Q/DQ", 1104),  # an attribute that stands for an argument of a function
+    ("ONNX, Q/DQ", 2406),  # a fixed batch of 2^31 images
+    ("ONNX, Q/DQ", 8400),  # weights of one axis in a convolution
     ("ONNX, Q/DQ", 20168),  # a target of no name
     ("ONNX, Q/DQ", 20260),  # axis -149
     ("JSON, report", 1129),  # a number of 400 digits

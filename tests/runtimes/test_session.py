@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from gdfq_export.errors import InputError
 from gdfq_export.runtimes.base import Array, ExecutedGraph, Images
 from gdfq_export.runtimes.session import Session, as_taken
 
@@ -48,6 +49,11 @@ def test_large_images_are_run_few_at_a_time(side: int, fixed: bool, seen: list[i
     session, images = Counting(4, fixed=fixed), np.zeros((5, 3, side, side), np.float32)
     assert session.run(images).shape == (5,)
     assert session.seen == seen
+
+
+def test_a_fixed_batch_of_many_gigabytes_is_refused() -> None:
+    with pytest.raises(InputError, match=r"takes 2,147,483,647 images of shape \[3, 4, 5\] at a time.* 480 GiB"):
+        Counting(2**31 - 1, fixed=True).run(IMAGES)
 
 
 def test_a_batch_is_timed_as_it_is() -> None:
