@@ -41,6 +41,7 @@ NETWORKS = (
     "cifar100_resnet20_cy",
     "imagenet_tinydarknet_224",
     "imagenet_mobilenetv1_025_224",
+    "imagenet_mobilenetv2_224",
 )
 METHODS = {key: method.title for key, method in COMPARED.items()}
 TABLE_BITS = tuple(name for name in BIT_WIDTHS if not name.endswith(AS_PUBLISHED))
@@ -103,21 +104,25 @@ LIMITS = (
     _limits("cifar10_resnet20", "w8a8", 2, 0.2, 0.1),
     _limits("cifar10_resnet20", "w6a6", 2, 0.4, 0.2),
     _limits("cifar10_resnet20", "w4a8", 5, 0.8, 0.4),
-    _limits("cifar10_resnet20", "w4a4", 10, 2.0, 1.0),
+    _limits("cifar10_resnet20", "w4a4", 10, 1.3, 0.8),
     _limits("cifar10_resnet20", "w4a4-everywhere", 10, 5.0, 3.0),
     _limits("cifar10_resnet20", "w3a3", 20, 9.0, 5.0),
-    _limits("cifar10_resnet20_cy", "w4a4", 10, 2.5, 1.3),
-    _limits("cifar10_resnet32", "w4a4", 10, 2.5, 1.3),
-    _limits("cifar10_resnet8_mlperftiny", "w4a4", 10, 2.5, 1.3),
+    _limits("cifar10_resnet20_cy", "w4a4", 10, 1.3, 0.8),
+    _limits("cifar10_resnet32", "w4a4", 10, 1.3, 0.8),
+    _limits("cifar10_resnet8_mlperftiny", "w4a4", 10, 1.3, 0.8),
     *_of_the_paper("cifar10_resnet18", 3.0, 1.5),
-    *_of_the_paper("cifar10_resnet50", 3.0, 1.5),
-    *_of_the_paper("cifar10_mobilenetv2", 5.0, 2.5),
-    *_of_the_paper("cifar10_shufflenet", 5.0, 2.5),
+    *_of_the_paper("cifar10_resnet50", 1.5, 0.8),
+    *_of_the_paper("cifar10_mobilenetv2", 1.5, 0.8),
+    *_of_the_paper("cifar10_shufflenet", 3.0, 1.5),
     _limits("imagenet_tinydarknet_224", "w8a8", 5, 1.0, 0.5),
-    _limits("imagenet_tinydarknet_224", "w4a8", 15, 3.0, 2.0),
-    _limits("imagenet_tinydarknet_224", "w4a4", 30, 8.0, 5.0),
+    _limits("imagenet_tinydarknet_224", "w4a8", 15, 3.0, 1.0),
+    _limits("imagenet_tinydarknet_224", "w4a4", 60, 10.0, 5.0),
     _limits("imagenet_mobilenetv1_025_224", "w8a8", 5, 2.0, 1.0),
-    _limits("imagenet_mobilenetv1_025_224", "w4a8", 30, 10.0, 5.0),
+    _limits("imagenet_mobilenetv1_025_224", "w4a8", 30, 4.0, 2.0),
+    _limits("imagenet_mobilenetv2_224", "w8a8", 5, 1.0, 0.5),
+    _limits("imagenet_mobilenetv2_224", "w6a6", 15, 2.0, 1.0),
+    _limits("imagenet_mobilenetv2_224", "w4a8", 30, 5.0, 2.5),
+    _limits("imagenet_mobilenetv2_224", "w4a4", 60, 15.0, 6.0),
 )
 
 
