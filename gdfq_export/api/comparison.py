@@ -71,6 +71,7 @@ def compare(
             scored=scored_images(network, labelled, make_folder(Path(out), FILES), options.images, run),
             real=None if calibration is None else real_of(calibration, network),
             target=options.target,
+            keep_float=options.keep_float,
             budget=run.budget_seconds or DEFAULT_BUDGET,
             seed=run.seed,
             device=run.device,

@@ -108,6 +108,8 @@ class PlannedNode:
         absorbed: name of the Relu or Clip that the kernel's requantization replaces.
         integer_form: it is written on the codes themselves, between Q and DQ.
         reason: why the node runs in float.
+        separated: an operator that changes nothing stands between its results and what follows, because a runtime
+            would fuse the two and compute integers in place of floats, or floats in place of integers.
     """
 
     node: str
@@ -116,6 +118,7 @@ class PlannedNode:
     absorbed: str | None = None
     integer_form: bool = False
     reason: str = ""
+    separated: bool = False
 
 
 @dataclass(frozen=True)

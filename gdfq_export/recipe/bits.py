@@ -64,4 +64,9 @@ class Bits(Section):
     layers: dict[str, LayerBits] = Field(
         {}, description="exceptions by the name of a layer or of its weight, * and ? allowed; the last match applies"
     )
+    keep_float: tuple[str, ...] = Field(
+        (),
+        description="nodes that stay float: names of nodes or weights, * and ? allowed, operators such as Softmax, or "
+        "re: and a regular expression for whole names",
+    )
     mixed: MixedBits | None = Field(None, description="mixed precision; null: none")

@@ -22,7 +22,8 @@ def explain(error: ErrorDetails, model: type[BaseModel]) -> str:
     dotted = ".".join(path)
     if len(path) < len(error["loc"]):
         return f"the name {dotted} is not a text; put it in quotes"
-    key, section = path[-1], _section_at(model, path[:-1])
+    named = [str(part)[:_LONGEST_KEY] for part in error["loc"] if not isinstance(part, int)]  # entries of lists are not
+    key, section = named[-1], _section_at(model, named[:-1])
     if error["type"] == "extra_forbidden":
         return f"unknown key {dotted}{hint(key, section.model_fields)}; accepted here: {keys(section)}"
     right = accepted(section, key)
@@ -60,6 +61,8 @@ def accepted(section: type[BaseModel], key: str) -> str:
     schema = next((each for each in schema.get("anyOf", ()) if each["type"] != "null"), schema)
     if "enum" in schema or "const" in schema:
         return "one of " + ", ".join(map(str, schema.get("enum", [schema.get("const")])))
+    if schema["type"] == "array":
+        return "a list of texts"
     kinds = {"integer": "an integer", "number": "a number", "boolean": "true or false", "string": "a text"}
     bounds = [
         words.format(schema[name])

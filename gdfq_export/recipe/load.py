@@ -22,6 +22,7 @@ _LATER_KEYS: dict[tuple[str, ...], object] = {
     ("bits", "storage"): "packed",
     ("bits", "blocks"): None,
     ("bits", "others"): None,
+    ("bits", "keep_float"): [],
     ("calibration", "match_statistics"): None,
     ("data", "refinement", "coarse_steps"): 0,
     ("tuning", "split_channels"): False,

@@ -77,6 +77,11 @@ class Recipe(Section):
         """Number of images that a run draws to calibrate and fine-tune on."""
         return max(self.calibration.images, self.data.images if self.tuning.finetune is not None else 0)
 
+    def keeping_float(self, patterns: Sequence[str]) -> Recipe:
+        """The recipe with more nodes kept float; see `bits.keep_float`."""
+        kept = tuple(dict.fromkeys([*self.bits.keep_float, *patterns]))
+        return self.model_copy(update={"bits": self.bits.model_copy(update={"keep_float": kept})})
+
     def for_input(self, shape: Sequence[int]) -> Recipe:
         """The recipe as it is used for inputs of `shape` (C, ...), without the batch.
 

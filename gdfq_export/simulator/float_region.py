@@ -21,6 +21,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
 from gdfq_export.frontend.torch_import.cut import read_by, subgraphs
+from gdfq_export.planning.placement.graph_nodes import is_product
+from gdfq_export.planning.placement.separated import SEPARATOR_IN_FRONT, separator_behind
 from gdfq_export.simulator.session import one_thread_session
 from gdfq_export.support.quant_params import QuantParams
 
@@ -52,6 +54,7 @@ class FloatRegion:
         opsets: versions of the graph's operator sets, by domain.
         wanted: names of values that are needed besides those that other nodes read.
         grids: of values that go in or come out as codes, by name.
+        separated: names of nodes that the file separates from the pairs around them.
     """
 
     def __init__(
@@ -62,11 +65,13 @@ class FloatRegion:
         opsets: Mapping[str, int],
         wanted: Collection[str] = (),
         grids: Mapping[str, QuantParams] = MappingProxyType({}),
+        separated: Collection[str] = (),
     ) -> None:
         self.nodes = tuple(nodes)
         self.inputs = tuple(value for value in read_from_outside(nodes) if value.name not in constants)
         self.outputs = tuple(_read_outside(nodes, wanted))
         self.grids = grids
+        self._separated = frozenset(separated)
         self._constants = [numpy_helper.from_array(each.numpy(), name) for name, each in constants.items()]
         self._opsets = dict(opsets)
         self._sessions: dict[tuple[tuple[np.dtype, tuple[int, ...]], ...], onnxruntime.InferenceSession] = {}
@@ -82,7 +87,7 @@ class FloatRegion:
         return {str(value.name): torch.from_numpy(result) for value, result in zip(self.outputs, results, strict=True)}
 
     def _session(self, arrays: Mapping[str, np.ndarray]) -> onnxruntime.InferenceSession:
-        nodes = [ir.to_proto(node) for node in self.nodes]
+        nodes = [proto for node in self.nodes for proto in self._with_separator_in_front(node)]
         inputs, outputs, numbers = [], [], list(self._constants)
         for value in self.inputs:
             name = str(value.name)
@@ -94,17 +99,36 @@ class FloatRegion:
         for value in self.outputs:
             name = str(value.name)
             if name in self.grids:
-                nodes.append(_quantizer("QuantizeLinear", (name, f"{name}{_CODES}"), self.grids[name], numbers))
+                source = name
+                producer = value.producer()
+                if producer is not None and producer.name in self._separated:
+                    op_type, attributes = separator_behind(producer)
+                    source = f"{name}->float"
+                    nodes.append(helper.make_node(op_type, [name], [source], **attributes))
+                nodes.append(_quantizer("QuantizeLinear", (source, f"{name}{_CODES}"), self.grids[name], numbers))
             outputs.append(onnx.ValueInfoProto(name=f"{name}{_CODES}" if name in self.grids else name))
         graph = helper.make_graph(nodes, "region", inputs, outputs, numbers)
         return one_thread_session(graph, self._opsets)
 
+    def _with_separator_in_front(self, node: ir.Node) -> list[onnx.NodeProto]:
+        proto = ir.to_proto(node)
+        if node.name not in self._separated or not is_product(node):
+            return [proto]
+        op_type, attributes = SEPARATOR_IN_FRONT
+        factor = f"{node.name}->factor"
+        separator = helper.make_node(op_type, [proto.input[0]], [factor], **attributes)
+        proto.input[0] = factor
+        return [separator, proto]
+
     @staticmethod
     def _input(value: ir.Value, array: np.ndarray) -> onnx.ValueInfoProto:
-        """The shape is known to the runtime as far as it is in the file: some fusions ask for it."""
+        """The shape is known to the runtime as far as it is in the file, open sizes by name: fusions ask for it."""
         known = list(value.shape) if value.shape is not None else []
         static = known if len(known) == array.ndim else [None] * array.ndim
-        sizes = [found if size == found else None for size, found in zip(static, array.shape, strict=True)]
+        sizes = [
+            size.value if isinstance(size, ir.SymbolicDim) else found if size == found else None
+            for size, found in zip(static, array.shape, strict=True)
+        ]
         return helper.make_tensor_value_info(str(value.name), helper.np_dtype_to_tensor_dtype(array.dtype), sizes)
 
 

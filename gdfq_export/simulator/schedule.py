@@ -41,12 +41,20 @@ def schedule(
     levels = _Levels(plan)
     for node in model.graph:
         levels.add(node)
+    separated = {planned.node for planned in plan.nodes if planned.separated}
     steps: list[tuple[int, bool, Step]] = [
         (level, True, node) for node, level in levels.of.items() if plan.by_node[node.name or ""].kernel is not None
     ]
     for nodes in levels.regions():
         constants = _constants(nodes, plan, parameters)
-        region = FloatRegion(nodes, constants, opsets=model.opset_imports, wanted=plan.by_tensor, grids=grids)
+        region = FloatRegion(
+            nodes,
+            constants,
+            opsets=model.opset_imports,
+            wanted=plan.by_tensor,
+            grids=grids,
+            separated=separated,
+        )
         if region.outputs:
             steps.append((levels.of[nodes[0]], False, region))
     return tuple(step for _, _, step in sorted(steps, key=lambda entry: entry[:2]))

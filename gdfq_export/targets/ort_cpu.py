@@ -67,6 +67,7 @@ ORT_CPU = Target(
     absorbed=frozenset({"Relu", "Clip"}),
     exact=True,
     equal_kernels=("onnxruntime-arm64",),
+    fuses_pairs=True,
     native_note="ONNX Runtime unpacks them in every run and multiplies in float: measured on a ResNet-18, the file has "
     "0.7 of the float network's speed, a fifth of what INT4 behind a Cast has",
     block_note="ONNX Runtime multiplies them with MatMulNBits, which rounds activations to 8 bits by itself: "

@@ -112,8 +112,9 @@ class Target:
     the integer simulator computes with; `exact` says that this runtime's kernels do the same, to the bit.
     `equal_kernels` names other sets: scales are chosen so that these compute the same codes. `stand_in` is the runtime
     that measures a file where `backend` has no device; `engine` says that the runtime runs engines, which are built
-    from the file; `held_to` names the runtimes whose rules apply to a file where that is not `backend`; `warning` is
-    shown to the user.
+    from the file; `fuses_pairs` says that it computes whatever stands between Q/DQ pairs in integers, so that nodes
+    that are to stay float are separated from them (`planning/placement/separated.py`); `held_to` names the runtimes
+    whose rules apply to a file where that is not `backend`; `warning` is shown to the user.
 
     Of weights of four bits or fewer: `unpacked_note` says what becomes of them where `weight.packed` has no type for
     them; `native_note` what it costs where DequantizeLinear reads INT4 and `block_note` where they have a scale a block
@@ -139,6 +140,7 @@ class Target:
     clip: Clip = Clip.CODES
     stand_in: str | None = None
     engine: bool = False
+    fuses_pairs: bool = False
     held_to: tuple[str, ...] = ()
     warning: str = ""
     unpacked_note: str = ""

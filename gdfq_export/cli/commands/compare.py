@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from gdfq_export.cli.options.bits import keep_float_option
 from gdfq_export.cli.options.checkpoint import checkpoint_options, checkpoint_settings
 from gdfq_export.cli.options.shared import (
     COUNT,
@@ -65,6 +66,7 @@ USUAL_BITS = "w8a8,w4a8,w4a4"
     "--target", metavar="NAME", help=f"Runtime the files are for: {', '.join(TARGETS)}.  [default: the recipes']"
 )
 @click.option("--images", type=COUNT, help="Without --data: how many images are made to compare on.")
+@keep_float_option
 @preprocessing_options
 @compute_options
 @checkpoint_options
@@ -79,6 +81,7 @@ def compare(
     budget: float,
     target: str | None,
     images: int | None,
+    keep_float: tuple[str, ...],
     preprocessing: dict[str, Any],
     compute: dict[str, Any],
     kept: dict[str, Any],
@@ -120,7 +123,11 @@ def compare(
         data=gq.demo_data() if model is None and images is None and data is None else data,
         calibration=calibration,
         options=gq.CompareOptions(
-            target=target, images=images, progress=progress_display, listener=ComparisonPrinter()
+            target=target,
+            images=images,
+            keep_float=keep_float,
+            progress=progress_display,
+            listener=ComparisonPrinter(),
         ),
         run=gq.RunContext(
             **compute, **checkpoint_settings(kept, out / "run"), budget_seconds=budget, progress=progress

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gdfq_export.cli.options.bits import bits_options, recipe_option
+from gdfq_export.cli.options.bits import bits_options, keep_float_option, recipe_option
 from gdfq_export.cli.options.checkpoint import checkpoint_options, checkpoint_settings
 from gdfq_export.cli.options.gates import gate_limits, gate_options
 from gdfq_export.cli.options.shared import (
@@ -94,6 +94,7 @@ AUTO = "auto"
 @click.option("--keep-batch", is_flag=True, help="Keep a fixed batch size of MODEL; by default the file takes any.")
 @preprocessing_options
 @bits_options
+@keep_float_option
 @recipe_option
 @compute_options
 @checkpoint_options
@@ -114,6 +115,7 @@ def quantize(
     details: bool,
     keep_batch: bool,
     preprocessing: dict[str, Any],
+    keep_float: tuple[str, ...],
     recipe: str | None,
     compute: dict[str, Any],
     kept: dict[str, Any],
@@ -135,6 +137,7 @@ def quantize(
     chosen = load_recipe(recipe or DEFAULT_RECIPE)
     if target not in (None, AUTO):
         chosen = chosen.model_copy(update={"target": find_target(target).name})
+    chosen = chosen.keeping_float(keep_float)
     outputs = QuantizeOutputs(onnx=onnx_out, report=report, html=html, bundle=bundle)
     outputs = outputs.with_defaults(model, chosen.bits.weights)
     require_outputs([] if dry_run else outputs.files, (model, sidecar_of(model), data, calibration, recipe, sign))

@@ -36,6 +36,16 @@ def bits_options(command: Command) -> Command:
     return command
 
 
+keep_float_option = click.option(
+    "--keep-float",
+    metavar="NAME|TYPE|re:REGEX",
+    multiple=True,
+    help="Keep nodes float: a node or weight by name (* and ? allowed), an operator such as Softmax, or a regular "
+    "expression for whole names; may be given several times.",
+)
+"""The command receives a tuple, of what is added to the recipe's bits.keep_float."""
+
+
 def _remembered(ctx: click.Context, param: click.Parameter, value: int | None) -> None:
     if value is not None:
         ctx.meta.setdefault(_KEY, {})[param.name] = value

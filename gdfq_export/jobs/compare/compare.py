@@ -27,7 +27,8 @@ from gdfq_export.jobs.compare.files import JSON, file_name, read_comparison, wri
 from gdfq_export.jobs.compare.methods import BIT_WIDTHS, METHODS, BudgetUse, recipe_for, require_known
 from gdfq_export.jobs.compare.run_cell import CellSettings, run_cell
 from gdfq_export.jobs.compare.scored_images import ScoredImages, images_facts, preprocessing_of, shared_images
-from gdfq_export.recipe import Recipe, recipe_sha256
+from gdfq_export.planning.placement import plan_of
+from gdfq_export.recipe import Bits, Recipe, recipe_sha256
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.choose import choose_backend
 from gdfq_export.runtimes.environment.machine import this_machine, versions
@@ -62,12 +63,14 @@ class CompareOptions:
     Attributes:
         target: the runtime; None is that of the recipes.
         images: how many are synthesized to score on where none are given; None: the default recipe's number.
+        keep_float: nodes that stay float in every cell, as in a recipe's `bits.keep_float`.
         progress: makes a display for each cell.
         listener: is told of each cell.
     """
 
     target: str | None = None
     images: int | None = None
+    keep_float: Sequence[str] = ()
     progress: Callable[[], Progress] = SilentProgress
     listener: Listener | None = None
 
@@ -82,6 +85,7 @@ class CompareRequest:
         scored: the images that all cells are scored on.
         real: real images for the methods that need them.
         target: the runtime; None is that of the recipes.
+        keep_float: nodes that stay float in every cell, as in a recipe's `bits.keep_float`.
         budget: seconds for each cell, up to the written file.
         seed: random seed.
         device: torch device.
@@ -94,6 +98,7 @@ class CompareRequest:
     scored: ScoredImages
     real: RealSet | None = None
     target: str | None = None
+    keep_float: Sequence[str] = ()
     budget: float
     seed: int = 0
     device: str = "cpu"
@@ -102,7 +107,8 @@ class CompareRequest:
 
     def recipe(self, model: FloatModel, method: str, bits: str) -> Recipe:
         """The recipe of a cell."""
-        return recipe_for(method, bits, model.input_spec.extent, target=self.target)
+        recipe = recipe_for(method, bits, model.input_spec.extent, target=self.target)
+        return recipe.keeping_float(self.keep_float)
 
     def settings(self, model: FloatModel, cell: Cell) -> CellSettings:
         """How a cell is run."""
@@ -139,12 +145,14 @@ def compare(
         listener: is told of each cell.
 
     Raises:
-        InputError: a method or bit widths are unknown, or an earlier comparison in the folder cannot be read.
+        InputError: a method, bit widths or a node to keep float are unknown, or an earlier comparison in the folder
+            cannot be read.
         BackendUnavailable: nothing here runs files of that target.
     """
     require_known(request.methods, request.bits)
     target = find_target(request.target or request.recipe(model, request.methods[0], request.bits[0]).target)
     choose_backend(target, BACKENDS)
+    plan_of(model, target.name, Bits(keep_float=tuple(request.keep_float)))  # refuses names of no node
     listener = listener or Listener()
     comparison = _start(model, request, target.name)
     asked = {(cell.bits, cell.method): cell for cell in _cells(model, request, comparison)}

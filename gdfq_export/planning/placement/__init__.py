@@ -20,7 +20,9 @@ from gdfq_export.planning.placement.bit_widths import Widths
 from gdfq_export.planning.placement.fused_add import clipped_summand
 from gdfq_export.planning.placement.graph_nodes import activation_bounds, rule_of
 from gdfq_export.planning.placement.kernels import choose_kernels
+from gdfq_export.planning.placement.named_nodes import named_nodes, with_shared_weights
 from gdfq_export.planning.placement.points import InputRange, place_points
+from gdfq_export.planning.placement.separated import with_separated
 from gdfq_export.planning.placement.unsupported import unsupported_reason
 from gdfq_export.planning.placement.weight_formats import forewarnings, with_forms
 from gdfq_export.planning.plan import QuantPlan
@@ -56,6 +58,7 @@ def build_plan(
             the recipe asks for.
     """
     target = with_forms(target, bits)
-    kernels = choose_kernels(model.graph, target, compared)
+    kept = with_shared_weights(model.graph, named_nodes(model.graph, bits.keep_float, key="bits.keep_float"))
+    kernels = choose_kernels(model.graph, target, compared, kept)
     points = place_points(kernels, Widths(kernels, bits), input_range)
-    return QuantPlan(target.name, points, tuple(kernels.nodes.values()))
+    return QuantPlan(target.name, points, with_separated(kernels, points))

@@ -7,11 +7,14 @@ import fnmatch
 import onnx_ir as ir
 
 from gdfq_export.errors import InputError
-from gdfq_export.planning.placement.graph_nodes import name_of, reach, required
+from gdfq_export.planning.placement.graph_nodes import name_of, reach, required, rule_of
 from gdfq_export.planning.placement.kernels import Kernels
 from gdfq_export.recipe import Bits, LayerBits
 from gdfq_export.recipe.explain import hint
 from gdfq_export.targets import BLOCK_BITS, Kernel, Output
+
+WHOLE_BITS = 8
+"""Of the type that holds a code."""
 
 
 class Widths:
@@ -21,8 +24,9 @@ class Widths:
     2. The output of a layer that an Add, a Mul or an activation function's table reads has at least `residual`, and so
        has a sum that goes into the next one without an activation function between (MobileNetV2's residual edges).
     3. What no layer reads, directly or moved, has at least `others`.
-    4. Layers that the recipe names have the bits it gives them.
-    5. No weight has more than the target can use, and none in blocks more than 4.
+    4. What a node reads that `keep_float` keeps float has all eight bits: fewer would save it nothing.
+    5. Layers that the recipe names have the bits it gives them.
+    6. No weight has more than the target can use, and none in blocks more than 4.
 
     Raises:
         InputError: a name among the recipe's exceptions is no layer's.
@@ -62,7 +66,9 @@ class Widths:
         return max(*wanted, self._exception(reader).activations or 0)
 
     def _of_value(self, value: ir.Value) -> int:
-        """`activations` of what a layer reads, `others` of what none does."""
+        """`activations` of what a layer reads, `others` of what none does, all of what a node reads that is kept."""
+        if any(user in self._kernels.kept for user, _ in value.uses()):
+            return WHOLE_BITS
         others = self.recipe.others
         return self.recipe.activations if others is None or self._feeds_a_layer(value) else others
 
@@ -77,10 +83,10 @@ class Widths:
         return False
 
     def _follows_a_layer(self, node: ir.Node) -> bool:
-        return any(map(self._kernels.is_layer, reach(node, ir.Node.predecessors)))
+        return any(map(self._kernels.has_weight, reach(node, ir.Node.predecessors)))
 
     def _precedes_a_layer(self, node: ir.Node) -> bool:
-        return any(map(self._kernels.is_layer, reach(node, ir.Node.successors)))
+        return any(map(self._kernels.has_weight, reach(node, ir.Node.successors)))
 
     def _exception(self, node: ir.Node) -> LayerBits:
         """The recipe's exceptions for this layer; where several patterns match, the last one wins."""
@@ -99,7 +105,7 @@ def _matches(pattern: str, layer: ir.Node, kernels: Kernels) -> bool:
 
 
 def _require_layers(bits: Bits, kernels: Kernels) -> None:
-    layers = kernels.layers()
+    layers = [node for node in kernels.graph if kernels.has_weight(node)]
     for pattern in bits.layers:
         if not any(_matches(pattern, layer, kernels) for layer in layers):
             names = [name for layer in layers for name in _names(layer, kernels)]
@@ -110,6 +116,6 @@ def _require_layers(bits: Bits, kernels: Kernels) -> None:
 
 
 def _names(layer: ir.Node, kernels: Kernels) -> tuple[str, str]:
-    rule = kernels.rule(layer)
+    rule = rule_of(kernels.target, layer)
     assert rule is not None and rule.weight is not None
     return name_of(layer), name_of(required(layer, rule.weight))

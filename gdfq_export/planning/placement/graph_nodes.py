@@ -54,6 +54,11 @@ def rule_of(target: Target, node: ir.Node) -> Rule | None:
     return rule
 
 
+def is_product(node: ir.Node) -> bool:
+    """Whether the node multiplies two matrices that the graph computes: runtimes fuse it without a pair behind it."""
+    return node.op_type == "MatMul" and all(value is None or value.const_value is None for value in node.inputs)
+
+
 def name_of(item: ir.Node | ir.Value) -> str:
     """The item's name; canonical graphs name everything."""
     assert item.name is not None

@@ -19,6 +19,9 @@ from gdfq_export.targets import Kernel, Output, Rule, Target
 TAIL = "in the tail, behind the values that are compared with the float network's"
 """Why a node stays float that turns those values into the outputs: a detector's heads into boxes and scores."""
 
+KEPT = "kept float by bits.keep_float"
+"""Why a node stays float that the recipe names."""
+
 _ARITHMETIC = (Kernel.ADD, Kernel.MUL, Kernel.LOOKUP, Kernel.HARD_SIGMOID)
 
 
@@ -47,6 +50,7 @@ class Kernels:
     coded: dict[str, ir.Node]  # value name -> the kernel node that writes its codes
     accumulated: frozenset[str]  # values that a kernel reads from a layer before they are quantized
     clipped: tuple[Clipped, ...]
+    kept: frozenset[ir.Node] = frozenset()  # nodes that the recipe keeps float
 
     def rule(self, node: ir.Node) -> Rule | None:
         """The target's rule for the node; None if it runs in float, as nodes of subgraphs do."""
@@ -62,6 +66,11 @@ class Kernels:
         rule = self.rule(node)
         return rule is not None and rule.weight is not None
 
+    def has_weight(self, node: ir.Node) -> bool:
+        """Whether the node is a kernel with a weight, or would be one if the recipe did not keep it float."""
+        rule = rule_of(self.target, node) if node in self.kept else self.rule(node)
+        return rule is not None and rule.weight is not None
+
     def is_arithmetic(self, node: ir.Node) -> bool:
         """Whether the kernel is element-wise, so that fewer bits save no multiplications."""
         return self.nodes[name_of(node)].kernel in _ARITHMETIC
@@ -72,15 +81,30 @@ class Kernels:
         return node if absorbed is None else next(user for user, _ in node.outputs[0].uses())
 
 
-def choose_kernels(graph: ir.Graph, target: Target, compared: Collection[str]) -> Kernels:
-    """Every node's kernel, or why it stays float; values named in `compared` stay tensors of their own."""
-    walk = _Walk(graph, target, compared)
+def choose_kernels(
+    graph: ir.Graph, target: Target, compared: Collection[str], kept: frozenset[ir.Node] = frozenset()
+) -> Kernels:
+    """Every node's kernel, or why it stays float.
+
+    Args:
+        graph: the canonical graph.
+        target: the runtime's table.
+        compared: names of values that stay tensors of their own.
+        kept: nodes that stay float; their neighbours are chosen as if the target had no rule for them.
+    """
+    walk = _Walk(graph, target, compared, kept)
     for node in graph:
         if name_of(node) not in walk.nodes:
             walk.choose(node)
     accumulated, clipped = frozenset(walk.accumulated), tuple(walk.clipped.values())
     return Kernels(
-        graph=graph, target=target, nodes=walk.nodes, coded=walk.coded, accumulated=accumulated, clipped=clipped
+        graph=graph,
+        target=target,
+        nodes=walk.nodes,
+        coded=walk.coded,
+        accumulated=accumulated,
+        clipped=clipped,
+        kept=kept,
     )
 
 
@@ -94,9 +118,10 @@ _AVERAGES = (Kernel.AVERAGE_POOL, Kernel.GLOBAL_AVERAGE_POOL)
 
 
 class _Walk:
-    def __init__(self, graph: ir.Graph, target: Target, compared: Collection[str]) -> None:
+    def __init__(self, graph: ir.Graph, target: Target, compared: Collection[str], kept: frozenset[ir.Node]) -> None:
         self.graph = graph
         self.target = target
+        self.kept = kept
         self.compared = frozenset(compared)
         self.ahead = _contributing(graph, compared)
         self.nodes: dict[str, PlannedNode] = {}
@@ -104,13 +129,13 @@ class _Walk:
         self.accumulated: dict[str, str] = {}  # value name -> the node that reads it unquantized
         self.clipped: dict[ir.Node, Clipped] = {}
         for node in graph:
-            rule = rule_of(target, node) if node in self.ahead else None
+            rule = self._rule(node) if node in self.ahead else None
             if rule is not None and rule.overwrites and not unsupported_reason(node, rule):
                 self._choose_summand(node, rule)
 
     def choose(self, node: ir.Node) -> None:
         name = name_of(node)
-        rule = rule_of(self.target, node)
+        rule = self._rule(node)
         reason = self._float_reason(node, rule)
         if reason or rule is None:
             self.nodes[name] = PlannedNode(node=name, op_type=node.op_type, kernel=None, reason=reason)
@@ -142,6 +167,8 @@ class _Walk:
 
     def _float_reason(self, node: ir.Node, rule: Rule | None) -> str:
         """Why the node has no kernel of its own; empty where it has one."""
+        if node in self.kept:
+            return KEPT
         if STAYS_FLOAT in node.meta:
             return str(node.meta[STAYS_FLOAT])
         if node not in self.ahead:
@@ -158,6 +185,10 @@ class _Walk:
         layer = self._computed_inside(node)
         return "" if layer is None else f"computed inside {layer}"
 
+    def _rule(self, node: ir.Node) -> Rule | None:
+        """The target's rule for a node that the recipe does not keep float."""
+        return None if node in self.kept else rule_of(self.target, node)
+
     def _is_output(self, value: ir.Value) -> bool:
         """Whether the value is read from outside the graph, so that nothing is fused behind it."""
         return value.is_graph_output() or value.name in self.compared
@@ -169,7 +200,7 @@ class _Walk:
         """The nodes behind a layer that the runtime computes inside it: f(x), or f(x) and x * f(x)."""
         value = layer.outputs[0]
         users = list(dict.fromkeys(user for user, _ in value.uses()))
-        function = next((user for user in users if user in self.ahead and self._is_inside_layers(user)), None)
+        function = next(filter(self._is_inside_layers, users), None)
         if function is None or self._is_output(value):
             return None
         if len(users) == 1:
@@ -178,9 +209,11 @@ class _Walk:
         product = next((user for user in users if user is not function), None)
         if len(users) != 2 or gated != [product] or product is None or product.op_type != "Mul":
             return None
-        return (function, product)
+        return None if product in self.kept else (function, product)
 
     def _is_inside_layers(self, node: ir.Node) -> bool:
+        if node not in self.ahead or node in self.kept:
+            return False
         if node.op_type == "HardSigmoid" and self.target.hard_sigmoid_as_clip and not is_of_hard_swish(node):
             return False
         return node.op_type in self.target.inside_layers
@@ -189,7 +222,7 @@ class _Walk:
         """The layer that computes the node too, by name."""
         for value in node.inputs:
             layer = None if value is None else value.producer()
-            rule = None if layer is None else rule_of(self.target, layer)
+            rule = None if layer is None else self._rule(layer)
             if layer is None or rule is None or rule.weight is None or unsupported_reason(layer, rule):
                 continue
             if node in (self._activation_inside(layer) or ()):
@@ -202,7 +235,7 @@ class _Walk:
         users = [user for user, _ in value.uses()]
         if len(users) != 1 or users[0] not in self.ahead or self._is_output(value):
             return None
-        rule = rule_of(self.target, users[0])
+        rule = self._rule(users[0])
         if rule is None or node.op_type not in rule.accumulates or unsupported_reason(users[0], rule):
             return None
         if any(read is None or read.const_value is not None for read in users[0].inputs):
@@ -228,18 +261,19 @@ class _Walk:
         writer = value.producer()
         if writer is not None and writer.op_type in self.target.absorbed:
             before = required(writer, 0).producer()
-            rule = None if before is None else rule_of(self.target, before)
+            rule = None if before is None else self._rule(before)
             writer = before if before and rule and self._absorbable(before, rule) is writer else None
-        if writer is None or writer.op_type not in adding.accumulates:
+        rule = None if writer is None else self._rule(writer)
+        if writer is None or rule is None or writer.op_type not in adding.accumulates:
             return None
-        return None if unsupported_reason(writer, self.target.rules[writer.op_type]) else writer
+        return None if unsupported_reason(writer, rule) else writer
 
     def _absorbable(self, node: ir.Node, rule: Rule) -> ir.Node | None:
         """The Relu or Clip that alone consumes the node's output and whose bounds contain zero."""
         value = node.outputs[0]
         users = [user for user, _ in value.uses()]
         alone = rule.output is Output.INPUT_SCALE or rule.kernel is Kernel.HARD_SIGMOID
-        if alone or len(users) != 1 or users[0] not in self.ahead or self._is_output(value):
+        if alone or len(users) != 1 or users[0] not in self.ahead or self._is_output(value) or users[0] in self.kept:
             return None
         low, high = activation_bounds(users[0]) if users[0].op_type in self.target.absorbed else (math.nan, math.nan)
         return users[0] if low <= 0 < high else None
@@ -250,7 +284,7 @@ class _Walk:
     def _is_read_as_codes(self, value: ir.Value) -> bool:
         """Whether a kernel that computes reads the value, directly or behind nodes that move codes."""
         for user, index in value.uses():
-            rule = rule_of(self.target, user)
+            rule = self._rule(user)
             if rule is None or user not in self.ahead or unsupported_reason(user, rule):
                 continue
             if rule.kernel is Kernel.MOVE and index == 0:

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import BREAKPOINT, is_of_hard_swish
 from gdfq_export.planning.constraints import Breakpoints, ClippedCodes, Constraint, Unrounded
-from gdfq_export.planning.placement.bit_widths import Widths
+from gdfq_export.planning.placement.bit_widths import WHOLE_BITS, Widths
 from gdfq_export.planning.placement.graph_nodes import (
     activation_bounds,
     bounds_of,
@@ -23,7 +23,6 @@ from gdfq_export.planning.placement.weight_formats import block_of
 from gdfq_export.planning.plan import QuantPoint, Role
 from gdfq_export.targets import BLOCK_BITS, Kernel, Output, Rule
 
-WHOLE_BITS = 8  # of the type that holds a code
 _SIGMOID_SATURATES = 8.0  # where it is 3e-4 from its bounds, a twelfth of a step of eight bits
 
 

@@ -53,7 +53,8 @@ def read_back(model: onnx.ModelProto, kernels: str | None = None) -> IntegerSimu
         join_signal_pools(prepared.graph)
     file = float_graph(prepared, target)
     _require_types(file, target)
-    plan, encodings, names = plan_of_file(file, fused_nodes(file, target), target)
+    planned = fused_nodes(file, target, own=bool(own_metadata(model)))
+    plan, encodings, names = plan_of_file(file, planned, target)
     return IntegerSimulator(file.model, plan, encodings, names=names, kernels=kernels)
 
 

@@ -21,30 +21,36 @@ from gdfq_export.planning.placement import activation_bounds, rule_of, unsupport
 from gdfq_export.planning.plan import PlannedNode
 from gdfq_export.qdq.read_back.constant_folding import is_constant, refusal
 from gdfq_export.qdq.read_back.constants import Constant
+from gdfq_export.qdq.read_back.moves import end_of_moves, is_move
 from gdfq_export.qdq.read_back.remove_qdq import FloatGraph
 from gdfq_export.qdq.reader.layers import weight_output_axis
 from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Kernel, Output, Rule, Target
 from gdfq_export.targets.operator_traits import LAYERS
-from gdfq_export.targets.ort_cpu import PAIRS_PASS
 
 _WANT_ZERO_POINT = ("Gemm", "MatMul")
 _FUSED_OTHERWISE = ("Einsum", "Where")
 _BIAS_TOLERANCE = 1e-5
 
 
-def fused_nodes(file: FloatGraph, target: Target) -> tuple[PlannedNode, ...]:
+def fused_nodes(file: FloatGraph, target: Target, *, own: bool = False) -> tuple[PlannedNode, ...]:
     """Every node of the float graph with its kernel, in the graph's order.
+
+    Args:
+        file: the float graph, and what its values are in the file.
+        target: the runtime's table.
+        own: this tool wrote the file, which separates layers that stay float from the pairs around them.
 
     Raises:
         InputError: a node runs in the runtime in a way that is not simulated.
     """
-    return _Walk(file, target).nodes()
+    return _Walk(file, target, own=own).nodes()
 
 
 class _Walk:
-    def __init__(self, file: FloatGraph, target: Target) -> None:
+    def __init__(self, file: FloatGraph, target: Target, *, own: bool) -> None:
         self.file = file
+        self.own = own
         self.target = target
         self.planned: dict[str, PlannedNode] = {}
 
@@ -86,7 +92,17 @@ class _Walk:
         weight = input_at(node, 1)
         if not self.file.activations or self._constant(weight) is not None:
             return False
-        return self._params(node.inputs[0]) is None or not is_constant(weight) or node.op_type not in self.target.rules
+        if self._params(node.inputs[0]) is None or not is_constant(weight) or node.op_type not in self.target.rules:
+            return True
+        return self.own and not self._reaches_codes(node.outputs[0])
+
+    def _reaches_codes(self, value: ir.Value) -> bool:
+        """Whether codes are made of a value, directly or behind what runtimes take away or carry pairs past."""
+        if self._params(value) is not None:
+            return True
+        users = [user for user, _ in value.uses()]
+        passing = [user for user in users if is_move(user, self.target) or user.op_type in self.target.absorbed]
+        return any(self._reaches_codes(output) for user in passing for output in user.outputs)
 
     def _in_blocks(self, node: ir.Node) -> bool:
         """Whether the runtime multiplies floats with the layer's weights in blocks."""
@@ -208,7 +224,7 @@ class _Walk:
 
     def _may_move_pairs(self, node: ir.Node, rule: Rule, written: QuantParams | None) -> bool:
         """Whether codes stand on both sides of a node, and behind moves on one of them."""
-        if self._params(_end_of_moves(node.outputs[0], self.target)) is None:
+        if self._params(end_of_moves(node.outputs[0], self.target)) is None:
             return False
         inputs = self._activations(node, rule)
         if all(self._read(value) is not None for value in inputs):
@@ -267,25 +283,10 @@ class _Walk:
         """Whether a value is codes, directly or behind operators that move them."""
         while value is not None and self._read(value) is None and not is_constant(value):
             node = value.producer()
-            if node is None or not _is_move(node, self.target):
+            if node is None or not is_move(node, self.target):
                 return False
             value = node.inputs[0]
         return value is not None and self._read(value) is not None
-
-
-def _end_of_moves(value: ir.Value, target: Target) -> ir.Value:
-    """What operators that move make of a value that they alone read."""
-    while not value.is_graph_output():
-        users = [user for user, _ in value.uses()]
-        if len(users) != 1 or not _is_move(users[0], target):
-            return value
-        value = users[0].outputs[0]
-    return value
-
-
-def _is_move(node: ir.Node, target: Target) -> bool:
-    rule = rule_of(target, node)
-    return rule is not None and rule.kernel is Kernel.MOVE and node.op_type in PAIRS_PASS
 
 
 def _as_planned(node: ir.Node) -> str:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from gdfq_export.planning.placement.graph_nodes import is_product
+from gdfq_export.planning.placement.separated import SEPARATOR_IN_FRONT, separator_behind
 from gdfq_export.planning.plan import QuantPoint, Role
 from gdfq_export.qdq.writer.written_graph import WrittenGraph, scale_name, storage_type
 from gdfq_export.simulator import quantized_name
@@ -30,10 +32,38 @@ def write_activation(written: WrittenGraph, point: QuantPoint, clip: Clip) -> No
     elif producer is not None and written.planned(producer).integer_form:
         codes = _in_integer_form(written, producer, value, point)
     else:
-        codes = _quantize(written, value, point, clip, (scale, zero_point))
+        source = _separated(written, value, point)
+        codes = _quantize(written, source, point, clip, (scale, zero_point))
     real = written.dequantize(point, [codes, scale, zero_point])
     if value.is_graph_output():
         _take_over_output(written.graph, value, real)
+
+
+def _separated(written: WrittenGraph, value: ir.Value, point: QuantPoint) -> ir.Value:
+    """The value, behind an operator that keeps the runtime from making one kernel of its node and the pair."""
+    producer = value.producer()
+    if producer is None or not written.planned(producer).separated:
+        return value
+    op_type, attributes = separator_behind(producer)
+    return written.node(op_type, [value], f"{point.key}_separated", attributes)
+
+
+def separate_products(written: WrittenGraph) -> None:
+    """Put an operator in front of products of activations that stay float, and behind products that write floats."""
+    for planned in written.plan.nodes:
+        node = written.nodes[planned.node] if planned.separated else None
+        if node is None:
+            continue
+        if planned.kernel is not None:
+            op_type, attributes = separator_behind(node)
+            uses = list(node.outputs[0].uses())
+            passed = written.node(op_type, [node.outputs[0]], f"{node.outputs[0].name}_separated", attributes)
+            for user, index in uses:
+                user.replace_input_with(index, passed)
+        elif is_product(node):
+            op_type, attributes = SEPARATOR_IN_FRONT
+            factor = written.node(op_type, [node.inputs[0]], f"{node.name}_factor", attributes)
+            node.replace_input_with(0, factor)
 
 
 def _quantize(

@@ -18,7 +18,7 @@ from gdfq_export.frontend.passes.rewrites.gemm_as_product import gemm_as_product
 from gdfq_export.frontend.passes.rewrites.write_hard_swish import join_hard_swish, spell_hard_sigmoid
 from gdfq_export.planning.plan import QuantPlan, Role
 from gdfq_export.qdq.metadata import as_metadata
-from gdfq_export.qdq.writer.activations import write_activation
+from gdfq_export.qdq.writer.activations import separate_products, write_activation
 from gdfq_export.qdq.writer.average_pools import pad_codes, split_signal_pools
 from gdfq_export.qdq.writer.constants import bias_scale_names, products_of_blocks, write_constant
 from gdfq_export.qdq.writer.written_graph import WrittenGraph
@@ -74,6 +74,7 @@ def _write_points(written: WrittenGraph, target: Target) -> None:
             write_activation(written, point, target.clip)
         else:
             write_constant(written, point, names)
+    separate_products(written)
     for gemm in products_of_blocks(written):
         gemm_as_product(written.graph, gemm)
     join_hard_swish(written.graph)

@@ -76,7 +76,7 @@ class WrittenGraph:
         op_type: str,
         inputs: Sequence[ir.Value | None],
         output: str,
-        attributes: Mapping[str, int] | None = None,
+        attributes: Mapping[str, int | float] | None = None,
         name: str | None = "",
     ) -> ir.Value:
         """Append a node; what it writes, called `output`."""

@@ -1,0 +1,25 @@
+"""Operators past which ONNX Runtime carries a Q/DQ pair."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from gdfq_export.planning.placement import rule_of
+from gdfq_export.targets import Kernel, Target
+from gdfq_export.targets.ort_cpu import PAIRS_PASS
+
+
+def end_of_moves(value: ir.Value, target: Target) -> ir.Value:
+    """What operators that move make of a value that they alone read."""
+    while not value.is_graph_output():
+        users = [user for user, _ in value.uses()]
+        if len(users) != 1 or not is_move(users[0], target):
+            return value
+        value = users[0].outputs[0]
+    return value
+
+
+def is_move(node: ir.Node, target: Target) -> bool:
+    """Whether a node moves elements, and codes just the same."""
+    rule = rule_of(target, node)
+    return rule is not None and rule.kernel is Kernel.MOVE and node.op_type in PAIRS_PASS
