@@ -6,6 +6,7 @@ import contextlib
 import functools
 import io
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,14 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from bench.fuzz.mutate_bytes import mutate_bytes
+from bench.fuzz.mutate_csv import mutate_csv
 from bench.fuzz.mutate_json import mutate_json
 from bench.fuzz.mutate_protobuf import mutate_onnx
 from bench.fuzz.mutate_yaml import mutate_yaml
 from bench.fuzz.mutate_zip import mutate_npz, mutate_pt2
 from calib.errors import DataError
+from calib.files.image_folder import read_image_folder
 from calib.files.npz_images import read_npz_images
 from calib.input_spec import InputSpec
 from calib.synthetic_set import SyntheticSet
@@ -37,12 +41,15 @@ from gdfq_export.recipe import load_recipe, recipe_to_yaml
 from gdfq_export.recipe.gates import load_gates
 from gdfq_export.report.baseline import read_baseline
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
+from gdfq_export.support.checkpoints.run_folder import FORMAT, RUN, read_identity
+from gdfq_export.support.checkpoints.state_file import read_facts, read_state, write_state
 from gdfq_export.support.named_bytes import NamedBytes
 from gdfq_export.tasks.detection.coco_labels import FILE as ANNOTATIONS
 from gdfq_export.tasks.detection.coco_labels import read_coco
 from gdfq_export.tasks.embedding.pairs import read_pair_data
 from gdfq_export.tasks.segmentation.mask_data import read_mask_data
 
+_TESTS = Path(__file__).parents[2] / "tests"
 SPEC = InputSpec(shape=(1, 8, 8), scale=255.0, mean=(0.5,), std=(0.5,))
 
 
@@ -168,11 +175,11 @@ def _manifest() -> bytes:
 
 
 def _comparison() -> bytes:
-    return json.dumps({"schema_version": 1, "network": "net", "cells": [], "machine": {"cpu": "x"}}).encode()
+    return (_TESTS / "jobs/compare/old_versions/format_1.json").read_bytes()
 
 
 def _report() -> bytes:
-    return (Path(__file__).parents[2] / "tests/report/old_versions/version_3.json").read_bytes()
+    return (_TESTS / "report/old_versions/version_3.json").read_bytes()
 
 
 def _read_labelled(path: Path) -> None:
@@ -209,6 +216,59 @@ def _read_coco(path: Path) -> None:
     read_coco(path.parent, SPEC)
 
 
+def _labels() -> bytes:
+    return b"file,label\r\na.png,0\r\nb.png,2\r\n"
+
+
+def _picture() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", (9, 8), 7).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _state() -> bytes:
+    state = {"step": 3, "layers": ["conv"], "moments": (torch.arange(6.0).reshape(2, 3).T, torch.zeros(0))}
+    with tempfile.TemporaryDirectory() as folder:
+        write_state(path := Path(folder) / "phase.safetensors", state, {"seconds": 1.5})
+        return path.read_bytes()
+
+
+def _run() -> bytes:
+    return json.dumps(
+        {"format": FORMAT, "identity": {"command": "quantize", "seed": 0, "recipe": {"name": "x"}}}
+    ).encode()
+
+
+def _pairs() -> bytes:
+    return b"first,second,same\r\na.png,b.png,0\r\nb.png,b.png,1\r\n"
+
+
+def _read_pairs(path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (path.parent / name).write_bytes(_picture())
+    read_pair_data(path.parent, SPEC)
+
+
+def _read_labels(path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (path.parent / name).write_bytes(_picture())
+    read_image_folder(path.parent, SPEC, 3)
+
+
+def _read_picture(path: Path) -> None:
+    (path.parent / "labels.csv").write_bytes(b"file,label\na.png,0\n")
+    read_image_folder(path.parent, SPEC, 3)
+
+
+def _read_state(path: Path) -> None:
+    read_facts(path, "start anew")
+    read_state(path, "start anew")
+
+
+def _read_run(path: Path) -> None:
+    read_identity(path, "start anew")
+
+
 def _read_sidecar(path: Path) -> None:
     (path.parent / "net.onnx").write_bytes(float_network())
     load_model(path.parent / "net.onnx")
@@ -227,4 +287,9 @@ READERS = (
     Reader(name="comparison.json", title="JSON, compare", sound=_comparison, mutate=mutate_json, read=read_comparison),
     Reader(name="manifest.json", title="JSON, manifest", sound=_manifest, mutate=mutate_json, read=open_bundle),
     Reader(name=ANNOTATIONS, title="JSON, COCO", sound=_coco, mutate=mutate_json, read=_read_coco),
+    Reader(name="labels.csv", title="CSV, labels", sound=_labels, mutate=mutate_csv, read=_read_labels),
+    Reader(name="pairs.csv", title="CSV, pairs", sound=_pairs, mutate=mutate_csv, read=_read_pairs),
+    Reader(name="a.png", title="PNG", sound=_picture, mutate=mutate_bytes, read=_read_picture),
+    Reader(name="phase.safetensors", title="checkpoint, state", sound=_state, mutate=mutate_bytes, read=_read_state),
+    Reader(name=RUN, title="checkpoint, run", sound=_run, mutate=mutate_json, read=_read_run),
 )

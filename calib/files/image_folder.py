@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from calib.errors import DataError
 from calib.files.checks import check_labels
+from calib.files.npz_file import shortened_list
 from calib.files.npz_images import several_inputs_text
 from calib.files.regular_file import is_file
 from calib.input_spec import InputSpec
@@ -48,7 +49,7 @@ def _read_labels(path: Path) -> list[tuple[str, int]]:
         with path.open(newline="", encoding="utf-8") as stream:
             reader = csv.DictReader(stream)
             if not {"file", "label"} <= set(reader.fieldnames or ()):
-                raise DataError(f"{path} has the columns {reader.fieldnames or 'of an empty file'}: {accepted}")
+                raise DataError(f"{path} has the columns {column_names(reader)}: {accepted}")
             rows = []
             for row in reader:
                 try:
@@ -63,6 +64,11 @@ def _read_labels(path: Path) -> list[tuple[str, int]]:
     if not rows:
         raise DataError(f"{path} lists no images: {accepted}")
     return rows
+
+
+def column_names(reader: csv.DictReader[str]) -> str:
+    """The columns of a CSV file, shortened, for messages."""
+    return shortened_list(list(reader.fieldnames or ())) or "of an empty file"
 
 
 def read_pixels(folder: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -35,6 +35,7 @@ KEPT = (
     ("JSON, sidecar", 2009),  # a message as long as a key
     ("JSON, manifest", 2142),
     ("JSON, compare", 2318),
+    ("CSV, labels", 173),  # a column of 5,000 characters
 )
 """Inputs that gave way once, by reader and seed."""
 
@@ -61,7 +62,21 @@ def test_what_gave_way_once_holds(title: str, seed: int) -> None:
 
 @pytest.mark.parametrize(
     "title",
-    ["ONNX, float", "ONNX, Q/DQ", ".pt2", ".npz, labelled", ".npz, synthesized", "YAML, recipe", "JSON, sidecar"],
+    [
+        "ONNX, float",
+        "ONNX, Q/DQ",
+        ".pt2",
+        ".npz, labelled",
+        ".npz, synthesized",
+        "YAML, recipe",
+        "JSON, sidecar",
+        "JSON, compare",
+        "CSV, labels",
+        "CSV, pairs",
+        "PNG",
+        "checkpoint, state",
+        "checkpoint, run",
+    ],
 )
 def test_the_sound_input_is_read(title: str, tmp_path: Path) -> None:
     reader = next(reader for reader in READERS if reader.title == title)

@@ -7,6 +7,7 @@ A folder has images and a `pairs.csv` of the columns `first`, `second`, `same` (
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.errors import DataError
+from calib.files.image_folder import column_names
 from calib.files.npz_file import npz_keys, read_npz
 from calib.files.unlabelled_images import read_images
 from calib.input_spec import InputSpec
@@ -83,11 +85,20 @@ def _of_folder(folder: Path, names: tuple[str, ...]) -> Pairs | None:
         with path.open(newline="", encoding="utf-8") as stream:
             reader = csv.DictReader(stream)
             if not set(reader.fieldnames or ()) >= _COLUMNS:
-                raise DataError(f"{path} has the columns {reader.fieldnames}: give first,second,same")
-            rows = [((positions[row["first"]], positions[row["second"]]), row["same"] == "1") for row in reader]
-    except KeyError as error:
-        raise DataError(f"the image {error} of {path} is not in {folder}: put it there") from error
+                raise DataError(f"{path} has the columns {column_names(reader)}: give first,second,same")
+            rows = [_row(path, row, positions) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as UTF-8 CSV: give the columns first,second,same") from error
     pairs, same = [pair for pair, _ in rows], [each for _, each in rows]
     return Pairs(images=np.array(pairs, np.int64).reshape(-1, 2), same=np.array(same, np.bool_))
+
+
+def _row(path: Path, row: Mapping[str, str | None], positions: Mapping[str, int]) -> tuple[tuple[int, int], bool]:
+    """The positions of a pair's images, and whether they show the same."""
+    names, same = (row["first"] or "", row["second"] or ""), row["same"] or ""
+    for name in names:
+        if name not in positions:
+            raise DataError(f"the image {name[:200]!r} of {path} is not in {path.parent}: put it there")
+    if same not in ("0", "1"):
+        raise DataError(f"`same` of {names[0][:80]} and {names[1][:80]} in {path} is {same[:80]!r}: give 0 or 1")
+    return (positions[names[0]], positions[names[1]]), same == "1"

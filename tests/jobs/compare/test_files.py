@@ -29,6 +29,11 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
     assert (tmp_path / CHART).read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_file_that_is_kept_is_read() -> None:
+    found = read_comparison(Path(__file__).parent / "old_versions" / "format_1.json")
+    assert found is not None and [cell.method for cell in found.cells] == ["ours", "gdfq"]
+
+
 @pytest.mark.parametrize("broken", ["draw_comparison", "build_page"])
 def test_an_interrupted_write_leaves_the_old_files(
     broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -89,7 +89,13 @@ def test_pairs_are_read_beside_images(tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("first,second,same\na.png,b.png,1\nb.png,b.png,0\n")
     pairs = TASK.read_data(tmp_path, SPEC).truth
     assert pairs.images.tolist() == [[0, 1], [1, 1]] and pairs.same.tolist() == [True, False]
-    for text, message in (("first,second,same\na.png,c.png,1\n", "c.png"), ("a,b\n", "has the columns")):
+    refused = {
+        "first,second,same\na.png,c.png,1\n": "the image 'c.png' of .* is not in",
+        "first,second,same\na.png,b.png,yes\n": "`same` of a.png and b.png in .* is 'yes': give 0 or 1",
+        "first,second,same\na.png\n": "the image '' of",
+        "a,b\n": "has the columns a, b: give",
+    }
+    for text, message in refused.items():
         (tmp_path / "pairs.csv").write_text(text)
         with pytest.raises(DataError, match=message):
             TASK.read_data(tmp_path, SPEC)
