@@ -6,6 +6,7 @@ ends with the process, however that ends: what is not locked was left by a dead 
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import hashlib
 import os
@@ -20,6 +21,7 @@ from gdfq_export.support.interruption import uninterrupted
 PART, OLD, COMMIT = ".gdfq-part", ".gdfq-old", ".gdfq-commit"
 TOKEN_DIGITS = 12
 _LONGEST_NAME = 200
+_here: dict[Path, int] = {}  # what this process has staged and not yet removed, and the process: a fork inherits it
 
 
 def new_token() -> str:
@@ -51,6 +53,15 @@ def staged(place: Path, token: str = "", *, folder: bool = False) -> Iterator[Pa
             for path, lock in made:
                 remove(path)
                 os.close(lock)
+                _here.pop(path, None)
+
+
+@atexit.register
+def _remove_all() -> None:
+    """Remove what a signal left between two of Python's steps, where no block was entered or left."""
+    for path, process in _here.items():
+        if process == os.getpid():
+            remove(path)
 
 
 def locked(path: Path) -> int | None:
@@ -89,6 +100,7 @@ def _make(path: Path, made: list[tuple[Path, int]], *, folder: bool) -> None:
         else:
             number = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         made.append((path, number))
+        _here[path] = os.getpid()
         with suppress(OSError):  # some network file systems lock nothing; then leftovers are not told apart
             fcntl.flock(number, fcntl.LOCK_EX)
 
