@@ -26,6 +26,7 @@ PORTABLE = dataclasses.replace(
     ),
     held_to=("tensorrt", "openvino"),
     block_note="",
+    zero_points_by_shape=True,
     warning="a portable file runs in ONNX Runtime, OpenVINO and TensorRT, but in ONNX Runtime on x86-64 CPUs at about "
     "a third of the speed of a file for that runtime; one file for each target is faster everywhere",
 )

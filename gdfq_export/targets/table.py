@@ -108,7 +108,8 @@ class Target:
     `hard_sigmoid_as_clip` says that a HardSigmoid in float is written `Clip(x + 3, 0, 6) / 6`, and that those with
     other numbers are not computed inside. `padded_codes` says that codes are padded in front of an AveragePool that
     counts its padding, `signal_pools_as_images` that a GlobalAveragePool of `[N, C, L]` is written as one of
-    `[N, C, L, 1]` (`qdq/writer/average_pools.py`). `kernels` names the set of `simulator/kernel_sets` whose arithmetic
+    `[N, C, L, 1]` (`qdq/writer/average_pools.py`), `zero_points_by_shape` that weights of different ranks or axes do
+    not share their zero points. `kernels` names the set of `simulator/kernel_sets` whose arithmetic
     the integer simulator computes with; `exact` says that this runtime's kernels do the same, to the bit.
     `equal_kernels` names other sets: scales are chosen so that these compute the same codes. `stand_in` is the runtime
     that measures a file where `backend` has no device; `engine` says that the runtime runs engines, which are built
@@ -137,6 +138,7 @@ class Target:
     hard_sigmoid_as_clip: bool = False
     padded_codes: bool = False
     signal_pools_as_images: bool = False
+    zero_points_by_shape: bool = False
     clip: Clip = Clip.CODES
     stand_in: str | None = None
     engine: bool = False

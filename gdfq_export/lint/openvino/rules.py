@@ -15,6 +15,7 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import input_at
 from gdfq_export.lint.openvino.faults import LAYER_FAULTS, NODE_FAULTS
+from gdfq_export.lint.openvino.shared_zero_points import shared_zero_points
 from gdfq_export.lint.rules import Broken, Rule, both_quantized, broken_rules, findings_at
 from gdfq_export.qdq.reader.layers import QdqLayer, read_layers
 from gdfq_export.qdq.reader.model import QdqModel
@@ -125,4 +126,4 @@ def _pair_behind_convolution(model: QdqModel, value: ir.Value | None) -> tuple[Q
     return (pair, writer, f"Conv {node_name(layer)}") if alone else None
 
 
-_LAYER_RULES: tuple[Rule[QdqLayer], ...] = (_both_quantized, _types, _weight_axis, _bias_scale)
+_LAYER_RULES: tuple[Rule[QdqLayer], ...] = (_both_quantized, _types, _weight_axis, _bias_scale, shared_zero_points)

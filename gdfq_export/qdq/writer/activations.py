@@ -126,7 +126,7 @@ def _in_integer_form(written: WrittenGraph, node: ir.Node, value: ir.Value, poin
     if node.op_type == "Pad":
         _pad_with_code_of_zero(written, node, point)
     value.name = quantized_name(point.key)
-    value.dtype = ir.DataType.INT8 if point.signed else ir.DataType.UINT8
+    value.type = ir.TensorType(ir.DataType.INT8 if point.signed else ir.DataType.UINT8)  # the old one is shared
     return value
 
 

@@ -51,7 +51,8 @@ def write_onnx(
     for name, tensor in parameters.items():
         if name in model.graph.initializers:
             model.graph.initializers[name].const_value = ir.tensor(tensor.cpu().numpy(), name=name)
-    _write_points(WrittenGraph(model.graph, plan, encodings), target)
+    written = WrittenGraph(model.graph, plan, encodings, zero_points_by_shape=target.zero_points_by_shape)
+    _write_points(written, target)
     model.producer_name = _PRODUCER
     model.producer_version = __version__
     narrowest = [NARROW_TYPES[point.stored_bits] for point in plan.points if point.stored_bits in NARROW_TYPES]

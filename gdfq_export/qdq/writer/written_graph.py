@@ -33,10 +33,25 @@ class WrittenGraph:
     Attributes:
         values: those of the float network, by name.
         nodes: those of the float network, by name.
+
+    Args:
+        graph: of the float network; changed in place.
+        plan: where Q/DQ go.
+        encodings: scales, zero points and codes by point key.
+        zero_points_by_shape: weights of different ranks or axes do not share zero points (`Target`).
     """
 
-    def __init__(self, graph: ir.Graph, plan: QuantPlan, encodings: Mapping[str, Encoding]) -> None:
+    def __init__(
+        self,
+        graph: ir.Graph,
+        plan: QuantPlan,
+        encodings: Mapping[str, Encoding],
+        *,
+        zero_points_by_shape: bool = False,
+    ) -> None:
         self.graph = graph
+        self._apart = zero_points_by_shape
+        self._shapes: dict[str, tuple[int, int]] = {}  # rank and axis of the weights that share zero points, by name
         self.plan = plan
         self.encodings = encodings
         self.values = {
@@ -69,6 +84,10 @@ class WrittenGraph:
         if point.native:
             dtype = NARROW_TYPES[point.stored_bits].dtype
         name = "_".join([dtype.name, str(value), *map(str, shape)])
+        if self._apart and (codes := self.encodings[point.key].codes) is not None and point.axis is not None:
+            rank_and_axis = (codes.ndim, point.axis)
+            if self._shapes.setdefault(name, rank_and_axis) != rank_and_axis:
+                name = "_".join([name, *map(str, rank_and_axis)])
         return self.constant(name, np.full(shape, value, dtype))
 
     def node(

@@ -89,6 +89,23 @@ def test_matmul_and_add_become_gemm(bias: tuple[int, ...] | None) -> None:
     assert _apply(GemmPass(), nodes, **arrays) == ["Flatten", "Gemm"]
 
 
+@pytest.mark.parametrize("bias", [None, (5,), (1, 1, 1, 5), (1,)])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_product_of_positions_becomes_a_gemm_of_rows(bias: tuple[int, ...] | None, first: bool) -> None:
+    nodes: list[tiny_graph.Node] = [("MatMul", ["x", "w"], ["y" if bias is None else "m"])]
+    arrays = {"w": _weights(IMAGE[-1], 5)}
+    if bias is not None:
+        nodes.append(("Add", ["b", "m"] if first else ["m", "b"], ["y"]))
+        arrays["b"] = _weights(*bias)
+    assert _apply(GemmPass(), nodes, **arrays) == ["Reshape", "Gemm", "Reshape"]
+
+
+def test_positions_that_differ_in_what_is_added_keep_their_add() -> None:
+    nodes = [("MatMul", ["x", "w"], ["m"]), ("Add", ["m", "b"], ["y"])]
+    arrays = {"w": _weights(IMAGE[-1], 5), "b": _weights(IMAGE[-2], 5)}
+    assert _apply(GemmPass(), nodes, **arrays) == ["Reshape", "Gemm", "Reshape", "Add"]
+
+
 def test_matmul_keeps_an_add_of_something_else() -> None:
     nodes = [("Flatten", ["x"], ["f"]), ("MatMul", ["f", "w"], ["m"]), ("Add", ["m", "m"], ["y"])]
     assert _apply(GemmPass(), nodes, w=_weights(108, 5)) == ["Flatten", "Gemm", "Add"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 from onnx import TensorProto, numpy_helper
 
@@ -308,6 +309,7 @@ def test_the_file_says_what_it_is(eight: Quantized) -> None:
 def test_the_float_graph_is_left_as_it_was(eight: Quantized) -> None:
     assert "QuantizeLinear" not in [node.op_type for node in eight.folded.graph]
     np.testing.assert_array_equal(eight.folded.graph.initializers["v"].const_value.numpy(), ARRAYS["v"])
+    assert {output.dtype for node in eight.folded.graph for output in node.outputs} == {ir.DataType.FLOAT}
 
 
 def test_no_initializer_is_left_over(eight: Quantized, four: Quantized) -> None:

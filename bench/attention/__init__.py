@@ -1,0 +1,1 @@
+"""Small networks with LayerNorm or attention, their training at CIFAR-10 size, and what quantization costs them."""
