@@ -61,7 +61,7 @@ def in_source_form(
     first.
     """
     warnings = []
-    opened = None if target.engine else with_open_sizes(proto, model)
+    opened = None if target.engine or target.batch else with_open_sizes(proto, model)
     if opened is None and model.open_sizes is not None:
         shapes = [spec.shape for spec in model.input_spec.by_name.values()] or [model.input_spec.shape]
         taken = " and ".join(" x ".join(map(str, shape)) for shape in shapes)

@@ -92,7 +92,12 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         quantized=NetworkFile.of(proto, request.name),
         evaluation=EvaluationImages(images=fresh.images.numpy(), source=fresh.name, labelled=request.labelled),
         measuring=measuring,
-        simulation=_simulation(model, tuned, *source.fill(fresh, used.verify.parity_images)),
+        simulation=_simulation(
+            model,
+            tuned,
+            *source.fill(fresh, used.verify.parity_images),
+            exact=tuned.plan.exact and measuring.is_simulated(target),
+        ),
         timing=Timing(seconds=used.verify.latency_seconds, batch=model.file_batch or run.batch),
     )
     measured = measure(measurement, progress)
@@ -172,7 +177,7 @@ def _fit(request: QuantizeRequest, run: RunContext, clock: BudgetClock) -> tuple
     return used, measuring_seconds(used, steps, labelled=labelled) + fresh_seconds(used, steps), short
 
 
-def _simulation(model: FloatModel, tuned: TunedNetwork, images: Tensor, source: str) -> Simulation:
+def _simulation(model: FloatModel, tuned: TunedNetwork, images: Tensor, source: str, *, exact: bool) -> Simulation:
     """The simulation that was tuned, compared on `images` `[N, C, H, W]`."""
     simulator = IntegerSimulator(model.folded, tuned.plan, tuned.encodings, tuned.parameters)
-    return Simulation(run=simulator.run, exact=tuned.plan.exact, images=images.numpy(), source=source)
+    return Simulation(run=simulator.run, exact=exact, images=images.numpy(), source=source)

@@ -9,6 +9,7 @@ import onnx
 from gdfq_export.lint.common_rules import common_findings
 from gdfq_export.lint.onnxruntime_rules import onnxruntime_findings
 from gdfq_export.lint.openvino.rules import openvino_findings
+from gdfq_export.lint.qnn_rules import qnn_findings
 from gdfq_export.lint.tensorrt_rules import tensorrt_findings
 from gdfq_export.qdq.metadata import own_metadata
 from gdfq_export.qdq.reader.model import QdqModel
@@ -20,6 +21,7 @@ _BY_RUNTIME: Mapping[str, Callable[[QdqModel, Target], list[Finding]]] = {
     "openvino": lambda model, target: openvino_findings(
         model, own=own_metadata(model.proto).get("target") == target.name
     ),
+    "qnn": lambda model, target: qnn_findings(model),
     "tensorrt": lambda model, target: tensorrt_findings(model),
 }
 

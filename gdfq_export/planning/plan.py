@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from gdfq_export.planning.constraints import Constraint
-from gdfq_export.targets import Kernel, find_target
+from gdfq_export.targets import Clip, Kernel, find_target
 
 
 class Role(StrEnum):
@@ -43,6 +43,7 @@ class QuantPoint:
         native: DequantizeLinear reads such a type without a Cast.
         block: inputs in a row that share a scale; None where all inputs of an output channel do.
         lowest: smallest code of signed codes, where their bits go so far.
+        smallest_range: least distance of the ends of an activation's range.
         constraint: what scale and codes must satisfy besides (`constraints.py`).
         low: lower bound that the graph itself puts on the values: 0 behind an absorbed Relu, the darkest pixel.
         high: upper bound, likewise.
@@ -61,6 +62,7 @@ class QuantPoint:
     native: bool = False
     block: int | None = None
     lowest: int = -128
+    smallest_range: float = 0.0
     constraint: Constraint | None = None
     low: float = -math.inf
     high: float = math.inf
@@ -120,6 +122,11 @@ class PlannedNode:
     reason: str = ""
     separated: bool = False
 
+    @property
+    def on_codes(self) -> bool:
+        """Whether the kernel computes on codes, and not in float between pairs."""
+        return self.kernel not in (None, Kernel.BETWEEN_PAIRS)
+
 
 @dataclass(frozen=True)
 class QuantPlan:
@@ -147,7 +154,14 @@ class QuantPlan:
     @property
     def exact(self) -> bool:
         """Whether the integer simulator computes what the target does, to the bit."""
-        return find_target(self.target).exact and not self.native
+        return find_target(self.target).exact and not self.native and not self.clips_in_float
+
+    @cached_property
+    def clips_in_float(self) -> bool:
+        """Whether a Clip stands in front of a QuantizeLinear, with which ONNX Runtime computes the layer in float."""
+        activations = [point for point in self.points if point.role in (Role.INPUT, Role.ACTIVATION)]
+        narrow = any(point.code_range != point.storage_range for point in activations)
+        return narrow and find_target(self.target).clip is Clip.VALUES
 
     @property
     def native(self) -> bool:

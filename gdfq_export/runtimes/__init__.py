@@ -5,10 +5,11 @@ from __future__ import annotations
 from gdfq_export.runtimes.base import Backend
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 from gdfq_export.runtimes.openvino import OpenVino
+from gdfq_export.runtimes.qnn import Qnn
 from gdfq_export.runtimes.tensorrt import TensorRt
 
 BACKENDS: dict[str, Backend] = {
-    backend.name: backend for backend in (OnnxRuntime(), OnnxRuntime(as_written=True), OpenVino(), TensorRt())
+    backend.name: backend for backend in (OnnxRuntime(), OnnxRuntime(as_written=True), OpenVino(), TensorRt(), Qnn())
 }
 
 

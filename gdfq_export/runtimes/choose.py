@@ -23,6 +23,10 @@ class Measuring:
     measured_on: Backend
     fallback_reason: str = ""
 
+    def is_simulated(self, target: Target) -> bool:
+        """Whether the runtime that runs the files computes every integer that is simulated."""
+        return target.exact and (target.stand_in is None or bool(self.fallback_reason))
+
 
 def choose_backend(target: Target, backends: dict[str, Backend]) -> Measuring:
     """The target's runtime or, where that cannot be used here, the stand-in of the target.

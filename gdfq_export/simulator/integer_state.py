@@ -53,7 +53,7 @@ class IntegerState:
         self.encodings = encodings
         self.parameters = parameters
         self.kernels = KERNEL_SETS[kernels or find_target(plan.target).kernels]
-        computed = {planned.node for planned in plan.nodes if planned.kernel not in (None, Kernel.MOVE)}
+        computed = {planned.node for planned in plan.nodes if planned.on_codes and planned.kernel is not Kernel.MOVE}
         self.ops: dict[str, Op] = {node.name or "": lower(node) for node in folded.graph if node.name in computed}
         self.steps: tuple[Step, ...] = schedule(
             folded, plan, parameters=parameters, grids=self._activation_grids() if plan.exact else {}

@@ -86,6 +86,7 @@ class Quantizer(nn.Module):
         low, high = max(min(low, 0.0), self.point.low), min(max(high, 0.0), self.point.high)
         if high - low < SMALLEST_SCALE * (self.code_max - self.code_min):  # always 0
             low, high = max(-1.0, self.point.low), min(1.0, self.point.high)
+        high = max(high, low + self.point.smallest_range)
         if self.point.symmetric:
             bound = max(-low, high)
             scale = bound / max(-self.code_min, self.code_max) if low < 0 else bound / self.code_max

@@ -1,5 +1,7 @@
 """The order in which the integer simulator runs a graph: kernels one by one, float nodes in regions.
 
+What is computed in float between pairs is a float node here; nothing unquantized goes in or out.
+
 1. A kernel's level is the highest of those whose results it reads, 0 behind the input.
 2. A float node's level is the highest of the float nodes whose unquantized results it reads, and is above that of
    everything else it reads.
@@ -43,7 +45,7 @@ def schedule(
         levels.add(node)
     separated = {planned.node for planned in plan.nodes if planned.separated}
     steps: list[tuple[int, bool, Step]] = [
-        (level, True, node) for node, level in levels.of.items() if plan.by_node[node.name or ""].kernel is not None
+        (level, True, node) for node, level in levels.of.items() if plan.by_node[node.name or ""].on_codes
     ]
     for nodes in levels.regions():
         constants = _constants(nodes, plan, parameters)
@@ -88,7 +90,7 @@ class _Levels:
 
     def add(self, node: ir.Node) -> None:
         """Enter a node behind all that it depends on."""
-        is_float = self._plan.by_node[node.name or ""].kernel is None and node.name not in self._plan.absorbed
+        is_float = not self._plan.by_node[node.name or ""].on_codes and node.name not in self._plan.absorbed
         neighbours, level = [], 0
         for value in read_by(node):
             source = value.producer()

@@ -8,10 +8,13 @@ from gdfq_export.targets.openvino import OPENVINO
 from gdfq_export.targets.ort_cpu import ORT_CPU
 from gdfq_export.targets.ort_cpu_avx2 import ORT_CPU_AVX2
 from gdfq_export.targets.portable import PORTABLE
+from gdfq_export.targets.qnn import QNN
 from gdfq_export.targets.table import Clip, Kernel, NumberFormat, Output, Rule, Target
 from gdfq_export.targets.tensorrt import TENSORRT
 
-TARGETS: dict[str, Target] = {target.name: target for target in (ORT_CPU, ORT_CPU_AVX2, OPENVINO, TENSORRT, PORTABLE)}
+TARGETS: dict[str, Target] = {
+    target.name: target for target in (ORT_CPU, ORT_CPU_AVX2, OPENVINO, TENSORRT, QNN, PORTABLE)
+}
 
 _OTHER_NAMES = {
     "onnxruntime": "ort-cpu",
@@ -19,6 +22,7 @@ _OTHER_NAMES = {
     "ort-arm64": "ort-cpu",
     "ort-every-cpu": "ort-cpu-avx2",
     "ov": "openvino",
+    "htp": "qnn",
     "trt": "tensorrt",
     "tensorrt-rtx": "tensorrt",
 }

@@ -3,7 +3,7 @@
 No logic lives here or in any table: `placement/` walks a graph once with it. A rule speaks of one ONNX operator:
 
 * `activations`  the inputs that must carry Q/DQ for the kernel to be chosen (`None`: every input)
-* `weight`       the input that holds the weights, quantized per channel along `weight_axis`
+* `weight`       the input that holds the weights, quantized per channel along `weight_axis` (`None`: with one scale)
 * `bias`         the input that holds the bias, stored as int32 with scale `s_activation * s_weight`
 * `accumulates`  operators whose result the kernel reads before it is quantized, as one of its inputs: the runtime
                  computes both in one kernel
@@ -38,6 +38,9 @@ class Kernel(StrEnum):
     """A product of float activations and 4-bit weights that have a scale a block of inputs."""
     SOFTMAX = "softmax"
     """Computed by the runtime's own kernel in the simulation too."""
+    BETWEEN_PAIRS = "between pairs"
+    """Any other function, from codes to codes on a runtime that reads the pairs around it; ONNX Runtime's CPU provider
+    computes it in float between them."""
     MOVE = "move"
     """Codes are moved, dropped or compared, never computed with: MaxPool, Reshape, Slice, ..."""
 
@@ -56,7 +59,8 @@ class NumberFormat:
 
     `signed` chooses int8 over uint8; `symmetric` pins the zero point to 0; `most_bits` are used of the eight, however
     many a recipe asks for; `lowest` is the smallest code of signed numbers; `packed` are the bits of the types below a
-    byte that the runtime makes int8 of when it loads a file: 4 for INT4, 2 for INT2.
+    byte that the runtime makes int8 of when it loads a file: 4 for INT4, 2 for INT2; `smallest_range` is the least
+    distance of the ends of an activation's range.
     """
 
     signed: bool
@@ -64,6 +68,7 @@ class NumberFormat:
     most_bits: int = 8
     lowest: int = -128
     packed: tuple[int, ...] = ()
+    smallest_range: float = 0.0
 
 
 class Clip(StrEnum):
@@ -110,7 +115,8 @@ class Target:
     counts its padding, `signal_pools_as_images` that a GlobalAveragePool of `[N, C, L]` is written as one of
     `[N, C, L, 1]` (`qdq/writer/average_pools.py`), `zero_points_by_shape` that weights of different ranks or axes do
     not share their zero points. `kernels` names the set of `simulator/kernel_sets` whose arithmetic
-    the integer simulator computes with; `exact` says that this runtime's kernels do the same, to the bit.
+    the integer simulator computes with; `exact` says that this runtime's kernels, or those of its stand-in where there
+    is one, do the same, to the bit. `batch` is the batch that files are fixed to where the runtime takes no open sizes.
     `equal_kernels` names other sets: scales are chosen so that these compute the same codes. `stand_in` is the runtime
     that measures a file where `backend` has no device; `engine` says that the runtime runs engines, which are built
     from the file; `fuses_pairs` says that it computes whatever stands between Q/DQ pairs in integers, so that nodes
@@ -141,6 +147,7 @@ class Target:
     zero_points_by_shape: bool = False
     clip: Clip = Clip.CODES
     stand_in: str | None = None
+    batch: int | None = None
     engine: bool = False
     fuses_pairs: bool = False
     held_to: tuple[str, ...] = ()

@@ -22,7 +22,13 @@ from gdfq_export.cli.options.shared import (
 from gdfq_export.cli.output.echo import echo
 
 CPU_NAMES = ("cortex-a53", "cortex-a72", "cortex-a76", "arm64-max", "haswell", "nehalem", "native")
-RUNTIMES = {"ort": "onnxruntime", "onnxruntime": "onnxruntime", "openvino": "openvino", "tensorrt": "tensorrt"}
+RUNTIMES = {
+    "ort": "onnxruntime",
+    "onnxruntime": "onnxruntime",
+    "openvino": "openvino",
+    "tensorrt": "tensorrt",
+    "qnn": "qnn",
+}
 
 
 @click.command()

@@ -154,7 +154,7 @@ def _verify_file(
         quantized=NetworkFile.of(proto, subject.name),
         evaluation=evaluation,
         measuring=measuring,
-        simulation=_simulation(proto, subject, evaluation),
+        simulation=_simulation(proto, evaluation, exact=measuring.is_simulated(subject.target)),
         timing=timing,
         resources=True,
     )
@@ -204,7 +204,7 @@ def _verify_engine(
     return report_of(model, request, measured, run, command="verify", warnings=notes, findings=NO_PAIRS)
 
 
-def _simulation(proto: onnx.ModelProto, subject: Subject, evaluation: EvaluationImages) -> Simulation | NotMeasured:
+def _simulation(proto: onnx.ModelProto, evaluation: EvaluationImages, *, exact: bool) -> Simulation | NotMeasured:
     """The exact simulation of the file, or why there is none."""
     try:
         simulator = read_back(proto)
@@ -214,7 +214,7 @@ def _simulation(proto: onnx.ModelProto, subject: Subject, evaluation: Evaluation
     large = positions(images.shape[1:]) >= _LARGE
     return Simulation(
         run=simulator.run,
-        exact=subject.target.exact,
+        exact=exact,
         images=images[: _PARITY_IMAGES_LARGE if large else _PARITY_IMAGES],
         source=evaluation.source,
     )

@@ -22,7 +22,7 @@ TAIL = "in the tail, behind the values that are compared with the float network'
 KEPT = "kept float by bits.keep_float"
 """Why a node stays float that the recipe names."""
 
-_ARITHMETIC = (Kernel.ADD, Kernel.MUL, Kernel.LOOKUP, Kernel.HARD_SIGMOID)
+_ARITHMETIC = (Kernel.ADD, Kernel.MUL, Kernel.LOOKUP, Kernel.HARD_SIGMOID, Kernel.BETWEEN_PAIRS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,6 +158,7 @@ class _Walk:
             group=group or key,
             packed=number.packed,
             lowest=number.lowest,
+            smallest_range=number.smallest_range,
             constraint=Unrounded() if name in self.clipped else None,
             low=low,
             high=high,

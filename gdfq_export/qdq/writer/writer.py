@@ -14,6 +14,7 @@ import onnx_ir as ir
 from torch import Tensor
 
 from gdfq_export import __version__
+from gdfq_export.frontend.passes.batch.symbolic_batch import with_fixed_batch
 from gdfq_export.frontend.passes.rewrites.gemm_as_product import gemm_as_product
 from gdfq_export.frontend.passes.rewrites.write_hard_swish import join_hard_swish, spell_hard_sigmoid
 from gdfq_export.planning.plan import QuantPlan, Role
@@ -62,7 +63,7 @@ def write_onnx(
     model.metadata_props.update(as_metadata(metadata))
     proto = ir.to_proto(model)
     del proto.graph.value_info[:]
-    return proto
+    return proto if target.batch is None else with_fixed_batch(proto, target.batch)
 
 
 def _write_points(written: WrittenGraph, target: Target) -> None:

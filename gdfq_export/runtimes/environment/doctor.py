@@ -29,9 +29,15 @@ _FAST = {
     "i8mm": "I8MM multiplies int8 matrices",
     "asimddp": "dot products of int8",
 }
-_PACKAGES = {"onnxruntime": ("onnxruntime",), "openvino": ("openvino",), "tensorrt": ("tensorrt", "tensorrt-rtx")}
+_PACKAGES = {
+    "onnxruntime": ("onnxruntime",),
+    "openvino": ("openvino",),
+    "tensorrt": ("tensorrt", "tensorrt-rtx"),
+    "qnn": ("onnxruntime-qnn",),
+}
 _EXTRAS = {
     "openvino": "pip install 'gdfq-export[openvino]'",
+    "qnn": "a device with a Qualcomm processor and pip install 'gdfq-export[qnn]'",
     "tensorrt": "an NVIDIA GPU and pip install 'gdfq-export[tensorrt]'; 'gdfq-export[tensorrt-rtx]' builds engines "
     "without a GPU",
 }

@@ -11,7 +11,8 @@ from pathlib import Path
 
 _FLAGS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimddp", "i8mm")
 _PACKAGES = (
-    "gdfq-export", "numpy", "onnx", "onnx-ir", "onnxruntime", "openvino", "tensorrt", "tensorrt-rtx", "torch",
+    "gdfq-export", "numpy", "onnx", "onnx-ir", "onnxruntime", "onnxruntime-qnn", "openvino", "tensorrt",
+    "tensorrt-rtx", "torch",
 )  # fmt: skip
 
 
