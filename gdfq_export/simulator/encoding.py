@@ -64,7 +64,7 @@ def encode_constant(quantizer: Quantizer, value: Tensor) -> Encoding:
 
 
 def encode_weight(quantizer: Quantizer, weight: Tensor, activation: Encoding, bias: Tensor | None) -> Encoding:
-    """Weights per output channel, or with one scale; large enough for the bias to fit into int32, and for its scale.
+    """Weights per output channel; scales large enough for the bias to fit into int32, and for its own scale.
 
     Args:
         quantizer: of the weight.
@@ -75,8 +75,6 @@ def encode_weight(quantizer: Quantizer, weight: Tensor, activation: Encoding, bi
     scale = np.maximum(_float32(quantizer.scale).reshape(-1), np.float32(SMALLEST_SCALE / activation.scale))
     if bias is not None:
         scale = np.maximum(scale, np.abs(_float32(bias)) / activation.scale / np.float32(_BIAS_LIMIT))
-    if quantizer.point.axis is None:
-        scale = np.asarray(scale.max())
     return Encoding(scale=scale, codes=_codes(weight, scale.reshape(quantizer.scale.shape), quantizer))
 
 

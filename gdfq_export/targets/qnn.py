@@ -8,8 +8,8 @@ Measured with onnxruntime-qnn 2.7 and Qualcomm's own simulation of the processor
 each; the provider says which nodes it takes:
 
 * An open size in the graph leaves all of it on the CPU, so that files take one image.
-* A Gemm whose result is float stays on the CPU. One with a scale per channel is taken; older versions refuse it of
-  MatMul, and ONNX Runtime's `get_qnn_qdq_config` writes one scale a tensor there, as this table does.
+* A Gemm whose result is float stays on the CPU. One with a scale per channel is taken. A constant factor of MatMul has
+  one scale, as ONNX Runtime's `get_qnn_qdq_config` writes it: older versions refuse more.
 * The scale of a 16-bit Sigmoid or Tanh is fixed; with another one the results are wrong by more than 1.
 * A Clip or Pad of codes, and what reads it, stays on the CPU. A Clip in front of QuantizeLinear is taken.
 * INT4 weights are taken, as they are and behind a Cast.
@@ -60,11 +60,11 @@ QNN = dataclasses.replace(
             **dict.fromkeys(_BINARY, Rule(kernel=Kernel.BETWEEN_PAIRS, activations=None)),
             **{operator: dataclasses.replace(rule, integer_form=False) for operator, rule in ORT_CPU.rules.items()},
             "Gemm": dataclasses.replace(ORT_CPU.rules["Gemm"], output=Output.OWN_SCALE),
-            "MatMul": Rule(kernel=Kernel.MATMUL, weight=1),
+            "MatMul": Rule(kernel=Kernel.MATMUL, activations=None),
             "HardSigmoid": Rule(kernel=Kernel.BETWEEN_PAIRS),
         }
     ),
-    products=MappingProxyType({"MatMul": Rule(kernel=Kernel.MATMUL, activations=None)}),
+    products={},
     equal_kernels=(),
     native_note="the processor multiplies INT4 weights as they are; its speed is not measured, and ONNX Runtime's CPU "
     "provider multiplies them in float",

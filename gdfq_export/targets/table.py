@@ -3,7 +3,7 @@
 No logic lives here or in any table: `placement/` walks a graph once with it. A rule speaks of one ONNX operator:
 
 * `activations`  the inputs that must carry Q/DQ for the kernel to be chosen (`None`: every input)
-* `weight`       the input that holds the weights, quantized per channel along `weight_axis` (`None`: with one scale)
+* `weight`       the input that holds the weights, quantized per channel along `weight_axis`
 * `bias`         the input that holds the bias, stored as int32 with scale `s_activation * s_weight`
 * `accumulates`  operators whose result the kernel reads before it is quantized, as one of its inputs: the runtime
                  computes both in one kernel

@@ -114,14 +114,15 @@ def _negative_slope(graph: ir.Graph, tensor: str) -> float:
 
 
 def weight_scale(quantizer: Quantizer, weight: Tensor, *, search: bool) -> Tensor:
-    """Scale of each channel, [channels], or [1] of all: of the largest weight, or the one of least squared error.
+    """Scale of each channel, [channels]: of the largest weight, or the one of least squared rounding error.
 
     Where inputs are in blocks, of each block, in the order of the weight's axes.
     """
     axis = quantizer.point.axis
-    if axis is not None and quantizer.point.block is not None:
+    assert axis is not None
+    if quantizer.point.block is not None:
         return _block_scale(quantizer, weight, search=search).movedim(0, axis)
-    rows = weight.flatten()[None] if axis is None else weight.movedim(axis, 0).flatten(1)
+    rows = weight.movedim(axis, 0).flatten(1)
     if not search:
         return rows.abs().amax(dim=1) / quantizer.code_max
     return search_scale(quantizer, rows, torch.ones_like(rows))
