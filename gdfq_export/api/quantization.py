@@ -12,8 +12,8 @@ from gdfq_export.frontend.demo import held_out_set
 from gdfq_export.jobs.auto_target.choose_target import choose_target
 from gdfq_export.jobs.auto_target.quantize_fastest import quantize_fastest
 from gdfq_export.jobs.given_inputs import GivenImages, calibration_of, labelled_of, recipe_of
-from gdfq_export.jobs.quantize import QuantizeRequest
 from gdfq_export.jobs.quantize import quantize as run_quantize
+from gdfq_export.jobs.quantizing.request import QuantizeRequest
 from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.resume.continued import continued
 from gdfq_export.jobs.resume.identity import images_identity, run_identity
@@ -21,8 +21,9 @@ from gdfq_export.jobs.resume.threads import threads_for
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.planning.placement import forewarnings, plan_of
 from gdfq_export.planning.plan import QuantPlan
+from gdfq_export.planning.precision.goals import require_goals
 from gdfq_export.planning.scaled_hard_swish import with_scaled_channels
-from gdfq_export.recipe import DEFAULT_RECIPE, Recipe
+from gdfq_export.recipe import DEFAULT_RECIPE, Gates, Recipe
 from gdfq_export.support.files import require_writable
 from gdfq_export.targets import find_target
 
@@ -72,6 +73,10 @@ def quantize(
     if out is not None:
         require_writable(Path(out))
     chosen = recipe_of(recipe, None if target == AUTO else target)
+    limits = {**chosen.gates.limits(), **(gates or {})}
+    if chosen.bits.precision == "auto":
+        chosen = chosen.model_copy(update={"gates": Gates.of(limits)})
+        require_goals(chosen)
     network = load(model)
     run.progress.warn(*network.warnings, *network.batch_notice)
     data = held_out_set() if model is None and data is None else data
@@ -80,7 +85,7 @@ def quantize(
         recipe=chosen,
         labelled=None if data is None else labelled_of(data, network),
         calibration=calibration_of(calibration, chosen, network),
-        gates={**chosen.gates.limits(), **(gates or {})},
+        gates=limits,
         name="model.onnx" if out is None else Path(out).name,
     )
     with threads_for(run, network):

@@ -1,7 +1,8 @@
-"""From a float network and images to a tuned low-bit network: outliers, mixed bits, tuning, frozen integers."""
+"""From a float network and images to a tuned low-bit network: outliers, bits of layers, tuning, frozen integers."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +14,12 @@ from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.jobs.image_source import ImageSource
 from gdfq_export.jobs.mixed_precision import MixingJob, mix_bits
+from gdfq_export.jobs.precision.choose_precision import Choice, choose_precision
+from gdfq_export.jobs.precision.drafts import PrecisionJob, with_floats
 from gdfq_export.planning.mixed_precision import MixedPrecision
 from gdfq_export.planning.placement import plan_of
 from gdfq_export.planning.plan import QuantPlan
+from gdfq_export.planning.precision.goals import goals_of
 from gdfq_export.recipe import Recipe
 from gdfq_export.simulator import Encoding, Simulator
 from gdfq_export.support.clocks.budget_clock import BudgetClock
@@ -44,6 +48,7 @@ class TunedNetwork:
         mix: what `bits.mixed` came to.
         warnings: what the user should know.
         history: figures on held-out images over time, in a run with a budget.
+        precision: what `bits.precision: auto` came to, with what it takes to tune again; None for a fixed precision.
     """
 
     plan: QuantPlan
@@ -56,10 +61,35 @@ class TunedNetwork:
     mix: MixedPrecision | None
     warnings: tuple[str, ...]
     history: TuningHistory | None = None
+    precision: ChosenPrecision | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningImages:
+    """What a network is tuned on: `drawn` images with labels, `kept` without outliers, and what to say of these."""
+
+    drawn: tuple[Tensor, Tensor]
+    kept: Tensor
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenPrecision:
+    """A choice of precision, and what another choice is tuned with: the images, and the recipe it is a part of."""
+
+    choice: Choice
+    images: TuningImages
+    recipe: Recipe
 
 
 def tune_network(
-    model: FloatModel, plan: QuantPlan, recipe: Recipe, source: ImageSource, clock: BudgetClock | None
+    model: FloatModel,
+    plan: QuantPlan,
+    recipe: Recipe,
+    source: ImageSource,
+    clock: BudgetClock | None,
+    *,
+    batch: int = 1,
 ) -> TunedNetwork:
     """Draw images, tune on them, freeze.
 
@@ -69,22 +99,62 @@ def tune_network(
         recipe: as it is used for this network's image size.
         source: of the images.
         clock: of a run with a time budget, whose rest is for fine-tuning.
+        batch: images per run, where latency is measured.
     """
     recipe = recipe if model.stand_ins else recipe.for_matched_statistics()
     simulator = _simulator(model, plan, source)
     if recipe.tuning.published is not None:
         return _frozen(simulator, recipe, source.tune(simulator), None)
     drawn = source.draw(recipe.images_drawn, "make images")
-    images, left_out = _without_outliers(simulator, drawn.images, recipe, source)
+    kept, left_out = _without_outliers(simulator, drawn.images, recipe, source)
+    images = TuningImages(drawn=(drawn.images, drawn.labels), kept=kept, left_out=left_out)
+    if recipe.bits.precision == "auto":
+        job = PrecisionJob(model=model, recipe=recipe, source=source, statistics=_statistics(model), batch=batch)
+        chosen = ChosenPrecision(choice=_choose_precision(job, kept), images=images, recipe=recipe)
+        return with_precision(model, chosen, chosen.choice.chosen.floats, source, clock)
     mix: MixedPrecision | None = None
     notes: tuple[str, ...] = ()
     if recipe.bits.mixed is not None:
-        job = MixingJob(
+        mixing = MixingJob(
             model=model, recipe=recipe, mixed=recipe.bits.mixed, source=source, statistics=_statistics(model)
         )
-        mix, notes = mix_bits(job, simulator, images)
+        mix, notes = mix_bits(mixing, simulator, kept)
         recipe = recipe.model_copy(update={"bits": mix.bits})
         simulator = _simulator(model, plan_of(model, recipe.target, mix.bits), source)
+    tuned = _tuned(model, simulator, recipe, images, source, clock)
+    return dataclasses.replace(tuned, mix=mix, warnings=(*images.left_out, *notes, *tuned.warnings))
+
+
+def with_precision(
+    model: FloatModel,
+    chosen: ChosenPrecision,
+    floats: frozenset[str],
+    source: ImageSource,
+    clock: BudgetClock | None,
+) -> TunedNetwork:
+    """The network with these nodes float, tuned on the images that the choice was made on."""
+    recipe = chosen.recipe.model_copy(update={"bits": with_floats(chosen.recipe.bits, floats)})
+    simulator = _simulator(model, plan_of(model, recipe.target, recipe.bits), source)
+    tuned = _tuned(model, simulator, recipe, chosen.images, source, clock)
+    return dataclasses.replace(tuned, precision=chosen, warnings=(*chosen.images.left_out, *tuned.warnings))
+
+
+def _choose_precision(job: PrecisionJob, images: Tensor) -> Choice:
+    goals = goals_of(job.recipe.gates)
+    with job.source.recorded.phase("choose precision") as phase:
+        return choose_precision(job, goals, images, phase)
+
+
+def _tuned(
+    model: FloatModel,
+    simulator: Simulator,
+    recipe: Recipe,
+    given: TuningImages,
+    source: ImageSource,
+    clock: BudgetClock | None,
+) -> TunedNetwork:
+    """Tune and freeze."""
+    images = given.kept
     timed = None
     if clock is not None:
         recipe, held_out = _held_out(images, recipe, source)
@@ -101,11 +171,10 @@ def tune_network(
     )
     return _frozen(
         simulator,
-        _as_run(recipe, tuned, len(drawn.images)),
+        _as_run(recipe, tuned, len(given.drawn[0])),
         len(images),
-        (drawn.images, drawn.labels),
-        mix,
-        (*left_out, *notes, *tuned.warnings),
+        given.drawn,
+        tuned.warnings,
         tuned.history,
     )
 
@@ -156,7 +225,6 @@ def _frozen(
     recipe: Recipe,
     images: int,
     drawn: tuple[Tensor, Tensor] | None,
-    mix: MixedPrecision | None = None,
     warnings: tuple[str, ...] = (),
     history: TuningHistory | None = None,
 ) -> TunedNetwork:
@@ -168,7 +236,7 @@ def _frozen(
         recipe=recipe,
         images=images,
         drawn=drawn,
-        mix=mix,
+        mix=None,
         warnings=warnings,
         history=history,
     )

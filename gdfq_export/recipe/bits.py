@@ -70,3 +70,7 @@ class Bits(Section):
         "re: and a regular expression for whole names",
     )
     mixed: MixedBits | None = Field(None, description="mixed precision; null: none")
+    precision: Literal["fixed", "auto"] = Field(
+        "fixed",
+        description="auto: layers stay float where measurements show that the gates ask for it, at the least time",
+    )

@@ -5,8 +5,9 @@ Gates do not change the written file, so the hash of a recipe leaves them out.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
@@ -54,6 +55,12 @@ class Gates(Section):
     max_latency_ratio: _Above | None = Field(None, description=gate_help("max_latency_ratio"))
     max_p99_ms: _Above | None = Field(None, description=gate_help("max_p99_ms"))
     max_size_ratio: _Above | None = Field(None, description=gate_help("max_size_ratio"))
+
+    @classmethod
+    def of(cls, limits: Mapping[str, float | bool]) -> Gates:
+        """The gates with these limits, by the names of gates."""
+        values: dict[str, Any] = {gate.key: limits[gate.name] for gate in GATES if gate.name in limits}
+        return cls(**values)
 
     def limits(self) -> dict[str, float | bool]:
         """The limits that are set, by the names of gates, in the order of their table."""

@@ -23,6 +23,7 @@ _LATER_KEYS: dict[tuple[str, ...], object] = {
     ("bits", "blocks"): None,
     ("bits", "others"): None,
     ("bits", "keep_float"): [],
+    ("bits", "precision"): "fixed",
     ("calibration", "match_statistics"): None,
     ("data", "refinement", "coarse_steps"): 0,
     ("tuning", "split_channels"): False,
@@ -66,10 +67,11 @@ def list_recipes() -> tuple[Recipe, ...]:
 def recipe_sha256(recipe: Recipe) -> str:
     """Hex SHA-256 of the recipe with every default filled in, as JSON with sorted keys and no spaces.
 
-    Gates are left out, since they do not change the file. So are later keys at their defaults: a recipe keeps its hash
-    as long as it makes the same file.
+    Gates are left out, since they do not change the file, unless precision is chosen by them. So are later keys at
+    their defaults: a recipe keeps its hash as long as it makes the same file.
     """
-    settings = recipe.model_dump(mode="json", exclude={"gates"})
+    decide = recipe.bits.precision == "auto"
+    settings = recipe.model_dump(mode="json", exclude=set() if decide else {"gates"})
     for (*sections, key), default in _LATER_KEYS.items():
         section = settings
         for name in sections:

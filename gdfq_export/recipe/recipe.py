@@ -82,6 +82,12 @@ class Recipe(Section):
         kept = tuple(dict.fromkeys([*self.bits.keep_float, *patterns]))
         return self.model_copy(update={"bits": self.bits.model_copy(update={"keep_float": kept})})
 
+    def with_precision(self, precision: str | None) -> Recipe:
+        """The recipe with another `bits.precision`, `fixed` or `auto`; None changes nothing."""
+        if precision is None:
+            return self
+        return self.model_copy(update={"bits": self.bits.model_copy(update={"precision": precision})})
+
     def for_input(self, shape: Sequence[int]) -> Recipe:
         """The recipe as it is used for inputs of `shape` (C, ...), without the batch.
 

@@ -22,6 +22,7 @@ from gdfq_export.metrics.weights import WeightCodes
 from gdfq_export.planning.layer_mix import LayerMix
 from gdfq_export.report.cpu_figures import CpuFigures
 from gdfq_export.report.json_form import SCHEMA_VERSION, from_json, read_report_json, to_json_data
+from gdfq_export.report.precision_choice import PrecisionFacts
 from gdfq_export.report.summary_table import summary_rows
 from gdfq_export.report.target_choice import TargetChoice
 from gdfq_export.report.verdict import GateResult, Outcome
@@ -74,7 +75,8 @@ class Files:
 class RecipeFacts:
     """The recipe as it was given, overrides included, by the SHA-256 of its canonical form, and as it was run.
 
-    `used` holds what the images' size, a budget and `bits.mixed` made of it; as a recipe it repeats the run.
+    `used` holds what the images' size, a budget, `bits.mixed` and `bits.precision` made of it; as a recipe it repeats
+    the run.
     """
 
     name: str
@@ -220,6 +222,7 @@ class Report:
     budget: BudgetFacts | None = None
     accuracy_over_time: AccuracyOverTime | None = None
     mixed_bits: MixedBitsFacts | None = None
+    precision: PrecisionFacts | None = None
     runtime: RuntimeFacts | None = None
     target_choice: TargetChoice | None = None
     cpus: tuple[CpuFigures, ...] = ()

@@ -113,7 +113,7 @@ class OrtSession(Session):
 
     def _open(self, model: Path | bytes, threads: int, *, as_written: bool) -> Any:
         """What has `get_inputs`, `get_outputs` and `run` of an inference session."""
-        return _inference_session(model, threads, as_written=as_written, level=self._level)
+        return inference_session(model, threads, as_written=as_written, level=self._level)
 
     def _optimized(self) -> onnx.ModelProto:
         """The graph of the file as it is executed."""
@@ -146,18 +146,32 @@ def optimized_graph(model: Path | bytes) -> onnx.ModelProto:
     """
     with scratch_folder() as folder:
         path = folder / "optimized.onnx"
-        _inference_session(model, threads=1, save_to=path)
+        inference_session(model, threads=1, save_to=path)
         return onnx.load(path)
 
 
-def _inference_session(
+def inference_session(
     model: Path | bytes,
     threads: int,
     save_to: Path | None = None,
     *,
     as_written: bool = False,
     level: str = _DEFAULT,
+    profile_to: Path | None = None,
 ) -> onnxruntime.InferenceSession:
+    """Load a file on the CPU.
+
+    Args:
+        model: the file.
+        threads: of a single operator.
+        save_to: where the optimised graph is written.
+        as_written: Q/DQ are computed one by one, as ONNX defines them.
+        level: of optimisation.
+        profile_to: what the name of the profiler's file begins with; None: nothing is profiled.
+
+    Raises:
+        InputError: ONNX Runtime does not accept the file.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _QUIET
     options.intra_op_num_threads = threads
@@ -165,6 +179,8 @@ def _inference_session(
     options.graph_optimization_level = _LEVELS[level]
     if as_written:
         options.add_session_config_entry("session.disable_quant_qdq", "1")
+    if profile_to is not None:
+        options.enable_profiling, options.profile_file_prefix = True, str(profile_to)
     if save_to is not None:
         options.optimized_model_filepath = str(save_to)
     source = model if isinstance(model, bytes) else str(model)

@@ -9,8 +9,8 @@ from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.given_inputs import labelled_of
-from gdfq_export.jobs.quantize import QuantizeRequest
 from gdfq_export.jobs.quantize import quantize as run_quantize
+from gdfq_export.jobs.quantizing.request import QuantizeRequest
 from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.jobs.synthesize import synthesize as run_synthesize

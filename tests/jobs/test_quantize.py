@@ -113,7 +113,7 @@ def test_a_run_that_fails_leaves_the_old_output_and_nothing_else(
     def fail(*arguments: object, **options: object) -> None:
         raise RuntimeError("the runtime is gone")
 
-    monkeypatch.setattr("gdfq_export.jobs.quantize.measure", fail)
+    monkeypatch.setattr("gdfq_export.jobs.quantizing.finishing.measure", fail)
     for name in ("q.onnx", "r.json"):
         (tmp_path / name).write_bytes(b"old")
     recipe = RECIPE.model_copy(update={"data": Data(method="noise"), "tuning": Tuning(bias_correction="none")})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gdfq_export.cli.options.bits import bits_options, keep_float_option, recipe_option
+from gdfq_export.cli.options.bits import bits_options, keep_float_option, precision_option, recipe_option
 from gdfq_export.cli.options.checkpoint import checkpoint_options, checkpoint_settings
 from gdfq_export.cli.options.gates import gate_limits, gate_options
 from gdfq_export.cli.options.shared import (
@@ -95,6 +95,7 @@ AUTO = "auto"
 @preprocessing_options
 @bits_options
 @keep_float_option
+@precision_option
 @recipe_option
 @compute_options
 @checkpoint_options
@@ -116,6 +117,7 @@ def quantize(
     keep_batch: bool,
     preprocessing: dict[str, Any],
     keep_float: tuple[str, ...],
+    precision: str | None,
     recipe: str | None,
     compute: dict[str, Any],
     kept: dict[str, Any],
@@ -137,7 +139,7 @@ def quantize(
     chosen = load_recipe(recipe or DEFAULT_RECIPE)
     if target not in (None, AUTO):
         chosen = chosen.model_copy(update={"target": find_target(target).name})
-    chosen = chosen.keeping_float(keep_float)
+    chosen = chosen.keeping_float(keep_float).with_precision(precision)
     outputs = QuantizeOutputs(onnx=onnx_out, report=report, html=html, bundle=bundle)
     outputs = outputs.with_defaults(model, chosen.bits.weights)
     require_outputs([] if dry_run else outputs.files, (model, sidecar_of(model), data, calibration, recipe, sign))
@@ -198,6 +200,8 @@ def _print_plan(network: FloatModel, recipe: Recipe, run: RunContext) -> None:
         if mixed.activations is not None:
             raised += f" and some of these activations {mixed.activations}"
         echo(f"bits.mixed: when layers have been measured, some of these {raised}")
+    if recipe.bits.precision == "auto":
+        echo("bits.precision: when drafts have been measured, some of these may stay float")
 
 
 def _print_and_write(

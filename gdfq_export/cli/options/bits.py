@@ -45,6 +45,14 @@ keep_float_option = click.option(
 )
 """The command receives a tuple, of what is added to the recipe's bits.keep_float."""
 
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["fixed", "auto"]),
+    help="auto: layers stay float where measurements show that the gates ask for it, at the least time; needs a gate "
+    "such as --min-output-snr-db.  [default: the recipe's]",
+)
+"""The command receives None where the recipe decides."""
+
 
 def _remembered(ctx: click.Context, param: click.Parameter, value: int | None) -> None:
     if value is not None:

@@ -11,7 +11,8 @@ import dataclasses
 
 from gdfq_export.errors import InternalError
 from gdfq_export.gates import GATES
-from gdfq_export.jobs.quantize import QuantizeRequest, quantize
+from gdfq_export.jobs.quantize import quantize
+from gdfq_export.jobs.quantizing.request import QuantizeRequest
 from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.resume.continued import part_of_run
 from gdfq_export.jobs.run_context import RunContext

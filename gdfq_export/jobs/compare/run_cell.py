@@ -14,7 +14,8 @@ from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.compare.cells import Cell, CellResult, Score
 from gdfq_export.jobs.compare.methods import METHODS, BudgetUse
-from gdfq_export.jobs.quantize import QuantizeRequest, quantize
+from gdfq_export.jobs.quantize import quantize
+from gdfq_export.jobs.quantizing.request import QuantizeRequest
 from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.resume.continued import continued
 from gdfq_export.jobs.resume.identity import images_identity, run_identity

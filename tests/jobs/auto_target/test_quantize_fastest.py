@@ -11,7 +11,7 @@ import pytest
 
 from gdfq_export.frontend.sources import load_model
 from gdfq_export.jobs.auto_target import quantize_fastest as module
-from gdfq_export.jobs.quantize import QuantizeRequest
+from gdfq_export.jobs.quantizing.request import QuantizeRequest
 from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.metrics.latency import RatioInterval, Timings

@@ -1,0 +1,1 @@
+"""`bits.precision: auto`: which layers stay float, found by measuring."""

@@ -1,0 +1,245 @@
+"""Drafts of a choice of precision: calibrated, biases corrected, nothing else tuned; measured on held-out images."""
+
+from __future__ import annotations
+
+import glob
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor
+
+from gdfq_export.errors import BackendUnavailable, InputError
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
+from gdfq_export.jobs.draft_model import Draft
+from gdfq_export.jobs.image_source import ImageSource
+from gdfq_export.jobs.network_file import NetworkFile, in_source_form
+from gdfq_export.metrics.latency import interleave, versus
+from gdfq_export.planning.placement import plan_of
+from gdfq_export.planning.precision.costs import Noise
+from gdfq_export.qdq.writer import write_onnx
+from gdfq_export.recipe import Bits, Recipe
+from gdfq_export.runtimes import BACKENDS
+from gdfq_export.runtimes.base import Images
+from gdfq_export.runtimes.choose import Measuring, choose_backend
+from gdfq_export.runtimes.session import Session
+from gdfq_export.simulator import IntegerSimulator, Mode, Simulator
+from gdfq_export.support.batch_size import batch_size, positions
+from gdfq_export.support.progress import SilentProgress
+from gdfq_export.targets import find_target
+from gdfq_export.tasks.figures import ComparedOutputs
+from gdfq_export.tasks.output_comparison import compare_outputs
+from gdfq_export.tasks.outputs import Outputs, as_tuple, concatenated
+from gdfq_export.tasks.same_answers import same_answers
+from gdfq_export.tuning import tune
+from gdfq_export.tuning.sensitivity import output_noise
+
+_FULL_SIZE = 224 * 224
+_SECONDS, _ROUNDS = 1.0, 10  # of the latency measurement of a draft
+_MOST_MARGIN_DB = 1.5
+MOST_DB = 200.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrecisionJob:
+    """What precision is chosen for.
+
+    Attributes:
+        model: the float network.
+        recipe: as it is used for this network's image size; its `bits` without `precision: auto`.
+        source: of the images.
+        statistics: what is known of the float network's values, by name.
+        batch: images per run in the latency measurement.
+    """
+
+    model: FloatModel
+    recipe: Recipe
+    source: ImageSource
+    statistics: Mapping[str, ChannelStatistics]
+    batch: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MeasuredDraft:
+    """One choice and what was measured of it.
+
+    Attributes:
+        floats: names of the units that are float.
+        noise: noise power by signal power of each output, [outputs], on the held-out images.
+        agreement: of a classifier: share of the held-out images with the float network's class.
+        latency_ratio: median latency relative to the float network's; None: not measured.
+        size_ratio: bytes of the file relative to the float network's.
+        margin_db: from the SNR of each output to the lower end of its 95 % interval, dB, [outputs].
+    """
+
+    floats: frozenset[str]
+    noise: Noise
+    margin_db: Noise
+    agreement: float | None
+    latency_ratio: float | None
+    size_ratio: float
+
+    @property
+    def snr_db(self) -> float:
+        """Of the noisiest output, dB."""
+        return decibels(self.noise)
+
+    @property
+    def snr_low_db(self) -> float:
+        """The lowest among the lower ends of the outputs' intervals, dB."""
+        return decibels(self.noise * 10 ** (self.margin_db / 10))
+
+
+def decibels(noise: Noise) -> float:
+    """Signal to noise of the noisiest output, dB; 200 where there is no noise."""
+    worst = float(noise.max(initial=0.0))
+    return MOST_DB if worst <= 0 else min(MOST_DB, -10 * math.log10(worst))
+
+
+def with_floats(bits: Bits, floats: Iterable[str]) -> Bits:
+    """The bits with these nodes kept float, besides those that the recipe names."""
+    names = tuple(glob.escape(name) for name in sorted(floats))
+    return bits.model_copy(update={"precision": "fixed", "keep_float": (*bits.keep_float, *names)})
+
+
+class Drafts:
+    """Makes drafts of one network and measures them.
+
+    Args:
+        job: the network and its recipe.
+        images: [N, C, H, W] in the network's input range; the last of them are held out.
+    """
+
+    def __init__(self, job: PrecisionJob, images: Tensor) -> None:
+        self._job = job
+        pixels = positions(images.shape[1:])
+        self.fitted = images[: max(1, min(_count(64, 8, pixels), len(images) // 2))]
+        self._held_out = images[-max(1, min(_count(64, 8, pixels), len(images) - len(self.fitted))) :]
+        self.measured_on = self.fitted[: _count(32, 1, 4 * pixels)]
+        self._target = find_target(job.recipe.target)
+        self._measuring: Measuring = choose_backend(self._target, BACKENDS)
+        self._float = NetworkFile.of_float(job.model)
+        self._wanted: Outputs | None = None
+
+    @property
+    def held_out(self) -> int:
+        """Number of held-out images."""
+        return len(self._held_out)
+
+    @property
+    def float_bytes(self) -> int:
+        """Of the float network's file."""
+        return len(self._float.data)
+
+    @property
+    def timing_images(self) -> Images:
+        """The batch whose latency is measured."""
+        return self._held_out[: self._job.batch].numpy()
+
+    @property
+    def timed(self) -> bool:
+        """Whether the target's runtime runs files here, so that their latency can be measured."""
+        return not self._measuring.fallback_reason
+
+    @property
+    def profiled(self) -> bool:
+        """Whether that is ONNX Runtime, which says how long each node takes."""
+        return self.timed and self._measuring.measured_on.name == "onnxruntime"
+
+    def simulator(self, floats: Iterable[str]) -> Simulator:
+        """The low-bit network, calibrated and with its biases corrected."""
+        job, recipe = self._job, self._recipe
+        plan = plan_of(job.model, recipe.target, with_floats(recipe.bits, floats))
+        simulator = Simulator(job.model.folded, plan, task=job.model.task).to(job.source.device)
+        tune(
+            simulator,
+            self.fitted,
+            recipe,
+            statistics=job.statistics,
+            seed=job.source.seed,
+            device=job.source.device,
+            progress=SilentProgress(),
+        )
+        return simulator
+
+    def written(self, simulator: Simulator) -> Draft:
+        """The file of a draft, and its simulation."""
+        folded, plan = self._job.model.folded, simulator.plan
+        encodings, parameters = simulator.freeze(), simulator.tuned_parameters()
+        return Draft(
+            file=write_onnx(folded, plan, encodings, parameters, {"draft": "yes"}),
+            plan=plan,
+            encodings=encodings,
+            exact=IntegerSimulator(folded, plan, encodings, parameters),
+        )
+
+    def measure(self, floats: frozenset[str], simulator: Simulator, file: onnx.ModelProto) -> MeasuredDraft:
+        """Compare a draft with the float network."""
+        if self._wanted is None:
+            reference = Simulator(self._job.model.folded, simulator.plan, task=self._job.model.task)
+            self._wanted = self._outputs(reference.to(self._job.source.device), Mode.FLOAT)
+        found = self._outputs(simulator, Mode.QUANTIZE)
+        quantized = NetworkFile.of(in_source_form(file, self._job.model, self._target)[0], "a draft")
+        errors = compare_outputs(self._compared(found, self._wanted))
+        return MeasuredDraft(
+            floats=floats,
+            noise=output_noise(found, self._wanted),
+            margin_db=np.array([min(_MOST_MARGIN_DB, each.snr_db - each.snr_low_db) for each in errors]),
+            agreement=same_answers(simulator.task, found, self._wanted),
+            latency_ratio=self._latency_ratio(quantized),
+            size_ratio=len(quantized.data) / len(self._float.data),
+        )
+
+    def make(self, floats: frozenset[str]) -> MeasuredDraft:
+        """A draft with these units float, measured."""
+        simulator = self.simulator(floats)
+        return self.measure(floats, simulator, self.written(simulator).file)
+
+    @cached_property
+    def _recipe(self) -> Recipe:
+        """The recipe without its slow steps."""
+        recipe = self._job.recipe
+        quick = {"rounding": False, "refit": False, "finetune": None, "activation_scales": False}
+        calibration = recipe.calibration.model_copy(update={"images": len(self.fitted)})
+        tuning = recipe.tuning.model_copy(update={**quick, "split_channels": False})
+        return recipe.model_copy(update={"tuning": tuning, "calibration": calibration})
+
+    @torch.no_grad()
+    def _outputs(self, simulator: Simulator, mode: Mode) -> Outputs:
+        device = self._job.source.device
+        with simulator.in_mode(mode):
+            batches = self._held_out.split(batch_size(self._held_out.shape[1:]))
+            return concatenated([simulator(batch.to(device)) for batch in batches])
+
+    def _compared(self, found: Outputs, wanted: Outputs) -> ComparedOutputs:
+        floats, quantized = ([part.cpu().numpy() for part in as_tuple(outputs)] for outputs in (wanted, found))
+        names = [str(place) for place in range(len(floats))]
+        return ComparedOutputs(
+            images=self.held_out, names=names, float_network=floats, quantized=quantized, source="held-out images"
+        )
+
+    @cached_property
+    def _float_session(self) -> Session:
+        return self._measuring.measured_on.load(self._float.data, 1)
+
+    def _latency_ratio(self, quantized: NetworkFile) -> float | None:
+        if not self.timed:
+            return None
+        images = self.timing_images
+        try:
+            session = self._measuring.measured_on.load(quantized.data, 1)
+            timers = {"float": self._float_session.timer(images), "draft": session.timer(images)}
+            samples = interleave(timers, budget_seconds=_SECONDS, min_rounds=_ROUNDS)
+        except (BackendUnavailable, InputError):
+            return None
+        return float(np.reciprocal(versus(samples["float"], samples["draft"]).value))
+
+
+def _count(most: int, fewest: int, pixels: int) -> int:
+    """Images to work with: fewer of large ones."""
+    return max(fewest, min(most, most * _FULL_SIZE // (2 * pixels)))

@@ -1,0 +1,1 @@
+"""What `jobs/quantize.py` is asked for, and what it does after tuning."""
