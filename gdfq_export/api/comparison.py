@@ -72,6 +72,7 @@ def compare(
             real=None if calibration is None else real_of(calibration, network),
             target=options.target,
             keep_float=options.keep_float,
+            keep_int16=options.keep_int16,
             budget=run.budget_seconds or DEFAULT_BUDGET,
             seed=run.seed,
             device=run.device,

@@ -19,10 +19,9 @@ from gdfq_export.jobs.resume.continued import continued
 from gdfq_export.jobs.resume.identity import images_identity, run_identity
 from gdfq_export.jobs.resume.threads import threads_for
 from gdfq_export.jobs.run_context import RunContext
-from gdfq_export.planning.placement import forewarnings, plan_of
+from gdfq_export.planning.placement import as_planned, forewarnings, plan_of
 from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.planning.precision.goals import require_goals
-from gdfq_export.planning.scaled_hard_swish import with_scaled_channels
 from gdfq_export.recipe import DEFAULT_RECIPE, Gates, Recipe
 from gdfq_export.support.files import require_writable
 from gdfq_export.targets import find_target
@@ -126,6 +125,6 @@ def plan(
         'ort-cpu'
     """
     chosen, network = recipe_of(recipe, target), load(model)
-    placed = plan_of(with_scaled_channels(network, find_target(chosen.target)), chosen.target, chosen.bits)
+    placed = plan_of(as_planned(network, find_target(chosen.target), chosen.bits), chosen.target, chosen.bits)
     (run or RunContext()).progress.warn(*network.warnings, *network.batch_notice, *forewarnings(placed))
     return placed

@@ -9,9 +9,8 @@ import onnx
 from torch import Tensor
 
 from gdfq_export.frontend.float_model import FloatModel
-from gdfq_export.planning.placement import plan_of
+from gdfq_export.planning.placement import as_planned, plan_of
 from gdfq_export.planning.plan import QuantPlan
-from gdfq_export.planning.scaled_hard_swish import with_scaled_channels
 from gdfq_export.qdq.writer import write_onnx
 from gdfq_export.recipe import Bits, Calibration
 from gdfq_export.simulator import Encoding, IntegerSimulator, Simulator
@@ -44,7 +43,7 @@ def write_draft(
     Raises:
         InputError: the network or the target does not take what `bits` says.
     """
-    model = with_scaled_channels(model, find_target(target))
+    model = as_planned(model, find_target(target), bits)
     facts = {"draft": "yes", "target": target} if metadata is None else metadata
     return draft_of(model, plan_of(model, target, bits), images, facts)
 

@@ -16,9 +16,8 @@ from gdfq_export.jobs.time_budget import fresh_seconds, resolve, time_steps, too
 from gdfq_export.jobs.tune_network import tune_network
 from gdfq_export.jobs.verify.domain_checks import domain_checks, domain_warnings
 from gdfq_export.metrics.in_domain import InDomain
-from gdfq_export.planning.placement import plan_of
+from gdfq_export.planning.placement import as_planned, plan_of
 from gdfq_export.planning.precision.goals import require_goals
-from gdfq_export.planning.scaled_hard_swish import with_scaled_channels
 from gdfq_export.recipe import Recipe
 from gdfq_export.report.gates import require_gates_of_task
 from gdfq_export.runtimes import BACKENDS
@@ -41,7 +40,7 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
     recipe, progress = request.recipe, run.progress
     model, target = request.model, find_target(recipe.target)
     require_gates_of_task(request.gates, model.task.name, model.source)
-    plan_of(with_scaled_channels(model, target), recipe.target, recipe.bits)
+    plan_of(as_planned(model, target, recipe.bits), recipe.target, recipe.bits)
     choose_backend(target, BACKENDS)  # all of these refuse before any time is spent
     require_goals(recipe)
     used, clock, short = _within_budget(request, run)
@@ -50,7 +49,7 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
         model, used, request.calibration, seed=run.seed, device=run.device, progress=progress, curves=curves
     )
     in_domain = _calibration_check(model, request.calibration, run)
-    model = with_scaled_channels(source.model, target)
+    model = as_planned(source.model, target, recipe.bits)
     batch = model.file_batch or run.batch
     tuned = tune_network(model, plan_of(model, recipe.target, recipe.bits), used, source, clock, batch=batch)
     finishing = Finishing(

@@ -9,9 +9,15 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
+
+import numpy as np
 
 from gdfq_export.planning.constraints import Constraint
 from gdfq_export.targets import Clip, Kernel, find_target
+from gdfq_export.targets.table import WIDE_BITS
+
+_BYTE = 8  # bits
 
 
 class Role(StrEnum):
@@ -35,7 +41,7 @@ class QuantPoint:
         consumers: names of the nodes that read it dequantized.
         role: what it is.
         bits: of its codes.
-        signed: int8 codes; uint8 otherwise.
+        signed: int8 or int16 codes; uint8 or uint16 otherwise.
         symmetric: the zero point is 0.
         axis: channel axis of a scale per channel; None for a scale per tensor.
         group: points of one group have the same scale and zero point.
@@ -74,9 +80,10 @@ class QuantPoint:
         Symmetric signed codes of values that are never negative start at 0, as far as the type goes: (0, 127), (0, 15).
         """
         if self.signed and self.symmetric and self.low >= 0:
-            return 0, min(2**self.bits, 128) - 1
+            return 0, min(2**self.bits - 1, self.storage_range[1])
         if self.signed:
-            return max(-(2 ** (self.bits - 1)), self.lowest), 2 ** (self.bits - 1) - 1
+            lowest = -(2 ** (self.bits - 1))
+            return lowest if self.bits > _BYTE else max(lowest, self.lowest), 2 ** (self.bits - 1) - 1
         return 0, 2**self.bits - 1
 
     @property
@@ -84,7 +91,16 @@ class QuantPoint:
         """Bits of the type that holds one code in the file: the narrowest that is wide enough."""
         if self.role is Role.BIAS:
             return 32
-        return min(bits for bits in (*self.packed, 8) if bits >= self.bits)
+        return min(bits for bits in (*self.packed, _BYTE, WIDE_BITS) if bits >= self.bits)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type that holds a code while the network runs."""
+        if self.role is Role.BIAS:
+            return np.dtype(np.int32)
+        if self.bits > _BYTE:
+            return np.dtype(np.int16 if self.signed else np.uint16)
+        return np.dtype(np.int8 if self.signed else np.uint8)
 
     @property
     def block_axis(self) -> int | None:
@@ -93,10 +109,9 @@ class QuantPoint:
 
     @property
     def storage_range(self) -> tuple[int, int]:
-        """Smallest and largest code the stored type (int8, uint8, int32) can hold."""
-        if self.role is Role.BIAS:
-            return -(2**31), 2**31 - 1
-        return (-128, 127) if self.signed else (0, 255)
+        """Smallest and largest code of `dtype`."""
+        info = np.iinfo(self.dtype)
+        return int(info.min), int(info.max)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

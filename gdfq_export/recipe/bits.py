@@ -13,7 +13,9 @@ class LayerBits(Section):
     """Bit widths of single layers, overriding the general ones."""
 
     weights: BitWidth | None = Field(None, description="bit width of the layer's weights")
-    activations: BitWidth | None = Field(None, description="lowest bit width of the layer's input")
+    activations: BitWidth | Literal[16] | None = Field(
+        None, description="lowest bit width of the layer's input; 16: of its input and output, as in keep_int16"
+    )
 
 
 class MixedBits(Section):
@@ -68,6 +70,9 @@ class Bits(Section):
         (),
         description="nodes that stay float: names of nodes or weights, * and ? allowed, operators such as Softmax, or "
         "re: and a regular expression for whole names",
+    )
+    keep_int16: tuple[str, ...] = Field(
+        (), description="nodes whose inputs and outputs have 16 bits, named as in keep_float, which comes first"
     )
     mixed: MixedBits | None = Field(None, description="mixed precision; null: none")
     precision: Literal["fixed", "auto"] = Field(

@@ -24,6 +24,7 @@ _LATER_KEYS: dict[tuple[str, ...], object] = {
     ("bits", "others"): None,
     ("bits", "keep_float"): [],
     ("bits", "precision"): "fixed",
+    ("bits", "keep_int16"): [],
     ("calibration", "match_statistics"): None,
     ("data", "refinement", "coarse_steps"): 0,
     ("tuning", "split_channels"): False,

@@ -77,10 +77,14 @@ class Recipe(Section):
         """Number of images that a run draws to calibrate and fine-tune on."""
         return max(self.calibration.images, self.data.images if self.tuning.finetune is not None else 0)
 
-    def keeping_float(self, patterns: Sequence[str]) -> Recipe:
-        """The recipe with more nodes kept float; see `bits.keep_float`."""
-        kept = tuple(dict.fromkeys([*self.bits.keep_float, *patterns]))
-        return self.model_copy(update={"bits": self.bits.model_copy(update={"keep_float": kept})})
+    def keeping(self, floats: Sequence[str], wide: Sequence[str]) -> Recipe:
+        """The recipe with more nodes kept float, or with 16-bit activations (`bits.keep_float`, `bits.keep_int16`)."""
+        bits = self.bits
+        kept = {
+            "keep_float": tuple(dict.fromkeys([*bits.keep_float, *floats])),
+            "keep_int16": tuple(dict.fromkeys([*bits.keep_int16, *wide])),
+        }
+        return self.model_copy(update={"bits": bits.model_copy(update=kept)})
 
     def with_precision(self, precision: str | None) -> Recipe:
         """The recipe with another `bits.precision`, `fixed` or `auto`; None changes nothing."""

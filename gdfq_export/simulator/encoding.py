@@ -47,7 +47,7 @@ def grid_of(point: QuantPoint, encoding: Encoding) -> QuantParams:
     return QuantParams(
         scale=np.float32(encoding.scale),
         zero_point=encoding.zero_point,
-        dtype=np.dtype(np.int8 if point.signed else np.uint8),
+        dtype=point.dtype,
         code_range=point.code_range,
     )
 
@@ -92,10 +92,9 @@ def encode_bias(bias: Tensor, activation: Encoding, weight: Encoding) -> Encodin
 
 
 def _codes(value: Tensor, scale: NDArray[np.float32], quantizer: Quantizer) -> NDArray[Any]:
-    """int8 or uint8, in the shape of `value`."""
+    """In the type of the point, in the shape of `value`."""
     rounded = np.rint(_float32(value) / scale) + quantizer.zero_point
-    dtype = np.int8 if quantizer.point.signed else np.uint8
-    return np.asarray(np.clip(rounded, quantizer.code_min, quantizer.code_max), dtype)
+    return np.asarray(np.clip(rounded, quantizer.code_min, quantizer.code_max), quantizer.point.dtype)
 
 
 def _float32(tensor: Tensor) -> NDArray[np.float32]:

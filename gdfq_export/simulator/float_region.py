@@ -10,7 +10,9 @@ Softmax in integers, and quantizes the weights of a ConvTranspose by itself.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import onnx
@@ -23,6 +25,7 @@ from torch import Tensor
 from gdfq_export.frontend.torch_import.cut import read_by, subgraphs
 from gdfq_export.planning.placement.graph_nodes import is_product
 from gdfq_export.planning.placement.separated import SEPARATOR_IN_FRONT, separator_behind
+from gdfq_export.simulator.encoding import Encoding
 from gdfq_export.simulator.session import one_thread_session
 from gdfq_export.support.quant_params import QuantParams
 
@@ -45,12 +48,27 @@ def _read_outside(nodes: Sequence[ir.Node], wanted: Collection[str]) -> Iterator
                 yield value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionConstants:
+    """Constants that float nodes read.
+
+    Attributes:
+        numbers: float values by name.
+        codes: encodings and axes of those that the file holds as codes, by name.
+        biases: the same of biases, by the node that reads them.
+    """
+
+    numbers: Mapping[str, Tensor] = field(default_factory=dict)
+    codes: Mapping[str, tuple[Encoding, int | None]] = field(default_factory=dict)
+    biases: Mapping[str, tuple[Encoding, int | None]] = field(default_factory=dict)
+
+
 class FloatRegion:
     """Runs some float nodes on tensors of any batch.
 
     Args:
         nodes: nodes of a canonical graph, in topological order.
-        constants: numbers of the initializers that they read and that are not quantized, by name.
+        constants: the initializers that they read.
         opsets: versions of the graph's operator sets, by domain.
         wanted: names of values that are needed besides those that other nodes read.
         grids: of values that go in or come out as codes, by name.
@@ -60,7 +78,7 @@ class FloatRegion:
     def __init__(
         self,
         nodes: Sequence[ir.Node],
-        constants: Mapping[str, Tensor],
+        constants: RegionConstants,
         *,
         opsets: Mapping[str, int],
         wanted: Collection[str] = (),
@@ -68,11 +86,13 @@ class FloatRegion:
         separated: Collection[str] = (),
     ) -> None:
         self.nodes = tuple(nodes)
-        self.inputs = tuple(value for value in read_from_outside(nodes) if value.name not in constants)
+        stored = constants.numbers.keys() | constants.codes.keys()
+        self.inputs = tuple(value for value in read_from_outside(nodes) if value.name not in stored)
         self.outputs = tuple(_read_outside(nodes, wanted))
         self.grids = grids
         self._separated = frozenset(separated)
-        self._constants = [numpy_helper.from_array(each.numpy(), name) for name, each in constants.items()]
+        self._constants = [numpy_helper.from_array(each.numpy(), name) for name, each in constants.numbers.items()]
+        self._coded = constants
         self._opsets = dict(opsets)
         self._sessions: dict[tuple[tuple[np.dtype, tuple[int, ...]], ...], onnxruntime.InferenceSession] = {}
 
@@ -87,8 +107,12 @@ class FloatRegion:
         return {str(value.name): torch.from_numpy(result) for value, result in zip(self.outputs, results, strict=True)}
 
     def _session(self, arrays: Mapping[str, np.ndarray]) -> onnxruntime.InferenceSession:
-        nodes = [proto for node in self.nodes for proto in self._with_separator_in_front(node)]
         inputs, outputs, numbers = [], [], list(self._constants)
+        nodes = [proto for node in self.nodes for proto in self._with_what_is_in_front(node, numbers)]
+        read = {value.name for value in read_from_outside(self.nodes)}
+        for name, coded in self._coded.codes.items():
+            if name in read:
+                nodes.insert(0, _stored(name, *coded, numbers))
         for value in self.inputs:
             name = str(value.name)
             info = self._input(value, arrays[name])
@@ -110,12 +134,16 @@ class FloatRegion:
         graph = helper.make_graph(nodes, "region", inputs, outputs, numbers)
         return one_thread_session(graph, self._opsets)
 
-    def _with_separator_in_front(self, node: ir.Node) -> list[onnx.NodeProto]:
-        proto = ir.to_proto(node)
-        if node.name not in self._separated or not is_product(node):
+    def _with_what_is_in_front(self, node: ir.Node, numbers: list[TensorProto]) -> list[onnx.NodeProto]:
+        """The node behind its separator, or behind the DequantizeLinear of its bias."""
+        proto, name = ir.to_proto(node), node.name or ""
+        if name in self._coded.biases:
+            proto.input[2] = f"{name}->bias"
+            return [_stored(proto.input[2], *self._coded.biases[name], numbers), proto]
+        if name not in self._separated or not is_product(node):
             return [proto]
         op_type, attributes = SEPARATOR_IN_FRONT
-        factor = f"{node.name}->factor"
+        factor = f"{name}->factor"
         separator = helper.make_node(op_type, [proto.input[0]], [factor], **attributes)
         proto.input[0] = factor
         return [separator, proto]
@@ -139,3 +167,15 @@ def _quantizer(op_type: str, ends: tuple[str, str], grid: QuantParams, numbers: 
     numbers.append(numpy_helper.from_array(np.asarray(grid.scale, np.float32), scale))
     numbers.append(numpy_helper.from_array(np.asarray(grid.zero_point, grid.dtype), zero))
     return helper.make_node(op_type, [read, scale, zero], [written])
+
+
+def _stored(name: str, encoding: Encoding, axis: int | None, numbers: list[TensorProto]) -> onnx.NodeProto:
+    """The DequantizeLinear that makes `name` of stored codes; these and their numbers are added to `numbers`."""
+    assert encoding.codes is not None
+    codes, scale = np.asarray(encoding.codes), np.asarray(encoding.scale, np.float32)
+    arrays = {f"{name}->codes": codes, f"{name}->scale": scale}
+    if codes.dtype != np.int32:
+        arrays[f"{name}->zero"] = np.full(scale.shape, encoding.zero_point, codes.dtype)
+    numbers.extend(numpy_helper.from_array(array, key) for key, array in arrays.items())
+    attributes: dict[str, Any] = {} if axis is None else {"axis": axis}
+    return helper.make_node("DequantizeLinear", [*arrays], [name], **attributes)

@@ -75,8 +75,7 @@ class IntegerRun:
         """Store int32 codes for later nodes, and for the comparison in the type that the file stores them in."""
         point = self.plan.by_tensor[name]
         self.codes[name] = CodedTensor(codes=codes, grid=grid)
-        stored = codes.to(torch.int8 if point.signed else torch.uint8)
-        self.results[self.names.get(point.key, quantized_name(point.key))] = stored.numpy()
+        self.results[self.names.get(point.key, quantized_name(point.key))] = codes.numpy().astype(point.dtype)
 
     def _keep(self, name: str, x: Tensor) -> None:
         """Store a float result, as codes if the plan quantizes it."""

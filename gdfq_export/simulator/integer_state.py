@@ -14,7 +14,7 @@ from gdfq_export.frontend.torch_import import Op, lower
 from gdfq_export.planning.plan import QuantPlan, QuantPoint, Role
 from gdfq_export.simulator.accumulator import Accumulator
 from gdfq_export.simulator.encoding import Encoding, grid_of
-from gdfq_export.simulator.float_region import FloatRegion
+from gdfq_export.simulator.float_region import FloatRegion, RegionConstants
 from gdfq_export.simulator.kernel_sets import KERNEL_SETS
 from gdfq_export.simulator.lookup import UnaryKernel, lookup_table
 from gdfq_export.simulator.schedule import Step, last_reads, schedule
@@ -56,7 +56,7 @@ class IntegerState:
         computed = {planned.node for planned in plan.nodes if planned.on_codes and planned.kernel is not Kernel.MOVE}
         self.ops: dict[str, Op] = {node.name or "": lower(node) for node in folded.graph if node.name in computed}
         self.steps: tuple[Step, ...] = schedule(
-            folded, plan, parameters=parameters, grids=self._activation_grids() if plan.exact else {}
+            folded, plan, constants=self._constants(), grids=self._activation_grids() if plan.exact else {}
         )
         self.last_read = last_reads(self.steps, {value.name for value in folded.graph.outputs})
         self._opset = folded.opset_imports[""]
@@ -69,6 +69,17 @@ class IntegerState:
     def _activation_grids(self) -> dict[str, QuantParams]:
         activations = (point for point in self.plan.points if point.role in (Role.INPUT, Role.ACTIVATION))
         return {point.tensor: self.grid(point) for point in activations}
+
+    def _constants(self) -> RegionConstants:
+        """What float nodes read: the numbers, and where the simulation is exact the codes, as the file has them."""
+        stored = (Role.WEIGHT, Role.CONSTANT) if self.plan.exact else ()
+        points = [point for point in self.plan.points if point.role in stored and point.block is None]
+        biases = {node: point for node, point in self.plan.bias_of.items() if self.plan.by_node[node].kernel is None}
+        return RegionConstants(
+            numbers=self.parameters,
+            codes={point.tensor: (self.encodings[point.key], point.axis) for point in points},
+            biases={node: (self.encodings[point.key], point.axis) for node, point in biases.items()},
+        )
 
     def layer(self, node: ir.Node) -> Accumulator:
         """What multiplies with the weight of a layer, made once."""
@@ -86,7 +97,7 @@ class IntegerState:
     def moving_node(self, node: ir.Node) -> FloatRegion:
         """What computes a node that moves codes, made once."""
         opsets, points = self.model.opset_imports, self.plan.by_tensor
-        return self._once(node, lambda: FloatRegion([node], {}, opsets=opsets, wanted=points))
+        return self._once(node, lambda: FloatRegion([node], RegionConstants(), opsets=opsets, wanted=points))
 
     def weight_only_kernel(self, node: ir.Node) -> WeightOnlyKernel:
         """What multiplies with weights in blocks, made once."""

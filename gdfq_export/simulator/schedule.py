@@ -11,6 +11,7 @@ What is computed in float between pairs is a float node here; nothing unquantize
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 
 import onnx_ir as ir
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from gdfq_export.frontend.torch_import.cut import is_constant, read_by
 from gdfq_export.planning.plan import QuantPlan
-from gdfq_export.simulator.float_region import FloatRegion, read_from_outside
+from gdfq_export.simulator.float_region import FloatRegion, RegionConstants, read_from_outside
 from gdfq_export.support.quant_params import QuantParams
 
 Step = ir.Node | FloatRegion
@@ -29,7 +30,7 @@ def schedule(
     model: ir.Model,
     plan: QuantPlan,
     *,
-    parameters: Mapping[str, Tensor],
+    constants: RegionConstants,
     grids: Mapping[str, QuantParams],
 ) -> tuple[Step, ...]:
     """The steps.
@@ -37,7 +38,7 @@ def schedule(
     Args:
         model: the folded graph.
         plan: its plan.
-        parameters: float values of initializers, those of the graph where absent.
+        constants: float values of initializers, those of the graph where absent, and codes.
         grids: of values that regions read and write as codes, by name.
     """
     levels = _Levels(plan)
@@ -48,10 +49,9 @@ def schedule(
         (level, True, node) for node, level in levels.of.items() if plan.by_node[node.name or ""].on_codes
     ]
     for nodes in levels.regions():
-        constants = _constants(nodes, plan, parameters)
         region = FloatRegion(
             nodes,
-            constants,
+            dataclasses.replace(constants, numbers=_numbers(nodes, plan, constants.numbers)),
             opsets=model.opset_imports,
             wanted=plan.by_tensor,
             grids=grids,
@@ -121,8 +121,8 @@ class _Levels:
             self._region.update(dict.fromkeys(joined, kept))
 
 
-def _constants(nodes: list[ir.Node], plan: QuantPlan, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What a region reads of the graph's initializers as they are; one that is quantized it reads dequantized."""
+def _numbers(nodes: list[ir.Node], plan: QuantPlan, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What a region reads of the graph's initializers as they are; one that is quantized is dequantized in it."""
     found = {}
     for value in read_from_outside(nodes):
         if is_constant(value) and value.name not in plan.by_tensor:

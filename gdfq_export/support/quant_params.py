@@ -43,7 +43,7 @@ class QuantParams:
     @property
     def signed(self) -> bool:
         """Whether the type has negative codes."""
-        return self.dtype != np.uint8
+        return bool(np.issubdtype(self.dtype, np.signedinteger))
 
     @property
     def storage_range(self) -> tuple[int, int]:

@@ -64,6 +64,8 @@ OPENVINO = dataclasses.replace(
     exact=False,
     equal_kernels=(),
     fuses_pairs=False,
+    wide=None,
+    wide_note="",
     weight=dataclasses.replace(ORT_CPU.weight, lowest=-128, packed=(4,)),
     native_note="OpenVINO multiplies them in float: measured on a ResNet-18, the file has the float network's speed, a "
     "third of what INT4 behind a Cast has",

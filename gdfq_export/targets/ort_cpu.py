@@ -68,6 +68,10 @@ ORT_CPU = Target(
     exact=True,
     equal_kernels=("onnxruntime-arm64",),
     fuses_pairs=True,
+    wide=NumberFormat(signed=False, symmetric=False),
+    wide_note="ONNX Runtime has no kernels for 16-bit codes on CPUs and computes such nodes in float between their "
+    "pairs, with weights that it dequantizes in every run: measured on two convolutions of 32 channels and 56x56 "
+    "pixels, 1.8 times the float network's time",
     native_note="ONNX Runtime unpacks them in every run and multiplies in float: measured on a ResNet-18, the file has "
     "0.7 of the float network's speed, a fifth of what INT4 behind a Cast has",
     block_note="ONNX Runtime multiplies them with MatMulNBits, which rounds activations to 8 bits by itself: "

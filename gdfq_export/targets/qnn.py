@@ -26,7 +26,7 @@ import dataclasses
 from types import MappingProxyType
 
 from gdfq_export.targets.ort_cpu import ORT_CPU
-from gdfq_export.targets.table import Clip, Kernel, Output, Rule
+from gdfq_export.targets.table import Clip, Kernel, NumberFormat, Output, Rule
 
 FIXED_SCALES = MappingProxyType(
     {
@@ -53,6 +53,9 @@ QNN = dataclasses.replace(
     batch=1,
     activation=dataclasses.replace(ORT_CPU.activation, smallest_range=1e-4),
     weight=dataclasses.replace(ORT_CPU.weight, packed=(4,)),
+    wide=NumberFormat(signed=False, symmetric=False, smallest_range=1e-4),
+    wide_note="the processor computes them on 16-bit codes; its speed is not measured, and ONNX Runtime's CPU provider "
+    "computes them in float",
     clip=Clip.VALUES,
     rules=MappingProxyType(
         {

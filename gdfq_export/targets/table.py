@@ -71,6 +71,10 @@ class NumberFormat:
     smallest_range: float = 0.0
 
 
+WIDE_BITS = 16
+"""Of the activations that `Target.wide` is the format of."""
+
+
 class Clip(StrEnum):
     """Where values are clipped to a code range that is smaller than its type."""
 
@@ -121,7 +125,8 @@ class Target:
     that measures a file where `backend` has no device; `engine` says that the runtime runs engines, which are built
     from the file; `fuses_pairs` says that it computes whatever stands between Q/DQ pairs in integers, so that nodes
     that are to stay float are separated from them (`planning/placement/separated.py`); `held_to` names the runtimes
-    whose rules apply to a file where that is not `backend`; `warning` is shown to the user.
+    whose rules apply to a file where that is not `backend`; `warning` is shown to the user;
+    `wide` is the format of 16-bit activations, None where the runtime takes none, and `wide_note` what they cost.
 
     Of weights of four bits or fewer: `unpacked_note` says what becomes of them where `weight.packed` has no type for
     them; `native_note` what it costs where DequantizeLinear reads INT4 and `block_note` where they have a scale a block
@@ -152,6 +157,8 @@ class Target:
     fuses_pairs: bool = False
     held_to: tuple[str, ...] = ()
     warning: str = ""
+    wide: NumberFormat | None = None
+    wide_note: str = ""
     unpacked_note: str = ""
     native_note: str = ""
     block_note: str = ""

@@ -12,6 +12,7 @@ import torch
 from gdfq_export.frontend.passes.canonical import canonicalize
 from gdfq_export.frontend.passes.fold_batch_norm import fold_batch_norm
 from gdfq_export.planning.placement import build_plan
+from gdfq_export.planning.placement.wide import add_conversions
 from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.qdq.writer import write_onnx
 from gdfq_export.recipe import Bits, Calibration
@@ -41,6 +42,7 @@ def images_for(proto: onnx.ModelProto, count: int, seed: int = 0) -> np.ndarray:
 def quantize(proto: onnx.ModelProto, bits: Bits | None = None, target: str = "ort-cpu") -> Quantized:
     """Canonical graph, plan, min-max calibration on random images, and the file."""
     folded = fold_batch_norm(canonicalize(proto, "test")).model
+    add_conversions(folded.graph, find_target(target), bits or Bits())
     logits = str(folded.graph.outputs[0].name)
     plan = build_plan(folded, find_target(target), bits or Bits(), compared=[logits], input_range=RANGE)
     simulator = Simulator(folded, plan, task=Classification(classes=2, compared=(logits,)))

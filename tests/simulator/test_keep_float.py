@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gdfq_export.frontend.passes.canonical import canonicalize
 from gdfq_export.frontend.passes.fold_batch_norm import fold_batch_norm
 from gdfq_export.metrics.parity import parity
-from gdfq_export.planning.placement.kernels import KEPT
+from gdfq_export.planning.placement.float_reasons import KEPT
 from gdfq_export.qdq.read_back import read_back
 from gdfq_export.recipe import Bits
 from tests.simulator.quantized import Quantized, images_for, quantize

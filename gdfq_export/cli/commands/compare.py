@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gdfq_export.cli.options.bits import keep_float_option
+from gdfq_export.cli.options.bits import kept_options
 from gdfq_export.cli.options.checkpoint import checkpoint_options, checkpoint_settings
 from gdfq_export.cli.options.shared import (
     COUNT,
@@ -66,7 +66,7 @@ USUAL_BITS = "w8a8,w4a8,w4a4"
     "--target", metavar="NAME", help=f"Runtime the files are for: {', '.join(TARGETS)}.  [default: the recipes']"
 )
 @click.option("--images", type=COUNT, help="Without --data: how many images are made to compare on.")
-@keep_float_option
+@kept_options
 @preprocessing_options
 @compute_options
 @checkpoint_options
@@ -82,6 +82,7 @@ def compare(
     target: str | None,
     images: int | None,
     keep_float: tuple[str, ...],
+    keep_int16: tuple[str, ...],
     preprocessing: dict[str, Any],
     compute: dict[str, Any],
     kept: dict[str, Any],
@@ -126,6 +127,7 @@ def compare(
             target=target,
             images=images,
             keep_float=keep_float,
+            keep_int16=keep_int16,
             progress=progress_display,
             listener=ComparisonPrinter(),
         ),

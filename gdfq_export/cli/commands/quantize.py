@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gdfq_export.cli.options.bits import bits_options, keep_float_option, precision_option, recipe_option
+from gdfq_export.cli.options.bits import bits_options, kept_options, precision_option, recipe_option
 from gdfq_export.cli.options.checkpoint import checkpoint_options, checkpoint_settings
 from gdfq_export.cli.options.gates import gate_limits, gate_options
 from gdfq_export.cli.options.shared import (
@@ -94,7 +94,7 @@ AUTO = "auto"
 @click.option("--keep-batch", is_flag=True, help="Keep a fixed batch size of MODEL; by default the file takes any.")
 @preprocessing_options
 @bits_options
-@keep_float_option
+@kept_options
 @precision_option
 @recipe_option
 @compute_options
@@ -117,6 +117,7 @@ def quantize(
     keep_batch: bool,
     preprocessing: dict[str, Any],
     keep_float: tuple[str, ...],
+    keep_int16: tuple[str, ...],
     precision: str | None,
     recipe: str | None,
     compute: dict[str, Any],
@@ -139,7 +140,7 @@ def quantize(
     chosen = load_recipe(recipe or DEFAULT_RECIPE)
     if target not in (None, AUTO):
         chosen = chosen.model_copy(update={"target": find_target(target).name})
-    chosen = chosen.keeping_float(keep_float).with_precision(precision)
+    chosen = chosen.keeping(keep_float, keep_int16).with_precision(precision)
     outputs = QuantizeOutputs(onnx=onnx_out, report=report, html=html, bundle=bundle)
     outputs = outputs.with_defaults(model, chosen.bits.weights)
     require_outputs([] if dry_run else outputs.files, (model, sidecar_of(model), data, calibration, recipe, sign))

@@ -36,14 +36,18 @@ def bits_options(command: Command) -> Command:
     return command
 
 
-keep_float_option = click.option(
-    "--keep-float",
-    metavar="NAME|TYPE|re:REGEX",
-    multiple=True,
-    help="Keep nodes float: a node or weight by name (* and ? allowed), an operator such as Softmax, or a regular "
-    "expression for whole names; may be given several times.",
-)
-"""The command receives a tuple, of what is added to the recipe's bits.keep_float."""
+_KEPT = {
+    "keep-float": "Keep nodes float: a node or weight by name (* and ? allowed), an operator such as Softmax, or a "
+    "regular expression for whole names; may be given several times.",
+    "keep-int16": "Give nodes 16-bit inputs and outputs; named as in --keep-float.",
+}
+
+
+def kept_options(command: Command) -> Command:
+    """Add --keep-float and --keep-int16; the command receives a tuple of each, which adds to the recipe's list."""
+    for name, what in reversed(_KEPT.items()):
+        command = click.option(f"--{name}", metavar="NAME|TYPE|re:REGEX", multiple=True, help=what)(command)
+    return command
 
 precision_option = click.option(
     "--precision",

@@ -64,6 +64,7 @@ class CompareOptions:
         target: the runtime; None is that of the recipes.
         images: how many are synthesized to score on where none are given; None: the default recipe's number.
         keep_float: nodes that stay float in every cell, as in a recipe's `bits.keep_float`.
+        keep_int16: nodes with 16-bit activations in every cell, as in `bits.keep_int16`.
         progress: makes a display for each cell.
         listener: is told of each cell.
     """
@@ -71,6 +72,7 @@ class CompareOptions:
     target: str | None = None
     images: int | None = None
     keep_float: Sequence[str] = ()
+    keep_int16: Sequence[str] = ()
     progress: Callable[[], Progress] = SilentProgress
     listener: Listener | None = None
 
@@ -86,6 +88,7 @@ class CompareRequest:
         real: real images for the methods that need them.
         target: the runtime; None is that of the recipes.
         keep_float: nodes that stay float in every cell, as in a recipe's `bits.keep_float`.
+        keep_int16: nodes with 16-bit activations in every cell, as in `bits.keep_int16`.
         budget: seconds for each cell, up to the written file.
         seed: random seed.
         device: torch device.
@@ -99,6 +102,7 @@ class CompareRequest:
     real: RealSet | None = None
     target: str | None = None
     keep_float: Sequence[str] = ()
+    keep_int16: Sequence[str] = ()
     budget: float
     seed: int = 0
     device: str = "cpu"
@@ -108,7 +112,7 @@ class CompareRequest:
     def recipe(self, model: FloatModel, method: str, bits: str) -> Recipe:
         """The recipe of a cell."""
         recipe = recipe_for(method, bits, model.input_spec.extent, target=self.target)
-        return recipe.keeping_float(self.keep_float)
+        return recipe.keeping(self.keep_float, self.keep_int16)
 
     def settings(self, model: FloatModel, cell: Cell) -> CellSettings:
         """How a cell is run."""
@@ -152,7 +156,8 @@ def compare(
     require_known(request.methods, request.bits)
     target = find_target(request.target or request.recipe(model, request.methods[0], request.bits[0]).target)
     choose_backend(target, BACKENDS)
-    plan_of(model, target.name, Bits(keep_float=tuple(request.keep_float)))  # refuses names of no node
+    named = Bits(keep_float=tuple(request.keep_float), keep_int16=tuple(request.keep_int16))
+    plan_of(model, target.name, named)  # refuses names of no node
     listener = listener or Listener()
     comparison = _start(model, request, target.name)
     asked = {(cell.bits, cell.method): cell for cell in _cells(model, request, comparison)}

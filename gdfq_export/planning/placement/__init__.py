@@ -17,6 +17,7 @@ import onnx_ir as ir
 
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.planning.placement.bit_widths import Widths
+from gdfq_export.planning.placement.float_reasons import KEPT, WIDE
 from gdfq_export.planning.placement.fused_add import clipped_summand
 from gdfq_export.planning.placement.graph_nodes import activation_bounds, rule_of
 from gdfq_export.planning.placement.kernels import choose_kernels
@@ -25,9 +26,16 @@ from gdfq_export.planning.placement.points import InputRange, place_points
 from gdfq_export.planning.placement.separated import with_separated
 from gdfq_export.planning.placement.unsupported import unsupported_reason
 from gdfq_export.planning.placement.weight_formats import forewarnings, with_forms
+from gdfq_export.planning.placement.wide import wide_nodes, with_conversions
 from gdfq_export.planning.plan import QuantPlan
+from gdfq_export.planning.scaled_hard_swish import with_scaled_channels
 from gdfq_export.recipe import Bits
 from gdfq_export.targets import Target, find_target
+
+
+def as_planned(model: FloatModel, target: Target, bits: Bits) -> FloatModel:
+    """The network in the form that is planned: channels scaled, and values converted between 8 and 16 bits."""
+    return with_conversions(with_scaled_channels(model, target), target, bits)
 
 
 def plan_of(model: FloatModel, target: str, bits: Bits) -> QuantPlan:
@@ -59,6 +67,8 @@ def build_plan(
     """
     target = with_forms(target, bits)
     kept = with_shared_weights(model.graph, named_nodes(model.graph, bits.keep_float, key="bits.keep_float"))
-    kernels = choose_kernels(model.graph, target, compared, kept)
+    wide = wide_nodes(model.graph, target, bits) - kept
+    reasons = dict.fromkeys(wide, WIDE) | dict.fromkeys(kept, KEPT)
+    kernels = choose_kernels(model.graph, target, compared, reasons)
     points = place_points(kernels, Widths(kernels, bits), input_range)
     return QuantPlan(target.name, points, with_separated(kernels, points))

@@ -90,7 +90,7 @@ class Widths:
 
     def _exception(self, node: ir.Node) -> LayerBits:
         """The recipe's exceptions for this layer; where several patterns match, the last one wins."""
-        if not self._kernels.is_layer(node):
+        if not self._kernels.has_weight(node):
             return LayerBits()
         found: dict[str, int] = {}
         for pattern, widths in self.recipe.layers.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import onnx_ir as ir
 
@@ -75,6 +75,12 @@ def reach(node: ir.Node, step: Callable[[ir.Node], Iterable[ir.Node]]) -> Iterab
             seen[current] = None
             stack.extend(step(current))
     return seen
+
+
+def contributing(graph: ir.Graph, compared: Collection[str]) -> frozenset[ir.Node]:
+    """The nodes that the values named in `compared` depend on; what is behind them turns them into outputs."""
+    last = [node for node in graph if any(value.name in compared for value in node.outputs)]
+    return frozenset(last).union(*(reach(node, ir.Node.predecessors) for node in last))
 
 
 def required(node: ir.Node, index: int) -> ir.Value:

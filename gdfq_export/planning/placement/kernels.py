@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import onnx_ir as ir
 
 from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import is_of_hard_swish
+from gdfq_export.planning.placement.float_reasons import TAIL, WIDE
 from gdfq_export.planning.placement.fused_add import clipped_summand
-from gdfq_export.planning.placement.graph_nodes import activation_bounds, name_of, reach, required, rule_of
+from gdfq_export.planning.placement.graph_nodes import activation_bounds, contributing, name_of, required, rule_of
 from gdfq_export.planning.placement.unsupported import unsupported_reason
+from gdfq_export.planning.placement.wide import CONVERTS
 from gdfq_export.planning.plan import PlannedNode
 from gdfq_export.planning.scaled_hard_swish import STAYS_FLOAT
 from gdfq_export.targets import Kernel, Output, Rule, Target
-
-TAIL = "in the tail, behind the values that are compared with the float network's"
-"""Why a node stays float that turns those values into the outputs: a detector's heads into boxes and scores."""
-
-KEPT = "kept float by bits.keep_float"
-"""Why a node stays float that the recipe names."""
 
 _ARITHMETIC = (Kernel.ADD, Kernel.MUL, Kernel.LOOKUP, Kernel.HARD_SIGMOID, Kernel.BETWEEN_PAIRS)
 
@@ -50,7 +47,12 @@ class Kernels:
     coded: dict[str, ir.Node]  # value name -> the kernel node that writes its codes
     accumulated: frozenset[str]  # values that a kernel reads from a layer before they are quantized
     clipped: tuple[Clipped, ...]
-    kept: frozenset[ir.Node] = frozenset()  # nodes that the recipe keeps float
+    kept: Mapping[ir.Node, str] = field(default_factory=dict)  # nodes that have no kernel by the recipe, and why
+
+    @property
+    def wide(self) -> frozenset[ir.Node]:
+        """Nodes with 16-bit activations."""
+        return frozenset(node for node, reason in self.kept.items() if reason == WIDE)
 
     def rule(self, node: ir.Node) -> Rule | None:
         """The target's rule for the node; None if it runs in float, as nodes of subgraphs do."""
@@ -82,7 +84,7 @@ class Kernels:
 
 
 def choose_kernels(
-    graph: ir.Graph, target: Target, compared: Collection[str], kept: frozenset[ir.Node] = frozenset()
+    graph: ir.Graph, target: Target, compared: Collection[str], kept: Mapping[ir.Node, str] = MappingProxyType({})
 ) -> Kernels:
     """Every node's kernel, or why it stays float.
 
@@ -90,7 +92,8 @@ def choose_kernels(
         graph: the canonical graph.
         target: the runtime's table.
         compared: names of values that stay tensors of their own.
-        kept: nodes that stay float; their neighbours are chosen as if the target had no rule for them.
+        kept: nodes that have no kernel by the recipe, and why; their neighbours are chosen as if the target had no
+            rule for them.
     """
     walk = _Walk(graph, target, compared, kept)
     for node in graph:
@@ -108,22 +111,16 @@ def choose_kernels(
     )
 
 
-def _contributing(graph: ir.Graph, compared: Collection[str]) -> frozenset[ir.Node]:
-    """The nodes that the values named in `compared` depend on; what is behind them turns them into outputs."""
-    last = [node for node in graph if any(value.name in compared for value in node.outputs)]
-    return frozenset(last).union(*(reach(node, ir.Node.predecessors) for node in last))
-
-
 _AVERAGES = (Kernel.AVERAGE_POOL, Kernel.GLOBAL_AVERAGE_POOL)
 
 
 class _Walk:
-    def __init__(self, graph: ir.Graph, target: Target, compared: Collection[str], kept: frozenset[ir.Node]) -> None:
+    def __init__(self, graph: ir.Graph, target: Target, compared: Collection[str], kept: Mapping[ir.Node, str]) -> None:
         self.graph = graph
         self.target = target
         self.kept = kept
         self.compared = frozenset(compared)
-        self.ahead = _contributing(graph, compared)
+        self.ahead = contributing(graph, compared)
         self.nodes: dict[str, PlannedNode] = {}
         self.coded: dict[str, ir.Node] = {}
         self.accumulated: dict[str, str] = {}  # value name -> the node that reads it unquantized
@@ -148,7 +145,7 @@ class _Walk:
             self.accumulated[name_of(node.outputs[0])] = taker
         elif inside:
             activation = None
-        elif rule.output is not Output.OWN_SCALE_OR_FLOAT or any(self._is_read_as_codes(value) for value in written):
+        elif rule.output is not Output.OWN_SCALE_OR_FLOAT or any(map(self._is_quantized, written)):
             self.coded.update((name_of(value), node) for value in written if self._is_read(value))
         else:
             activation = None
@@ -168,7 +165,7 @@ class _Walk:
     def _float_reason(self, node: ir.Node, rule: Rule | None) -> str:
         """Why the node has no kernel of its own; empty where it has one."""
         if node in self.kept:
-            return KEPT
+            return self.kept[node]
         if STAYS_FLOAT in node.meta:
             return str(node.meta[STAYS_FLOAT])
         if node not in self.ahead:
@@ -280,6 +277,10 @@ class _Walk:
 
     def _carries_codes(self, value: ir.Value | None) -> bool:
         return value is not None and (value.name in self.coded or self._is_read_as_codes(value))
+
+    def _is_quantized(self, value: ir.Value) -> bool:
+        """Whether what a kernel writes is read as codes, perhaps by a conversion of codes to 16 bits."""
+        return self._is_read_as_codes(value) or any(CONVERTS in user.meta for user, _ in value.uses())
 
     def _is_read_as_codes(self, value: ir.Value) -> bool:
         """Whether a kernel that computes reads the value, directly or behind nodes that move codes."""

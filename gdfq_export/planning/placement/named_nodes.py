@@ -41,6 +41,11 @@ def named_nodes(graph: ir.Graph, patterns: Iterable[str], *, key: str) -> frozen
     return frozenset(found)
 
 
+def named_layers(graph: ir.Graph, pattern: str) -> set[ir.Node]:
+    """The layers whose name, or whose weight's name, a key of `bits.layers` is or matches."""
+    return {node for node in graph if _weight(node) is not None and _is_named(pattern, node)}
+
+
 def with_shared_weights(graph: ir.Graph, nodes: frozenset[ir.Node]) -> frozenset[ir.Node]:
     """The nodes, and every layer that has its weight in common with one of them: it is float or integer for all."""
     weights = {value for node in nodes if (value := _weight(node)) is not None}
@@ -55,9 +60,11 @@ def _matches(pattern: str, node: ir.Node, key: str) -> bool:
             raise InputError(
                 f"{key} in the recipe: {pattern!r} is not a regular expression ({error}); fix it"
             ) from error
-    return pattern == node.op_type or any(
-        name == pattern or fnmatch.fnmatchcase(name, pattern) for name in _names(node)
-    )
+    return pattern == node.op_type or _is_named(pattern, node)
+
+
+def _is_named(pattern: str, node: ir.Node) -> bool:
+    return any(name == pattern or fnmatch.fnmatchcase(name, pattern) for name in _names(node))
 
 
 def _names(node: ir.Node) -> tuple[str, ...]:

@@ -17,11 +17,14 @@ from gdfq_export.planning.placement.graph_nodes import (
     name_of,
     reads_only_sigmoid,
     required,
+    rule_of,
 )
 from gdfq_export.planning.placement.kernels import Clipped, Kernels
 from gdfq_export.planning.placement.weight_formats import block_of
+from gdfq_export.planning.placement.wide import is_float, is_inside, layer_rule
 from gdfq_export.planning.plan import QuantPoint, Role
 from gdfq_export.targets import BLOCK_BITS, Kernel, Output, Rule
+from gdfq_export.targets.table import WIDE_BITS
 
 _SIGMOID_SATURATES = 8.0  # where it is 3e-4 from its bounds, a twelfth of a step of eight bits
 
@@ -37,6 +40,9 @@ def place_points(kernels: Kernels, widths: Widths, input_range: InputRange) -> t
         rule = kernels.rule(node)
         if rule is not None:
             walk.place(node, rule)
+    for node in kernels.graph:
+        if node in kernels.wide:
+            walk.place_wide(node)
     return tuple(walk.with_shared_numbers())
 
 
@@ -64,6 +70,33 @@ class _Walk:
             self._bias(node, required(node, rule.bias))
         self._write(node, rule)
 
+    def place_wide(self, node: ir.Node) -> None:
+        """Points of 16 bits for what the node reads and writes, where no kernel has a point of 8."""
+        target = self.kernels.target
+        rule, layer = rule_of(target, node), layer_rule(target, node)
+        for value in (*node.inputs, *node.outputs):
+            if value is None or is_inside(value, self.kernels.wide, target):
+                continue
+            if is_float(value):
+                self._wide_activation(value)
+            elif rule is not None and rule.activations is None and value.dtype in (None, ir.DataType.FLOAT):
+                self._add(value, Role.CONSTANT, WIDE_BITS)
+        if layer is not None and layer.weight is not None:
+            self._weight(node, layer, layer.weight)
+            if layer.bias is not None and len(node.inputs) > layer.bias and node.inputs[layer.bias] is not None:
+                self._bias(node, required(node, layer.bias))
+
+    def _wide_activation(self, value: ir.Value) -> None:
+        if value.is_graph_input():
+            low, high = self._bounds_of_input(value)
+            self._add(value, Role.INPUT, WIDE_BITS, low=low, high=high)
+        elif value.uses() or value.is_graph_output():
+            low, high = bounds_of(value)
+            self._add(value, Role.ACTIVATION, WIDE_BITS, low=low, high=high)
+
+    def _bounds_of_input(self, value: ir.Value) -> tuple[float, float]:
+        return self.input_range[name_of(value)] if isinstance(self.input_range, Mapping) else self.input_range
+
     def _clip(self, summand: Clipped) -> None:
         """A pair that uses all codes of its type only clips; one with fewer codes would round."""
         name = name_of(summand.value)
@@ -80,7 +113,7 @@ class _Walk:
         if value.const_value is not None:
             self._add(value, Role.CONSTANT, bits)
         elif value.is_graph_input():
-            low, high = self.input_range[name] if isinstance(self.input_range, Mapping) else self.input_range
+            low, high = self._bounds_of_input(value)
             self._add(value, Role.INPUT, bits, low=low, high=high)
         else:
             low, high = bounds_of(value)
@@ -145,7 +178,9 @@ class _Walk:
         if name in self.points:
             return
         key = self._key(name)
-        number = self.kernels.target.weight if role is Role.WEIGHT else self.kernels.target.activation
+        target = self.kernels.target
+        narrow = target.weight if role is Role.WEIGHT else target.activation
+        number = target.wide if bits == WIDE_BITS and target.wide is not None else narrow
         self.points[name] = QuantPoint(
             key=key,
             tensor=name,

@@ -22,6 +22,7 @@ import onnx_ir as ir
 
 from gdfq_export.planning.placement.graph_nodes import is_product, name_of
 from gdfq_export.planning.placement.kernels import Kernels
+from gdfq_export.planning.placement.wide import layer_rule
 from gdfq_export.planning.plan import PlannedNode, QuantPoint
 from gdfq_export.targets import Kernel
 from gdfq_export.targets.operator_traits import LAYERS
@@ -70,7 +71,7 @@ class _Walk:
         read = [value for value in node.inputs if value is not None]
         written = self._names(node.outputs)
         from_codes = bool(self._names(read) & self.quantized) or not self.from_codes.isdisjoint(read)
-        kept = node in self.kernels.kept or (self._vanishes(node) and not self.from_kept.isdisjoint(read))
+        kept = self._is_kept(node) or (self._vanishes(node) and not self.from_kept.isdisjoint(read))
         if from_codes and kept and (is_product(node) or written & self.quantized):
             self.separated.add(name_of(node))
         passed = [value for value in node.outputs if value.name not in self.quantized]
@@ -80,6 +81,12 @@ class _Walk:
     @staticmethod
     def _names(values: Iterable[ir.Value]) -> set[str]:
         return {value.name for value in values if value.name is not None}
+
+    def _is_kept(self, node: ir.Node) -> bool:
+        """Whether the recipe keeps a node float; between codes of 16 bits only what the runtime quantizes by itself."""
+        if node not in self.kernels.wide:
+            return node in self.kernels.kept
+        return node.op_type in LAYERS and layer_rule(self.kernels.target, node) is None
 
     def _runs_with_activation(self, node: ir.Node) -> bool:
         """Whether a Relu or Clip alone reads in float what the node writes in float."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from types import MappingProxyType
 
 from gdfq_export.errors import InputError
+from gdfq_export.planning.placement.float_reasons import WIDE
 from gdfq_export.planning.plan import QuantPlan, QuantPoint, Role
 from gdfq_export.recipe import Bits
 from gdfq_export.support.text import counted
@@ -59,7 +60,11 @@ def forewarnings(plan: QuantPlan) -> tuple[str, ...]:
     """What a user should know of a plan before any work is done, a sentence each."""
     target = find_target(plan.target)
     weights = [point for point in plan.points if point.role is Role.WEIGHT]
-    return tuple(([target.warning] if target.warning else []) + [*_of_weights(weights, target)])
+    wide = [node for node in plan.nodes if node.reason == WIDE]
+    said = [target.warning] if target.warning else []
+    if wide and target.wide_note:
+        said.append(f"{counted(len(wide), 'node')} with 16-bit activations: {target.wide_note}")
+    return (*said, *_of_weights(weights, target))
 
 
 def _of_weights(weights: list[QuantPoint], target: Target) -> Iterator[str]:

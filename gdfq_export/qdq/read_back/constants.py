@@ -14,14 +14,14 @@ from gdfq_export.qdq.read_back.constant_folding import is_constant, refusal, sto
 from gdfq_export.support.bit_width import bits_of
 from gdfq_export.support.quant_params import QuantParams
 
-_ACTIVATION_TYPES = {np.dtype(np.int8), np.dtype(np.uint8)}
+_ACTIVATION_TYPES = {np.dtype(np.int8), np.dtype(np.uint8), np.dtype(np.uint16)}
 _CONSTANT_TYPES = {*_ACTIVATION_TYPES, np.dtype(np.int32)}
 _BLOCKS = (16, 32, 64, 128, 256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constant:
-    """Codes of a weight, a bias or an operand, int8, uint8 or int32; `bits` are those of the type in the file.
+    """Codes of a weight, a bias or an operand, int8, uint8, uint16 or int32; `bits` are those of the type in the file.
 
     `zero_points` are as the file has them, None where it leaves them out.
     """
@@ -69,7 +69,7 @@ def activation_params(node: ir.Node) -> QuantParams:
     """What the codes of a QuantizeLinear or DequantizeLinear of an activation mean.
 
     Raises:
-        InputError: its numbers are computed, or not those of one int8 or uint8 tensor with one scale.
+        InputError: its numbers are computed, or not those of one int8, uint8 or uint16 tensor with one scale.
     """
     scale, zero = _parameters(node)
     if scale.size != 1:
@@ -92,7 +92,7 @@ def constant_of(node: ir.Node) -> Constant:
     """The codes that a DequantizeLinear of a constant reads.
 
     Raises:
-        InputError: they are not int8, uint8 or int32, or their scale is not one a tensor or one a channel.
+        InputError: they are not int8, uint8, uint16 or int32, or their scale is not one a tensor or one a channel.
     """
     codes = node.inputs[0]
     assert codes is not None and codes.const_value is not None

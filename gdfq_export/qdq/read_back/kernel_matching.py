@@ -21,7 +21,7 @@ from gdfq_export.planning.placement import activation_bounds, rule_of, unsupport
 from gdfq_export.planning.plan import PlannedNode
 from gdfq_export.qdq.read_back.constant_folding import is_constant, refusal
 from gdfq_export.qdq.read_back.constants import Constant
-from gdfq_export.qdq.read_back.moves import end_of_moves, is_move
+from gdfq_export.qdq.read_back.moves import end_of_moves, is_move, operator_in_plan
 from gdfq_export.qdq.read_back.remove_qdq import FloatGraph
 from gdfq_export.qdq.reader.layers import weight_output_axis
 from gdfq_export.support.quant_params import QuantParams
@@ -63,8 +63,11 @@ class _Walk:
     def _choose(self, node: ir.Node) -> None:
         rule = rule_of(self.target, node)
         name, activation = str(node.name), self._redundant(node)
-        if self._in_blocks(node):
-            kernel: Kernel | None = Kernel.WEIGHT_ONLY
+        kernel: Kernel | None = None
+        if self.own and self._is_wide(node):
+            activation = None
+        elif self._in_blocks(node):
+            kernel = Kernel.WEIGHT_ONLY
             activation = activation if self._written(node, activation) is not None else None
         elif rule is not None and rule.weight is not None and not self._in_float(node):
             self._require_layer(node, rule, activation)
@@ -90,11 +93,18 @@ class _Walk:
     def _in_float(self, node: ir.Node) -> bool:
         """Whether the simulation leaves a layer to the runtime: its weights are no codes and could be none."""
         weight = input_at(node, 1)
+        if self.own and self._is_wide(node):
+            return True
         if not self.file.activations or self._constant(weight) is not None:
             return False
         if self._params(node.inputs[0]) is None or not is_constant(weight) or node.op_type not in self.target.rules:
             return True
         return self.own and not self._reaches_codes(node.outputs[0])
+
+    def _is_wide(self, node: ir.Node) -> bool:
+        """Whether a node reads or writes codes of 16 bits, for which the runtime has no kernels."""
+        found = [self._params(value) for value in (*node.inputs, *node.outputs)]
+        return any(params is not None and params.dtype.itemsize > 1 for params in found)
 
     def _reaches_codes(self, value: ir.Value) -> bool:
         """Whether codes are made of a value, directly or behind what runtimes take away or carry pairs past."""
@@ -179,7 +189,7 @@ class _Walk:
         if written is not None:
             return "" if written.signed == x.signed else "its input and output are of different types"
         users = [user for user, _ in node.outputs[0].uses()]
-        inside = any(_as_planned(user) in self.target.inside_layers for user in users)
+        inside = any(operator_in_plan(user) in self.target.inside_layers for user in users)
         if inside or self._is_accumulated(node.outputs[0]):
             return ""
         if rule.output is not Output.OWN_SCALE_OR_FLOAT:
@@ -287,8 +297,3 @@ class _Walk:
                 return False
             value = node.inputs[0]
         return value is not None and self._read(value) is not None
-
-
-def _as_planned(node: ir.Node) -> str:
-    """The operator that a plan speaks of: the writer joins a HardSwish of the gate and its product."""
-    return "HardSigmoid" if node.op_type == "HardSwish" else node.op_type

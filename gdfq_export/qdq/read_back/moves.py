@@ -1,4 +1,4 @@
-"""Operators past which ONNX Runtime carries a Q/DQ pair."""
+"""What a runtime makes of operators: past which it carries a Q/DQ pair, and under which name a plan speaks of them."""
 
 from __future__ import annotations
 
@@ -23,3 +23,8 @@ def is_move(node: ir.Node, target: Target) -> bool:
     """Whether a node moves elements, and codes just the same."""
     rule = rule_of(target, node)
     return rule is not None and rule.kernel is Kernel.MOVE and node.op_type in PAIRS_PASS
+
+
+def operator_in_plan(node: ir.Node) -> str:
+    """The operator that a plan speaks of: the writer joins a HardSwish of the gate and its product."""
+    return "HardSigmoid" if node.op_type == "HardSwish" else node.op_type

@@ -18,6 +18,8 @@ from gdfq_export.qdq.read_back.remove_qdq import Activation, FloatGraph, key_of
 from gdfq_export.simulator.encoding import Encoding
 from gdfq_export.support.quant_params import QuantParams
 from gdfq_export.targets import Rule, Target
+from gdfq_export.targets.operator_traits import LAYERS
+from gdfq_export.targets.table import WIDE_BITS
 
 
 def plan_of_file(
@@ -48,7 +50,7 @@ class _Points:
     def add(self, planned: PlannedNode) -> None:
         """The points that a node reads and writes, in that order."""
         node = self.nodes[planned.node]
-        rule = None if planned.kernel is None else rule_of(self.target, node)
+        rule = rule_of(self.target, node) if planned.kernel is not None or self._has_coded_weight(node) else None
         for index, value in enumerate(node.inputs):
             if value is None:
                 continue
@@ -59,6 +61,11 @@ class _Points:
                 self._activation(value, Role.INPUT)
         for value in node.outputs:
             self._activation(value, Role.ACTIVATION)
+
+    def _has_coded_weight(self, node: ir.Node) -> bool:
+        """Whether a layer, also one that runs in float, multiplies with codes that the file holds."""
+        weight = node.inputs[1] if node.op_type in LAYERS else None
+        return weight is not None and str(weight.name) in self.file.constants
 
     def clip(self, nodes: tuple[PlannedNode, ...]) -> None:
         """Points that an Add takes clipped and not rounded."""
@@ -145,7 +152,8 @@ def _readers(value: ir.Value) -> tuple[str, ...]:
 
 def _bits(params: QuantParams, value: ir.Value) -> int:
     """Bits whose codes are those that occur."""
-    for bits in range(1, 9):
+    widths: tuple[int, ...] = (*range(1, 9), WIDE_BITS)
+    for bits in widths:
         signed = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
         if params.code_range == (signed if params.signed else (0, 2**bits - 1)):
             return bits

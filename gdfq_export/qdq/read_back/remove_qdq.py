@@ -98,7 +98,9 @@ class _Reading:
         value, codes, params = node.inputs[0], node.outputs[0], activation_params(node)
         assert value is not None
         if value in self.activations:
-            raise refusal(node, "changes the scale of what another pair quantized, which runtimes rewrite")
+            if self.activations[value].params.dtype.itemsize == params.dtype.itemsize:
+                raise refusal(node, "changes the scale of what another pair quantized, which runtimes rewrite")
+            value = self._copy(value, node)  # between 8 and 16 bits
         users = [user for user, _ in codes.uses()]
         self.done.append(node)
         if len(users) == 1 and users[0].op_type == "Clip":
@@ -118,6 +120,10 @@ class _Reading:
         """The value that is quantized and read nowhere else."""
         if len(list(value.uses())) == 1 and not value.is_graph_output():
             return value
+        return self._copy(value, quantize)
+
+    def _copy(self, value: ir.Value, quantize: ir.Node) -> ir.Value:
+        """What an Identity makes of the value, in the place of what is quantized."""
         copy = ir.node("Identity", [value], name=f"{quantize.name}_of_{value.name}")
         copy.outputs[0].name = unused_name(self.graph, f"{value.name}_quantized_here")
         copy.outputs[0].type, copy.outputs[0].shape = value.type, value.shape

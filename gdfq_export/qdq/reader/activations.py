@@ -18,7 +18,7 @@ from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import QdqNode, node_name, producer_of
 from gdfq_export.support.quant_params import QuantParams
 
-_BYTES = (ir.DataType.UINT8, ir.DataType.INT8)
+_TYPES = (ir.DataType.UINT8, ir.DataType.INT8, ir.DataType.UINT16, ir.DataType.INT16)
 _CLIPS = ("Clip", "Relu")
 
 
@@ -118,8 +118,8 @@ def _activation_pairs(model: QdqModel) -> Iterator[tuple[QdqNode, QdqNode]]:
 
 
 def _params(model: QdqModel, pair: QdqNode, clip: ir.Node | None) -> QuantParams | None:
-    """Of codes of a byte with one scale."""
+    """Of codes of 8 or 16 bits with one scale."""
     dtype, codes = pair.dtype, model.code_range(pair, clip)
-    if dtype not in _BYTES or dtype is None or pair.step is None or pair.zero is None or codes is None:
+    if dtype not in _TYPES or dtype is None or pair.step is None or pair.zero is None or codes is None:
         return None
     return QuantParams(scale=np.float32(pair.step), zero_point=pair.zero, dtype=dtype.numpy(), code_range=codes)

@@ -15,7 +15,7 @@ import onnx_ir as ir
 from gdfq_export.planning.placement.graph_nodes import is_product
 from gdfq_export.planning.placement.separated import SEPARATOR_IN_FRONT, separator_behind
 from gdfq_export.planning.plan import QuantPoint, Role
-from gdfq_export.qdq.writer.written_graph import WrittenGraph, scale_name, storage_type
+from gdfq_export.qdq.writer.written_graph import WrittenGraph, scale_name
 from gdfq_export.simulator import quantized_name
 from gdfq_export.simulator.hard_sigmoid import clip_form_of, sum_form
 from gdfq_export.targets import Clip, Kernel
@@ -75,7 +75,7 @@ def _quantize(
     if whole or clip is Clip.VALUES:
         return written.node("QuantizeLinear", [value, *grid], quantized_name(point.key))
     wide = written.node("QuantizeLinear", [value, *grid], f"{point.key}_unclipped")
-    dtype = storage_type(point)
+    dtype = point.dtype
     low, high = (written.constant(f"{dtype.name}_{code}", np.asarray(code, dtype)) for code in point.code_range)
     return written.node("Clip", [wide, low, high], quantized_name(point.key))
 
@@ -102,11 +102,11 @@ def _hard_sigmoid(
     assert source is not None and source.op_type == "DequantizeLinear"
     form = clip_form_of(point, written.plan, written.encodings)
     if form is not None:
-        dtype = storage_type(point)
+        dtype = point.dtype
         limits = [written.constant(f"{dtype.name}_{code}", np.asarray(code, dtype)) for code in (form.low, form.high)]
         return written.node("Clip", [source.inputs[0], *limits], quantized_name(point.key), name=node.name)
     numbers = sum_form(node, encoding.scale)
-    one = written.constant(f"{zero_point.name}_one", np.ones((), storage_type(point)))
+    one = written.constant(f"{zero_point.name}_one", np.ones((), point.dtype))
     offset = written.node(
         "DequantizeLinear",
         [one, written.constant(f"{point.key}_offset", np.asarray(numbers.offset)), zero_point],
@@ -126,14 +126,14 @@ def _in_integer_form(written: WrittenGraph, node: ir.Node, value: ir.Value, poin
     if node.op_type == "Pad":
         _pad_with_code_of_zero(written, node, point)
     value.name = quantized_name(point.key)
-    value.type = ir.TensorType(ir.DataType.INT8 if point.signed else ir.DataType.UINT8)  # the old one is shared
+    value.type = ir.TensorType(ir.DataType.from_numpy(point.dtype))  # the old one is shared
     return value
 
 
 def _pad_with_code_of_zero(written: WrittenGraph, node: ir.Node, point: QuantPoint) -> None:
     if node.attributes.get_string("mode", "constant") != "constant":
         return
-    zero = np.asarray(written.encodings[point.key].zero_point, storage_type(point))
+    zero = np.asarray(written.encodings[point.key].zero_point, point.dtype)
     node.resize_inputs(max(len(node.inputs), 3))
     node.replace_input_with(2, written.constant(f"{point.key}_padding", zero))
 

@@ -80,7 +80,7 @@ class WrittenGraph:
     def zero_points(self, point: QuantPoint, shape: tuple[int, ...]) -> ir.Value:
         """The zero points of a tensor; equal ones are stored once, most tensors having the same."""
         value = self.encodings[point.key].zero_point
-        dtype = storage_type(point)
+        dtype = point.dtype
         if point.native:
             dtype = NARROW_TYPES[point.stored_bits].dtype
         name = "_".join([dtype.name, str(value), *map(str, shape)])
@@ -132,8 +132,3 @@ class WrittenGraph:
         for name, value in list(self.graph.initializers.items()):
             if not value.uses() and not value.is_graph_output():
                 del self.graph.initializers[name]
-
-
-def storage_type(point: QuantPoint) -> np.dtype:
-    """The type of a point's codes while the network runs."""
-    return np.dtype(np.int8 if point.signed else np.uint8)

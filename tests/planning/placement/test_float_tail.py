@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from gdfq_export.planning.placement import build_plan
-from gdfq_export.planning.placement.kernels import TAIL
+from gdfq_export.planning.placement.float_reasons import TAIL
 from gdfq_export.recipe import Bits
 from gdfq_export.targets import find_target
 from tests import tiny_graph

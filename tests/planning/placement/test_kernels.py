@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gdfq_export.planning.placement.kernels import TAIL
+from gdfq_export.planning.placement.float_reasons import TAIL
 from gdfq_export.planning.plan import QuantPlan, Role
 from gdfq_export.targets import Kernel
 from tests import tiny_graph

@@ -16,7 +16,7 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import build
 from gdfq_export.frontend.sources.python_callable import find_function
 from gdfq_export.planning.placement import plan_of
-from gdfq_export.planning.placement.kernels import TAIL
+from gdfq_export.planning.placement.float_reasons import TAIL
 from gdfq_export.recipe import Bits
 from gdfq_export.tasks.detection.coco_matching import LabelledObjects
 from gdfq_export.tasks.detection.decoders.box_rows import BoxRows
