@@ -97,4 +97,5 @@ class _Walk:
     def _vanishes(self, node: ir.Node) -> bool:
         """Whether the runtime may take the node away, or carry a pair past it."""
         rule = self.kernels.target.rules.get(node.op_type)
-        return node.op_type in self.kernels.target.absorbed or (rule is not None and rule.kernel is Kernel.MOVE)
+        vanishing = self.kernels.target.absorbed | {"Identity"}
+        return node.op_type in vanishing or (rule is not None and rule.kernel is Kernel.MOVE)
