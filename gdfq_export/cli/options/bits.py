@@ -49,6 +49,7 @@ def kept_options(command: Command) -> Command:
         command = click.option(f"--{name}", metavar="NAME|TYPE|re:REGEX", multiple=True, help=what)(command)
     return command
 
+
 precision_option = click.option(
     "--precision",
     type=click.Choice(["fixed", "auto"]),
