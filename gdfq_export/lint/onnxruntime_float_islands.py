@@ -54,7 +54,7 @@ def _dequantizes_activation(model: QdqModel, node: ir.Node) -> bool:
 
 
 def _why_float(model: QdqModel, node: ir.Node) -> Iterator[Broken]:
-    if node.op_type in LAYERS or node.op_type in _ACTIVATIONS:
+    if node.op_type in LAYERS or node.op_type in _ACTIVATIONS or _changes_nothing(node):
         return  # layers have rules of their own; a Relu or Clip is fused into what is in front of it, float or not
     if node.op_type in PAIRS_PASS:
         yield from _scale_kept(model, node)
@@ -79,6 +79,13 @@ def _why_float(model: QdqModel, node: ir.Node) -> Iterator[Broken]:
         yield "activation kept", Consequence.SLOWER, message
 
 
+def _changes_nothing(node: ir.Node) -> bool:
+    """Whether the node keeps a pair away from one that is to stay float (`planning/placement/separated.py`)."""
+    if node.op_type == "LeakyRelu":
+        return node.attributes.get_float("alpha", 0.01) == 1
+    return node.op_type == "Sum" and len(node.inputs) == 1
+
+
 _COMPUTES = (*_READS_ALL, "AveragePool", "GlobalAveragePool", "LeakyRelu", "Sigmoid", "Softmax")
 
 
@@ -89,8 +96,8 @@ def _scale_kept(model: QdqModel, node: ir.Node) -> Iterator[Broken]:
     if before is None or len(users) != 1 or users[0].op_type != "QuantizeLinear":
         return
     after = model.read(users[0])
-    if before.step is None or after.step is None:
-        return
+    if before.step is None or after.step is None or before.dtype is not after.dtype:
+        return  # between 8 and 16 bits a new scale is wanted
     if before.step != after.step or str(before.zero_point) != str(after.zero_point):
         scales = f"numbers of the scale {before.step:.6g}, which are then quantized with {after.step:.6g}"
         yield "scale changes", Consequence.FLOAT, f"it moves {scales}; keep scale and zero point"

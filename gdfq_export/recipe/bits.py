@@ -13,7 +13,7 @@ class LayerBits(Section):
     """Bit widths of single layers, overriding the general ones."""
 
     weights: BitWidth | None = Field(None, description="bit width of the layer's weights")
-    activations: BitWidth | Literal[16] | None = Field(
+    activations: Literal[2, 3, 4, 5, 6, 7, 8, 16] | None = Field(
         None, description="lowest bit width of the layer's input; 16: of its input and output, as in keep_int16"
     )
 

@@ -58,15 +58,9 @@ def accepted(section: type[BaseModel], key: str) -> str:
         names = "from names to mappings " if get_origin(field.annotation) is dict else ""
         return f"a mapping {names}with keys among {keys(inner)}"
     schema = section.model_json_schema()["properties"][key]
-    schemas = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
-    return " or ".join(_words(each, alone=len(schemas) == 1) for each in schemas)
-
-
-def _words(schema: dict[str, Any], *, alone: bool) -> str:
-    """The values that one JSON schema accepts; `alone` if there is no other."""
+    schema = next((each for each in schema.get("anyOf", ()) if each["type"] != "null"), schema)
     if "enum" in schema or "const" in schema:
-        values = ", ".join(map(str, schema.get("enum", [schema.get("const")])))
-        return f"one of {values}" if alone else values
+        return "one of " + ", ".join(map(str, schema.get("enum", [schema.get("const")])))
     if schema["type"] == "array":
         return "a list of texts"
     kinds = {"integer": "an integer", "number": "a number", "boolean": "true or false", "string": "a text"}

@@ -261,3 +261,22 @@ def test_ranges_of_matched_values_leave_out_their_tails() -> None:
     assert (narrowed.activations, narrowed.percentile) == ("percentile", 99.999)
     small = load_recipe("w8a8-ort-cpu").for_input((3, 224, 224))
     assert small.for_matched_statistics() is small
+
+
+@pytest.mark.parametrize(
+    ("bits", "message"),
+    [
+        ("keep_float: Softmax", "bits.keep_float is 'Softmax'; give it a list of texts"),
+        ("keep_int16: [1]", "bits.keep_int16.0 is 1; give it a list of texts"),
+        ("layers: {a: {activations: 9}}", "bits.layers.a.activations is 9; give it one of 2, 3, 4, 5, 6, 7, 8, 16"),
+    ],
+)
+def test_what_is_kept_is_a_list_of_names(bits: str, message: str, tmp_path: Path) -> None:
+    assert message in refusal(write(tmp_path, f"name: mine\nbits: {{{bits}}}\n"))
+
+
+def test_names_of_the_command_line_add_to_those_of_the_recipe() -> None:
+    recipe = Recipe(name="mine", bits=Bits(keep_float=("a",), keep_int16=("c",)))
+    kept = recipe.keeping(["a", "b"], ["d"]).bits
+    assert (kept.keep_float, kept.keep_int16) == (("a", "b"), ("c", "d"))
+    assert recipe_sha256(recipe.keeping([], [])) == recipe_sha256(recipe) != recipe_sha256(recipe.keeping(["b"], []))
