@@ -72,7 +72,8 @@ class QnnSession(OrtSession):
 
     def describe(self) -> ExecutedGraph:
         """The file's layers, integer where the processor takes them between pairs, and its other nodes."""
-        proto, taken = self._proto(), self._taken()
+        source, taken = self._source, self._assigned(to_processor=True)
+        proto = onnx.load_from_string(source) if isinstance(source, bytes) else onnx.load(source)
         writers = {name: node.op_type for node in proto.graph.node for name in node.output}
 
         def kind(node: onnx.NodeProto) -> Kind:
@@ -104,19 +105,16 @@ class QnnSession(OrtSession):
     @property
     def on_cpu(self) -> set[str]:
         """Names of the nodes that the processor does not take, but for QuantizeLinear and DequantizeLinear."""
-        taken = self._taken()
-        return {node.name for node in self._proto().graph.node if node.op_type not in _PAIR and node.name not in taken}
+        return self._assigned(to_processor=False)
 
-    def _proto(self) -> onnx.ModelProto:
-        return onnx.load_from_string(self._source) if isinstance(self._source, bytes) else onnx.load(self._source)
-
-    def _taken(self) -> set[str]:
-        """Names of the nodes that the processor takes."""
+    def _assigned(self, *, to_processor: bool) -> set[str]:
+        """Names of the nodes that the processor takes, or that it does not."""
         return {
             _COPIED.sub("", node.name)
             for part in self._session.get_provider_graph_assignment_info()
-            if part.ep_name == _PROVIDER
+            if (part.ep_name == _PROVIDER) is to_processor
             for node in part.get_nodes()
+            if node.op_type not in _PAIR
         }
 
     def _open(self, model: Path | bytes, threads: int, *, as_written: bool) -> Any:
