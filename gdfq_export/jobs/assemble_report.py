@@ -12,6 +12,8 @@ from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.jobs.tune_network import TunedNetwork
 from gdfq_export.jobs.verify.domain_checks import domain_checks, domain_warnings
 from gdfq_export.jobs.verify.measure import MeasureRequest, Verification
+from gdfq_export.planning.placement.float_reasons import KEPT, WIDE
+from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.recipe import Recipe, recipe_sha256
 from gdfq_export.report.report import (
     AccuracyOverTime,
@@ -19,6 +21,7 @@ from gdfq_export.report.report import (
     Curve,
     Files,
     InputFacts,
+    KeptNode,
     MixedBitsFacts,
     NamedInput,
     RecipeFacts,
@@ -134,6 +137,15 @@ def accuracy_over_time_of(tuned: TunedNetwork) -> AccuracyOverTime | None:
         for point in history.points
     ]
     return AccuracyOverTime(images=history.images, points=tuple(points))
+
+
+def kept_nodes_of(plan: QuantPlan) -> tuple[KeptNode, ...]:
+    """The nodes that have no integer kernel by the recipe."""
+    return tuple(
+        KeptNode(node=planned.node, op_type=planned.op_type, reason=planned.reason)
+        for planned in plan.nodes
+        if planned.reason in (KEPT, WIDE)
+    )
 
 
 def mixed_bits_of(tuned: TunedNetwork) -> MixedBitsFacts | None:

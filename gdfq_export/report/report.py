@@ -151,6 +151,15 @@ class RuntimeFacts:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class KeptNode:
+    """A node that the recipe keeps float or gives 16-bit activations, as `reason` says."""
+
+    node: str
+    op_type: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class NamedInput:
     """One of several inputs: shape without the batch, preprocessing (pixel / scale - mean) / std."""
 
@@ -223,6 +232,7 @@ class Report:
     accuracy_over_time: AccuracyOverTime | None = None
     mixed_bits: MixedBitsFacts | None = None
     precision: PrecisionFacts | None = None
+    kept: tuple[KeptNode, ...] = ()
     runtime: RuntimeFacts | None = None
     target_choice: TargetChoice | None = None
     cpus: tuple[CpuFigures, ...] = ()

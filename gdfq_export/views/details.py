@@ -14,6 +14,7 @@ from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.text import counted
 
 _RULES = 5
+_NODES = 8
 
 
 def detail_rows(report: Report) -> list[Row]:
@@ -29,6 +30,7 @@ def detail_rows(report: Report) -> list[Row]:
         _resources,
         _budget,
         _mixed_bits,
+        _kept,
         _findings,
         _gates,
     )
@@ -147,6 +149,16 @@ def _mixed_bits(report: Report) -> Iterator[Row]:
         if mixed.operations is not None:
             what = "multiply-accumulates x bits of weights x bits of inputs"
             yield "bit operations", f"{mixed.operations:.3f} x 8 bits", what
+
+
+def _kept(report: Report) -> Iterator[Row]:
+    """One row for each way to keep nodes."""
+    by_reason: dict[str, list[str]] = {}
+    for each in report.kept:
+        by_reason.setdefault(each.reason, []).append(f"{each.op_type} {each.node}")
+    for reason, nodes in by_reason.items():
+        more = f", {len(nodes) - _NODES} more" if len(nodes) > _NODES else ""
+        yield "nodes by the recipe", counted(len(nodes), "node"), f"{reason}: {', '.join(nodes[:_NODES])}{more}"
 
 
 def _reason_of_bits(layer: LayerMix) -> str:

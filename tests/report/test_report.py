@@ -11,7 +11,7 @@ from gdfq_export.gates import GATES
 from gdfq_export.recipe import FineTune, Recipe, Tuning
 from gdfq_export.report.gates import decide
 from gdfq_export.report.json_form import SCHEMA_VERSION
-from gdfq_export.report.report import BudgetFacts, MixedBitsFacts, Report
+from gdfq_export.report.report import BudgetFacts, KeptNode, MixedBitsFacts, Report
 from gdfq_export.report.summary_table import summary_figures, summary_rows
 from gdfq_export.support.finding import Finding
 from gdfq_export.support.not_measured import NotMeasured
@@ -144,6 +144,18 @@ def test_rows_say_which_layer_has_which_bits_and_why() -> None:
         "not measured; more for weights cost 0 bytes; 25.0 % of all operations",
     ]
     assert rows["bit operations"][0] == "0.400 x 8 bits"
+
+
+def test_a_row_names_the_nodes_that_the_recipe_keeps() -> None:
+    kept = [KeptNode(node=f"n{index}", op_type="Conv", reason="kept float by bits.keep_float") for index in range(9)]
+    report = dataclasses.replace(make_report(labelled=False), kept=(kept[0],))
+    assert next(row for row in detail_rows(report) if row[0] == "nodes by the recipe") == (
+        "nodes by the recipe",
+        "1 node",
+        "kept float by bits.keep_float: Conv n0",
+    )
+    *_, note = next(row for row in detail_rows(dataclasses.replace(report, kept=tuple(kept))) if row[1] == "9 nodes")
+    assert note.endswith("Conv n7, 1 more")
 
 
 def test_one_row_says_how_many_nodes_break_a_rule() -> None:

@@ -17,7 +17,7 @@ from gdfq_export.metrics.latency import RatioInterval, Timings
 from gdfq_export.metrics.resources import FileResources, Resources
 from gdfq_export.report.gates import decide
 from gdfq_export.report.json_form import SCHEMA_VERSION
-from gdfq_export.report.report import AccuracyOverTime, AccuracyPoint, BudgetFacts, Report
+from gdfq_export.report.report import AccuracyOverTime, AccuracyPoint, BudgetFacts, KeptNode, Report
 from gdfq_export.report.schema import DIALECT, report_schema
 from gdfq_export.report.target_choice import Candidate, TargetChoice
 from tests.report.reports import MIXED_BITS, bare_report, cpu_figures, make_report
@@ -52,6 +52,7 @@ def full() -> Report:
             ),
         ),
         mixed_bits=MIXED_BITS,
+        kept=(KeptNode(node="conv", op_type="Conv", reason="kept float by bits.keep_float"),),
         target_choice=TargetChoice(
             chosen="a",
             reason="fastest",

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gdfq_export.frontend.float_model import FloatModel
-from gdfq_export.jobs.assemble_report import accuracy_over_time_of, curves_of, mixed_bits_of, recipe_facts, report_of
+from gdfq_export.jobs.assemble_report import (
+    accuracy_over_time_of,
+    curves_of,
+    kept_nodes_of,
+    mixed_bits_of,
+    recipe_facts,
+    report_of,
+)
 from gdfq_export.jobs.image_source import Draw, ImageSource
 from gdfq_export.jobs.network_file import NetworkFile, in_source_form
 from gdfq_export.jobs.provenance import file_metadata
@@ -110,6 +117,7 @@ class Finishing:
             calibration=CalibrationFacts(source=source.name, images=tuned.images, provenance=source.provenance),
             budget=None if clock is None else BudgetFacts(seconds=clock.seconds, seconds_spent=clock.spent),
             mixed_bits=mixed_bits_of(tuned),
+            kept=kept_nodes_of(tuned.plan),
             in_domain=(*self.in_domain, *report.in_domain),
             curves=curves_of(self.curves),
             accuracy_over_time=accuracy_over_time_of(tuned),
