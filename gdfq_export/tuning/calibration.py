@@ -1,8 +1,9 @@
 """Calibration: ranges of activations are observed, scales of weights are searched.
 
 Activation ranges come from a `calib.ranges` estimator that watches each quantization point while calibration images
-pass through the float network, or from BatchNorm (`statistics_ranges.py`). Weight scales minimise the squared rounding
-error of each output channel over a grid of clipping ratios.
+pass through the float network, or from BatchNorm (`statistics_ranges.py`). Where codes have 16 bits, no value that was
+seen is cut off. Weight scales minimise the squared rounding error of each output channel over a grid of clipping
+ratios.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from gdfq_export.planning.plan import Role
 from gdfq_export.recipe import Calibration
 from gdfq_export.simulator import Mode, Quantizer, Simulator
 from gdfq_export.simulator.quantizer import SMALLEST_SCALE
+from gdfq_export.targets.table import WIDE_BITS
 from gdfq_export.tuning.matched_statistics import MatchedStatistics
 from gdfq_export.tuning.range_that_counts import EVERYTHING, range_that_counts
 
@@ -56,8 +58,9 @@ def calibrate(
             least, most = range_that_counts(simulator.folded.graph, simulator.plan, point)
             quantizer.set_range(max(low, least), min(high, most))
         elif point.role is Role.ACTIVATION:
+            whole = settings.activations == "batchnorm" or point.bits == WIDE_BITS
             estimator = make_range_estimator(
-                "minmax" if settings.activations == "batchnorm" else settings.activations,
+                "minmax" if whole else settings.activations,
                 bits=point.bits,
                 percentile=settings.percentile,
                 low_is_zero=point.low == 0,

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from gdfq_export.recipe import Calibration
+from gdfq_export.recipe import Bits, Calibration
 from gdfq_export.simulator import Mode, Simulator
 from gdfq_export.tuning import calibrate
 from gdfq_export.tuning.calibration import weight_scale
-from tests.tuning.residual_network import ARRAYS, images, simulator
+from tests.tuning.residual_network import ARRAYS, images, simulator, simulator_with
 
 MINMAX = Calibration(activations="minmax", weights="minmax")
 
@@ -77,3 +77,14 @@ def test_the_search_never_rounds_worse_than_the_largest_weight(bits: int) -> Non
     torch.testing.assert_close(
         weight_scale(quantizer, weight, search=False), weight.abs().amax(dim=(1, 2, 3)) / (2 ** (bits - 1) - 1)
     )
+
+
+def test_codes_of_16_bits_cut_nothing_off() -> None:
+    network, seen = simulator_with(Bits(keep_int16=("Conv_d", "Add"))), images(12, seed=5)
+    calibrate(network, [seen], MINMAX)
+    whole = scales(network)
+    calibrate(network, [seen], Calibration(activations="percentile", percentile=90, weights="minmax"))
+    wide = {key for key, quantizer in network.quantizers.items() if quantizer.point.bits == 16}
+    assert wide >= {"d", "t"}
+    assert {key for key, scale in scales(network).items() if torch.equal(scale, whole[key])} >= wide
+    assert not torch.equal(scales(network)["r"], whole["r"])

@@ -17,7 +17,7 @@ from gdfq_export.planning.placement.graph_nodes import rule_of
 from gdfq_export.planning.placement.named_nodes import named_layers, named_nodes
 from gdfq_export.planning.placement.unsupported import unsupported_reason
 from gdfq_export.recipe import Bits
-from gdfq_export.targets import Rule, Target
+from gdfq_export.targets import Output, Rule, Target
 from gdfq_export.targets.table import WIDE_BITS
 
 CONVERTS = "gdfq_export.converts"
@@ -106,4 +106,6 @@ def _convert(graph: ir.Graph, value: ir.Value, readers: list[ir.Node], *, conver
 def _activation_behind(node: ir.Node, target: Target) -> ir.Node | None:
     readers = [user for user, _ in node.outputs[0].uses()]
     alone = len(readers) == 1 and len(node.outputs) == 1 and not node.outputs[0].is_graph_output()
-    return readers[0] if alone and readers[0].op_type in target.absorbed and layer_rule(target, node) else None
+    rule = rule_of(target, node)
+    computes = rule is not None and rule.output is not Output.INPUT_SCALE
+    return readers[0] if alone and computes and readers[0].op_type in target.absorbed else None
