@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from calib.ranges import RangeEstimator, make_range_estimator
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
-from gdfq_export.planning.plan import Role
+from gdfq_export.planning.plan import QuantPoint, Role
 from gdfq_export.recipe import Calibration
 from gdfq_export.simulator import Mode, Quantizer, Simulator
 from gdfq_export.simulator.quantizer import SMALLEST_SCALE
@@ -58,14 +58,7 @@ def calibrate(
             least, most = range_that_counts(simulator.folded.graph, simulator.plan, point)
             quantizer.set_range(max(low, least), min(high, most))
         elif point.role is Role.ACTIVATION:
-            whole = settings.activations == "batchnorm" or point.bits == WIDE_BITS
-            estimator = make_range_estimator(
-                "minmax" if whole else settings.activations,
-                bits=point.bits,
-                percentile=settings.percentile,
-                low_is_zero=point.low == 0,
-                negative_slope=_negative_slope(simulator.folded.graph, point.tensor),
-            )
+            estimator = _estimator(settings, point, simulator.folded.graph)
             ends = range_that_counts(simulator.folded.graph, simulator.plan, point)
             quantizer.observer = estimator if ends == EVERYTHING else _Clamped(estimator, *ends)
             observed.append(quantizer)
@@ -89,6 +82,17 @@ def calibrate(
         quantizer.set_range(*quantizer.observer.range())  # type: ignore[attr-defined]
         quantizer.observer = None
     simulator.set_mode(Mode.QUANTIZE)
+
+
+def _estimator(settings: Calibration, point: QuantPoint, graph: ir.Graph) -> RangeEstimator:
+    whole = settings.activations == "batchnorm" or point.bits == WIDE_BITS
+    return make_range_estimator(
+        "minmax" if whole else settings.activations,
+        bits=point.bits,
+        percentile=settings.percentile,
+        low_is_zero=point.low == 0,
+        negative_slope=_negative_slope(graph, point.tensor),
+    )
 
 
 @dataclass(frozen=True, slots=True)
