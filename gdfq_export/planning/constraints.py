@@ -60,4 +60,12 @@ class ClippedCodes:
     at: float
 
 
-Constraint = Unrounded | Breakpoints | ClippedCodes
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedGrid:
+    """The runtime computes with this scale and zero point, whatever the file says (`Target.fixed_grids`)."""
+
+    scale: float
+    zero_point: int
+
+
+Constraint = Unrounded | Breakpoints | ClippedCodes | FixedGrid

@@ -6,7 +6,8 @@ does it. The gradient of the rounding is the identity (straight-through), so the
 positive always, and steps are relative. A matrix whose inputs are in blocks has a scale for each channel and block.
 
 Constraints of `planning/constraints.py`: an unrounded point is clamped to twice its range; breakpoints are codes, with
-a scale of which a whole number makes the breakpoint; clipped codes are not rounded a second time.
+a scale of which a whole number makes the breakpoint; clipped codes are not rounded a second time; a
+fixed grid stays as it is.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from gdfq_export.planning.constraints import Breakpoints, Unrounded
+from gdfq_export.planning.constraints import Breakpoints, FixedGrid, Unrounded
 from gdfq_export.planning.plan import QuantPoint, Role
 
 SMALLEST_SCALE = torch.finfo(torch.float32).tiny
@@ -83,6 +84,9 @@ class Quantizer(nn.Module):
         """
         if isinstance(self.point.constraint, Unrounded):
             low, high = _UNROUNDED_RANGE * low, _UNROUNDED_RANGE * high
+        if isinstance(self.point.constraint, FixedGrid):
+            self.zero_point = self.point.constraint.zero_point
+            return
         low, high = max(min(low, 0.0), self.point.low), min(max(high, 0.0), self.point.high)
         if high - low < SMALLEST_SCALE * (self.code_max - self.code_min):  # always 0
             low, high = max(-1.0, self.point.low), min(1.0, self.point.high)
@@ -123,6 +127,8 @@ class Quantizer(nn.Module):
     @property
     def scale(self) -> Tensor:
         """Positive float32 scale, no larger than what keeps an absorbed activation's bounds representable."""
+        if isinstance(self.point.constraint, FixedGrid):
+            return torch.full_like(self.log_scale, self.point.constraint.scale)
         scale = self.log_scale.exp().clamp_max(self.largest_scale())
         if isinstance(self.point.constraint, Breakpoints) and self.has_breakpoints:
             scale = _whole_part(scale, self.point.constraint.at, self.zero_point - self.code_min)

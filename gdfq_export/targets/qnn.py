@@ -56,6 +56,7 @@ QNN = dataclasses.replace(
     wide=NumberFormat(signed=False, symmetric=False, smallest_range=1e-4),
     wide_note="the processor computes them on 16-bit codes; its speed is not measured, and ONNX Runtime's CPU provider "
     "computes them in float",
+    fixed_grids=MappingProxyType({name: grid for (name, dtype), grid in FIXED_SCALES.items() if dtype == "UINT16"}),
     clip=Clip.VALUES,
     rules=MappingProxyType(
         {

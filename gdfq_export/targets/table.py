@@ -126,7 +126,8 @@ class Target:
     from the file; `fuses_pairs` says that it computes whatever stands between Q/DQ pairs in integers, so that nodes
     that are to stay float are separated from them (`planning/placement/separated.py`); `held_to` names the runtimes
     whose rules apply to a file where that is not `backend`; `warning` is shown to the user;
-    `wide` is the format of 16-bit activations, None where the runtime takes none, and `wide_note` what they cost.
+    `wide` is the format of 16-bit activations, None where the runtime takes none, and `wide_note` what they cost;
+    `fixed_grids` are the scale and zero point of 16-bit results by operator, where the runtime computes with no others.
 
     Of weights of four bits or fewer: `unpacked_note` says what becomes of them where `weight.packed` has no type for
     them; `native_note` what it costs where DequantizeLinear reads INT4 and `block_note` where they have a scale a block
@@ -159,6 +160,7 @@ class Target:
     warning: str = ""
     wide: NumberFormat | None = None
     wide_note: str = ""
+    fixed_grids: Mapping[str, tuple[float, int]] = field(default_factory=dict)
     unpacked_note: str = ""
     native_note: str = ""
     block_note: str = ""

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gdfq_export.lint.check import check
 from gdfq_export.metrics.parity import parity
 from gdfq_export.planning.plan import Role
 from gdfq_export.qdq.read_back import read_back
 from gdfq_export.recipe import Bits
 from gdfq_export.runtimes.qnn import Qnn
 from gdfq_export.targets import Kernel
+from gdfq_export.targets.qnn import QNN
 from tests import tiny_graph
 from tests.simulator.quantized import images_for, quantize
 from tests.simulator.random_network import CHANNELS, SIDE, Network, networks
@@ -73,6 +75,47 @@ def test_everything_that_the_processor_computes_has_pairs_around_it() -> None:
     )
     plan = quantize(proto, Bits(), "qnn").plan
     assert {node.kernel for node in plan.nodes} == {Kernel.CONV, Kernel.SOFTMAX, Kernel.BETWEEN_PAIRS}
+
+
+def gated() -> onnx.ModelProto:
+    """Two convolutions, a Sigmoid that gates the first, a Tanh behind the product."""
+    net = Network(0)
+    net.conv(CHANNELS)
+    entry = net.at
+    net.conv(CHANNELS)
+    net.add("Sigmoid", [net.at])
+    net.add("Mul", [entry, net.at])
+    net.add("Tanh", [net.at])
+    net.conv(CHANNELS)
+    return tiny_graph.model(
+        nodes=net.nodes, inputs={"x": ("batch", 3, SIDE, SIDE)}, outputs=[net.at], initializers=net.initializers
+    )
+
+
+WIDE = {"all": ("*",), "functions": ("Sigmoid", "Tanh"), "a convolution": ("Conv_t1",)}
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_16_bits_are_exact_break_no_rule_and_run_on_the_processor(name: str) -> None:
+    proto = gated()
+    quantized, images = quantize(proto, Bits(keep_int16=WIDE[name]), "qnn"), images_for(proto, 6, seed=1)
+    assert parity(quantized.file, quantized.exact.run, images, 6).exact
+    assert parity(quantized.file, read_back(quantized.file).run, images, 6).exact
+    assert check(quantized.file, QNN) == []
+    pytest.importorskip("onnxruntime_qnn", reason="pip install 'gdfq-export[qnn]'")
+    session = Qnn().load(quantized.file.SerializeToString(), 1)
+    expected = quantized.exact.run(images)[session.output_names[0]]
+    assert session.on_cpu == set()
+    assert np.abs(session.run(images) - expected).max() < 0.05 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(("operator", "scale", "zero_point"), [("Sigmoid", 1 / 65536, 0), ("Tanh", 1 / 32768, 32768)])
+def test_a_16_bit_function_has_the_scale_of_the_processor(operator: str, scale: float, zero_point: int) -> None:
+    quantized = quantize(gated(), Bits(keep_int16=("*",)), "qnn")
+    (node,) = (node for node in quantized.folded.graph if node.op_type == operator)
+    point = quantized.plan.by_tensor[str(node.outputs[0].name)]
+    encoding = quantized.exact.encodings[point.key]
+    assert (float(encoding.scale), encoding.zero_point) == (scale, zero_point)
 
 
 def test_a_file_takes_one_image() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import onnx_ir as ir
 
 from gdfq_export.frontend.passes.rewrites.recognize_hard_swish import BREAKPOINT, is_of_hard_swish
-from gdfq_export.planning.constraints import Breakpoints, ClippedCodes, Constraint, Unrounded
+from gdfq_export.planning.constraints import Breakpoints, ClippedCodes, Constraint, FixedGrid, Unrounded
 from gdfq_export.planning.placement.bit_widths import WHOLE_BITS, Widths
 from gdfq_export.planning.placement.graph_nodes import (
     activation_bounds,
@@ -79,6 +79,7 @@ class _Walk:
                 continue
             if is_float(value):
                 self._wide_activation(value)
+                self._fix_grid(value)
             elif rule is not None and rule.activations is None and value.dtype in (None, ir.DataType.FLOAT):
                 self._add(value, Role.CONSTANT, WIDE_BITS)
         if layer is not None and layer.weight is not None:
@@ -93,6 +94,16 @@ class _Walk:
         elif value.uses() or value.is_graph_output():
             low, high = bounds_of(value)
             self._add(value, Role.ACTIVATION, WIDE_BITS, low=low, high=high)
+
+    def _fix_grid(self, value: ir.Value) -> None:
+        """The scale and zero point that the runtime computes with, whatever the range of the values."""
+        node = value.producer()
+        grid = None if node is None else self.kernels.target.fixed_grids.get(node.op_type)
+        point = self.points.get(name_of(value))
+        if grid is not None and point is not None and point.bits == WIDE_BITS:
+            self.points[point.tensor] = dataclasses.replace(
+                point, constraint=FixedGrid(scale=grid[0], zero_point=grid[1])
+            )
 
     def _bounds_of_input(self, value: ir.Value) -> tuple[float, float]:
         return self.input_range[name_of(value)] if isinstance(self.input_range, Mapping) else self.input_range
