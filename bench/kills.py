@@ -1,7 +1,7 @@
 """Kills runs at random moments, and checks after each that no output is lost, half written or of two runs.
 
     python -m bench.kills --kills 300 --seed 0        # some 15 s a kill on one core
-    python -m bench.kills --kills 12 --seed 4711 --case "bundle, W4A4"
+    python -m bench.kills --kills 12 --seed 4711 --case "bundle, W4A4" --signal SIGINT
 
 Each round begins with the outputs of an older run. The command is killed a few times, a third each by SIGKILL, SIGTERM
 and SIGINT, at a random moment or just when it stages its outputs; then it runs to its end. Checked:
@@ -27,7 +27,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from gdfq_export.artifacts.manifest import open_bundle
 from gdfq_export.errors import GdfqExportError
 from gdfq_export.recipe import load_recipe, recipe_to_yaml
 
-SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+SIGNALS = {each.name: each for each in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)}
 KILLS_A_ROUND = 3
 QUICK = {"data": {"images": 64, "generator": {"steps": 20}}, "calibration": {"images": 64}}
 VERIFY = {"agreement_images": 32, "parity_images": 32, "latency_seconds": 0}
@@ -170,8 +170,10 @@ class Round:
                 yield f"{path.name} cannot be read: {error}"
 
 
-def run_round(case: Case, folder: Path, kills: int, draw: random.Random, known: dict[str, Any]) -> Iterator[Kill]:
-    """Some kills of one command, then a whole run of it; `known` keeps the runs that were never killed, by case."""
+def run_round(
+    case: Case, folder: Path, signals: Sequence[signal.Signals], draw: random.Random, known: dict[str, Any]
+) -> Iterator[Kill]:
+    """A kill by each signal, then a whole run of the command; `known` keeps the runs never killed, by case."""
     one = Round(case, folder)
     if case.name not in known:
         older, newer = Round(case, folder / "older"), Round(case, folder / "newer")
@@ -186,9 +188,9 @@ def run_round(case: Case, folder: Path, kills: int, draw: random.Random, known: 
     before, after, seconds, kept = known[case.name]
     shutil.copytree(kept, one.outputs, dirs_exist_ok=True)
     done: list[Kill] = []
-    for _ in range(kills):
+    for number in signals:
         left = set(one.left())
-        kill = _kill(one, draw.choice(SIGNALS), draw.uniform(0, seconds), staging=draw.random() < 0.5)
+        kill = _kill(one, number, draw.uniform(0, seconds), staging=draw.random() < 0.5)
         kill.faults += one.faults([before, after])
         if kill.signal != "SIGKILL" and not kill.ended and (new := set(one.left()) - left):
             kill.faults.append(f"temporary files are left: {', '.join(sorted(new))}")
@@ -236,22 +238,26 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=1e9, help="start no other round after so many")
+    parser.add_argument("--signal", choices=SIGNALS, help="send no other")
     parser.add_argument("--case", choices=[case.name for case in CASES])
     options = parser.parse_args()
     draw, known, kills = random.Random(options.seed), {}, []  # type: ignore[var-annotated]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so would runs
     cases = [case for case in CASES if options.case in (None, case.name)]
+    sent = [*SIGNALS.values()] if options.signal is None else [SIGNALS[options.signal]]
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         while len(kills) < options.kills and time.monotonic() - begun < 60 * options.minutes:
             number = len(kills) // KILLS_A_ROUND
             count = min(KILLS_A_ROUND, options.kills - len(kills))
-            for kill in run_round(cases[number % len(cases)], Path(folder) / str(number), count, draw, known):
+            signals = draw.choices(sent, k=count)
+            for kill in run_round(cases[number % len(cases)], Path(folder) / str(number), signals, draw, known):
                 kills.append(kill)
                 print(*vars(kill).values(), flush=True)
     table = {
         case.name: {
-            name.name: {
-                "kills": len(those := [k for k in kills if (k.case, k.signal) == (case.name, name.name)]),
+            name: {
+                "kills": len(those := [k for k in kills if (k.case, k.signal) == (case.name, name)]),
                 "while staging": sum(kill.staging for kill in those),
                 "ended before": sum(kill.ended for kill in those),
                 "faults": [fault for kill in those for fault in kill.faults],
@@ -261,7 +267,7 @@ def main() -> int:
         for case in cases
     }
     print(json.dumps(table, indent=2))
-    if options.case is None:
+    if options.case is None and options.signal is None:
         write_results("kills", {"seed": options.seed, "kills": len(kills), "cases": table})
     return int(any(kill.faults for kill in kills))
 

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from bench.kills import CASES, KILLS_A_ROUND, Round, run_round
+from bench.kills import CASES, SIGNALS, Round, run_round
 
+SENT = [*SIGNALS.values()]
 SEEDS = (0, 1)
 """Add the seed of a run that found a fault."""
 
 
 def test_a_killed_synthesis_loses_mixes_and_leaves_nothing(tmp_path: Path) -> None:
     case = next(case for case in CASES if case.name == "synthesize")
-    kills = [*run_round(case, tmp_path / "round", 2, random.Random(0), {})]
+    kills = [*run_round(case, tmp_path / "round", SENT[:2], random.Random(0), {})]
     assert len(kills) == 2 and not [fault for kill in kills for fault in kill.faults]
 
 
@@ -23,7 +24,7 @@ def test_a_killed_synthesis_loses_mixes_and_leaves_nothing(tmp_path: Path) -> No
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_killed_runs_lose_mix_and_leave_nothing(tmp_path: Path, case: object, seed: int) -> None:
-    kills = [*run_round(case, tmp_path / "round", KILLS_A_ROUND, random.Random(seed), {})]  # type: ignore[arg-type]
+    kills = [*run_round(case, tmp_path / "round", SENT, random.Random(seed), {})]  # type: ignore[arg-type]
     assert not [fault for kill in kills for fault in kill.faults]
 
 
