@@ -30,6 +30,7 @@ _CHANNELS_LAST = POOLS | {"Conv", "ConvTranspose", "DepthToSpace", "Resize", "Sp
 """Operators that are written for channels last before it turns out that the processor does not take them."""
 _QDQ = ("QuantizeLinear", "DequantizeLinear")
 _SAME = 1e-6  # relative
+_SMALLEST_MULTIPLIER = 2.0**-24
 
 
 def qnn_findings(model: QdqModel) -> list[Finding]:
@@ -156,6 +157,28 @@ def _scales_of_channels(model: QdqModel, layer: QdqLayer) -> Iterator[Broken]:
         yield "weight zero point", Consequence.REFUSED, message
 
 
+def _multiplier(model: QdqModel, layer: QdqLayer) -> Iterator[Broken]:
+    """With 16-bit activations, activation scale times weight scale is not less than 2**-24 of the result's scale."""
+    step, written = layer.bias_step(), _writer_behind(layer.node)
+    result = None if written is None else model.read(written)
+    if step is None or result is None or result.step is None or layer.activation is None:
+        return
+    small = step / result.step < _SMALLEST_MULTIPLIER
+    if layer.activation.dtype in _WIDE and small.any():
+        message = f"in {int(small.sum())} of {small.size} channels activation scale x weight scale is less than 2**-24 "
+        yield "small multiplier", Consequence.WRONG, message + "of the scale of its result; raise the weight scale"
+
+
+def _writer_behind(node: ir.Node) -> ir.Node | None:
+    """The QuantizeLinear that alone reads a node's result, or that of the Relu or Clip behind it."""
+    users = [user for user, _ in node.outputs[0].uses()]
+    if len(users) != 1:
+        return None
+    if users[0].op_type == "QuantizeLinear":
+        return users[0]
+    return _writer_behind(users[0]) if users[0].op_type in QNN.absorbed else None
+
+
 def _bias(model: QdqModel, layer: QdqLayer) -> Iterator[Broken]:
     """A bias has as many scales as the weight, in steps of activation scale times these; a Gemm has no factors."""
     if layer.bias is not None and _counts(layer.bias, layer.weight):
@@ -257,5 +280,5 @@ def _reached(starts: Iterable[ir.Node], step: Callable[[ir.Node], Iterable[ir.No
 
 
 _PAIR_RULES: tuple[Rule[QdqNode], ...] = (_types, _scale, _read_as_written)
-_LAYER_RULES: tuple[Rule[QdqLayer], ...] = (_both_quantized, _weight, _scales_of_channels, _bias)
+_LAYER_RULES: tuple[Rule[QdqLayer], ...] = (_both_quantized, _weight, _scales_of_channels, _multiplier, _bias)
 _NODE_RULES: tuple[Rule[ir.Node], ...] = (_on_codes, _fixed_scale)

@@ -30,7 +30,7 @@ from gdfq_export.simulator.encoding import (
 from gdfq_export.simulator.hard_sigmoid import clip_form_of
 from gdfq_export.simulator.kernel_sets.equal_sums import equalize_sums
 from gdfq_export.simulator.quantizer import Mode, Quantizer
-from gdfq_export.targets import Kernel
+from gdfq_export.targets import Kernel, find_target
 from gdfq_export.tasks.outputs import Outputs
 from gdfq_export.tasks.task import Task
 
@@ -208,11 +208,28 @@ class Simulator(nn.Module):
         bias_point = self.plan.bias_of.get(node)
         bias = self.parameter(bias_point.tensor) if bias_point is not None else None
         if weight_point.key not in encodings:
+            quantizer = self.quantizers[weight_point.key]
+            self._raise_small_scales(quantizer, node, activation, encodings)
             encodings[weight_point.key] = encode_weight(
-                self.quantizers[weight_point.key], self.parameter(weight_point.tensor), activation, bias
+                quantizer, self.parameter(weight_point.tensor), activation, bias
             )
         if bias_point is not None and bias is not None:
             encodings[bias_point.key] = encode_bias(bias, activation, encodings[weight_point.key])
+
+    @torch.no_grad()
+    def _raise_small_scales(
+        self, quantizer: Quantizer, node: str, activation: Encoding, encodings: Mapping[str, Encoding]
+    ) -> None:
+        """Weight scales of dead channels, up to the least multiplier that the target computes with."""
+        least = find_target(self.plan.target).smallest_multiplier
+        layer = next(each for each in self.folded.graph if each.name == node)
+        value = layer.outputs[0]
+        while value.name not in self.plan.by_tensor and len(value.uses()) == 1:  # behind its Relu or Clip
+            value = next(user for user, _ in value.uses()).outputs[0]
+        result = self.plan.by_tensor.get(value.name or "")
+        if least and result is not None:
+            smallest = least * float(encodings[result.key].scale) / float(activation.scale)
+            quantizer.log_scale.clamp_(min=math.log(smallest))
 
     def tuned_parameters(self) -> dict[str, Tensor]:
         """Float values of all float initializers the network computes with, by ONNX name."""

@@ -13,6 +13,8 @@ each; the provider says which nodes it takes:
 * The scale of a 16-bit Sigmoid or Tanh is fixed; with another one the results are wrong by more than 1.
 * A Clip or Pad of codes, and what reads it, stays on the CPU. A Clip in front of QuantizeLinear is taken.
 * INT4 weights are taken, as they are and behind a Cast.
+* A convolution of 16-bit activations is wrong in channels whose activation scale times weight scale is less than 2**-24
+  of the scale of the result, as those of dead channels are; their weight scales are raised.
 * Convolutions, products and sums give the codes of ONNX's definition, at most one code apart; this is the numerics that
   the simulation computes.
 
@@ -56,6 +58,7 @@ QNN = dataclasses.replace(
     wide=NumberFormat(signed=False, symmetric=False, smallest_range=1e-4),
     wide_note="the processor computes them on 16-bit codes; its speed is not measured, and ONNX Runtime's CPU provider "
     "computes them in float",
+    smallest_multiplier=2.0**-23,
     fixed_grids=MappingProxyType({name: grid for (name, dtype), grid in FIXED_SCALES.items() if dtype == "UINT16"}),
     clip=Clip.VALUES,
     rules=MappingProxyType(

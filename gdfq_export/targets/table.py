@@ -127,6 +127,7 @@ class Target:
     that are to stay float are separated from them (`planning/placement/separated.py`); `held_to` names the runtimes
     whose rules apply to a file where that is not `backend`; `warning` is shown to the user;
     `wide` is the format of 16-bit activations, None where the runtime takes none, and `wide_note` what they cost;
+    `smallest_multiplier` is the least that activation scale times weight scale may be of the scale of the result;
     `fixed_grids` are the scale and zero point of 16-bit results by operator, where the runtime computes with no others.
 
     Of weights of four bits or fewer: `unpacked_note` says what becomes of them where `weight.packed` has no type for
@@ -161,6 +162,7 @@ class Target:
     wide: NumberFormat | None = None
     wide_note: str = ""
     fixed_grids: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    smallest_multiplier: float = 0.0
     unpacked_note: str = ""
     native_note: str = ""
     block_note: str = ""

@@ -173,6 +173,13 @@ BROKEN: dict[str, Broken] = {
         file=file({"m": [*layer()[:1], *PADDED, ("Tanh", ["m_dq"], ["n"])]}, pads=np.array([0, 1, 0, 1])),
         rule="operator on codes", node="Pad_m_padded", consequence=FLOAT, elsewhere={"Pad_m_padded", "Tanh_n"},
     ),
+    "a dead channel of 16 bits": Broken(
+        file=file(
+            **grid("r", 1e-4, np.uint16(0)), **grid("e", 2e-4, np.uint16(32768)),
+            v_scale=np.array([1e-8] * 7 + [0.002], np.float32),
+        ),
+        rule="small multiplier", node="Conv_e", consequence=WRONG, also={"bias scale"},
+    ),
     "a bias in other steps": Broken(
         file=file(h_scale=3 * _STEP), rule="bias scale", node="Gemm_m", consequence=MISTAKE
     ),

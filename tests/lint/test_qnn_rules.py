@@ -74,4 +74,4 @@ def test_the_processor_does_not_take_what_is_said_to_run_elsewhere(name: str) ->
 @pytest.mark.parametrize("name", [name for name, each in BROKEN.items() if each.consequence is Consequence.WRONG])
 def test_the_processor_computes_wrongly_what_is_said_to_be_wrong(name: str) -> None:
     pytest.importorskip("onnxruntime_qnn", reason=NO_QNN)
-    assert difference(BROKEN[name].file) > 0.05
+    assert difference(BROKEN[name].file) > 0.04

@@ -7,6 +7,7 @@ import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from onnx import numpy_helper
 
 from gdfq_export.lint.check import check
 from gdfq_export.metrics.parity import parity
@@ -116,6 +117,21 @@ def test_a_16_bit_function_has_the_scale_of_the_processor(operator: str, scale: 
     point = quantized.plan.by_tensor[str(node.outputs[0].name)]
     encoding = quantized.exact.encodings[point.key]
     assert (float(encoding.scale), encoding.zero_point) == (scale, zero_point)
+
+
+def test_a_dead_channel_of_16_bits_is_no_smaller_than_the_processor_computes_with() -> None:
+    proto = gated()
+    weights = next(tensor for tensor in proto.graph.initializer if list(tensor.dims) == [CHANNELS, CHANNELS, 3, 3])
+    array = numpy_helper.to_array(weights).copy()
+    array[0] *= 1e-7
+    weights.CopyFrom(numpy_helper.from_array(array, weights.name))
+    quantized, images = quantize(proto, Bits(keep_int16=("*",)), "qnn"), images_for(proto, 6, seed=1)
+    assert check(quantized.file, QNN) == []
+    assert parity(quantized.file, quantized.exact.run, images, 6).exact
+    pytest.importorskip("onnxruntime_qnn", reason="pip install 'gdfq-export[qnn]'")
+    session = Qnn().load(quantized.file.SerializeToString(), 1)
+    expected = quantized.exact.run(images)[session.output_names[0]]
+    assert np.abs(session.run(images) - expected).max() < 0.02 * np.abs(expected).max()
 
 
 def test_a_file_takes_one_image() -> None:
