@@ -8,5 +8,5 @@ TAIL = "in the tail, behind the values that are compared with the float network'
 KEPT = "kept float by bits.keep_float"
 """Why a node stays float that the recipe names."""
 
-WIDE = "has 16-bit activations by bits.keep_int16: computed in float between its pairs"
+WIDE = "has 16-bit activations by bits.keep_int16: CPUs compute it in float between its pairs"
 """Why a node has no integer kernel whose activations the recipe gives 16 bits."""
