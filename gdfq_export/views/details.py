@@ -31,6 +31,7 @@ def detail_rows(report: Report) -> list[Row]:
         _budget,
         _mixed_bits,
         _kept,
+        _precision,
         _findings,
         _gates,
     )
@@ -159,6 +160,21 @@ def _kept(report: Report) -> Iterator[Row]:
     for reason, nodes in by_reason.items():
         more = f", {len(nodes) - _NODES} more" if len(nodes) > _NODES else ""
         yield "nodes by the recipe", counted(len(nodes), "node"), f"{reason}: {', '.join(nodes[:_NODES])}{more}"
+
+
+def _precision(report: Report) -> Iterator[Row]:
+    """The choice of `bits.precision`: points of the frontier, and why for each layer."""
+    if (precision := report.precision) is None:
+        return
+    of = f"of {counted(len(precision.layers), 'layer')}" if precision.layers else "nothing had to stay float"
+    yield "layers kept float", str(len(precision.floats)), f"{of}; goals: {precision.goals}"
+    for point in precision.frontier:
+        kind = "chosen draft" if point.chosen else "measured draft" if point.measured else "predicted"
+        time = "not measured" if point.latency_ratio is None else f"{point.latency_ratio:.3f} of float's latency"
+        note = f"{time}, {point.size_ratio:.3f} of its bytes; {counted(point.float_layers, 'float layer')}"
+        yield f"precision, {kind}", f"{point.snr_db:.1f} dB", note
+    for layer in precision.layers:
+        yield f"precision of {layer.layer}", layer.precision, layer.reason
 
 
 def _reason_of_bits(layer: LayerMix) -> str:

@@ -10,6 +10,7 @@ from gdfq_export.jobs.precision.choose_precision import Choice
 from gdfq_export.jobs.precision.precision_facts import precision_facts
 from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.tune_network import ChosenPrecision
+from gdfq_export.report.precision_choice import PrecisionFacts
 from gdfq_export.report.verdict import GateResult, Verdict
 
 _ON_ACCURACY = frozenset(gate.name for gate in GATES if gate.on_accuracy)
@@ -45,7 +46,19 @@ def repaired(
         return result
     facts = precision_facts(result.tuned.precision.choice)
     facts = dataclasses.replace(facts, reached=facts.reached and result.report.passed)
-    return dataclasses.replace(result, report=dataclasses.replace(result.report, precision=facts))
+    warnings = (*result.report.warnings, *_not_reached(facts))
+    return dataclasses.replace(result, report=dataclasses.replace(result.report, precision=facts, warnings=warnings))
+
+
+def _not_reached(facts: PrecisionFacts) -> tuple[str, ...]:
+    """Which layers stood in the way of goals that cannot be reached together."""
+    if not facts.in_the_way:
+        return ()
+    return (
+        f"bits.precision: the goals ({facts.goals}) cannot be reached together; most in the way stood "
+        f"{' and '.join(facts.in_the_way)}, of which the largest error is left; the file has the least error that was "
+        "found within the limits on time and bytes",
+    )
 
 
 def _factor(gates: tuple[GateResult, ...]) -> float | None:

@@ -42,7 +42,7 @@ class LinearProgramme:
     costs: Costs
 
     def time_terms(self) -> Terms:
-        """Milliseconds by column, beyond those of all units as integers."""
+        """Milliseconds by column, after those of all units as integers."""
         terms = np.zeros(self._count)
         for place, unit in enumerate(self.units.units):
             times = self.costs.units[unit.name]

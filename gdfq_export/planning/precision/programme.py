@@ -134,18 +134,18 @@ class Programme:
 
     def fastest(self, limits: Limits) -> frozenset[str] | None:
         """The float units of the least time within the limits; None where there are none."""
-        return self._linear.least(self._linear.time_terms(), self._beyond_integers(limits))
+        return self._linear.least(self._linear.time_terms(), self._after_integers(limits))
 
     def most_accurate(self, limits: Limits) -> frozenset[str] | None:
         """The float units of the least noise, relative to that with everything quantized, within the limits."""
-        return self._linear.least(self._linear.noise_terms(self.noise_of(frozenset())), self._beyond_integers(limits))
+        return self._linear.least(self._linear.noise_terms(self.noise_of(frozenset())), self._after_integers(limits))
 
     @cached_property
     def _linear(self) -> LinearProgramme:
         return LinearProgramme(units=self.units, noise=self.noise, costs=self.costs)
 
-    def _beyond_integers(self, limits: Limits) -> Limits:
-        """The limits with the time that is left beyond that of all units as integers."""
+    def _after_integers(self, limits: Limits) -> Limits:
+        """The limits with the time that is left after that of all units as integers."""
         integer = self._uncounted + sum(times.integer for times in self.costs.units.values())
         return dataclasses.replace(limits, time=limits.time - integer)
 

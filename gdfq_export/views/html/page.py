@@ -32,6 +32,7 @@ from gdfq_export.views.html.sections.mixed_bits import mixed_bits_rows
 from gdfq_export.views.html.sections.network import network_view
 from gdfq_export.views.html.sections.outputs import outputs_view
 from gdfq_export.views.html.sections.over_time import over_time_view
+from gdfq_export.views.html.sections.precision import precision_view
 from gdfq_export.views.html.sections.run import broken_rules, facts, phases, subtitle, targets
 
 
@@ -68,6 +69,7 @@ def render_page(
             network=network_view(report),
             layers=layer_rows(report),
             mixed_bits=mixed_bits_rows(report),
+            precision=precision_view(report),
             coverage=coverage_view(report),
             cpus=cpu_rows(report),
             rules=broken_rules(report),
