@@ -134,10 +134,11 @@ def _handled_by(handler: Handler) -> Iterator[None]:
     before = {}
     if threading.current_thread() is threading.main_thread():
         before = {number: signal.getsignal(number) for number in SIGNALS}
+        # None: Python has no handler to give back, as where the interpreter ends, or a library has set its own
+        before = {number: current for number, current in before.items() if current not in (None, signal.SIG_IGN)}
     try:
-        for number, current in before.items():
-            if current is not signal.SIG_IGN:
-                signal.signal(number, handler)
+        for number in before:
+            signal.signal(number, handler)
         yield
     finally:
         for number, current in before.items():

@@ -29,3 +29,15 @@ def test_nothing_stays_where_a_block_was_entered_and_a_signal_kept_it_from_being
     )  # fmt: skip
     assert done.stdout.split() == ["2"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_block_that_is_left_while_the_interpreter_ends_says_nothing(tmp_path: Path) -> None:
+    """Python has taken its signal handlers away by then."""
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom gdfq_export.support.files.staged import staged\n"
+        "kept = staged(Path(sys.argv[1]) / 'net.onnx')\nkept.__enter__()\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert list(tmp_path.iterdir()) == []
