@@ -163,7 +163,7 @@ def _multiplier(model: QdqModel, layer: QdqLayer) -> Iterator[Broken]:
     result = None if written is None else model.read(written)
     if step is None or result is None or result.step is None or layer.activation is None:
         return
-    small = step / result.step < _SMALLEST_MULTIPLIER
+    small = step < _SMALLEST_MULTIPLIER * result.step
     if layer.activation.dtype in _WIDE and small.any():
         message = f"in {int(small.sum())} of {small.size} channels activation scale x weight scale is less than 2**-24 "
         yield "small multiplier", Consequence.WRONG, message + "of the scale of its result; raise the weight scale"

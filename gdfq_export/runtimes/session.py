@@ -79,8 +79,8 @@ class Session(ABC):
         size = batch * images[0].nbytes
         if size > _MOST_BYTES:
             raise InputError(
-                f"{where(self._source)} takes {batch:,} images of shape {list(images.shape[1:])} at a time, which are "
-                f"{size / 2**30:,.0f} GiB; export it with a smaller or a dynamic batch"
+                f"{where(self._source)} takes batches of {batch:,} with the shape {list(images.shape[1:])}, which are "
+                f"{size / 2**30:,.0f} GiB each; export it with a smaller or a dynamic batch"
             )
         return run_in_pieces(
             lambda piece: dict(zip(names, self._execute(piece, names), strict=True)), images, batch, whole=self._fixed

@@ -80,14 +80,14 @@ def test_a_failed_seed_does_not_hide_the_others() -> None:
     assert combine([failed, run(1)]).seeds == (1,)
 
 
-@pytest.mark.parametrize(("lost", "says"), [(15, "aim"), (25, "must"), (60, "**not reached**")])
+@pytest.mark.parametrize(("lost", "says"), [(15, "aim"), (20, "must"), (60, "**not reached**")])
 def test_the_verdict_is_the_limit_that_holds(lost: int, says: str) -> None:
     assert verdict(LIMIT, combine([run(lost=lost)]), []) == says
 
 
 def test_the_verdict_names_what_is_better_and_what_is_late() -> None:
-    late = combine([run(lost=25, seconds={"to_the_file": 700.0})])
-    rivals = [combine([run(lost=lost, method=method)]) for lost, method in ((20, "dfq"), (60, "gdfq"), (2, "zeroq"))]
+    late = combine([run(lost=22, seconds={"to_the_file": 700.0})])
+    rivals = [combine([run(lost=lost, method=method)]) for lost, method in ((18, "dfq"), (60, "gdfq"), (2, "zeroq"))]
     assert late.low < rivals[0].drop < late.drop and rivals[2].drop < late.low
     assert verdict(LIMIT, late, rivals) == "must, level with DFQ, below ZeroQ, **late**"
 

@@ -35,8 +35,10 @@ def shared_zero_points(model: QdqModel, layer: QdqLayer) -> Iterator[Broken]:
 
 
 def _form(dequantize: ir.Node) -> tuple[int | None, int]:
-    """Rank and axis of the codes."""
+    """Rank and axis of the codes, which are cast where they are stored in fewer bits."""
     codes = input_at(dequantize, 0)
+    while codes is not None and (cast := codes.producer()) is not None and cast.op_type == "Cast":
+        codes = input_at(cast, 0)
     rank = None if codes is None or codes.shape is None else len(codes.shape)
     axis = dequantize.attributes.get_int("axis", 1)
     return rank, axis if rank is None else axis % rank

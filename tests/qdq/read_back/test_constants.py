@@ -55,7 +55,7 @@ def test_one_channel_is_a_channel_where_the_file_says_along_what() -> None:
     ("codes", "scale", "zero", "attributes", "message"),
     [
         (None, np.ones(2, np.float32), np.uint8(0), {}, "scale a channel where activations have one"),
-        (None, np.float32(1), np.uint16(0), {}, "codes of uint16"),
+        (None, np.float32(1), np.int16(0), {}, "codes of int16"),
         (None, np.float32(0), np.uint8(0), {}, "not a positive float32"),
         (None, np.float64(1), np.uint8(0), {}, "not a positive float32"),
         (None, None, np.uint8(0), {}, "computed from the image"),
