@@ -79,7 +79,11 @@ def test_every_integer_of_a_random_network_is_that_of_the_runtime(
         extra_options={"ActivationSymmetric": symmetric},
         **UINT8,
     )
-    require_exact(file, images_for(proto, 6, seed=1))
+    try:
+        require_exact(file, images_for(proto, 6, seed=1))
+    except InputError as refused:
+        assume("a runtime may carry them past the operators between" not in str(refused))  # as tested below
+        raise
 
 
 @pytest.mark.parametrize("behind", ["Flatten", "Reshape"])
