@@ -52,7 +52,12 @@ def draft_of(model: FloatModel, plan: QuantPlan, images: Tensor, metadata: Mappi
     """The draft of a plan that is already made; arguments are those of `write_draft`."""
     simulator = Simulator(model.folded, plan, task=model.task)
     calibrate(simulator, [images], Calibration(activations="minmax", weights="minmax"))
-    encodings, parameters = simulator.freeze(), simulator.tuned_parameters()
+    return frozen_draft(model, simulator, metadata)
+
+
+def frozen_draft(model: FloatModel, simulator: Simulator, metadata: Mapping[str, str]) -> Draft:
+    """The draft of a simulator that is calibrated; arguments are those of `write_draft`."""
+    plan, encodings, parameters = simulator.plan, simulator.freeze(), simulator.tuned_parameters()
     return Draft(
         file=write_onnx(model.folded, plan, encodings, parameters, metadata),
         plan=plan,

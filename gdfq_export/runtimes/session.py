@@ -77,7 +77,7 @@ class Session(ABC):
         if len(images) == 0:
             raise InputError(f"{where(self._source)} was given no images; give at least one")
         size = batch * images[0].nbytes
-        if size > _MOST_BYTES:
+        if self._fixed and size > _MOST_BYTES:  # any other file is given no more than there are
             raise InputError(
                 f"{where(self._source)} takes batches of {batch:,} with the shape {list(images.shape[1:])}, which are "
                 f"{size / 2**30:,.0f} GiB each; export it with a smaller or a dynamic batch"

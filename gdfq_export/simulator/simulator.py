@@ -222,12 +222,14 @@ class Simulator(nn.Module):
     ) -> None:
         """Weight scales of dead channels, up to the least multiplier that the target computes with."""
         least = find_target(self.plan.target).smallest_multiplier
+        if not least:
+            return
         layer = next(each for each in self.folded.graph if each.name == node)
         value = layer.outputs[0]
         while value.name not in self.plan.by_tensor and len(value.uses()) == 1:  # behind its Relu or Clip
             value = next(user for user, _ in value.uses()).outputs[0]
         result = self.plan.by_tensor.get(value.name or "")
-        if least and result is not None:
+        if result is not None:
             smallest = least * float(encodings[result.key].scale) / float(activation.scale)
             quantizer.log_scale.clamp_(min=math.log(smallest))
 

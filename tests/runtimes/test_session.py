@@ -58,6 +58,12 @@ def test_a_fixed_batch_of_many_gigabytes_is_refused() -> None:
         Counting(2**31 - 1, fixed=True).run(IMAGES)
 
 
+def test_a_file_that_takes_any_number_is_given_those_that_there_are() -> None:
+    session = Counting(2**31 - 1, fixed=False)
+    session.timer(IMAGES)()
+    assert session.seen == [2]
+
+
 def test_a_batch_is_timed_as_it_is() -> None:
     session = Counting(4, fixed=False)
     session.timer(np.zeros((4, 3, 700, 700), np.float32))()

@@ -16,24 +16,23 @@ from torch import Tensor
 from gdfq_export.errors import BackendUnavailable, InputError
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
-from gdfq_export.jobs.draft_model import Draft
+from gdfq_export.jobs.draft_model import Draft, frozen_draft
 from gdfq_export.jobs.image_source import ImageSource
 from gdfq_export.jobs.network_file import NetworkFile, in_source_form
 from gdfq_export.metrics.latency import interleave, versus
 from gdfq_export.planning.placement import plan_of
 from gdfq_export.planning.precision.costs import Noise
-from gdfq_export.qdq.writer import write_onnx
 from gdfq_export.recipe import Bits, Recipe
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.base import Images
 from gdfq_export.runtimes.choose import Measuring, choose_backend
 from gdfq_export.runtimes.session import Session
-from gdfq_export.simulator import IntegerSimulator, Mode, Simulator
+from gdfq_export.simulator import Mode, Simulator
 from gdfq_export.support.batch_size import batch_size, positions
 from gdfq_export.support.progress import SilentProgress
 from gdfq_export.targets import find_target
 from gdfq_export.tasks.figures import ComparedOutputs
-from gdfq_export.tasks.output_comparison import compare_outputs
+from gdfq_export.tasks.output_comparison import MOST_DB, compare_outputs
 from gdfq_export.tasks.outputs import Outputs, as_tuple, concatenated
 from gdfq_export.tasks.same_answers import same_answers
 from gdfq_export.tuning import tune
@@ -42,7 +41,6 @@ from gdfq_export.tuning.sensitivity import output_noise
 _FULL_SIZE = 224 * 224
 _SECONDS, _ROUNDS = 1.0, 10  # of the latency measurement of a draft
 _MOST_MARGIN_DB = 1.5
-MOST_DB = 200.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,14 +167,7 @@ class Drafts:
 
     def written(self, simulator: Simulator) -> Draft:
         """The file of a draft, and its simulation."""
-        folded, plan = self._job.model.folded, simulator.plan
-        encodings, parameters = simulator.freeze(), simulator.tuned_parameters()
-        return Draft(
-            file=write_onnx(folded, plan, encodings, parameters, {"draft": "yes"}),
-            plan=plan,
-            encodings=encodings,
-            exact=IntegerSimulator(folded, plan, encodings, parameters),
-        )
+        return frozen_draft(self._job.model, simulator, {"draft": "yes"})
 
     def measure(self, floats: frozenset[str], simulator: Simulator, file: onnx.ModelProto) -> MeasuredDraft:
         """Compare a draft with the float network."""

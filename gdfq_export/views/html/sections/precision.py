@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from gdfq_export.report.precision_choice import FrontierPoint, PrecisionFacts
 from gdfq_export.report.report import Report
+from gdfq_export.tasks.output_comparison import MOST_DB
 from gdfq_export.views.html.outline import line
 from gdfq_export.views.html.scale import Scale, linear_scale
-
-_NO_NOISE_DB = 200.0  # of the float network, which no axis reaches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +62,7 @@ def _chosen(facts: PrecisionFacts) -> FrontierPoint:
 
 def _place(point: FrontierPoint) -> float | None:
     """The latency at which a point is drawn; None where it has no place on the axes."""
-    return None if point.snr_db >= _NO_NOISE_DB else point.latency_ratio
+    return None if point.snr_db >= MOST_DB else point.latency_ratio
 
 
 def _mark(point: FrontierPoint, ratio: float, times: Scale, decibels: Scale) -> PrecisionMark:
@@ -75,5 +74,5 @@ def _mark(point: FrontierPoint, ratio: float, times: Scale, decibels: Scale) -> 
 def _row(point: FrontierPoint) -> tuple[str, str, str, str, str]:
     kind = "chosen draft" if point.chosen else "measured draft" if point.measured else "predicted"
     ratio = "latency not measured" if point.latency_ratio is None else f"{point.latency_ratio:.3f} x float's latency"
-    snr = "no noise" if point.snr_db >= _NO_NOISE_DB else f"{point.snr_db:.1f} dB"
+    snr = "no noise" if point.snr_db >= MOST_DB else f"{point.snr_db:.1f} dB"
     return kind, snr, ratio, f"{point.size_ratio:.3f} x float's bytes", f"{point.float_layers} float layers"
