@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -97,6 +98,6 @@ def test_every_extra_can_be_pinned() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines if "==" in line}
     extras = (needed for needs in project["optional-dependencies"].values() for needed in needs)
-    names = {needed.split(">=")[0].split("==")[0].lower().replace("_", "-") for needed in extras}
+    names = {re.split(r"[\[=>]", needed)[0].lower().replace("_", "-") for needed in extras}
     assert names - pinned == {"tensorrt"}  # of NVIDIA's own index, and as large as the machine's CUDA
     assert {needed.split(">=")[0].lower().replace("_", "-") for needed in project["dependencies"]} <= pinned
