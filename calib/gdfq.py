@@ -38,8 +38,9 @@ from torch.nn import functional
 from calib.aim import output_shapes
 from calib.checkpoints.checkpoint import Checkpoint, NoCheckpoint
 from calib.checkpoints.training import Training
+from calib.device.step_watch import StepWatch
+from calib.device.transfer import send
 from calib.generator import ConditionalGenerator
-from calib.input_spec import InputSpec
 from calib.samplers import StepReport
 from calib.settings import require_at_least, require_finite
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
@@ -111,7 +112,8 @@ class GdfqSampler:
         images = []
         for chunk in labels.split(batch):
             z = torch.randn((len(chunk), self._latent), generator=self._random)
-            images.append(self._generator(z.to(self._device), chunk.to(self._device), self._random).contiguous().cpu())
+            made = self._generator(send(z, self._device), send(chunk, self._device), self._random)
+            images.append(made.contiguous().cpu())
         return torch.cat(images), labels
 
 
@@ -140,7 +142,8 @@ def train_gdfq(
         settings: size of the generator, schedule and weights.
         seed: of the generator's start, its training and its draws.
         device: where to train, for instance "cpu" or "cuda".
-        on_step: called after each step with the figures `loss`, those of the aim, `bns` (or `prior`), `distance`.
+        on_step: called after each step, on a GPU after some (`calib.device.step_watch`), with the figures `loss`, those
+            of the aim, `bns` (or `prior`), `distance`.
         checkpoint: where the training is kept, and continued from; None keeps nothing.
 
     Returns:
@@ -178,50 +181,50 @@ def train_gdfq(
     checkpoint = checkpoint or NoCheckpoint()
     training = Training({"generator": generator, "optimizer": optimizer, "schedule": schedule}, random)
     saved = checkpoint.load()
+    prior_name = "bns" if has_batch_norm(frozen) else "prior"
+    span = generator.high - generator.low
+    usual = tuple(send(input_spec.plane(values), device) for values in (input_spec.centre, input_spec.spread))
+    watch = StepWatch(
+        settings.steps,
+        device,
+        None if on_step is None else lambda done, figures: on_step(done, settings.steps, figures),
+        diverged=lambda number: f"generator training diverged at step {number}: lower the learning rate",
+    )
     for step in range(0 if saved is None else training.restore(saved), settings.steps):
         half = balanced_labels(settings.batch - settings.batch // 2, classes, random)
-        labels = torch.cat([half, half])[: settings.batch].to(device)
-        z = torch.randn((settings.batch, settings.latent), generator=random).to(device)
+        labels = send(torch.cat([half, half])[: settings.batch], device)
+        z = send(torch.randn((settings.batch, settings.latent), generator=random), device)
         images = generator(z, labels, random, _window(generator, random) if step < cropped_steps else None)
         with BatchNormTap(frozen) as tap:
             outputs = frozen(images)
-            prior = _prior(tap, images, input_spec, settings.bns_normalized)
+            prior = _prior(tap, images, usual, settings.bns_normalized)
         aim, figures = teacher.aim.loss(outputs, labels)
-        distance = pair_distance(images, input_spec)
+        distance = pair_distance(images, span)
         loss = (
             aim
             + settings.bns_weight * prior
             + settings.diversity_weight * functional.relu(1 - distance / NATURAL_DISTANCE).mean()
         )
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"generator training diverged at step {step + 1}: lower the learning rate")
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         schedule.step()
-        if on_step is not None:
-            facts = {
-                "loss": loss.item(),
-                **{name: value.item() for name, value in figures.items()},
-                "bns" if has_batch_norm(frozen) else "prior": prior.item(),
-                "distance": distance.mean().item(),
-            }
-            on_step(step + 1, settings.steps, facts)
+        facts = {"loss": loss, **figures, prior_name: prior, "distance": distance.mean()}
+        watch.step(step + 1, facts, last=step + 1 == settings.steps)
         checkpoint.step(partial(training.state, step + 1))
     checkpoint.finish(partial(training.state, settings.steps))
     _settle(generator, classes, settings, random)
     return GdfqSampler(generator, classes, settings.latent, seed + 1)
 
 
-def pair_distance(images: Tensor, input_spec: InputSpec) -> Tensor:
+def pair_distance(images: Tensor, span: Tensor) -> Tensor:
     """Compare image i of the first half of [N, C, H, W] with image i of the second half.
 
     Gives [N // 2] distances, 1 being the whole range: root mean square over an 8x8 average of the images, so that noise
-    in single pixels is not taken for variety.
+    in single pixels is not taken for variety. `span` is the length of each channel's range, [1, C, 1, 1].
     """
-    span = images.new_tensor(input_spec.high) - images.new_tensor(input_spec.low)
     grid = (min(DIVERSITY_GRID, images.shape[2]), min(DIVERSITY_GRID, images.shape[3]))
-    coarse = functional.adaptive_avg_pool2d(images / span.reshape(1, -1, 1, 1), grid)
+    coarse = functional.adaptive_avg_pool2d(images / span, grid)
     pairs = images.shape[0] // 2
     difference = coarse[-pairs:] - coarse[:pairs]
     return torch.sqrt(difference.square().mean(dim=(1, 2, 3)) + 1e-8)
@@ -237,8 +240,8 @@ def _settle(
         norm.reset_running_stats()
         norm.momentum = None  # a plain average over the batches that follow
     for _ in range(SETTLING_BATCHES):
-        labels = balanced_labels(settings.batch, classes, random).to(generator.low.device)
-        z = torch.randn((settings.batch, settings.latent), generator=random).to(generator.low.device)
+        labels = send(balanced_labels(settings.batch, classes, random), generator.low.device)
+        z = send(torch.randn((settings.batch, settings.latent), generator=random), generator.low.device)
         generator(z, labels, random)
 
 
@@ -266,13 +269,15 @@ def _takes_crops(teacher: nn.Module, generator: ConditionalGenerator) -> bool:
         return False
 
 
-def _prior(tap: BatchNormTap, images: Tensor, input_spec: InputSpec, normalized: bool) -> Tensor:
-    """Give the BNS loss of what `tap` saw, or the image prior where the teacher has no BatchNorm."""
+def _prior(tap: BatchNormTap, images: Tensor, usual: tuple[Tensor, ...], normalized: bool) -> Tensor:
+    """Give the BNS loss of what `tap` saw, or the image prior where the teacher has no BatchNorm.
+
+    `usual` is the InputSpec's `centre` and `spread` on the images' device, [1, C, 1, 1] each.
+    """
     if tap.moments():
         return bns_loss(tap, normalized)
-    centre = images.new_tensor(input_spec.centre)
-    spread = images.new_tensor(input_spec.spread)
-    standard = (images - centre.reshape(1, -1, 1, 1)) / spread.reshape(1, -1, 1, 1)
+    centre, spread = usual
+    standard = (images - centre) / spread
     deviation, mean = torch.std_mean(standard, dim=(0, 2, 3))
     variation = standard.diff(dim=2).abs().mean() + standard.diff(dim=3).abs().mean()
     return mean.square().mean() + (deviation - 1).square().mean() + variation

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from calib.device.transfer import send
 from calib.input_spec import InputSpec
 
 SMALLEST_GRID = 7
@@ -46,7 +47,7 @@ class _Noise(nn.Module):
         if noise is None:
             return features
         drawn = torch.randn((features.shape[0], 1, *features.shape[2:]), generator=noise)
-        return features + self.strength * drawn.to(features.device)
+        return features + self.strength * send(drawn, features.device)
 
 
 class _Stage(nn.Module):

@@ -32,9 +32,11 @@ from torch.nn import functional
 
 from calib.checkpoints.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
 from calib.checkpoints.training import Training
+from calib.device.precision import mixed_precision
+from calib.device.step_watch import StepWatch
+from calib.device.transfer import send
 from calib.gdfq import balanced_labels
 from calib.input_spec import IMAGE_RANK, InputSpec
-from calib.precision import mixed_precision
 from calib.samplers import Sampler, StepReport, Steps
 from calib.settings import require_at_least, require_finite
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
@@ -170,31 +172,36 @@ class RefinedSampler:
             self._random.set_state(saved["random"])
             done: Tensor = saved["images"]
             return done
-        low, high = spec.plane(spec.low).to(self._device), spec.plane(spec.high).to(self._device)
-        labels = labels.to(self._device)
-        shares = ((images.to(self._device) - low) / (high - low)).clamp_(0, 1)
+        low, high = (send(spec.plane(values), self._device) for values in (spec.low, spec.high))
+        labels = send(labels, self._device)
+        watch = StepWatch(
+            sum(stage.steps for stage in self._stages),
+            self._device,
+            steps.report,
+            diverged=lambda number: f"refinement diverged at step {steps.before + number}: the loss is not finite",
+        )
+        shares = ((send(images, self._device) - low) / (high - low)).clamp_(0, 1)
         for number, stage in enumerate(self._stages):
             if number < saved["stage"]:
                 continue
             before = sum(earlier.steps for earlier in self._stages[:number])
             resumed = number == saved["stage"]
-            shares = (saved["shares"].to(self._device) if resumed else _resized(shares, stage.sides)).requires_grad_()
+            shares = (
+                send(saved["shares"], self._device) if resumed else _resized(shares, stage.sides)
+            ).requires_grad_()
             optimizer = torch.optim.Adam([shares], lr=stage.learning_rate, betas=BETAS)
             schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, stage.steps))
             training = Training({"optimizer": optimizer, "schedule": schedule}, self._random)
             for step in range(training.restore(saved) if resumed else 0, stage.steps):
                 rolled = self._rolled(shares)
                 loss, facts = self._loss(low + rolled * (high - low), rolled, labels)
-                if not torch.isfinite(loss):
-                    number_of = steps.before + before + step + 1
-                    raise FloatingPointError(f"refinement diverged at step {number_of}: the loss is not finite")
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
                 schedule.step()
                 with torch.no_grad():
                     shares.clamp_(0, 1)
-                steps.report(before + step + 1, facts)
+                watch.step(before + step + 1, facts, last=step + 1 == stage.steps)
                 checkpoint.step(partial(training.state, step + 1, stage=number, shares=shares))
             shares = shares.detach()
         refined = (low + shares * (high - low)).clamp(low, high).contiguous().cpu()

@@ -30,11 +30,10 @@ class Steps:
     total: int
     on_step: StepReport | None
 
-    def report(self, done: int, figures: Mapping[str, float | Tensor]) -> None:
+    def report(self, done: int, figures: Mapping[str, float]) -> None:
         """Report `done` steps of the batch and the figures of the last one."""
         if self.on_step is not None:
-            facts = {name: value.item() if isinstance(value, Tensor) else value for name, value in figures.items()}
-            self.on_step(self.before + done, self.total, facts)
+            self.on_step(self.before + done, self.total, figures)
 
 
 class Sampler(Protocol):

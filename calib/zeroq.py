@@ -27,6 +27,8 @@ from torch import Tensor, nn
 
 from calib.checkpoints.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
 from calib.checkpoints.training import Training
+from calib.device.step_watch import StepWatch
+from calib.device.transfer import send
 from calib.samplers import StepReport, Steps
 from calib.settings import require_at_least
 from calib.statistics import BatchNorm, batch_norms
@@ -113,24 +115,26 @@ class ZeroQSampler:
     def _distil(self, count: int, steps: Steps, checkpoint: Checkpoint) -> Tensor:
         spec = self._input_spec
         saved = checkpoint.load()
-        centre, spread = spec.plane(spec.centre).to(self._device), spec.plane(spec.spread).to(self._device)
+        centre, spread = (send(spec.plane(values), self._device) for values in (spec.centre, spec.spread))
         uniform = torch.rand((count, *self._input_spec.shape), generator=self._random)
         start = (uniform - 0.5) * math.sqrt(12.0) if saved is None else saved["images"]
-        images = start.to(self._device).requires_grad_()
+        images = send(start, self._device).requires_grad_()
         optimizer = torch.optim.Adam([images], lr=self.settings.learning_rate)
         schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=PATIENCE, min_lr=LOWEST_RATE)
         training = Training({"optimizer": optimizer, "schedule": schedule}, self._random)
+        watch = StepWatch(
+            self.settings.steps,
+            self._device,
+            steps.report,
+            diverged=lambda number: f"distillation diverged at step {steps.before + number}: the loss is not finite",
+        )
         for step in range(0 if saved is None else training.restore(saved), self.settings.steps):
             loss = self._loss(images, centre + spread * images)
-            if not torch.isfinite(loss):
-                raise FloatingPointError(
-                    f"distillation diverged at step {steps.before + step + 1}: the loss is not finite"
-                )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
-            schedule.step(loss.item())
-            steps.report(step + 1, {"loss": loss.item()})
+            for seen in watch.step(step + 1, {"loss": loss}, last=step + 1 == self.settings.steps):
+                schedule.step(seen)
             checkpoint.step(partial(training.state, step + 1, images=images))
         checkpoint.finish(partial(training.state, self.settings.steps, images=images))
         with torch.no_grad():

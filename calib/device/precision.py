@@ -5,7 +5,7 @@ What is quantized is never computed with it: eight bits of mantissa are no more 
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
@@ -18,6 +18,6 @@ def mixed_precision(device: str, side: int) -> AbstractContextManager[object]:
     if kind == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        capabilities = torch.cpu.get_capabilities()
+        capabilities = torch.cpu.get_capabilities() if kind == "cpu" else {}
         fast = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-    return torch.autocast(kind, dtype=torch.bfloat16, enabled=fast and side >= SMALLEST_SIDE)
+    return torch.autocast(kind, dtype=torch.bfloat16) if fast and side >= SMALLEST_SIDE else nullcontext()
