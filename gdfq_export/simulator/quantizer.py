@@ -120,9 +120,10 @@ class Quantizer(nn.Module):
         A channel that is next to nothing beside the largest has a scale that its bias can have.
         """
         with torch.no_grad():
-            largest = float(scale.max())
-            least = min(_SMALL_SCALE, _SMALL_SHARE * largest) if largest > SMALLEST_SCALE else _SMALL_SCALE
-            self.log_scale.copy_(scale.clamp_min(max(least, SMALLEST_SCALE)).log().reshape(self.log_scale.shape))
+            largest = scale.max().double()
+            small = (_SMALL_SHARE * largest).clamp(SMALLEST_SCALE, _SMALL_SCALE)
+            least = torch.where(largest > SMALLEST_SCALE, small, _SMALL_SCALE).to(scale.dtype)
+            self.log_scale.copy_(scale.clamp_min(least).log().reshape(self.log_scale.shape))
 
     @property
     def scale(self) -> Tensor:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from calib.checkpoints.checkpoint import Checkpoints, NoCheckpoints
+from gdfq_export.support.clocks.device_clock import seconds_now
 
 
 class Phase(Protocol):
@@ -51,7 +52,7 @@ class Progress:
         del text
 
     def seconds_so_far(self) -> dict[str, float]:
-        """Seconds of each phase, those that are under way included."""
+        """Seconds of each phase, those that are under way included; asked within phases, so no device is waited for."""
         now = time.perf_counter()
         under_way = {name: self.seconds.get(name, 0.0) + now - started for name, started in self._under_way.items()}
         return self.seconds | under_way
@@ -59,12 +60,12 @@ class Progress:
     @contextmanager
     def phase(self, name: str) -> Iterator[Phase]:
         """Open the phase `name`; what is yielded takes `(done, total, facts)` after each step."""
-        self._under_way[name] = started = time.perf_counter()
+        self._under_way[name] = started = seconds_now()
         try:
             with self.show(name) as report:
                 yield report
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds_now() - started
             self._under_way.pop(name, None)
             self.checkpoints.leave()
 

@@ -152,6 +152,7 @@ def _plan(chain: _Chain, simulator: Simulator, values: Sequence[Tensor]) -> list
     power = values[-1].square().mean(dim=axes)
     says = read * (values[-1].var(dim=axes) if weight[0, 0].numel() == 1 else power)
     errors = read * (_quantized(chain, simulator, values) - values[-1]).square().mean(dim=axes)
+    says, errors = says.cpu(), errors.cpu()
     copies = torch.ones_like(says)
     replaced: list[tuple[int, int]] = []
     for place in torch.argsort(says).tolist():

@@ -15,8 +15,7 @@ undone.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -25,8 +24,12 @@ from torch import Tensor, fx
 
 from calib.checkpoints.checkpoint import Checkpoint, NoCheckpoint
 from calib.checkpoints.training import Stateful, Training
+from calib.device.memory import near
+from calib.device.step_watch import StepWatch
+from calib.device.transfer import send
 from gdfq_export.recipe import FineTune
 from gdfq_export.simulator import Simulator
+from gdfq_export.support.clocks.device_clock import seconds_now
 from gdfq_export.support.text import counted
 from gdfq_export.tasks.task import Task
 from gdfq_export.tuning.best_state import BestState
@@ -62,7 +65,7 @@ class Following:
 
     Attributes:
         on_measured: called with steps done and what was measured on the held-out images.
-        time_is_up: asked after each step whether to stop.
+        time_is_up: asked whether to stop, after each step whose loss is looked at.
         checkpoint: where the training is kept, and continued from.
     """
 
@@ -89,7 +92,7 @@ def finetune(
         images: [N, C, H, W] in the network's input range.
         settings: schedule and weights of the loss.
         seed: of the order of the images and of their augmentation.
-        on_step: called with steps done, steps in all, and the loss.
+        on_step: called with steps done, steps in all, and the loss; on a GPU after some (`calib.device.step_watch`).
         follow: who is told of measurements, when it must end, and where its state is kept; None: nothing of it.
     """
     follow = follow or Following()
@@ -99,13 +102,15 @@ def finetune(
     scales = list(simulator.quantization_parameters())
     known = {id(scale) for scale in scales}
     weights = [parameter for parameter in simulator.network.parameters() if id(parameter) not in known]
-    groups = [{"params": [weight], "lr": settings.learning_rate * _size(weight)} for weight in weights]
+    sizes = zip(weights, _sizes(weights), strict=True)
+    groups = [{"params": [weight], "lr": settings.learning_rate * size} for weight, size in sizes]
     groups.append({"params": scales, "lr": settings.scale_learning_rate})
     optimizer = torch.optim.Adam(groups)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
     simulator.network.requires_grad_(True)
     device = scales[0].device
     images, unseen = split(images, settings.batch)
+    images = near(images, device)
     held_out = HeldOutImages(unseen, reference)
     error = held_out.measure(simulator).error
     best, interval = BestState(simulator, error), checkpoint_interval(settings.steps)
@@ -119,17 +124,19 @@ def finetune(
     step, last = 0, False
     if saved is not None:
         step, error, last = training.restore(saved), saved["error"], saved["last"]
+    watch = StepWatch(settings.steps, device, lambda done, figures: on_step(done, settings.steps, figures))
     while not last:
         step += 1
         chosen = torch.randint(len(images), (settings.batch,), generator=random)
-        batch = _augment(images[chosen], random).to(device)
+        batch = send(_augment(images[send(chosen, images.device)], random), device)
         loss = _loss(simulator.task, student, teacher, batch, feature_weight=settings.feature_weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         schedule.step()
-        on_step(step, settings.steps, {"loss": loss.item()})
-        last = step == settings.steps or follow.time_is_up()
+        last = step == settings.steps
+        watch.step(step, {"loss": loss}, last=last)
+        last = last or (watch.due(step) and follow.time_is_up())
         if last or step % interval == 0:
             figures = held_out.measure(simulator)
             follow.on_measured(step, figures)
@@ -165,9 +172,10 @@ def checkpoint_interval(steps: int) -> int:
     return max(_CLOSEST_CHECKPOINTS, math.ceil(steps / _CHECKPOINTS))
 
 
-def _size(tensor: Tensor) -> float:
-    """Root mean square, not less than what lets a tensor of zeros be trained."""
-    return max(_SMALLEST_SIZE, float(tensor.detach().square().mean().sqrt()))
+def _sizes(tensors: Sequence[Tensor]) -> list[float]:
+    """Root mean square of each tensor, not less than what lets a tensor of zeros be trained."""
+    squares = [tensor.detach().square().mean().sqrt() for tensor in tensors]
+    return [max(_SMALLEST_SIZE, size) for size in torch.stack(squares).tolist()] if squares else []
 
 
 def time_step(simulator: Simulator, reference: Simulator, images: Tensor, settings: FineTune) -> float:
@@ -177,10 +185,10 @@ def time_step(simulator: Simulator, reference: Simulator, images: Tensor, settin
     seconds = []
     simulator.network.requires_grad_(True)
     for _ in range(2):
-        started = time.perf_counter()
+        started = seconds_now()
         loss = _loss(simulator.task, student, teacher, batch, feature_weight=settings.feature_weight)
         torch.autograd.grad(loss, list(simulator.network.parameters()), allow_unused=True)
-        seconds.append(time.perf_counter() - started)
+        seconds.append(seconds_now() - started)
     simulator.network.requires_grad_(False)
     return min(seconds) * settings.batch / len(batch)
 
@@ -218,7 +226,7 @@ def _augment(images: Tensor, random: torch.Generator) -> Tensor:
     """Flip half of the images left to right, shift the batch by up to a sixteenth; other inputs stay as they are."""
     if images.dim() != _IMAGES:
         return images
-    flip = torch.rand((len(images), 1, 1, 1), generator=random) < 0.5
+    flip = send(torch.rand((len(images), 1, 1, 1), generator=random) < 0.5, images.device)
     images = torch.where(flip, images.flip(3), images)
     reach = [math.floor(size * _LARGEST_SHIFT) for size in images.shape[2:]]
     shifts = [int(torch.randint(-limit, limit + 1, (), generator=random)) for limit in reach]

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from calib.device.transfer import send
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.simulator import Simulator
 
@@ -65,7 +66,8 @@ def matching(node: fx.Node, x: Any, statistics: Mapping[str, ChannelStatistics])
         return None
     axes = [axis for axis in range(x.dim()) if axis != 1]
     shape = [1, -1, *[1] * (x.dim() - 2)]
-    mean, deviation = (torch.from_numpy(numbers).to(x).reshape(shape) for numbers in (known.mean, known.std))
+    known_of_it = (torch.from_numpy(numbers).to(x.dtype) for numbers in (known.mean, known.std))
+    mean, deviation = (send(numbers, x.device).reshape(shape) for numbers in known_of_it)
     single = x.numel() == x.shape[1]
     found = x.std(axes, correction=0 if single else 1, keepdim=True).clamp_min(_SMALLEST_DEVIATION)
     gain = (deviation / found).clamp(1 / _LARGEST_GAIN, _LARGEST_GAIN)

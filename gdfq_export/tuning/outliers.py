@@ -69,7 +69,7 @@ def _strengths(simulator: Simulator, images: Tensor, on_batch: Callable[[int], N
             on_batch(done)
     strengths = {name: torch.cat(parts) for name, parts in found.items() if parts}
     whole = {name: values for name, values in strengths.items() if len(values) == len(images)}
-    return list(whole), torch.stack([*whole.values()] or [torch.ones(len(images))])
+    return list(whole), torch.stack([*whole.values()] or [torch.ones(len(images))]).cpu()
 
 
 class _Recorder(fx.Interpreter):
@@ -83,5 +83,5 @@ class _Recorder(fx.Interpreter):
         """Compute a node; keep the root mean square of a layer's output for each image."""
         value = super().run_node(n)
         if n in self.found and value.dim() and len(value) % self.images == 0:
-            self.found[n].append(value.reshape(self.images, -1).square().mean(dim=1).sqrt().cpu())
+            self.found[n].append(value.reshape(self.images, -1).square().mean(dim=1).sqrt())
         return value

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+
+from gdfq_export.support.clocks.device_clock import monotonic
 
 
 class BudgetClock:
@@ -11,7 +12,7 @@ class BudgetClock:
 
     Args:
         seconds: for everything.
-        clock: gives monotonic seconds; a test gives one of its own.
+        clock: gives monotonic seconds, and waits for a GPU that computes; a test gives one of its own.
         started: what `clock` gave when the run began; None: it begins now.
 
     Example:
@@ -21,9 +22,7 @@ class BudgetClock:
         (20.0, 80.0, 30.0)
     """
 
-    def __init__(
-        self, seconds: float, clock: Callable[[], float] = time.monotonic, *, started: float | None = None
-    ) -> None:
+    def __init__(self, seconds: float, clock: Callable[[], float] = monotonic, *, started: float | None = None) -> None:
         self.seconds = seconds
         self._clock = clock
         self._started = clock() if started is None else started

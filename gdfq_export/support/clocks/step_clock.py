@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Mapping
+
+from gdfq_export.support.clocks.device_clock import seconds_now
 
 _SHORTEST = 1e-6  # seconds; a clock may not resolve less
 
@@ -14,12 +15,12 @@ class StepClock:
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
-        self._last = time.perf_counter()
+        self._last = seconds_now()
 
     def __call__(self, done: int, total: int, facts: Mapping[str, float] | None = None) -> None:
         """Note the end of a step."""
         del done, total, facts
-        now = time.perf_counter()
+        now = seconds_now()
         self.seconds.append(max(_SHORTEST, now - self._last))
         self._last = now
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gdfq_export.simulator import Quantizer
 from gdfq_export.tuning.calibration import search_block_scale, search_scale
+from gdfq_export.tuning.reconstruction.factorization import factorized
 from gdfq_export.tuning.reconstruction.second_moments import LayerMoments, not_zero
 
 _DAMPING = 0.01
@@ -53,10 +54,8 @@ def round_weights(weight: Tensor, moments: LayerMoments, quantizer: Quantizer) -
     scale, rest, inputs = scale[:, :, order], rest[:, :, order].clone(), inputs[:, order][:, :, order]
     diagonal = torch.diagonal(inputs, dim1=1, dim2=2)
     damping = _DAMPING * not_zero(diagonal.mean(dim=1, keepdim=True))
-    factor = torch.linalg.cholesky(
-        torch.cholesky_inverse(torch.linalg.cholesky(inputs + torch.diag_embed(damping.expand_as(diagonal)))),
-        upper=True,
-    )
+    inverse = torch.cholesky_inverse(factorized(inputs + torch.diag_embed(damping.expand_as(diagonal))))
+    factor = factorized(inverse, upper=True)
     rounded = torch.empty_like(rest)
     block = size if size <= _LARGE else _BLOCK
     for start in range(0, size, block):

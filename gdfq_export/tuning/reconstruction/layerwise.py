@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, fx
 
 from calib.checkpoints.checkpoint import Checkpoint, NoCheckpoint, State
+from calib.device.transfer import send
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.planning.plan import Role
 from gdfq_export.recipe import Tuning
@@ -216,7 +217,7 @@ class _TuningRun:
         observe = partial(
             observe_layer, weight=layer.weight, attributes=attributes, random=self.random, centred=centred
         )
-        ridge = self.settings.refit_ridge
+        ridge: float | Tensor | None = self.settings.refit_ridge
         if self.settings.refit and ridge is None and len(x) >= _FEWEST_TO_HOLD_OUT:
             held_out = len(x) // _HELD_OUT
             inputs, outputs = (
@@ -250,8 +251,10 @@ class _TuningRun:
         errors = []
         for factor in _SCALE_FACTORS:
             quantizer.log_scale.copy_(start + math.log(factor))
-            errors.append(float((quantizer(found) - wanted).square().mean()))
-        quantizer.log_scale.copy_(start + math.log(_SCALE_FACTORS[errors.index(min(errors))]))
+            errors.append((quantizer(found) - wanted).square().mean())
+        logarithms = send(torch.tensor([math.log(factor) for factor in _SCALE_FACTORS]), start.device)
+        best = torch.stack(errors).argmin(keepdim=True)
+        quantizer.log_scale.copy_(start + logarithms.index_select(0, best).squeeze())
 
     def shift_biases(self) -> None:
         """Shift copies of channels by their fractions of a step, in the biases of the layers that write them.
@@ -268,7 +271,7 @@ class _TuningRun:
 
     def _shift(self, node: fx.Node) -> Tensor:
         quantizer = self.simulator.quantizers[node.meta["quantizes"]]
-        return self.fractions[node.meta["quantizes"]].to(quantizer.scale.device) * quantizer.scale.detach()
+        return send(self.fractions[node.meta["quantizes"]], quantizer.log_scale.device) * quantizer.scale.detach()
 
     def _layer_before(self, node: fx.Node) -> Layer:
         (source,) = node.all_input_nodes

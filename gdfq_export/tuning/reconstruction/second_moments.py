@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from calib.device.transfer import send
 from gdfq_export.frontend.torch_import.operators.padding import Pads, spatial_pads
 
 _MOST_ROWS = 2**16
@@ -106,7 +107,7 @@ def _patches(
         sizes = windows.shape[1 : 1 + len(kernel)]
         places = torch.arange(math.prod(sizes), device=x.device)
         if len(places) > keep:
-            places = torch.randint(len(places), (keep,), generator=random).to(x.device)
+            places = send(torch.randint(len(places), (keep,), generator=random), x.device)
         at: tuple[Any, ...] = (slice(None), *torch.unravel_index(places, sizes))
         found = windows[at]
         chosen.add(found.movedim(1, -1).flatten(0, -2))

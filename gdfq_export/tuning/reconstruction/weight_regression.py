@@ -20,10 +20,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from calib.device.transfer import send
+from gdfq_export.tuning.reconstruction.factorization import factorized
 from gdfq_export.tuning.reconstruction.second_moments import LayerMoments, not_zero
 
 
-def refit_weights(weight: Tensor, moments: LayerMoments, ridge: float) -> Tensor:
+def refit_weights(weight: Tensor, moments: LayerMoments, ridge: float | Tensor) -> Tensor:
     """The regression's weights, in the shape of `weight` [out, ...]; `moments` are of wanted outputs too."""
     assert moments.products is not None
     groups, size = moments.inputs.shape[:2]
@@ -31,14 +33,14 @@ def refit_weights(weight: Tensor, moments: LayerMoments, ridge: float) -> Tensor
     penalty = ridge * not_zero(torch.diagonal(moments.inputs, dim1=1, dim2=2).mean(dim=1))[:, None, None]
     matrix = moments.inputs + penalty * torch.eye(size, dtype=torch.float64, device=weight.device)
     wanted = moments.products + penalty * rows.transpose(1, 2)
-    fitted = torch.cholesky_solve(wanted, torch.linalg.cholesky(matrix))
+    fitted = torch.cholesky_solve(wanted, factorized(matrix))
     return fitted.transpose(1, 2).reshape(weight.shape).to(weight.dtype)
 
 
 RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1e4)  # the last leaves the weights as they are
 
 
-def choose_ridge(weight: Tensor, seen: LayerMoments, unseen: Sequence[LayerMoments]) -> float:
+def choose_ridge(weight: Tensor, seen: LayerMoments, unseen: Sequence[LayerMoments]) -> Tensor:
     """The largest ridge whose fit on `seen` is within one standard error of the best on `unseen`.
 
     The standard error is that of the difference between the two fits over the sets of `unseen`, at least two and of one
@@ -49,17 +51,21 @@ def choose_ridge(weight: Tensor, seen: LayerMoments, unseen: Sequence[LayerMomen
         weight: the float weights, [out, ...].
         seen: moments of inputs and wanted outputs to fit on.
         unseen: the same of sets of images that are not fitted.
+
+    Returns:
+        One of `RIDGES`, float64, a scalar on the device of the moments.
     """
     fits = [refit_weights(weight, seen, ridge) for ridge in RIDGES]
-    errors = torch.tensor([[_error(fit, moments) for moments in unseen] for fit in fits], dtype=torch.float64)
-    more = errors - errors[errors.mean(dim=1).argmin()]
+    errors = torch.stack([torch.stack([_error(fit, moments) for moments in unseen]) for fit in fits])
+    more = errors - errors.index_select(0, errors.mean(dim=1).argmin(keepdim=True))
     within = more.mean(dim=1) <= more.std(dim=1) / len(unseen) ** 0.5
-    return RIDGES[int(torch.nonzero(within)[-1])]
+    last = (within * torch.arange(len(RIDGES), device=within.device)).amax(keepdim=True)
+    return send(torch.tensor(RIDGES, dtype=torch.float64), last.device).index_select(0, last).squeeze()
 
 
-def _error(weight: Tensor, moments: LayerMoments) -> float:
+def _error(weight: Tensor, moments: LayerMoments) -> Tensor:
     """E |W x - y|^2 less E |y|^2, which is the same for all weights."""
     assert moments.products is not None
     groups, size = moments.inputs.shape[:2]
     rows = weight.reshape(groups, -1, size).double()
-    return float((rows @ moments.inputs * rows).sum() - 2 * (rows * moments.products.transpose(1, 2)).sum())
+    return (rows @ moments.inputs * rows).sum() - 2 * (rows * moments.products.transpose(1, 2)).sum()

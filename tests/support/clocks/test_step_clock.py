@@ -8,7 +8,7 @@ from gdfq_export.support.clocks.step_clock import StepClock
 
 def test_the_first_step_warms_up_and_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter([0.0, 9.0, 10.0, 13.0, 15.0])
-    monkeypatch.setattr(step_clock.time, "perf_counter", lambda: next(ticks))
+    monkeypatch.setattr(step_clock, "seconds_now", lambda: next(ticks))
     clock = StepClock()
     for step in range(4):
         clock(step + 1, 4)
@@ -17,7 +17,7 @@ def test_the_first_step_warms_up_and_is_not_counted(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_step_below_the_clocks_resolution_still_takes_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step_clock.time, "perf_counter", lambda: 5.0)
+    monkeypatch.setattr(step_clock, "seconds_now", lambda: 5.0)
     clock = StepClock()
     clock(1, 2)
     clock(2, 2)
