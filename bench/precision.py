@@ -24,7 +24,7 @@ import gdfq_export as gq
 import click
 
 from bench.results_file import FOLDER, write_results
-from gdfq_export.jobs.precision.choose_precision import Choice
+from gdfq_export.jobs.precision.choice import Choice
 from gdfq_export.jobs.precision.drafts import MeasuredDraft
 from gdfq_export.recipe import DEFAULT_RECIPE, load_recipe
 

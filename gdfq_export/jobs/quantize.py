@@ -55,7 +55,6 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
     finishing = Finishing(
         request=request,
         run=run,
-        model=model,
         source=source,
         clock=clock,
         verify=used.verify,

@@ -14,15 +14,18 @@ from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.jobs.image_source import ImageSource
 from gdfq_export.jobs.mixed_precision import MixingJob, mix_bits
-from gdfq_export.jobs.precision.choose_precision import Choice, choose_precision
+from gdfq_export.jobs.precision.choice import Choice
+from gdfq_export.jobs.precision.choose_precision import choose_precision
 from gdfq_export.jobs.precision.drafts import PrecisionJob, with_floats
 from gdfq_export.planning.mixed_precision import MixedPrecision
-from gdfq_export.planning.placement import plan_of
+from gdfq_export.planning.placement import as_planned, plan_of
 from gdfq_export.planning.plan import QuantPlan
 from gdfq_export.planning.precision.goals import goals_of
+from gdfq_export.planning.scaled_hard_swish import with_scaled_channels
 from gdfq_export.recipe import Recipe
 from gdfq_export.simulator import Encoding, Simulator
 from gdfq_export.support.clocks.budget_clock import BudgetClock
+from gdfq_export.targets import find_target
 from gdfq_export.tuning import Tuned, tune
 from gdfq_export.tuning.held_out import split
 from gdfq_export.tuning.history import TimedTuning, TuningHistory
@@ -37,6 +40,7 @@ class TunedNetwork:
     """All that is written, and how it came to be.
 
     Attributes:
+        model: the float network in the form that was tuned.
         plan: which tensors are quantized.
         simulator: the tuned network in torch.
         encodings: scales, zero points and codes by the points' keys.
@@ -51,6 +55,7 @@ class TunedNetwork:
         precision: what `bits.precision: auto` came to, with what it takes to tune again; None for a fixed precision.
     """
 
+    model: FloatModel
     plan: QuantPlan
     simulator: Simulator
     encodings: Mapping[str, Encoding]
@@ -75,11 +80,11 @@ class TuningImages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenPrecision:
-    """A choice of precision, and what another choice is tuned with: the images, and the recipe it is a part of."""
+    """A choice of precision, and what another choice is tuned with: the images, and the job it is a part of."""
 
     choice: Choice
     images: TuningImages
-    recipe: Recipe
+    job: PrecisionJob
 
 
 def tune_network(
@@ -104,14 +109,18 @@ def tune_network(
     recipe = recipe if model.stand_ins else recipe.for_matched_statistics()
     simulator = _simulator(model, plan, source)
     if recipe.tuning.published is not None:
-        return _frozen(simulator, recipe, source.tune(simulator), None)
+        return _frozen(model, simulator, recipe, source.tune(simulator), None)
     drawn = source.draw(recipe.images_drawn, "make images")
     kept, left_out = _without_outliers(simulator, drawn.images, recipe, source)
     images = TuningImages(drawn=(drawn.images, drawn.labels), kept=kept, left_out=left_out)
     if recipe.bits.precision == "auto":
-        job = PrecisionJob(model=model, recipe=recipe, source=source, statistics=_statistics(model), batch=batch)
-        chosen = ChosenPrecision(choice=_choose_precision(job, kept), images=images, recipe=recipe)
-        return with_precision(model, chosen, chosen.choice.chosen.floats, source, clock)
+        jobs = [
+            PrecisionJob(model=form, recipe=used, source=source, statistics=_statistics(form), batch=batch)
+            for form, used in _forms(model, recipe, source)
+        ]
+        job, choice = _choose_precision(jobs, kept)
+        chosen = ChosenPrecision(choice=choice, images=images, job=job)
+        return with_precision(chosen, choice.chosen.floats, clock)
     mix: MixedPrecision | None = None
     notes: tuple[str, ...] = ()
     if recipe.bits.mixed is not None:
@@ -125,24 +134,28 @@ def tune_network(
     return dataclasses.replace(tuned, mix=mix, warnings=(*images.left_out, *notes, *tuned.warnings))
 
 
-def with_precision(
-    model: FloatModel,
-    chosen: ChosenPrecision,
-    floats: frozenset[str],
-    source: ImageSource,
-    clock: BudgetClock | None,
-) -> TunedNetwork:
+def with_precision(chosen: ChosenPrecision, floats: frozenset[str], clock: BudgetClock | None) -> TunedNetwork:
     """The network with these nodes float, tuned on the images that the choice was made on."""
-    recipe = chosen.recipe.model_copy(update={"bits": with_floats(chosen.recipe.bits, floats)})
+    model, source, recipe = chosen.job.model, chosen.job.source, chosen.job.recipe
+    recipe = recipe.model_copy(update={"bits": with_floats(recipe.bits, floats)})
     simulator = _simulator(model, plan_of(model, recipe.target, recipe.bits), source)
     tuned = _tuned(model, simulator, recipe, chosen.images, source, clock)
     return dataclasses.replace(tuned, precision=chosen, warnings=(*chosen.images.left_out, *tuned.warnings))
 
 
-def _choose_precision(job: PrecisionJob, images: Tensor) -> Choice:
-    goals = goals_of(job.recipe.gates)
-    with job.source.recorded.phase("choose precision") as phase:
-        return choose_precision(job, goals, images, phase)
+def _forms(model: FloatModel, recipe: Recipe, source: ImageSource) -> list[tuple[FloatModel, Recipe]]:
+    """The network as the recipe says and, where its channels are scaled, as it is without that."""
+    target, forms = find_target(recipe.target), [(model, recipe)]
+    if recipe.bits.scaled_channels and with_scaled_channels(source.model, target) is not source.model:
+        bits = recipe.bits.model_copy(update={"scaled_channels": False})
+        forms.append((as_planned(source.model, target, bits), recipe.model_copy(update={"bits": bits})))
+    return forms
+
+
+def _choose_precision(jobs: list[PrecisionJob], images: Tensor) -> tuple[PrecisionJob, Choice]:
+    goals = goals_of(jobs[0].recipe.gates)
+    with jobs[0].source.recorded.phase("choose precision") as phase:
+        return choose_precision(jobs, goals, images, phase)
 
 
 def _tuned(
@@ -170,6 +183,7 @@ def _tuned(
         timed=timed,
     )
     return _frozen(
+        model,
         simulator,
         _as_run(recipe, tuned, len(given.drawn[0])),
         len(images),
@@ -221,6 +235,7 @@ def _without_outliers(
 
 
 def _frozen(
+    model: FloatModel,
     simulator: Simulator,
     recipe: Recipe,
     images: int,
@@ -229,6 +244,7 @@ def _frozen(
     history: TuningHistory | None = None,
 ) -> TunedNetwork:
     return TunedNetwork(
+        model=model,
         plan=simulator.plan,
         simulator=simulator,
         encodings=simulator.freeze(),

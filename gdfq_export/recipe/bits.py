@@ -74,6 +74,11 @@ class Bits(Section):
     keep_int16: tuple[str, ...] = Field(
         (), description="nodes whose inputs and outputs have 16 bits, named as in keep_float, which comes first"
     )
+    scaled_channels: bool = Field(
+        True,
+        description="channels of unlike ranges are scaled around a HardSwish where it reduces the noise of 8 bits, "
+        "which takes time; only targets that compute HardSwish on codes do it",
+    )
     mixed: MixedBits | None = Field(None, description="mixed precision; null: none")
     precision: Literal["fixed", "auto"] = Field(
         "fixed",

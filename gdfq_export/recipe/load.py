@@ -25,6 +25,7 @@ _LATER_KEYS: dict[tuple[str, ...], object] = {
     ("bits", "keep_float"): [],
     ("bits", "precision"): "fixed",
     ("bits", "keep_int16"): [],
+    ("bits", "scaled_channels"): True,
     ("calibration", "match_statistics"): None,
     ("data", "refinement", "coarse_steps"): 0,
     ("tuning", "split_channels"): False,

@@ -12,7 +12,7 @@ from gdfq_export.frontend.float_model import FloatModel, build
 from gdfq_export.frontend.passes.measured_shapes import run_model
 from gdfq_export.jobs.draft_model import draft_of, write_draft
 from gdfq_export.metrics.parity import parity
-from gdfq_export.planning.placement import plan_of
+from gdfq_export.planning.placement import as_planned, plan_of
 from gdfq_export.planning.scaled_hard_swish import REASON, with_scaled_channels
 from gdfq_export.recipe import Bits
 from gdfq_export.targets import Kernel, find_target
@@ -107,6 +107,12 @@ def test_the_scaled_network_computes_the_same_and_loses_less(nodes: list[tiny_gr
 def test_channels_that_are_alike_are_left_alone() -> None:
     model = network(0.05)
     assert with_scaled_channels(model, find_target("ort-cpu")) is model
+
+
+def test_a_recipe_may_leave_channels_as_they_are() -> None:
+    model, target = network(10.0), find_target("ort-cpu")
+    assert as_planned(model, target, Bits(scaled_channels=False)) is model
+    assert as_planned(model, target, Bits()) is not model
 
 
 @pytest.mark.parametrize("target", ["openvino", "tensorrt"])

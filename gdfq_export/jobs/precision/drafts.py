@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import onnx
 import torch
 from torch import Tensor
 
@@ -93,6 +92,14 @@ class MeasuredDraft:
         return decibels(self.noise * 10 ** (self.margin_db / 10))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenDraft:
+    """A calibrated low-bit network, and its file."""
+
+    simulator: Simulator
+    draft: Draft
+
+
 def decibels(noise: Noise) -> float:
     """Signal to noise of the noisiest output, dB; 200 where there is no noise."""
     worst = float(noise.max(initial=0.0))
@@ -123,6 +130,7 @@ class Drafts:
         self._measuring: Measuring = choose_backend(self._target, BACKENDS)
         self._float = NetworkFile.of_float(job.model)
         self._wanted: Outputs | None = None
+        self._made: dict[frozenset[str], MeasuredDraft] = {}
 
     @property
     def held_out(self) -> int:
@@ -149,8 +157,13 @@ class Drafts:
         """Whether that is ONNX Runtime, which says how long each node takes."""
         return self.timed and self._measuring.measured_on.name == "onnxruntime"
 
-    def simulator(self, floats: Iterable[str]) -> Simulator:
-        """The low-bit network, calibrated and with its biases corrected."""
+    @cached_property
+    def everything_quantized(self) -> WrittenDraft:
+        """The draft without float units."""
+        return self._written(())
+
+    def _written(self, floats: Iterable[str]) -> WrittenDraft:
+        """The low-bit network with these units float, calibrated and with its biases corrected."""
         job, recipe = self._job, self._recipe
         plan = plan_of(job.model, recipe.target, with_floats(recipe.bits, floats))
         simulator = Simulator(job.model.folded, plan, task=job.model.task).to(job.source.device)
@@ -163,14 +176,11 @@ class Drafts:
             device=job.source.device,
             progress=SilentProgress(),
         )
-        return simulator
+        return WrittenDraft(simulator=simulator, draft=frozen_draft(job.model, simulator, {"draft": "yes"}))
 
-    def written(self, simulator: Simulator) -> Draft:
-        """The file of a draft, and its simulation."""
-        return frozen_draft(self._job.model, simulator, {"draft": "yes"})
-
-    def measure(self, floats: frozenset[str], simulator: Simulator, file: onnx.ModelProto) -> MeasuredDraft:
+    def _measured(self, floats: frozenset[str], written: WrittenDraft) -> MeasuredDraft:
         """Compare a draft with the float network."""
+        simulator, file = written.simulator, written.draft.file
         if self._wanted is None:
             reference = Simulator(self._job.model.folded, simulator.plan, task=self._job.model.task)
             self._wanted = self._outputs(reference.to(self._job.source.device), Mode.FLOAT)
@@ -187,9 +197,10 @@ class Drafts:
         )
 
     def make(self, floats: frozenset[str]) -> MeasuredDraft:
-        """A draft with these units float, measured."""
-        simulator = self.simulator(floats)
-        return self.measure(floats, simulator, self.written(simulator).file)
+        """A draft with these units float, measured; each is made once."""
+        if floats not in self._made:
+            self._made[floats] = self._measured(floats, self._written(floats) if floats else self.everything_quantized)
+        return self._made[floats]
 
     @cached_property
     def _recipe(self) -> Recipe:

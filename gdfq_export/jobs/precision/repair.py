@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 from gdfq_export.gates import GATES
-from gdfq_export.jobs.precision.choose_precision import Choice
+from gdfq_export.jobs.precision.choice import Choice
 from gdfq_export.jobs.precision.precision_facts import precision_facts
 from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.tune_network import ChosenPrecision

@@ -49,7 +49,6 @@ class Finishing:
     Attributes:
         request: what is quantized.
         run: how the job runs.
-        model: the float network in the form that is tuned.
         source: of the images.
         clock: of a run with a time budget.
         verify: sizes of the measurements.
@@ -61,7 +60,6 @@ class Finishing:
 
     request: QuantizeRequest
     run: RunContext
-    model: FloatModel
     source: ImageSource
     clock: BudgetClock | None
     verify: Verify
@@ -73,11 +71,11 @@ class Finishing:
     def tuned_again(self, chosen: ChosenPrecision, floats: frozenset[str], attempt: int) -> Result:
         """The result with these nodes float, tuned on the images that precision was chosen on."""
         with part_of_run(self.run.progress, f"attempt {attempt}"):
-            return self.result(with_precision(self.model, chosen, floats, self.source, self.clock))
+            return self.result(with_precision(chosen, floats, self.clock))
 
     def result(self, tuned: TunedNetwork) -> Result:
         """Write the file in memory and measure it."""
-        request, model, source, clock = self.request, self.model, self.source, self.clock
+        request, model, source, clock = self.request, tuned.model, self.source, self.clock
         recipe, target = request.recipe, find_target(request.recipe.target)
         metadata = file_metadata(model, recipe, source)
         proto = write_onnx(model.folded, tuned.plan, tuned.encodings, tuned.parameters, metadata)

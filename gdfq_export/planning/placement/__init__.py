@@ -35,7 +35,8 @@ from gdfq_export.targets import Target, find_target
 
 def as_planned(model: FloatModel, target: Target, bits: Bits) -> FloatModel:
     """The network in the form that is planned: channels scaled, and values converted between 8 and 16 bits."""
-    return with_conversions(with_scaled_channels(model, target), target, bits)
+    scaled = with_scaled_channels(model, target) if bits.scaled_channels else model
+    return with_conversions(scaled, target, bits)
 
 
 def plan_of(model: FloatModel, target: str, bits: Bits) -> QuantPlan:

@@ -29,7 +29,7 @@ class Costs:
         quantize: of each tensor, where a float unit writes it and a quantized one reads it.
         dequantize: of each tensor, the other way round.
         whole: of the network with everything quantized, everything that is no unit included.
-        whole_float: of the float network, likewise.
+        whole_float: of the float network, likewise; its file's, once latencies of drafts were measured.
         measured: in the runtime's profile; tabulated otherwise.
     """
 

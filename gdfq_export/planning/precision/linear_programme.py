@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import LinearConstraint, milp
+from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
 from gdfq_export.planning.precision.costs import Costs, Limits, Noise
@@ -60,20 +60,26 @@ class LinearProgramme:
             terms[column] += float(np.sum(noise / np.maximum(whole, np.finfo(float).tiny)))
         return terms
 
-    def least(self, terms: Terms, limits: Limits) -> frozenset[str] | None:
-        """The float units of the least sum of terms; `limits.time` is for `time_terms`. None: nothing is within."""
+    def least(self, terms: Terms, limits: Limits, among: frozenset[str] | None = None) -> frozenset[str] | None:
+        """The float units of the least sum of terms, only units of `among` if it is given; None: nothing is within.
+
+        `limits.time` is for `time_terms`.
+        """
         rows = _Rows(self._count)
         self._add_implied(rows)
         self._add_limits(rows, limits)
         objective = terms / (float(np.abs(terms).sum()) or 1.0)
         for place, share in enumerate(self._byte_shares()):
             objective[place] += _BYTES_WEIGHT * share
+        most = np.ones(self._count)
+        if among is not None:
+            most[: len(self.units.units)] = [unit.name in among for unit in self.units.units]
         integrality = np.zeros(self._count)
         integrality[: len(self.units.units)] = 1
         found = milp(
             objective,
             integrality=integrality,
-            bounds=(0, 1),
+            bounds=Bounds(0, most),
             constraints=rows.constraint(),
             options={"mip_rel_gap": _GAP, "time_limit": _SECONDS},
         )

@@ -71,15 +71,30 @@ class Programme:
         """Latency relative to the float network's where these units are float."""
         return self.time_of(floats) / self.costs.whole_float
 
-    def with_whole(self, ratio: float) -> Programme:
-        """The programme whose times of integers fit a measured latency with everything quantized, relative to float."""
-        whole = ratio * self.costs.whole_float
-        factor = whole / self.costs.whole
+    def with_ends(self, quantized: float, floating: float) -> Programme:
+        """The programme whose times fit two measured latencies, relative to the float network's file.
+
+        Args:
+            quantized: with everything quantized.
+            floating: with everything float in the form that is planned, which may be faster than the file.
+        """
+        whole_float = self.costs.whole_float / floating
+        whole = quantized * whole_float
+        scaled = self._with_times(whole / self.costs.whole, 1.0, whole=whole, whole_float=whole_float)
+        everything = scaled._counted(self.everything)
+        left = floating * whole_float - scaled._uncounted
+        factor = left / everything if everything > 0 else 1.0
+        return scaled._with_times(1.0, max(1 / _MOST_CORRECTION, factor), whole=whole, whole_float=whole_float)
+
+    def _with_times(self, integer: float, floating: float, *, whole: float, whole_float: float) -> Programme:
+        """The programme with the times of units multiplied by these factors."""
         units = {
-            name: UnitTime(integer=factor * times.integer, floating=times.floating)
+            name: UnitTime(integer=integer * times.integer, floating=floating * times.floating)
             for name, times in self.costs.units.items()
         }
-        return dataclasses.replace(self, costs=dataclasses.replace(self.costs, units=units, whole=whole))
+        return dataclasses.replace(
+            self, costs=dataclasses.replace(self.costs, units=units, whole=whole, whole_float=whole_float)
+        )
 
     def with_conversions(self, measured: Mapping[frozenset[str], float]) -> Programme:
         """The programme whose times of conversions fit the measured latencies of these choices best, relative to float.
@@ -132,9 +147,14 @@ class Programme:
         """All units."""
         return frozenset(unit.name for unit in self.units.units)
 
-    def fastest(self, limits: Limits) -> frozenset[str] | None:
-        """The float units of the least time within the limits; None where there are none."""
-        return self._linear.least(self._linear.time_terms(), self._after_integers(limits))
+    def fastest(self, limits: Limits, among: frozenset[str] | None = None) -> frozenset[str] | None:
+        """The float units of the least time within the limits; None where there are none.
+
+        Args:
+            limits: on noise, time and bytes.
+            among: the units that may be float; None: all.
+        """
+        return self._linear.least(self._linear.time_terms(), self._after_integers(limits), among)
 
     def most_accurate(self, limits: Limits) -> frozenset[str] | None:
         """The float units of the least noise, relative to that with everything quantized, within the limits."""

@@ -116,8 +116,9 @@ def test_limits_that_nothing_keeps_have_no_choice() -> None:
 
 
 def test_measured_latencies_correct_times() -> None:
-    programme = example().with_whole(0.25)
+    programme = example().with_ends(0.25, 0.8)
     assert programme.ratio_of(frozenset()) == pytest.approx(0.25)
+    assert programme.ratio_of(programme.everything) == pytest.approx(0.8)
     corrected = programme.with_conversions({frozenset({"u1"}): 0.5})
     assert corrected.ratio_of(frozenset({"u1"})) == pytest.approx(0.5)
     assert corrected.ratio_of(frozenset()) == pytest.approx(0.25)
