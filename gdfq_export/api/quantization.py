@@ -9,15 +9,10 @@ from calib.samplers import RealSet
 from calib.synthetic_set import SyntheticSet
 from gdfq_export.api.networks import Network, load
 from gdfq_export.frontend.demo import held_out_set
-from gdfq_export.jobs.auto_target.choose_target import choose_target
-from gdfq_export.jobs.auto_target.quantize_fastest import quantize_fastest
 from gdfq_export.jobs.given_inputs import GivenImages, calibration_of, labelled_of, recipe_of
-from gdfq_export.jobs.quantize import quantize as run_quantize
 from gdfq_export.jobs.quantizing.request import QuantizeRequest
+from gdfq_export.jobs.quantizing.whole_run import AUTO, run_whole
 from gdfq_export.jobs.result import Result
-from gdfq_export.jobs.resume.continued import continued
-from gdfq_export.jobs.resume.identity import images_identity, run_identity
-from gdfq_export.jobs.resume.threads import threads_for
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.planning.placement import as_planned, forewarnings, plan_of
 from gdfq_export.planning.plan import QuantPlan
@@ -25,8 +20,6 @@ from gdfq_export.planning.precision.goals import require_goals
 from gdfq_export.recipe import DEFAULT_RECIPE, Gates, Recipe
 from gdfq_export.support.files import require_writable
 from gdfq_export.targets import find_target
-
-AUTO = "auto"
 
 
 def quantize(
@@ -87,24 +80,11 @@ def quantize(
         gates=limits,
         name="model.onnx" if out is None else Path(out).name,
     )
-    with threads_for(run, network):
-        result = _quantized(request, run, target)
+    result = run_whole(request, run, target)
     if out is not None:
         result.save(out)
         run.discard_checkpoint()
     return result
-
-
-def _quantized(request: QuantizeRequest, run: RunContext, target: str | None) -> Result:
-    """The result for the target, or for the fastest one, from where an interrupted run stopped."""
-    network, recipe = request.model, request.recipe
-    calibration = images_identity(request.calibration)
-    facts = {"target": target or recipe.target, "calibration": calibration}
-    with continued(run, run_identity("quantize", network, recipe=recipe, run=run, **facts)) as run:
-        if target == AUTO:
-            return quantize_fastest(request, choose_target(network, recipe, run), run)
-        run.progress.warn(*forewarnings(plan_of(network, recipe.target, recipe.bits)))
-        return run_quantize(request, run)
 
 
 def plan(

@@ -162,13 +162,22 @@ class Result:
     @cached_property
     def page(self) -> str:
         """The report as HTML, with a picture of the images it was tuned on."""
-        return page_with_images(self.report, self.images, self.model)
+        return render_page(self.report, picture=self.picture)
+
+    @cached_property
+    def picture(self) -> bytes | None:
+        """PNG of the images it was tuned on; None where they were not kept."""
+        return picture_of(self.images, self.model)
 
 
 def page_with_images(report: Report, images: SyntheticSet | None, model: FloatModel) -> str:
     """A report as HTML, with a picture of the images where they were kept."""
-    picture = None
-    if images is not None and "statistics" in images.provenance:
-        statistics = SetStatistics.from_json(images.provenance["statistics"])
-        picture = draw_set_picture(images, statistics, model.input_spec, model.name)
-    return render_page(report, picture=picture)
+    return render_page(report, picture=picture_of(images, model))
+
+
+def picture_of(images: SyntheticSet | None, model: FloatModel) -> bytes | None:
+    """PNG of a set of images; None where they were not kept."""
+    if images is None or "statistics" not in images.provenance:
+        return None
+    statistics = SetStatistics.from_json(images.provenance["statistics"])
+    return draw_set_picture(images, statistics, model.input_spec, model.name)

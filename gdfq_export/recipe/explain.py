@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _LONGEST_KEY = 80
+_ENTRIES = {"integer": "integers", "number": "numbers"}
 
 
 def explain(error: ErrorDetails, model: type[BaseModel]) -> str:
@@ -55,14 +56,17 @@ def accepted(section: type[BaseModel], key: str) -> str:
     if field is None:
         return f"a mapping with keys among {keys(section)}"
     if inner := section_of(field.annotation):
-        names = "from names to mappings " if get_origin(field.annotation) is dict else ""
+        kind = get_origin(field.annotation)
+        if kind in (list, tuple):
+            return f"a list of mappings with keys among {keys(inner)}"
+        names = "from names to mappings " if kind is dict else ""
         return f"a mapping {names}with keys among {keys(inner)}"
     schema = section.model_json_schema()["properties"][key]
     schema = next((each for each in schema.get("anyOf", ()) if each["type"] != "null"), schema)
     if "enum" in schema or "const" in schema:
         return "one of " + ", ".join(map(str, schema.get("enum", [schema.get("const")])))
     if schema["type"] == "array":
-        return "a list of texts"
+        return f"a list of {_ENTRIES.get(schema['items'].get('type'), 'texts')}"
     kinds = {"integer": "an integer", "number": "a number", "boolean": "true or false", "string": "a text"}
     bounds = [
         words.format(schema[name])

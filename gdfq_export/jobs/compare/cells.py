@@ -1,7 +1,7 @@
 """A comparison as data: one cell for each method and bit widths, with all that decided its number.
 
-A cell carries its `Identity`: an interrupted comparison continues where it stopped, and a cell is run again only if its
-identity has changed.
+A cell carries its `JobIdentity`: an interrupted comparison continues where it stopped, and a cell is run again only if
+its identity has changed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from gdfq_export.jobs.compare.methods import BIT_WIDTHS, METHODS
+from gdfq_export.jobs.resume.identity import JobIdentity
 from gdfq_export.report.report import FileFacts
 from gdfq_export.runtimes.environment.machine import Machine
 from gdfq_export.support.confidence_interval import Proportion
@@ -27,25 +28,6 @@ Labels = Literal["given", "float network's answers"]
 
 SCHEMA_VERSION = 1
 _OF_THE_CELL = ("recipe_sha256", "calibration_sha256", "budget_seconds")  # differ between cells of one comparison
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """All that decides a cell's number; two cells of the same identity need not both be run.
-
-    `calibration_sha256` is that of the real images it was tuned on; `budget_seconds` is None where a method takes none.
-    """
-
-    tool_version: str
-    network_sha256: str
-    preprocessing: str
-    target: str
-    recipe_sha256: str
-    seed: int
-    device: str
-    budget_seconds: float | None
-    scored_sha256: str
-    calibration_sha256: str | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +99,7 @@ class Cell:
     bits: str
     method: str
     recipe: str
-    identity: Identity
+    identity: JobIdentity
     measured: CellResult | None = None
     reason: str | None = None
 

@@ -18,7 +18,6 @@ from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.compare.cells import (
     Cell,
     Comparison,
-    Identity,
     NetworkFacts,
     in_order,
     kept_cells,
@@ -27,6 +26,7 @@ from gdfq_export.jobs.compare.files import JSON, file_name, read_comparison, wri
 from gdfq_export.jobs.compare.methods import BIT_WIDTHS, METHODS, BudgetUse, recipe_for, require_known
 from gdfq_export.jobs.compare.run_cell import CellSettings, run_cell
 from gdfq_export.jobs.compare.scored_images import ScoredImages, images_facts, preprocessing_of, shared_images
+from gdfq_export.jobs.resume.identity import JobIdentity
 from gdfq_export.planning.placement import plan_of
 from gdfq_export.recipe import Bits, Recipe, recipe_sha256
 from gdfq_export.runtimes import BACKENDS
@@ -225,7 +225,7 @@ def _cells(model: FloatModel, request: CompareRequest, comparison: Comparison) -
     for bits in (name for name in BIT_WIDTHS if name in request.bits):
         for name in (name for name in METHODS if name in request.methods):
             method, recipe = METHODS[name], request.recipe(model, name, bits)
-            identity = Identity(
+            identity = JobIdentity(
                 tool_version=comparison.tool_version,
                 network_sha256=model.sha256,
                 preprocessing=preprocessing_of(model.input_spec),

@@ -10,7 +10,8 @@ from torch import nn
 from calib.samplers import RealSet
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.frontend.sources import load_model
-from gdfq_export.jobs.compare.cells import Cell, CellResult, Comparison, Identity, ImagesFacts, NetworkFacts, Score
+from gdfq_export.jobs.compare.cells import Cell, CellResult, Comparison, ImagesFacts, NetworkFacts, Score
+from gdfq_export.jobs.resume.identity import JobIdentity
 from gdfq_export.report.report import FileFacts
 from gdfq_export.runtimes.environment.machine import Machine
 from gdfq_export.support.confidence_interval import paired_difference_interval, proportion
@@ -64,13 +65,13 @@ def score(lost: int, won: int, of: int = 400, *, labelled: bool = True) -> Score
     return Score(agreement=proportion(of - lost - won, of), top1=top1 if labelled else None, top5=None)
 
 
-def identity(**changes: object) -> Identity:
+def identity(**changes: object) -> JobIdentity:
     """Of a cell, with some of it changed."""
     usual = {
         "tool_version": "1", "network_sha256": "n", "preprocessing": "p", "target": "ort-cpu", "recipe_sha256": "r",
         "seed": 0, "device": "cpu", "budget_seconds": 60.0, "scored_sha256": "s", "calibration_sha256": None,
     }  # fmt: skip
-    return Identity(**{**usual, **changes})  # type: ignore[arg-type]
+    return JobIdentity(**{**usual, **changes})  # type: ignore[arg-type]
 
 
 def cell(bits: str, method: str, scored: Score | None, *, reason: str | None = None, **changes: object) -> Cell:

@@ -1,0 +1,26 @@
+"""Networks that this process has loaded: a worker runs many jobs of one network, and imports it once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.jobs.batch.job import Job
+
+_MOST = 3  # networks
+_loaded: OrderedDict[tuple[str, str], FloatModel] = OrderedDict()
+
+
+def network_of(job: Job) -> FloatModel:
+    """The job's float network with its teacher, loaded now or by an earlier job with the same bytes and options.
+
+    Raises:
+        InputError: it cannot be loaded.
+    """
+    key = (job.identity.network_sha256, job.identity.preprocessing)
+    if key not in _loaded:
+        _loaded[key] = job.network.load()
+        while len(_loaded) > _MOST:
+            _loaded.popitem(last=False)
+    _loaded.move_to_end(key)
+    return _loaded[key]
