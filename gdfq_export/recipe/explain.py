@@ -43,11 +43,10 @@ def _section_at(model: type[BaseModel], path: Sequence[str]) -> type[BaseModel]:
 
 
 def section_of(annotation: Any) -> type[BaseModel] | None:
-    """The model in an annotation such as `Generator`, `FineTune | None` or `dict[str, LayerBits]`."""
-    for candidate in (annotation, *get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return candidate
-    return None
+    """The model in an annotation such as `Generator`, `FineTune | None`, `dict[str, LayerBits]` or `tuple[NetworkEntry, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(section_of, get_args(annotation))), None)
 
 
 def accepted(section: type[BaseModel], key: str) -> str:

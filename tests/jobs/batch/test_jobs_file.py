@@ -56,7 +56,7 @@ def test_recipes_and_images_are_looked_for_beside_the_file(tmp_path: Path) -> No
         ("", "holds no keys; it needs a list networks"),
         ("networks: []", "networks is []"),
         ("recipes: [w8a8]", "the key networks is missing; give it a list of mappings with keys among model, name"),
-        ("networks: [{mode: demo}]", "unknown key networks.0.mode (did you mean model?); accepted here: model, name"),
+        ("networks: [{model: demo, seed: 1}]", "unknown key networks.0.seed; accepted here: model, name"),
         ("networks: [{name: x}]", "the key networks.0.model is missing; give it a text"),
         ("networks: [demo]\nseeds: [-1]", "seeds.0 is -1; give it a list of integers"),
         ("networks: [demo]\nrecipe: w8a8", "unknown key recipe (did you mean recipes?)"),
