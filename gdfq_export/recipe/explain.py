@@ -43,7 +43,7 @@ def _section_at(model: type[BaseModel], path: Sequence[str]) -> type[BaseModel]:
 
 
 def section_of(annotation: Any) -> type[BaseModel] | None:
-    """The model in an annotation such as `Generator`, `FineTune | None`, `dict[str, LayerBits]` or `tuple[NetworkEntry, ...]`."""
+    """The model in an annotation such as `Generator`, `FineTune | None` or `dict[str, LayerBits]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next(filter(None, map(section_of, get_args(annotation))), None)
