@@ -15,7 +15,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -83,11 +83,11 @@ def run(networks: str, batches: str, threads: int, seconds: float) -> None:
     """Make all files of each network, and time them against each other."""
     torch.set_num_threads(threads)
     for name in networks.split(","):
-        model = _network(name)
+        model = network_of(name)
         with tempfile.TemporaryDirectory(prefix="gdfq-export-") as folder:
-            contestants, missing = _contestants(name, model, Path(folder))
+            contestants, missing = made_contestants(name, model, Path(folder), tuple(OURS_BESIDE))
             for batch in map(int, batches.split(",")):
-                rows, not_here = _time(contestants, model, batch, threads, seconds)
+                rows, not_here = timed(contestants, model, batch, threads, seconds)
                 body = {"network": name, "batch": batch, "threads": threads, "seed": 0, "calibration_images": IMAGES}
                 path = write_results(
                     f"latency/{name}-batch{batch}",
@@ -101,7 +101,8 @@ def run(networks: str, batches: str, threads: int, seconds: float) -> None:
                 click.echo(f"wrote {path}")
 
 
-def _network(name: str) -> FloatModel:
+def network_of(name: str) -> FloatModel:
+    """A network of `NETWORKS`."""
     return load_model(_of_the_data(f"{REAL}.onnx")) if name == REAL else load_drawn(name)
 
 
@@ -116,19 +117,21 @@ def _of_the_data(file: str) -> Path:
     return Path(folder) / "models" / file
 
 
-def _contestants(name: str, model: FloatModel, folder: Path) -> tuple[dict[str, Contestant], dict[str, str]]:
-    """All files, those of a runtime together; and why a peer made none."""
+def made_contestants(
+    name: str, model: FloatModel, folder: Path, backends: Sequence[str]
+) -> tuple[dict[str, Contestant], dict[str, str]]:
+    """All files for these runtimes, those of a runtime together; and why a peer made none."""
     floating = folder / "float.onnx"
     floating.write_bytes(model.original.SerializeToString())
     images = torch.randn(IMAGES, *model.input_spec.shape, generator=torch.Generator().manual_seed(0))
-    network = _torch_network(name)
     peers: dict[str, dict[str, Callable[[], Path]]] = {
         "onnxruntime": {title: partial(make, floating, images, folder) for title, make in PEERS.items()},
-        "openvino": {NNCF: partial(nncf_file, network, images, folder)},
+        "openvino": {NNCF: lambda: nncf_file(_torch_network(name), images, folder)},
     }
     found: dict[str, Contestant] = {}
     missing: dict[str, str] = {}
-    for backend, beside in OURS_BESIDE.items():
+    for backend in backends:
+        beside = OURS_BESIDE[backend]
         found[FLOAT[backend]] = Contestant(file=floating, backend=backend)
         for target, grid in ((OURS[backend].partition(", ")[2], "W8A8"), *beside):
             found[f"ours {grid}, {target}"] = Contestant(file=_ours(model, target, grid, folder), backend=backend)
@@ -146,7 +149,7 @@ def _ours(model: FloatModel, target: str, grid: str, folder: Path) -> Path:
     return out
 
 
-def _time(
+def timed(
     contestants: dict[str, Contestant], model: FloatModel, batch: int, threads: int, seconds: float
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """A row for each file that runs here; and why the others do not."""
@@ -204,6 +207,7 @@ def _peak_memory(contestant: Contestant, batch: int, shape: tuple[int, ...]) -> 
 def page() -> None:
     """Make docs/latency.md and its charts of what was run."""
     bodies = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
+    bodies = [with_gpu(body, _gpu_results()) for body in bodies]
     bodies.sort(key=lambda body: (NETWORKS.index(body["network"]), body["batch"]))
     titles = {name: title for title, name in USUAL_NETWORKS.items()}
     parts = [_HEAD]
@@ -213,6 +217,21 @@ def page() -> None:
         parts += [f"## {titles.get(body['network'], body['network'])}, batch {body['batch']}", "", *_table(body), ""]
     PAGE.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
     click.echo(f"wrote {PAGE}")
+
+
+def _gpu_results() -> dict[str, Any]:
+    path = FOLDER / "gpu.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"sections": {}}
+
+
+def with_gpu(body: dict[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of one network and batch with the rows that `bench.gpu` has measured of it."""
+    prefix = f"{body['network']} batch {body['batch']}, "
+    rows = [row for section in measured["sections"].values() for row in section["rows"].items()]
+    found = {title.removeprefix(prefix): row for title, row in rows if title.startswith(prefix)}
+    missing = {title: reason for title, reason in body["missing"].items() if title not in found}
+    named = {f"{title}, {measured['gpu']['name']}": row for title, row in found.items()}
+    return {**body, "rows": {**body["rows"], **named}, "missing": missing}
 
 
 def _table(body: dict[str, Any]) -> list[str]:
