@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from calib.samplers import RealSet
     from calib.synthetic_set import SyntheticSet
     from gdfq_export.api import (
+        batch,
         compare,
         doctor,
         inspect,
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
     from gdfq_export.errors import BackendUnavailable, GateFailed, GdfqExportError, InputError, InternalError
     from gdfq_export.frontend.demo import held_out_set as demo_data
     from gdfq_export.frontend.float_model import FloatModel
+    from gdfq_export.jobs.batch.job import Job, JobSettings, make_job
+    from gdfq_export.jobs.batch.network_source import NetworkSource
+    from gdfq_export.jobs.batch.store import Store
+    from gdfq_export.jobs.cluster.work import Cluster
     from gdfq_export.jobs.compare.cells import Comparison
     from gdfq_export.jobs.compare.compare import CompareOptions
     from gdfq_export.jobs.result import Result
@@ -47,6 +52,7 @@ if TYPE_CHECKING:
     from gdfq_export.jobs.verify.verify import Gating, VerifyOptions
     from gdfq_export.planning.plan import QuantPlan
     from gdfq_export.recipe import Recipe, load_recipe
+    from gdfq_export.report.batch.batch import Batch
     from gdfq_export.report.report import Report
     from gdfq_export.support.finding import Finding
     from gdfq_export.support.not_measured import NotMeasured
@@ -54,6 +60,7 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     **dict.fromkeys(
         (
+            "batch",
             "compare",
             "doctor",
             "inspect",
@@ -73,6 +80,11 @@ _MODULE_OF = {
     **dict.fromkeys(("Bundle", "open_bundle"), "gdfq_export.artifacts.manifest"),
     **dict.fromkeys(("Gating", "VerifyOptions"), "gdfq_export.jobs.verify.verify"),
     **dict.fromkeys(("Recipe", "load_recipe"), "gdfq_export.recipe"),
+    **dict.fromkeys(("Job", "JobSettings", "make_job"), "gdfq_export.jobs.batch.job"),
+    "Batch": "gdfq_export.report.batch.batch",
+    "Cluster": "gdfq_export.jobs.cluster.work",
+    "NetworkSource": "gdfq_export.jobs.batch.network_source",
+    "Store": "gdfq_export.jobs.batch.store",
     "CompareOptions": "gdfq_export.jobs.compare.compare",
     "Comparison": "gdfq_export.jobs.compare.cells",
     "DataError": "calib.errors",
@@ -94,7 +106,9 @@ _NAME_THERE = {"demo_data": "held_out_set"}
 
 __all__ = [
     "BackendUnavailable",
+    "Batch",
     "Bundle",
+    "Cluster",
     "CompareOptions",
     "Comparison",
     "DataError",
@@ -106,6 +120,9 @@ __all__ = [
     "InputError",
     "InputSpec",
     "InternalError",
+    "Job",
+    "JobSettings",
+    "NetworkSource",
     "NotMeasured",
     "QuantPlan",
     "RealSet",
@@ -113,10 +130,12 @@ __all__ = [
     "Report",
     "Result",
     "RunContext",
+    "Store",
     "SyntheticSet",
     "Timing",
     "VerifyOptions",
     "__version__",
+    "batch",
     "compare",
     "demo_data",
     "doctor",
@@ -124,6 +143,7 @@ __all__ = [
     "install_emulator",
     "load",
     "load_recipe",
+    "make_job",
     "open_bundle",
     "plan",
     "quantize",

@@ -12,6 +12,7 @@ embedded demo network.
 
 from __future__ import annotations
 
+from gdfq_export.api.batches import batch
 from gdfq_export.api.comparison import compare
 from gdfq_export.api.emulation import install_emulator
 from gdfq_export.api.information import doctor, inspect, recipes

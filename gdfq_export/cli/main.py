@@ -12,6 +12,7 @@ import sys
 import click
 
 from gdfq_export import __version__
+from gdfq_export.cli.commands.batch import batch
 from gdfq_export.cli.commands.build import build
 from gdfq_export.cli.commands.checkpoints import checkpoints
 from gdfq_export.cli.commands.clean import clean
@@ -42,7 +43,7 @@ def cli() -> None:
 
 
 for command in (
-    quantize, verify, inspect, compare, synthesize, build, recipes, checkpoints, emulator, doctor, clean,
+    quantize, verify, inspect, compare, batch, synthesize, build, recipes, checkpoints, emulator, doctor, clean,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -30,6 +30,7 @@ class Job:
         gates: limits by gate name; they are no part of the identity, since they change no file.
         budget_seconds: time to spend; None runs the recipe's own numbers.
         device: torch device.
+        threads: that it computes with; the bytes of a large network depend on it. None takes all cores.
         refused: why it cannot be run, where that is known already.
     """
 
@@ -43,6 +44,7 @@ class Job:
     gates: Mapping[str, float | bool] = field(default_factory=dict)
     budget_seconds: float | None = None
     device: str = "auto"
+    threads: int | None = 1
     refused: str | None = None
 
     @property
@@ -67,6 +69,7 @@ class JobSettings:
     gates: Mapping[str, float | bool] = field(default_factory=dict)
     budget_seconds: float | None = None
     device: str = "auto"
+    threads: int | None = 1
 
 
 def make_job(network: NetworkSource, recipe: Recipe, settings: JobSettings | None = None) -> Job:
@@ -99,6 +102,7 @@ def make_job(network: NetworkSource, recipe: Recipe, settings: JobSettings | Non
         budget_seconds=settings.budget_seconds,
         scored_sha256=sha256_of_images(settings.data),
         calibration_sha256=sha256_of_images(settings.calibration),
+        threads=settings.threads,
     )
     return Job(
         network=network,
@@ -111,6 +115,7 @@ def make_job(network: NetworkSource, recipe: Recipe, settings: JobSettings | Non
         gates=limits,
         budget_seconds=settings.budget_seconds,
         device=settings.device,
+        threads=settings.threads,
         refused=refused,
     )
 

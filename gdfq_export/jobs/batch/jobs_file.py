@@ -89,6 +89,7 @@ class JobsFile(Section):
         None, description="time for each job; the recipe's own numbers unless given"
     )
     device: Annotated[str, Field(pattern="^(auto|cpu|cuda)$")] = Field("auto", description="auto, cpu or cuda")
+    threads: Annotated[int, Field(ge=1, le=256)] = Field(1, description="that each job computes with")
 
 
 def read_jobs(path: Path) -> list[Job]:
@@ -158,4 +159,5 @@ def _settings(file: JobsFile, entry: NetworkEntry, folder: Path, name: str, seed
         gates=limits,
         budget_seconds=file.budget_seconds,
         device=file.device,
+        threads=file.threads,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import threading
 import time
@@ -16,13 +17,13 @@ from gdfq_export.frontend.demo import held_out_set
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.batch.job import Job
 from gdfq_export.jobs.batch.network_cache import network_of
-from gdfq_export.jobs.batch.store import MODEL, PAGE, PICTURE, REPORT, Store
+from gdfq_export.jobs.batch.store import MANIFEST, MODEL, PAGE, PICTURE, REPORT, Store
 from gdfq_export.jobs.given_inputs import calibration_of, labelled_of
 from gdfq_export.jobs.quantizing.request import QuantizeRequest
 from gdfq_export.jobs.quantizing.whole_run import run_whole
 from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.run_context import RunContext
-from gdfq_export.report.batch_row import BatchRow, JobFigures
+from gdfq_export.report.batch.row import BatchRow, JobFigures
 from gdfq_export.report.gates import decide, require_gates_of_task
 from gdfq_export.report.json_form import from_json, to_json_data
 from gdfq_export.report.report import Report
@@ -105,13 +106,19 @@ def _run(job: Job, store: Store, progress: Progress) -> BatchRow:
     result = _quantized(job, network_of(job), progress)
     files, seconds = _files(result), time.monotonic() - began
     manifest = _manifest(job, result.report, seconds=seconds, task=result.model.task.name, files=files)
-    store.commit(job.sha256, files, manifest)
+    store.commit(job.sha256, {**files, MANIFEST: _text(manifest)})
     log.info("%s: %.1f s", job.name, seconds)
     return _row_of(manifest, job.name)
 
 
 def _quantized(job: Job, network: FloatModel, progress: Progress) -> Result:
-    run = RunContext(seed=job.seed, device=job.device, budget_seconds=job.budget_seconds, progress=progress).started()
+    run = RunContext(
+        seed=job.seed,
+        device=job.device,
+        threads=job.threads,
+        budget_seconds=job.budget_seconds,
+        progress=progress,
+    ).started()
     data: Any = held_out_set() if job.network.model is None and job.data is None else job.data
     calibration = None if job.calibration is None else Path(job.calibration)
     request = QuantizeRequest(
@@ -138,7 +145,7 @@ def _decided_again(job: Job, store: Store, manifest: Mapping[str, Any]) -> dict[
     picture = store.read(job.sha256, PICTURE) if PICTURE in manifest["files"] else None
     files: dict[str, bytes | str] = {REPORT: report.to_json(), PAGE: render_page(report, picture=picture)}
     again = _manifest(job, report, seconds=manifest["seconds"], task=manifest["task"], files=manifest["files"])
-    store.commit(job.sha256, files, again)
+    store.commit(job.sha256, {**files, MANIFEST: _text(again)})
     return again
 
 
@@ -166,3 +173,7 @@ def _manifest(job: Job, report: Report, *, seconds: float, task: str, files: Ite
 def _row_of(manifest: Mapping[str, Any], where: str) -> BatchRow:
     row: BatchRow = from_json(BatchRow, {**manifest["row"], "reasons": {}}, where)
     return row
+
+
+def _text(manifest: Mapping[str, Any]) -> str:
+    return json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

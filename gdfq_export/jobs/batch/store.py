@@ -90,14 +90,14 @@ class Store:
             raise InputError(f"{where}/{MANIFEST} is no JSON; remove {where}, and the job is run again") from error
         return dict(manifest)
 
-    def commit(self, job: str, files: Mapping[str, bytes | str], manifest: Mapping[str, Any]) -> None:
-        """Write all files of a job, the manifest last: afterwards it is complete.
+    def commit(self, job: str, files: Mapping[str, bytes | str]) -> None:
+        """Write the files of a job, `job.json` among them and last: afterwards it is complete.
 
         Raises:
             InputError: the store cannot be written.
         """
-        text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        self.write({**{f"{JOBS}/{job}/{name}": data for name, data in files.items()}, f"{JOBS}/{job}/{MANIFEST}": text})
+        ordered = sorted(files, key=lambda name: name == MANIFEST)
+        self.write({f"{JOBS}/{job}/{name}": files[name] for name in ordered})
 
     def read(self, job: str, name: str) -> bytes:
         """A file of a job.

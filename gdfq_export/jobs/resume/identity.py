@@ -29,7 +29,7 @@ class JobIdentity:
     """All that decides a job's results, but for the machine; two jobs of the same identity need not both be run.
 
     `scored_sha256` is that of the real images it is scored on, `calibration_sha256` of those it is tuned on, None where
-    there are none; `budget_seconds` is None where there is none.
+    there are none; `budget_seconds` is None where there is none; `threads` are those that a user names.
 
     Example:
         >>> facts = {"tool_version": "1", "preprocessing": "", "target": "ort-cpu", "recipe_sha256": "r"}
@@ -49,6 +49,7 @@ class JobIdentity:
     budget_seconds: float | None
     scored_sha256: str | None
     calibration_sha256: str | None
+    threads: int | None = None
 
     @property
     def sha256(self) -> str:

@@ -8,19 +8,15 @@ The same report gives the same bytes.
 from __future__ import annotations
 
 import base64
-import hashlib
-import importlib.resources
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from gdfq_export.report.report import Report
 from gdfq_export.report.summary_table import summary_figures
-from gdfq_export.runtimes import runtime_title
 from gdfq_export.support.not_measured import NotMeasured
 from gdfq_export.support.text import printable
-from gdfq_export.views.html import numerals
 from gdfq_export.views.html.gate_rows import gate_rows, tone_of
+from gdfq_export.views.html.packaged import content_hash, environment, packaged
 from gdfq_export.views.html.reproduce import reproduction
 from gdfq_export.views.html.sections.accuracy import accuracy_view
 from gdfq_export.views.html.sections.coverage import coverage_view
@@ -47,17 +43,17 @@ def render_page(
         picture_words: alternative text of the picture.
         title: title of the page; the default is the name of the quantized file.
     """
-    style, script = _packaged("style.css"), _packaged("script.js")
+    style, script = packaged("style.css"), packaged("script.js")
     text: str = (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             report=report,
             title=title or report.files.quantized.name,
             style=Markup(style),
             script=Markup(script),
-            style_hash=_hash(style),
-            script_hash=_hash(script),
+            style_hash=content_hash(style),
+            script_hash=content_hash(script),
             subtitle=subtitle(report),
             cards=[(figure, tone_of(report, *figure.gates)) for figure in summary_figures(report)],
             gates=gate_rows(report),
@@ -83,28 +79,6 @@ def render_page(
         )
     )
     return printable(text, lines=True)
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("gdfq_export.views.html"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["runtime"] = runtime_title
-    environment.filters |= {name: getattr(numerals, name) for name in numerals.__all__}
-    environment.tests["missing"] = lambda section: isinstance(section, NotMeasured)
-    return environment
-
-
-def _packaged(name: str) -> str:
-    return importlib.resources.files("gdfq_export.views.html").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
 def _picture_words(report: Report) -> str:
