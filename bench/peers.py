@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import gdfq_export  # noqa: F401  # turns telemetry off, before onnxruntime is imported
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from gdfq_export.runtimes.onnxruntime import OnnxRuntime
 
-__all__ = ["nncf_file", "nncf_onnx_file", "static_default", "static_recommended"]
+__all__ = ["nncf_file", "nncf_onnx_file", "reader", "static_default", "static_recommended"]
 
 
 class _Images(CalibrationDataReader):
@@ -30,12 +31,17 @@ class _Images(CalibrationDataReader):
 def static_default(model: Path, images: Tensor, folder: Path) -> Path:
     """ONNX Runtime's `quantize_static` as it comes: int8 activations, weights per tensor."""
     out = folder / "default.onnx"
-    quantize_static(model, out, _reader(model, images))
+    quantize_static(model, out, reader(model, images))
     return out
 
 
-def static_recommended(model: Path, images: Tensor, folder: Path, *, batched: bool = False) -> Path:
-    """`quantize_static` as its documentation recommends for x86: pre-processed, per channel, uint8 and int8."""
+def static_recommended(
+    model: Path, images: Tensor, folder: Path, *, batched: bool = False, excluded: Sequence[str] = ()
+) -> Path:
+    """`quantize_static` as its documentation recommends for x86: pre-processed, per channel, uint8 and int8.
+
+    `excluded` are nodes of `prepared.onnx` in the folder that stay float.
+    """
     prepared, out = folder / "prepared.onnx", folder / "recommended.onnx"
     try:
         quant_pre_process(model, prepared)
@@ -44,15 +50,17 @@ def static_recommended(model: Path, images: Tensor, folder: Path, *, batched: bo
     quantize_static(
         prepared,
         out,
-        _reader(prepared, images, batched=batched),
+        reader(prepared, images, batched=batched),
         per_channel=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
+        nodes_to_exclude=list(excluded),
     )
     return out
 
 
-def _reader(model: Path, images: Tensor, *, batched: bool = False) -> _Images:
+def reader(model: Path, images: Tensor, *, batched: bool = False) -> CalibrationDataReader:
+    """The images for a tool that calibrates the network."""
     return _Images(OnnxRuntime().load(model, 1).input_name, images, batched=batched)
 
 

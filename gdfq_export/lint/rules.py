@@ -38,6 +38,9 @@ def newer_opset(model: QdqModel, most: int, reader: str, write: int) -> Iterator
         yield Finding(rule="opset", node="the file", consequence=Consequence.REFUSED, message=message)
 
 
+FLOAT_WEIGHT = "its weight is float, so it is computed in float, for which its input is dequantized"
+
+
 def both_quantized(layer: QdqLayer, float_input: str = "") -> Iterator[Broken]:
     """Both factors of a layer come from a DequantizeLinear; `float_input` says why the first does not."""
     if layer.whole or layer.weight_only:
@@ -45,6 +48,8 @@ def both_quantized(layer: QdqLayer, float_input: str = "") -> Iterator[Broken]:
     first, second = ("activation", "weight") if not layer.of_activations else ("first activation", "second activation")
     if layer.activation is None and layer.weight is None:
         yield "float layer", Consequence.FLOAT, f"neither its {first} nor its {second} is quantized"
+    elif layer.weight is None and not layer.of_activations:
+        yield "float layer", Consequence.FLOAT, FLOAT_WEIGHT
     elif layer.weight is None:
         yield "half quantized", Consequence.FLOAT, f"its {first} is quantized, its {second} is not"
     else:

@@ -14,7 +14,7 @@ import onnx
 import onnx_ir as ir
 
 from gdfq_export.frontend.passes.constants.constant import input_at
-from gdfq_export.lint.rules import Broken, Rule, broken_rules, newer_opset
+from gdfq_export.lint.rules import FLOAT_WEIGHT, Broken, Rule, broken_rules, newer_opset
 from gdfq_export.qdq.reader.layers import QdqLayer, read_layers
 from gdfq_export.qdq.reader.model import QdqModel
 from gdfq_export.qdq.reader.nodes import QdqNode, node_name, producer_of, stored_array
@@ -104,7 +104,12 @@ def _both_or_neither(model: QdqModel, layer: QdqLayer) -> Iterator[Broken]:
         message = "no convolution has INT4 weights beside INT8 activations; store the codes as int8"
         yield "4-bit convolution", Consequence.REFUSED, message
     elif weight is None:
-        yield "half quantized", Consequence.FLOAT, "its activations are quantized, its weights are not"
+        rule, message = (
+            ("half quantized", "its first activation is quantized, its second is not")
+            if (layer.of_activations)
+            else ("float layer", FLOAT_WEIGHT)
+        )
+        yield rule, Consequence.FLOAT, message
     elif activation is None and (layer.op_type == "Conv" or not four):
         yield "half quantized", Consequence.FLOAT, "its weights are quantized, its activations are not"
 

@@ -118,7 +118,7 @@ BROKEN = {
         floats=("Conv_c",),
     ),
     "activations only": Broken(
-        rule="half quantized",
+        rule="float layer",
         consequence=FLOAT,
         node="Conv_e",
         changes={"v_dq": []},

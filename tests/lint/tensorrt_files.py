@@ -195,7 +195,7 @@ BROKEN = {
         floats=frozenset({"Conv_d"}),
     ),
     "activations only": Broken(
-        rule="half quantized",
+        rule="float layer",
         consequence=FLOAT,
         nodes=["Conv_d"],
         changes={"v_dq": []},

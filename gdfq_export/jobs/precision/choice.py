@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from gdfq_export.jobs.precision.drafts import MeasuredDraft
+from gdfq_export.jobs.precision.measured_draft import MeasuredDraft
 from gdfq_export.planning.precision.costs import Limits, Noise
 from gdfq_export.planning.precision.goals import Goals
 from gdfq_export.planning.precision.programme import Programme

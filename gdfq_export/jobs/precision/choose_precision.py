@@ -90,9 +90,13 @@ class _Form:
         return fastest is None or programme.ratio_of(fastest) < ratio
 
     def _programme(self) -> Programme:
-        simulator, measured_on = self.drafts.everything_quantized.simulator, self.drafts.measured_on
-        points = self._units.points
-        noise = noise_alone(simulator, measured_on, points, on_point=lambda done, total: self._on_step(done, total, {}))
+        noise = noise_alone(
+            self.drafts.everything_quantized.simulator,
+            self.drafts.measured_on,
+            self._units.points,
+            on_point=lambda done, total: self._on_step(done, total, {}),
+            checkpoint=self.drafts.kept.noise,
+        )
         return Programme(units=self._units, noise=noise, costs=self._costs)
 
     @cached_property
@@ -103,5 +107,8 @@ class _Form:
     def _costs(self) -> Costs:
         if not self.drafts.profiled:
             return tabulated_costs(self._units)
+        return self.drafts.kept.costs(self._measured_costs)
+
+    def _measured_costs(self) -> Costs:
         draft = self.drafts.everything_quantized.draft
         return measured_costs(self.job.model, draft, self._units, self.drafts.timing_images)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import glob
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor
 
@@ -18,9 +18,10 @@ from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.jobs.draft_model import Draft, frozen_draft
 from gdfq_export.jobs.image_source import ImageSource
 from gdfq_export.jobs.network_file import NetworkFile, in_source_form
+from gdfq_export.jobs.precision.kept_measurements import KeptMeasurements
+from gdfq_export.jobs.precision.measured_draft import MeasuredDraft
 from gdfq_export.metrics.latency import interleave, versus
 from gdfq_export.planning.placement import plan_of
-from gdfq_export.planning.precision.costs import Noise
 from gdfq_export.recipe import Bits, Recipe
 from gdfq_export.runtimes import BACKENDS
 from gdfq_export.runtimes.base import Images
@@ -31,7 +32,7 @@ from gdfq_export.support.batch_size import batch_size, positions
 from gdfq_export.support.progress import SilentProgress
 from gdfq_export.targets import find_target
 from gdfq_export.tasks.figures import ComparedOutputs
-from gdfq_export.tasks.output_comparison import MOST_DB, compare_outputs
+from gdfq_export.tasks.output_comparison import compare_outputs
 from gdfq_export.tasks.outputs import Outputs, as_tuple, concatenated
 from gdfq_export.tasks.same_answers import same_answers
 from gdfq_export.tuning import tune
@@ -61,49 +62,12 @@ class PrecisionJob:
     batch: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class MeasuredDraft:
-    """One choice and what was measured of it.
-
-    Attributes:
-        floats: names of the units that are float.
-        noise: noise power by signal power of each output, [outputs], on the held-out images.
-        agreement: of a classifier: share of the held-out images with the float network's class.
-        latency_ratio: median latency relative to the float network's; None: not measured.
-        size_ratio: bytes of the file relative to the float network's.
-        margin_db: from the SNR of each output to the lower end of its 95 % interval, dB, [outputs].
-    """
-
-    floats: frozenset[str]
-    noise: Noise
-    margin_db: Noise
-    agreement: float | None
-    latency_ratio: float | None
-    size_ratio: float
-
-    @property
-    def snr_db(self) -> float:
-        """Of the noisiest output, dB."""
-        return decibels(self.noise)
-
-    @property
-    def snr_low_db(self) -> float:
-        """The lowest among the lower ends of the outputs' intervals, dB."""
-        return decibels(self.noise * 10 ** (self.margin_db / 10))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenDraft:
     """A calibrated low-bit network, and its file."""
 
     simulator: Simulator
     draft: Draft
-
-
-def decibels(noise: Noise) -> float:
-    """Signal to noise of the noisiest output, dB; 200 where there is no noise."""
-    worst = float(noise.max(initial=0.0))
-    return MOST_DB if worst <= 0 else min(MOST_DB, -10 * math.log10(worst))
 
 
 def with_floats(bits: Bits, floats: Iterable[str]) -> Bits:
@@ -118,24 +82,31 @@ class Drafts:
     Args:
         job: the network and its recipe.
         images: [N, C, H, W] in the network's input range; the last of them are held out.
+
+    Attributes:
+        fitted: the first of the images, which drafts are calibrated on.
+        held_out_images: the last of them, which they are measured on.
+        measured_on: those that errors of single tensors are measured on.
+        kept: what was measured so far, in this run or in the one that it continues.
     """
 
     def __init__(self, job: PrecisionJob, images: Tensor) -> None:
         self._job = job
         pixels = positions(images.shape[1:])
         self.fitted = images[: max(1, min(_count(64, 8, pixels), len(images) // 2))]
-        self._held_out = images[-max(1, min(_count(64, 8, pixels), len(images) - len(self.fitted))) :]
+        self.held_out_images = images[-max(1, min(_count(64, 8, pixels), len(images) - len(self.fitted))) :]
         self.measured_on = self.fitted[: _count(32, 1, 4 * pixels)]
         self._target = find_target(job.recipe.target)
         self._measuring: Measuring = choose_backend(self._target, BACKENDS)
         self._float = NetworkFile.of_float(job.model)
         self._wanted: Outputs | None = None
-        self._made: dict[frozenset[str], MeasuredDraft] = {}
+        form = "scaled channels" if job.recipe.bits.scaled_channels else "unscaled channels"
+        self.kept = KeptMeasurements(job.source.recorded.checkpoints, form)
 
     @property
     def held_out(self) -> int:
         """Number of held-out images."""
-        return len(self._held_out)
+        return len(self.held_out_images)
 
     @property
     def float_bytes(self) -> int:
@@ -145,7 +116,7 @@ class Drafts:
     @property
     def timing_images(self) -> Images:
         """The batch whose latency is measured."""
-        return self._held_out[: self._job.batch].numpy()
+        return self.held_out_images[: self._job.batch].numpy()
 
     @property
     def timed(self) -> bool:
@@ -160,9 +131,9 @@ class Drafts:
     @cached_property
     def everything_quantized(self) -> WrittenDraft:
         """The draft without float units."""
-        return self._written(())
+        return self.written(())
 
-    def _written(self, floats: Iterable[str]) -> WrittenDraft:
+    def written(self, floats: Iterable[str]) -> WrittenDraft:
         """The low-bit network with these units float, calibrated and with its biases corrected."""
         job, recipe = self._job, self._recipe
         plan = plan_of(job.model, recipe.target, with_floats(recipe.bits, floats))
@@ -178,6 +149,10 @@ class Drafts:
         )
         return WrittenDraft(simulator=simulator, draft=frozen_draft(job.model, simulator, {"draft": "yes"}))
 
+    def file_of(self, proto: onnx.ModelProto) -> NetworkFile:
+        """A draft as a file with the float network's inputs."""
+        return NetworkFile.of(in_source_form(proto, self._job.model, self._target)[0], "a draft")
+
     def _measured(self, floats: frozenset[str], written: WrittenDraft) -> MeasuredDraft:
         """Compare a draft with the float network."""
         simulator, file = written.simulator, written.draft.file
@@ -185,22 +160,24 @@ class Drafts:
             reference = Simulator(self._job.model.folded, simulator.plan, task=self._job.model.task)
             self._wanted = self._outputs(reference.to(self._job.source.device), Mode.FLOAT)
         found = self._outputs(simulator, Mode.QUANTIZE)
-        quantized = NetworkFile.of(in_source_form(file, self._job.model, self._target)[0], "a draft")
+        quantized = self.file_of(file)
         errors = compare_outputs(self._compared(found, self._wanted))
         return MeasuredDraft(
             floats=floats,
             noise=output_noise(found, self._wanted),
             margin_db=np.array([min(_MOST_MARGIN_DB, each.snr_db - each.snr_low_db) for each in errors]),
             agreement=same_answers(simulator.task, found, self._wanted),
-            latency_ratio=self._latency_ratio(quantized),
+            latency_ratio=self.latency_ratio(quantized),
             size_ratio=len(quantized.data) / len(self._float.data),
         )
 
     def make(self, floats: frozenset[str]) -> MeasuredDraft:
         """A draft with these units float, measured; each is made once."""
-        if floats not in self._made:
-            self._made[floats] = self._measured(floats, self._written(floats) if floats else self.everything_quantized)
-        return self._made[floats]
+
+        def made() -> MeasuredDraft:
+            return self._measured(floats, self.written(floats) if floats else self.everything_quantized)
+
+        return self.kept.draft(floats, made)
 
     @cached_property
     def _recipe(self) -> Recipe:
@@ -215,7 +192,7 @@ class Drafts:
     def _outputs(self, simulator: Simulator, mode: Mode) -> Outputs:
         device = self._job.source.device
         with simulator.in_mode(mode):
-            batches = self._held_out.split(batch_size(self._held_out.shape[1:]))
+            batches = self.held_out_images.split(batch_size(self.held_out_images.shape[1:]))
             return concatenated([simulator(batch.to(device)) for batch in batches])
 
     def _compared(self, found: Outputs, wanted: Outputs) -> ComparedOutputs:
@@ -229,7 +206,8 @@ class Drafts:
     def _float_session(self) -> Session:
         return self._measuring.measured_on.load(self._float.data, 1)
 
-    def _latency_ratio(self, quantized: NetworkFile) -> float | None:
+    def latency_ratio(self, quantized: NetworkFile) -> float | None:
+        """Median latency of a file relative to the float network's; None where no runtime can be asked."""
         if not self.timed:
             return None
         images = self.timing_images

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gdfq_export.jobs.precision.choice import Choice
-from gdfq_export.jobs.precision.drafts import MeasuredDraft, decibels
+from gdfq_export.jobs.precision.measured_draft import MeasuredDraft, decibels
 from gdfq_export.planning.precision.costs import Limits
 from gdfq_export.planning.precision.programme import Programme
 from gdfq_export.planning.precision.units import Unit

@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from gdfq_export.jobs.precision.choice import Choice
-from gdfq_export.jobs.precision.drafts import MeasuredDraft
+from gdfq_export.jobs.precision.measured_draft import MeasuredDraft
 from gdfq_export.planning.precision.costs import Limits, Noise
 from gdfq_export.planning.precision.programme import Programme
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gdfq_export.jobs.precision.choice import Choice
-from gdfq_export.jobs.precision.drafts import MeasuredDraft, decibels
+from gdfq_export.jobs.precision.measured_draft import MeasuredDraft, decibels
 from gdfq_export.jobs.precision.search import search
 from gdfq_export.planning.precision.costs import Costs, Noise, UnitTime
 from gdfq_export.planning.precision.goals import Goals

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import gdfq_export as gq
 from calib.checkpoints.checkpoint import State
 from gdfq_export.errors import InputError
+from gdfq_export.jobs import tune_network
+from gdfq_export.jobs.network_file import NetworkFile
+from gdfq_export.jobs.precision.drafts import Drafts
 from gdfq_export.jobs.resume import identity
 from gdfq_export.jobs.resume.continued import continued
 from gdfq_export.recipe import (
@@ -19,6 +24,7 @@ from gdfq_export.recipe import (
     Calibration,
     Data,
     FineTune,
+    Gates,
     Generator,
     MixedBits,
     PublishedFineTune,
@@ -50,6 +56,16 @@ PUBLISHED = GENERATED.model_copy(
         "name": "published",
         "data": Data(method="published", published=PublishedGenerator(steps=6, batch=8)),
         "tuning": Tuning(rounding=False, bias_correction="none", published=PublishedFineTune(warmup=0.3)),
+    }
+)
+
+
+AUTO = GENERATED.model_copy(
+    update={
+        "name": "auto",
+        "bits": GENERATED.bits.model_copy(update={"precision": "auto"}),
+        "tuning": Tuning(),
+        "gates": Gates(min_output_snr_db=36.0),
     }
 )
 
@@ -112,6 +128,41 @@ def test_a_killed_quantization_goes_on_and_writes_the_same_bytes(kills: Kills, t
         assert quantized(tmp_path / "net", recipe) == whole
         assert len(kills.written) <= count - kill
         (tmp_path / "net" / "net.onnx").unlink()
+
+
+def test_a_choice_of_precision_stays_though_times_differ(
+    kills: Kills, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter(np.random.default_rng(0).uniform(0.9, 1.1, 1000))
+    asked: list[float] = []
+
+    def latency(drafts: Drafts, quantized: NetworkFile) -> float:
+        asked.append(next(times) * len(quantized.data) / 1e6)  # float weights make the file larger, and it slower
+        return asked[-1]
+
+    monkeypatch.setattr(Drafts, "latency_ratio", latency)
+    quantized(tmp_path / "whole", AUTO)
+    drafts = [place for place, name in enumerate(kills.written, start=1) if "drafts" in name]
+    assert len(drafts) > 2  # the goal is not reached with everything quantized
+    kills.count(drafts[1])
+    killed(tmp_path / "early", AUTO)
+    kills.count()
+    asked.clear()
+    quantized(tmp_path / "early", AUTO)
+    assert asked and kills.written[0] != "precision_of_scaled_channels_times"
+    kills.count()
+    monkeypatch.setattr(tune_network, "with_precision", _killed_there)
+    killed(tmp_path / "late", AUTO)
+    monkeypatch.undo()
+    monkeypatch.setattr(Drafts, "latency_ratio", latency)
+    shutil.copytree(tmp_path / "late", tmp_path / "again")
+    asked.clear()
+    assert quantized(tmp_path / "late", AUTO) == quantized(tmp_path / "again", AUTO)
+    assert not asked
+
+
+def _killed_there(*arguments: object) -> None:
+    raise Killed
 
 
 @pytest.mark.slow

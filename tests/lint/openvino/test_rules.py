@@ -30,7 +30,7 @@ AVERAGED: Nodes = [
 PADDED: Nodes = [("Pad", ["r_dq", "pads"], ["m"]), *pair("m", "r_scale", "r_zero"), conv("m_dq", "v_dq", "d_dq", "e")]
 
 FLOATS: dict[str, tuple[onnx.ModelProto, Found]] = {
-    "float weight": (file(FLOAT_WEIGHT, v_dq=floats(8, 8, 3, 3)), ("half quantized", "Conv_e", FLOAT)),
+    "float weight": (file(FLOAT_WEIGHT, v_dq=floats(8, 8, 3, 3)), ("float layer", "Conv_e", FLOAT)),
     "float activation": (
         file({"x_q": [], "x_dq": [], "c": [conv("x", "w_dq", "b_dq", "c")]}),
         ("half quantized", "Conv_c", FLOAT),
