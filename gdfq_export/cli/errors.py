@@ -23,7 +23,7 @@ from gdfq_export.support.text import counted, printable
 _NAMED = 3
 CLOSED = frozenset({errno.EPIPE, errno.EBADF, errno.EIO})
 UNNAMEABLE = frozenset({errno.ENAMETOOLONG, errno.ELOOP})
-_NO_MEMORY = "DefaultCPUAllocator"  # torch raises a RuntimeError
+_NO_MEMORY = ("DefaultCPUAllocator", "CUDA out of memory")  # torch raises a RuntimeError
 OUTSIDE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -80,6 +80,10 @@ def _state() -> str:
     return f"written before: {', '.join(map(str, written[:_NAMED]))}{more}" if written else ""
 
 
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)
+
+
 def _failure(error: Exception) -> Failure:
     if isinstance(error, GdfqExportError):
         return Failure(str(error), error.exit_code)
@@ -97,7 +101,7 @@ def _failure(error: Exception) -> Failure:
             f"{error.strerror}{where}; fix that or choose another place for the output", InputError.exit_code
         )
     said = " ".join(str(error).split())
-    if isinstance(error, MemoryError) or _NO_MEMORY in said:
+    if _is_out_of_memory(error):
         return Failure(
             f"out of memory ({said[:200] or type(error).__name__}); give fewer or smaller images, a smaller network, "
             "or more memory",

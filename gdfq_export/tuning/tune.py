@@ -25,7 +25,8 @@ from gdfq_export.tuning.dfq.equalization import equalize
 from gdfq_export.tuning.dfq.statistics_ranges import statistics_ranges
 from gdfq_export.tuning.distillation import Following, finetune
 from gdfq_export.tuning.history import TimedTuning, TuningHistory
-from gdfq_export.tuning.reconstruction.layerwise import MEMORY, LayerFollowing, images_in_memory, tune_layers
+from gdfq_export.tuning.reconstruction.images_in_memory import MEMORY, images_in_memory
+from gdfq_export.tuning.reconstruction.layerwise import LayerFollowing, tune_layers
 from gdfq_export.tuning.timed_finetuning import fit_finetune
 
 log = logging.getLogger(__name__)

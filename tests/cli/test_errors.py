@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import click
 import pytest
+import torch
 from click.testing import CliRunner
 
 from calib.errors import DataError
@@ -108,3 +109,16 @@ def test_a_signal_of_which_other_code_made_an_error_is_still_an_interruption() -
 
     result = CliRunner().invoke(group, ["fail"])
     assert (result.exit_code, result.stderr.startswith("Error: interrupted")) == (143, True)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("no room"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    ],
+)
+def test_memory_that_is_used_up_is_no_fault_of_the_tool(error: BaseException) -> None:
+    code, _, stderr = run(error)
+    assert code == 2 and "out of memory (" in stderr and "smaller images" in stderr

@@ -119,6 +119,8 @@ class Shell:
 
     def _bench(self, module: str, words: list[str]) -> str:
         """`python -m bench.accuracy`, its results left in the folder, its processes run here."""
+        if module == "bench.gpu":
+            return self._bench_gpu(words)
         assert module == "bench.accuracy", f"a page calls {module}, and nothing here runs it"
         from bench import accuracy, results_file
 
@@ -140,6 +142,18 @@ class Shell:
             result = CliRunner().invoke(accuracy.main, words)
         if result.exit_code:
             raise Failed(f"python -m {module} {shlex.join(words)}:\n{result.output}\n{result.exception!r}")
+        return result.stdout
+
+    def _bench_gpu(self, words: list[str]) -> str:
+        """`python -m bench.gpu`, its results left in the folder."""
+        from bench import results_file
+        from bench.gpu import __main__ as command
+
+        results = self._folder / "results"
+        with mock.patch.object(results_file, "FOLDER", results), mock.patch.object(command, "FOLDER", results):
+            result = CliRunner().invoke(command.main, words)
+        if result.exit_code:
+            raise Failed(f"python -m bench.gpu {shlex.join(words)}:\n{result.output}\n{result.exception!r}")
         return result.stdout
 
     def _make(self, words: list[str]) -> str:

@@ -12,6 +12,7 @@ from gdfq_export.recipe import FineTune, Tuning
 from gdfq_export.simulator import Mode, Simulator
 from gdfq_export.tuning import finetune, tune_layers
 from gdfq_export.tuning.outliers import without_outliers
+from gdfq_export.tuning.reconstruction.images_in_memory import images_in_memory
 from gdfq_export.tuning.reconstruction.layerwise import LayerFollowing
 from tests.gpu_stand_in import DEVICE, StandInGpu
 from tests.tuning.residual_network import images, simulator
@@ -61,3 +62,14 @@ def test_outliers_are_looked_for_with_one_copy_to_the_host() -> None:
         before = gpu.waits["copied to the host"]
         without_outliers(network, images(130), 10.0)
     assert gpu.waits["copied to the host"] - before == 1
+
+
+@pytest.mark.parametrize(("free", "count"), [(2**40, 100), (0, 16)])
+def test_layers_are_tuned_on_as_many_images_as_half_of_what_is_free_holds(
+    free: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gdfq_export.tuning.reconstruction.images_in_memory.free_bytes", lambda device: free)
+    with StandInGpu():
+        _, reference = _networks()
+        assert len(images_in_memory(reference, images(100).to(DEVICE))) == count
+    assert len(images_in_memory(simulator(4).float_copy(), images(100))) == 100

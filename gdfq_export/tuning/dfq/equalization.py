@@ -65,7 +65,8 @@ def equalize(
         for pair in find_pairs(simulator)
         if pair.output in statistics or (ranges == "weights" and math.isinf(pair.upper))
     ]
-    weights = {layer.name: layer.weight.detach().double() for pair in pairs for layer in (pair.first, pair.second)}
+    layers = [layer for pair in pairs for layer in (pair.first, pair.second)]
+    weights = {layer.name: layer.weight.detach().cpu().double() for layer in layers}  # rounds read numbers of them
     smallest = [_smallest(pair, statistics) for pair in pairs]
     totals = [torch.ones_like(bound) for bound in smallest]
     share = _for_weights if ranges == "weights" else _for_activations(pairs, statistics)
@@ -98,7 +99,7 @@ def _applied(
             for layer in (pair.first, pair.second):
                 layer.weight.copy_(weights[layer.name])
             if pair.first.bias is not None:
-                pair.first.bias.copy_(pair.first.bias.double() / total)
+                pair.first.bias.copy_(pair.first.bias.cpu().double() / total)
             if pair.output in scaled:
                 scaled[pair.output] = _divided(scaled[pair.output], total)
     return scaled
@@ -132,22 +133,22 @@ def _factors(pair: LayerPair, written: Tensor, weight: Tensor, share: float) -> 
     `weight` is the second layer's; a share of 1 / 2 is equation 11.
     """
     by_input = largest_by_input(weight, pair.groups)
-    read = torch.zeros_like(written).scatter_reduce(0, pair.channels.to(written.device), by_input, "amax")
+    read = torch.zeros_like(written).scatter_reduce(0, pair.channels, by_input, "amax")
     factors = (written**share / read ** (1 - share)).clamp(1 / _LARGEST_FACTOR, _LARGEST_FACTOR)
     return torch.where((written > 0) & (read > 0), factors, 1.0)
 
 
 def _reach(pair: LayerPair, statistics: Mapping[str, ChannelStatistics]) -> Tensor:
     """How far each channel's values reach, float64 [channels]."""
-    reach = pair.reach(statistics[pair.output]).to(pair.first.weight.device)
+    reach = pair.reach(statistics[pair.output])
     return reach.clamp_min(_LEAST_REACH * float(reach.max()))
 
 
 def _smallest(pair: LayerPair, statistics: Mapping[str, ChannelStatistics]) -> Tensor:
     """Smallest factor that keeps a channel below the bound of a Clip, float64 [channels]; above 1: it is not below."""
     if math.isinf(pair.upper):
-        return torch.zeros(pair.first.weight.shape[0], dtype=torch.float64, device=pair.first.weight.device)
-    return pair.bound_filled(statistics[pair.output]).to(pair.first.weight.device)
+        return torch.zeros(pair.first.weight.shape[0], dtype=torch.float64)
+    return pair.bound_filled(statistics[pair.output])
 
 
 def _divided(known: ChannelStatistics, factors: Tensor) -> ChannelStatistics:

@@ -31,13 +31,10 @@ from gdfq_export.recipe import Tuning
 from gdfq_export.simulator import Layer, Quantizer, Simulator
 from gdfq_export.tuning.range_that_counts import range_that_counts
 from gdfq_export.tuning.reconstruction.gptq import round_weights, weighted_scale
-from gdfq_export.tuning.reconstruction.paired_run import PairedRun, peak_numel
+from gdfq_export.tuning.reconstruction.paired_run import PairedRun
 from gdfq_export.tuning.reconstruction.second_moments import mean_moments, observe_layer
 from gdfq_export.tuning.reconstruction.weight_regression import choose_ridge, refit_weights
 
-MEMORY = 4 * 2**30  # bytes
-_FLOAT32 = 4  # bytes
-_FEWEST_IMAGES = 16
 _SCALE_NUMBERS = 2**22  # of a tensor, to choose its scale with
 _SCALE_FACTORS = (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2)
 _HELD_OUT = 4  # one image of so many, to choose a ridge with
@@ -76,7 +73,7 @@ def tune_layers(
     Args:
         simulator: calibrated.
         reference: the same network in float.
-        images: [N, C, H, W] in the network's input range, no more than memory holds (`images_in_memory`).
+        images: [N, C, H, W] in the network's input range, no more than memory holds (`images_in_memory.py`).
         settings: which steps. After `rounding` the weights are on their grids; layers with more than 4,608 inputs to an
             output are neither fitted nor rounded here, nor are weights that a layer before has been given already.
         seed: of the choice of patches.
@@ -91,14 +88,6 @@ def tune_layers(
     run.values.run(run.compute)
     follow.checkpoint.finish(run.state)
     run.shift_biases()
-
-
-def images_in_memory(reference: Simulator, images: Tensor, memory: int = MEMORY) -> Tensor:
-    """The first images whose values in two networks take `memory` bytes, at least 16.
-
-    Computing a layer takes about as much again.
-    """
-    return images[: max(_FEWEST_IMAGES, memory // (2 * _FLOAT32 * peak_numel(reference.network, images[:1])))]
 
 
 class _TuningRun:
