@@ -41,6 +41,8 @@ from calib.checkpoints.training import Training
 from calib.device.step_watch import StepWatch
 from calib.device.transfer import send
 from calib.generator import ConditionalGenerator
+from calib.parallel.gradients import gathered, with_shared_norms
+from calib.parallel.processes import ALONE, Processes, Share
 from calib.samplers import StepReport
 from calib.settings import require_at_least, require_finite
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
@@ -131,6 +133,7 @@ def train_gdfq(
     device: str = "cpu",
     on_step: StepReport | None = None,
     checkpoint: Checkpoint | None = None,
+    processes: Processes = ALONE,
 ) -> GdfqSampler:
     """Train a generator so that `teacher` recognises its images and finds its own BatchNorm statistics in them.
 
@@ -145,12 +148,14 @@ def train_gdfq(
         on_step: called after each step, on a GPU after some (`calib.device.step_watch`), with the figures `loss`, those
             of the aim, `bns` (or `prior`), `distance`.
         checkpoint: where the training is kept, and continued from; None keeps nothing.
+        processes: that share every batch; statistics and losses are those of the whole batch.
 
     Returns:
         A sampler that draws images from the trained generator.
 
     Raises:
         FloatingPointError: the loss became NaN or infinite.
+        ValueError: there are more processes than images in a batch.
 
     Example:
         >>> import torch
@@ -167,11 +172,14 @@ def train_gdfq(
         >>> images.shape
         torch.Size([20, 1, 8, 8])
     """
+    share = processes.share(settings.batch)
+    share.require_rows("a batch of the generator's training")
     input_spec, conditions = teacher.input_spec, teacher.aim.conditions
     frozen = copy.deepcopy(teacher.network).eval().requires_grad_(False).to(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         generator = ConditionalGenerator(conditions, input_spec, settings.latent, settings.width).to(device)
+    with_shared_norms(generator, share)
     random = torch.Generator().manual_seed(seed)
     classes = torch.randperm(conditions, generator=random)[: settings.classes].sort().values
     cropped_steps = round(settings.crop_fraction * settings.steps) if _takes_crops(frozen, generator) else 0
@@ -194,9 +202,10 @@ def train_gdfq(
         half = balanced_labels(settings.batch - settings.batch // 2, classes, random)
         labels = send(torch.cat([half, half])[: settings.batch], device)
         z = send(torch.randn((settings.batch, settings.latent), generator=random), device)
-        images = generator(z, labels, random, _window(generator, random) if step < cropped_steps else None)
-        with BatchNormTap(frozen) as tap:
-            outputs = frozen(images)
+        window = _window(generator, random) if step < cropped_steps else None
+        images = generator(share.take(z), share.take(labels), random, window, share)
+        with BatchNormTap(frozen, share) as tap:
+            outputs, images = gathered(frozen(images), share), gathered(images, share)
             prior = _prior(tap, images, usual, settings.bns_normalized)
         aim, figures = teacher.aim.loss(outputs, labels)
         distance = pair_distance(images, span)
@@ -207,13 +216,14 @@ def train_gdfq(
         )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        processes.add_gradients(generator.parameters())
         optimizer.step()
         schedule.step()
         facts = {"loss": loss, **figures, prior_name: prior, "distance": distance.mean()}
         watch.step(step + 1, facts, last=step + 1 == settings.steps)
         checkpoint.step(partial(training.state, step + 1))
     checkpoint.finish(partial(training.state, settings.steps))
-    _settle(generator, classes, settings, random)
+    _settle(generator, classes, settings, random, share)
     return GdfqSampler(generator, classes, settings.latent, seed + 1)
 
 
@@ -232,7 +242,7 @@ def pair_distance(images: Tensor, span: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _settle(
-    generator: ConditionalGenerator, classes: Tensor, settings: GeneratorTraining, random: torch.Generator
+    generator: ConditionalGenerator, classes: Tensor, settings: GeneratorTraining, random: torch.Generator, share: Share
 ) -> None:
     """Measure the generator's own BatchNorm statistics anew, on whole images of the final weights, for drawing."""
     norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -242,7 +252,7 @@ def _settle(
     for _ in range(SETTLING_BATCHES):
         labels = send(balanced_labels(settings.batch, classes, random), generator.low.device)
         z = send(torch.randn((settings.batch, settings.latent), generator=random), generator.low.device)
-        generator(z, labels, random)
+        generator(share.take(z), share.take(labels), random, share=share)
 
 
 def _window(generator: ConditionalGenerator, random: torch.Generator) -> tuple[slice, slice]:

@@ -28,6 +28,7 @@ from torch.nn import functional
 
 from calib.device.transfer import send
 from calib.input_spec import InputSpec
+from calib.parallel.processes import Share
 
 SMALLEST_GRID = 7
 LARGEST_CONVOLVED = 56
@@ -43,10 +44,11 @@ class _Noise(nn.Module):
         super().__init__()
         self.strength = nn.Parameter(torch.full((1, channels, 1, 1), INITIAL_NOISE))
 
-    def forward(self, features: Tensor, noise: torch.Generator | None) -> Tensor:
+    def forward(self, features: Tensor, noise: torch.Generator | None, share: Share | None) -> Tensor:
         if noise is None:
             return features
-        drawn = torch.randn((features.shape[0], 1, *features.shape[2:]), generator=noise)
+        shape = (features.shape[0], 1, *features.shape[2:])
+        drawn = torch.randn(shape, generator=noise) if share is None else share.normal(shape, noise)
         return features + self.strength * send(drawn, features.device)
 
 
@@ -59,8 +61,8 @@ class _Stage(nn.Module):
         self.convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(channels_out, eps=0.8)
 
-    def forward(self, features: Tensor, noise: torch.Generator | None) -> Tensor:
-        return functional.leaky_relu(self.norm(self.convolution(self.noise(features, noise))), 0.2)
+    def forward(self, features: Tensor, noise: torch.Generator | None, share: Share | None) -> Tensor:
+        return functional.leaky_relu(self.norm(self.convolution(self.noise(features, noise, share))), 0.2)
 
 
 class ConditionalGenerator(nn.Module):
@@ -105,6 +107,7 @@ class ConditionalGenerator(nn.Module):
         labels: Tensor,
         noise: torch.Generator | None = None,
         window: tuple[slice, slice] | None = None,
+        share: Share | None = None,
     ) -> Tensor:
         """Make images [N, C, H, W] from z [N, latent] and labels int64 [N].
 
@@ -113,6 +116,7 @@ class ConditionalGenerator(nn.Module):
             labels: the class that each image is to show.
             noise: per-pixel noise is drawn from it on the CPU; none is added where it is None.
             window: rows and columns of the coarse grid to make, for a part of each image at its full scale.
+            share: which images of a larger batch these are; noise is drawn for all of them. None: they are the batch.
         """
         embedded = self.embedding(labels)
         coarse = self.coarse(torch.cat([embedded * z, embedded], dim=1))
@@ -123,10 +127,10 @@ class ConditionalGenerator(nn.Module):
         for position, stage in enumerate(self.stages):
             if position:
                 features = functional.interpolate(features, scale_factor=2.0, mode="nearest")
-            features = stage(features, noise)
+            features = stage(features, noise, share)
         if self.last_scale > 1:
             features = functional.interpolate(features, scale_factor=float(self.last_scale), mode="nearest")
-        features = self.last_noise(features[:, :, : self.size[0], : self.size[1]], noise)
+        features = self.last_noise(features[:, :, : self.size[0], : self.size[1]], noise, share)
         raw = self.image_norm(self.to_image(features))
         middle, half = (self.high + self.low) / 2, (self.high - self.low) / 2
         return torch.clamp(middle + half * torch.tanh(raw), self.low, self.high)

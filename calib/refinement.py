@@ -37,6 +37,8 @@ from calib.device.step_watch import StepWatch
 from calib.device.transfer import send
 from calib.gdfq import balanced_labels
 from calib.input_spec import IMAGE_RANK, InputSpec
+from calib.parallel.dealing import Pieces, deal, rounds
+from calib.parallel.processes import ALONE, Processes
 from calib.samplers import Sampler, StepReport, Steps
 from calib.settings import require_at_least, require_finite
 from calib.statistics import BatchNormTap, bns_loss, has_batch_norm
@@ -93,10 +95,11 @@ class RefinedSampler:
         seed: int = 0,
         device: str = "cpu",
         checkpoints: Checkpoints | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         """Keep a frozen copy of the teacher on `device`; the images begin as those that `start` draws.
 
-        `checkpoints` keep every batch of every draw; None keeps nothing.
+        `checkpoints` keep every batch of every draw; None keeps nothing. Batches are dealt to the processes.
         """
         self.source = "refined noise" if start is None else f"{start.source}+refinement"
         self._start = start
@@ -108,6 +111,7 @@ class RefinedSampler:
         self._device = device
         self._random = torch.Generator().manual_seed(seed)
         self._checkpoints = checkpoints or NoCheckpoints()
+        self._processes = processes
         self._draws = 0
         if settings.coarse_steps and len(self._input_spec.shape) == IMAGE_RANK:
             self._teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -128,15 +132,31 @@ class RefinedSampler:
         else:
             images, labels = self._start.draw(count, batch)
         batches = max(1, math.ceil(count / self._settings.batch))
-        parts = zip(images.tensor_split(batches), labels.tensor_split(batches), strict=True)
+        parts = [*zip(images.tensor_split(batches), labels.tensor_split(batches), strict=True)]
         steps = sum(stage.steps for stage in self._stages)
-        total = batches * steps
+        total = rounds(self._processes, batches) * steps
         self._draws += 1
-        refined = []
-        for index, part in enumerate(parts):
-            kept = self._checkpoints.of(f"make images/{self._draws}.{index + 1}")
-            refined.append(self._refine(*part, Steps(index * steps, total, on_step), kept))
-        return torch.cat(refined), labels
+        draw = self._draws
+
+        def refine(number: int, checkpoint: Checkpoint) -> Tensor:
+            done = number // self._processes.size * steps
+            return self._refine(*parts[number], Steps(done, total, on_step), checkpoint)
+
+        pieces = Pieces(
+            do=refine,
+            skip=self._skip,
+            random=self._random,
+            checkpoint=lambda number: self._checkpoints.of(f"make images/{draw}.{number + 1}"),
+        )
+        return torch.cat(deal(self._processes, batches, pieces)), labels
+
+    def _skip(self, number: int) -> None:
+        """Draw the random numbers of a batch that another process refines; they are the same for every batch."""
+        del number
+        for stage in self._stages:
+            blank = torch.empty((1, self._input_spec.shape[0], *stage.sides))
+            for _ in range(stage.steps):
+                self._rolled(blank)
 
     def _plan_stages(self) -> list[_Stage]:
         """What is done at which size, in order."""

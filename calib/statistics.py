@@ -16,6 +16,9 @@ from types import TracebackType
 import torch
 from torch import Tensor, nn
 
+from calib.parallel.gradients import shared_moments
+from calib.parallel.processes import Share
+
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 BATCH_NORMS: dict[int, type[BatchNorm]] = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
 """By the rank of their input."""
@@ -57,6 +60,7 @@ class BatchNormTap:
 
     Args:
         teacher: any network; its BatchNorm layers are found at any depth.
+        share: which images of the batch pass through the network in this process; None: all. Moments are of the batch.
 
     Example:
         >>> import torch
@@ -70,9 +74,11 @@ class BatchNormTap:
         torch.Size([])
     """
 
-    def __init__(self, teacher: nn.Module) -> None:
+    def __init__(self, teacher: nn.Module, share: Share | None = None) -> None:
         self._layers = batch_norms(teacher)
+        self._share = share
         self._captured: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+        self._merged: list[tuple[BatchNorm, Tensor, Tensor]] = []
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
 
     def __enter__(self) -> BatchNormTap:
@@ -87,15 +93,23 @@ class BatchNormTap:
         for handle in self._handles:
             handle.remove()
         self._captured.clear()
+        self._merged.clear()
 
     def moments(self) -> list[tuple[BatchNorm, Tensor, Tensor]]:
         """Give each layer that ran with the mean [C] and biased variance [C] of its input, in module order."""
-        return [(layer, *self._captured[layer]) for layer in self._layers if layer in self._captured]
+        if not self._merged:
+            ran = [layer for layer in self._layers if layer in self._captured]
+            moments = [self._captured[layer] for layer in ran]
+            if self._share is not None:
+                moments = shared_moments(moments, self._share)
+            self._merged = [(layer, *both) for layer, both in zip(ran, moments, strict=True)]
+        return list(self._merged)
 
     def _capture(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         values = inputs[0].to(torch.promote_types(inputs[0].dtype, torch.float32))
         variance, mean = torch.var_mean(values, dim=(0, *range(2, values.dim())), correction=0)
         self._captured[layer] = (mean, variance)
+        self._merged.clear()
 
 
 def bns_loss(tap: BatchNormTap, normalized: bool = True) -> Tensor:

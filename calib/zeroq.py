@@ -29,6 +29,8 @@ from calib.checkpoints.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
 from calib.checkpoints.training import Training
 from calib.device.step_watch import StepWatch
 from calib.device.transfer import send
+from calib.parallel.dealing import Pieces, deal, rounds
+from calib.parallel.processes import ALONE, Processes
 from calib.samplers import StepReport, Steps
 from calib.settings import require_at_least
 from calib.statistics import BatchNorm, batch_norms
@@ -73,8 +75,11 @@ class ZeroQSampler:
         seed: int = 0,
         device: str = "cpu",
         checkpoints: Checkpoints | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         """Keep a frozen copy of the teacher on `device`; `checkpoints` keep every batch of every draw.
+
+        Batches are dealt to the processes.
 
         Raises:
             ValueError: the teacher has no BatchNorm statistics.
@@ -89,6 +94,7 @@ class ZeroQSampler:
         self._device = device
         self._random = torch.Generator().manual_seed(seed)
         self._checkpoints = checkpoints or NoCheckpoints()
+        self._processes = processes
         self._draws = 0
 
     def draw(self, count: int, batch: int, on_step: StepReport | None = None) -> tuple[Tensor, Tensor]:
@@ -103,22 +109,38 @@ class ZeroQSampler:
         del batch
         batches = max(1, math.ceil(count / self.settings.batch))
         sizes = [len(part) for part in torch.arange(count).tensor_split(batches)]
-        total = batches * self.settings.steps
+        total = rounds(self._processes, batches) * self.settings.steps
         self._draws += 1
-        images = []
-        for index, size in enumerate(sizes):
-            kept = self._checkpoints.of(f"make images/{self._draws}.{index + 1}")
-            images.append(self._distil(size, Steps(index * self.settings.steps, total, on_step), kept))
-        return torch.cat(images), torch.randint(self._conditions, (count,), generator=self._random)
+        draw = self._draws
+
+        def distil(number: int, checkpoint: Checkpoint) -> Tensor:
+            done = number // self._processes.size * self.settings.steps
+            return self._distil(sizes[number], Steps(done, total, on_step), checkpoint)
+
+        def skip(number: int) -> None:
+            self._start(sizes[number])
+
+        pieces = Pieces(
+            do=distil,
+            skip=skip,
+            random=self._random,
+            checkpoint=lambda number: self._checkpoints.of(f"make images/{draw}.{number + 1}"),
+        )
+        images = torch.cat(deal(self._processes, batches, pieces))
+        return images, torch.randint(self._conditions, (count,), generator=self._random)
+
+    def _start(self, count: int) -> Tensor:
+        """Uniform noise [count, C, H, W] of mean 0 and deviation 1, which images begin as."""
+        uniform = torch.rand((count, *self._input_spec.shape), generator=self._random)
+        return (uniform - 0.5) * math.sqrt(12.0)
 
     @torch.enable_grad()
     def _distil(self, count: int, steps: Steps, checkpoint: Checkpoint) -> Tensor:
         spec = self._input_spec
         saved = checkpoint.load()
         centre, spread = (send(spec.plane(values), self._device) for values in (spec.centre, spec.spread))
-        uniform = torch.rand((count, *self._input_spec.shape), generator=self._random)
-        start = (uniform - 0.5) * math.sqrt(12.0) if saved is None else saved["images"]
-        images = send(start, self._device).requires_grad_()
+        start = self._start(count)
+        images = send(start if saved is None else saved["images"], self._device).requires_grad_()
         optimizer = torch.optim.Adam([images], lr=self.settings.learning_rate)
         schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=PATIENCE, min_lr=LOWEST_RATE)
         training = Training({"optimizer": optimizer, "schedule": schedule}, self._random)
