@@ -155,7 +155,6 @@ def train_gdfq(
 
     Raises:
         FloatingPointError: the loss became NaN or infinite.
-        ValueError: there are more processes than images in a batch.
 
     Example:
         >>> import torch
@@ -173,7 +172,6 @@ def train_gdfq(
         torch.Size([20, 1, 8, 8])
     """
     share = processes.share(settings.batch)
-    share.require_rows("a batch of the generator's training")
     input_spec, conditions = teacher.input_spec, teacher.aim.conditions
     frozen = copy.deepcopy(teacher.network).eval().requires_grad_(False).to(device)
     with torch.random.fork_rng(devices=[]):
@@ -216,7 +214,7 @@ def train_gdfq(
         )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        processes.add_gradients(generator.parameters())
+        share.processes.add_gradients(generator.parameters())
         optimizer.step()
         schedule.step()
         facts = {"loss": loss, **figures, prior_name: prior, "distance": distance.mean()}

@@ -40,6 +40,12 @@ class BackendUnavailable(GdfqExportError):
     exit_code = 3
 
 
+class SharedWorkDone(GdfqExportError):
+    """This process has done its part of a run of several; the first one measures the result and writes it."""
+
+    exit_code = 0
+
+
 class InternalError(GdfqExportError):
     """A promise of this tool does not hold, for instance a file that differs from its simulation."""
 

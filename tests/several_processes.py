@@ -58,11 +58,11 @@ def _run(
     import torch.distributed
 
     torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=size)
     from calib.parallel.launched import LaunchedProcesses
 
+    store = torch.distributed.FileStore(str(meeting), size)
     try:
-        answers.put((rank, pickle.dumps(function(LaunchedProcesses(), *arguments))))
+        answers.put((rank, pickle.dumps(function(LaunchedProcesses(store, rank, size), *arguments))))
     except BaseException:
         answers.put((rank, _Failure(traceback.format_exc())))
     finally:

@@ -15,8 +15,11 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 Value = TypeVar("Value")
+_ROWS_AT_ONCE = 48
+_FEWEST_ROWS = 128  # of a product that is worth sharing
 
 
 class Processes:
@@ -50,18 +53,42 @@ class Processes:
         """What `compute` gives in the first process, in all of them; the others wait for it."""
         return compute()
 
+    def after_first(self, compute: Callable[[], Value]) -> Value:
+        """What `compute` gives in each process; the others begin when the first one has ended, as with a download."""
+        return compute()
+
+    def first_to_fail(self) -> bool:
+        """Whether no other process has told of a failure; asked once, by one that is about to tell."""
+        return True
+
     def all_of(self, value: Any) -> list[Any]:
         """A value of each process, of any kind, in the order of their ranks."""
         return [value]
 
     def share(self, count: int) -> Share:
-        """This process's share of `count` images, which are dealt one by one."""
+        """This process's share of `count` images, which are dealt one by one; all, where there are too few to share."""
+        if count < self.size:
+            return ALONE.share(count)
         return Share(processes=self, owners=torch.arange(count) % self.size)
 
     def total(self, tensor: Tensor) -> Tensor:
         """The sum over all processes, added in the order of their ranks."""
         parts = self.gather(tensor)
         return tensor if self.size == 1 else torch.stack(parts).sum(dim=0)
+
+    def product(self, one: Tensor, other: Tensor) -> Tensor:
+        """The product of matrices [groups, M, K] and [groups, K, N] that all processes have, each computing some rows.
+
+        Rows are dealt in blocks of a multiple of what kernels of matrix products compute at once, so that on most CPUs
+        the result is the same to the bit for any number of processes.
+        """
+        rows = one.shape[1]
+        if self.size == 1 or rows < _FEWEST_ROWS:
+            return one @ other
+        each = -(-rows // (_ROWS_AT_ONCE * self.size)) * _ROWS_AT_ONCE
+        own = one[:, self.rank * each : (self.rank + 1) * each] @ other
+        padded = functional.pad(own, (0, 0, 0, each - own.shape[1]))
+        return torch.cat(self.gather(padded), dim=1)[:, :rows]
 
     def add_gradients(self, parameters: Iterable[Tensor]) -> None:
         """Give each parameter the sum of the gradients that the processes have for it."""
@@ -115,17 +142,6 @@ class Share:
     def _alone(self) -> bool:
         return self.processes.size == 1
 
-    def require_rows(self, what: str) -> None:
-        """Refuse a batch that is too small for every process to have a part of it.
-
-        Raises:
-            ValueError: there are more processes than rows.
-        """
-        if len(self) < self.processes.size:
-            raise ValueError(
-                f"{what} has {len(self)} images, and {self.processes.size} processes share it: start no more processes"
-            )
-
     def take(self, whole: Tensor) -> Tensor:
         """The rows of this process, of a tensor [count, ...] that every process has whole."""
         return whole if self._alone else whole[self._at(self.processes.rank, whole.device)]
@@ -163,6 +179,10 @@ class Share:
     def total(self, tensor: Tensor) -> Tensor:
         """The sum over all processes, added in the order of their ranks."""
         return self.processes.total(tensor)
+
+    def mean(self, own: Tensor) -> Tensor:
+        """Means over all rows, of means over the rows of this process (NaN where it has none)."""
+        return own if self._alone else self.total(own.nan_to_num() * self.weight)
 
     def normal(self, shape: Sequence[int], random: torch.Generator) -> Tensor:
         """Normal numbers for this process's rows of `shape` [rows, ...], drawn on the CPU for all rows."""

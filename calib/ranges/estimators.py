@@ -56,6 +56,10 @@ class MinMax:
         """
         self._seen.observe(tensor)
 
+    def merge(self, other: MinMax) -> None:
+        """See what another estimator of the same kind has seen."""
+        self._seen.merge(other._seen)
+
     def range(self) -> tuple[float, float]:
         """Give (low, high), low <= 0 <= high.
 
@@ -204,7 +208,7 @@ def make_range_estimator(
     symmetric: bool = False,
     low_is_zero: bool = False,
     negative_slope: float = 1.0,
-) -> RangeEstimator:
+) -> MinMax:
     """Make the estimator called `method`: minmax, percentile, entropy or mse.
 
     Args:

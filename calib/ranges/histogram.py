@@ -43,6 +43,10 @@ class Extremes:
             raise ValueError("a NaN or infinite value was observed: no range can be estimated")
         self.low, self.high = min(self.low, smallest), max(self.high, largest)
 
+    def merge(self, other: Extremes) -> None:
+        """See what another has seen, of the same class."""
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+
 
 class StreamingHistogram(Extremes):
     """Counts of values in equal bins aligned with zero, and the exact smallest and largest value."""
@@ -67,6 +71,16 @@ class StreamingHistogram(Extremes):
         indices = torch.floor(flat.double() / self.width).long() - self._first
         self._counts += torch.bincount(indices, minlength=len(self._counts)).cpu().numpy()
 
+    def merge(self, other: Extremes) -> None:
+        """See what another has seen, a histogram as well; the counts are those of one that saw both."""
+        assert isinstance(other, StreamingHistogram)
+        super().merge(other)
+        if other.empty:
+            return
+        self._fit(max(self.width, other.width))
+        indices, counts = other.bins()
+        np.add.at(self._counts, self._merged(indices, other.width) - self._first, counts)
+
     def bins(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Give index k and count of every bin that is not empty, in ascending order."""
         filled = np.flatnonzero(self._counts)
@@ -77,16 +91,17 @@ class StreamingHistogram(Extremes):
         indices, counts = self.bins()
         return np.clip((indices + 0.5) * self.width, self.low, self.high), counts.astype(np.float64)
 
-    def _fit(self) -> None:
-        """Widen the bins until they cover `low` to `high`, and move what is counted into them."""
-        width = self.width
+    def _merged(self, indices: NDArray[np.int64], width: float) -> NDArray[np.int64]:
+        """The bins of this histogram that hold those of a width not above its own."""
+        return np.floor(indices / (self.width / width)).astype(np.int64)
+
+    def _fit(self, width: float | None = None) -> None:
+        """Widen the bins until they cover `low` to `high`, to `width` at least, and move what is counted into them."""
+        before, held = self.width, self.bins()
+        width = before if width is None else width
         largest = max(abs(self.low), abs(self.high))
         while width < largest * RELATIVE_FINEST or self.high // width - self.low // width >= BINS:
             width *= 2
-        first = int(self.low // width)
-        counts = np.zeros(int(self.high // width) - first + 1, dtype=np.int64)
-        if len(self._counts):
-            indices, held = self.bins()
-            merged = np.floor(indices / (width / self.width)).astype(np.int64)
-            np.add.at(counts, merged - first, held)
-        self.width, self._first, self._counts = width, first, counts
+        self.width, self._first = width, int(self.low // width)
+        self._counts = np.zeros(int(self.high // width) - self._first + 1, dtype=np.int64)
+        np.add.at(self._counts, self._merged(held[0], before) - self._first, held[1])

@@ -54,6 +54,7 @@ def quantize(
         InputError: the network, the data, the recipe or `out` cannot be used.
         BackendUnavailable: the target's runtime is not installed.
         DataError: the images cannot be read.
+        SharedWorkDone: of several processes (`run.processes`), in all but the first.
 
     Example:
         >>> import gdfq_export as gq

@@ -12,10 +12,12 @@ import os
 import sys
 import traceback
 from contextlib import suppress
+from typing import IO, Any
 
 import click
 
-from gdfq_export.errors import GdfqExportError, InputError, InternalError, shortened
+from gdfq_export.cli.processes import require_sharing, tells
+from gdfq_export.errors import GdfqExportError, InputError, InternalError, SharedWorkDone, shortened
 from gdfq_export.support.files import committed
 from gdfq_export.support.interruption import Interrupted, die_on_signals, lost_signal
 from gdfq_export.support.text import counted, printable
@@ -36,6 +38,11 @@ class Failure(click.ClickException):
         super().__init__(shortened(printable(message)))
         self.exit_code = exit_code
 
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message, in one of several processes."""
+        if (stderr := tells()) is not None:
+            super().show(file or stderr)
+
 
 class CommandGroup(click.Group):
     """A group whose commands never show a traceback unless asked to."""
@@ -46,6 +53,7 @@ class CommandGroup(click.Group):
         Raises:
             Failure: anything but a usage error went wrong.
         """
+        require_sharing(ctx.protected_args[0] if ctx.protected_args else None)
         try:
             result = super().invoke(ctx)
             if sys.stdout is not None:
@@ -56,6 +64,8 @@ class CommandGroup(click.Group):
             raise
         except (click.exceptions.Exit, click.Abort):
             raise
+        except SharedWorkDone:
+            return None
         except KeyboardInterrupt as error:
             die_on_signals()
             lost_signal()
@@ -125,4 +135,4 @@ def _forget_stdout() -> None:
 def _is_data_error(error: Exception) -> bool:
     """Whether it is calib's; without importing calib, which would import torch just to say that a flag is wrong."""
     errors = sys.modules.get("calib.errors")
-    return errors is not None and isinstance(error, errors.DataError)
+    return errors is not None and isinstance(error, errors.DataError | errors.ProcessLost)

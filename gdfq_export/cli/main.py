@@ -25,6 +25,7 @@ from gdfq_export.cli.commands.recipes import recipes
 from gdfq_export.cli.commands.synthesize import synthesize
 from gdfq_export.cli.commands.verify import verify
 from gdfq_export.cli.errors import CommandGroup
+from gdfq_export.cli.processes import quiet_unless_first
 from gdfq_export.errors import InputError
 from gdfq_export.support.interruption import die_on_signals, raise_on_signals
 
@@ -70,8 +71,9 @@ def _require_streams() -> None:
 
 def main() -> None:
     """Run the command line; the console script's entry."""
-    raise_on_signals()
     _require_streams()
+    quiet_unless_first()
+    raise_on_signals()
     try:
         cli(prog_name="gdfq-export")
     finally:

@@ -10,6 +10,7 @@ from gdfq_export.jobs.least_time import measuring_seconds
 from gdfq_export.jobs.precision.repair import repaired
 from gdfq_export.jobs.quantizing.finishing import Finishing
 from gdfq_export.jobs.quantizing.request import QuantizeRequest
+from gdfq_export.jobs.quantizing.shared_work import require_first
 from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.jobs.time_budget import fresh_seconds, resolve, time_steps, too_short
@@ -52,13 +53,15 @@ def quantize(request: QuantizeRequest, run: RunContext) -> Result:
     model = as_planned(source.model, target, recipe.bits)
     batch = model.file_batch or run.batch
     tuned = tune_network(model, plan_of(model, recipe.target, recipe.bits), used, source, clock, batch=batch)
+    fresh = source.draw_fresh(used.verify.agreement_images, "make fresh images")
+    require_first(run.processes)
     finishing = Finishing(
         request=request,
         run=run,
         source=source,
         clock=clock,
         verify=used.verify,
-        fresh=source.draw_fresh(used.verify.agreement_images, "make fresh images"),
+        fresh=fresh,
         curves=curves,
         warnings=short,
         in_domain=in_domain,
@@ -89,7 +92,7 @@ def _within_budget(request: QuantizeRequest, run: RunContext) -> tuple[Recipe, B
     checkpoint = run.progress.checkpoints.of("budget")
     kept = checkpoint.kept()
     if kept is None:
-        used, reserved, short = _fit(request, run, clock)
+        used, reserved, short = run.processes.from_first(lambda: _fit(request, run, clock))
         kept = {"recipe": used.model_dump(mode="json"), "reserved": reserved, "short": short}
         checkpoint.keep(kept)
     clock.reserve(kept["reserved"])

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from calib.parallel.processes import ALONE, Processes
 from gdfq_export.errors import BackendUnavailable
 from gdfq_export.support.progress import Progress, SilentProgress
 
@@ -29,6 +30,7 @@ class RunContext:
         checkpoint: folder in which the state of long work is kept, so that the same run goes on after an interruption;
             removed when the results are written. None keeps nothing.
         restart: discard what an earlier run left in `checkpoint`.
+        processes: that make the result together, each of which runs the same job (`calib.parallel.launched`).
 
     Example:
         >>> RunContext(seed=1).seed
@@ -45,6 +47,7 @@ class RunContext:
     progress: Progress = field(default_factory=SilentProgress)
     checkpoint: Path | None = None
     restart: bool = False
+    processes: Processes = ALONE
 
     def started(self) -> RunContext:
         """Set torch's threads, and return the context with its device resolved to `cpu` or `cuda`, and its begin.

@@ -9,6 +9,7 @@ from calib.synthetic_set import SyntheticSet
 from gdfq_export import __version__
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.image_source import ImageSource
+from gdfq_export.jobs.quantizing.shared_work import require_first
 from gdfq_export.jobs.resume.continued import continued
 from gdfq_export.jobs.resume.identity import run_identity
 from gdfq_export.jobs.run_context import RunContext
@@ -24,6 +25,7 @@ def synthesize(model: FloatModel, recipe: Recipe, run: RunContext, *, count: int
     used = recipe.for_input(model.input_spec.extent)
     source = ImageSource(model, used, None, seed=run.seed, device=run.device, progress=run.progress)
     made = source.draw(count or used.images_drawn + used.verify.agreement_images, "make images")
+    require_first(run.processes)
     return as_synthetic_set(model, recipe, made.images, made.labels, method=source.name, run=run)
 
 

@@ -230,7 +230,13 @@ def _without_outliers(
     if limit is None:
         return images, ()
     with source.recorded.phase("look for outliers") as phase:
-        kept, left_out = without_outliers(simulator, images, limit, on_batch=lambda done: phase(done, len(images), {}))
+        kept, left_out = without_outliers(
+            simulator,
+            images,
+            limit,
+            on_batch=lambda done: phase(done, len(images), {}),
+            processes=source.recorded.processes,
+        )
     return kept, () if left_out is None else (left_out,)
 
 

@@ -74,6 +74,7 @@ class RecordedProgress(Progress):
         super().__init__()
         self.seconds = shown.seconds
         self.checkpoints = RecordedCheckpoints(shown, curves)
+        self.processes = shown.processes
         self._shown = shown
         self._curves = curves
 

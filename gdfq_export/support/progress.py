@@ -1,6 +1,7 @@
 """How long work reports itself: phases with steps, shown by the command line and silent everywhere else.
 
-A run that can be continued has checkpoints, which whoever works in a phase finds here.
+A run that can be continued has checkpoints, and one of several processes has them, which whoever works in a phase finds
+here.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from calib.checkpoints.checkpoint import Checkpoints, NoCheckpoints
+from calib.parallel.processes import ALONE, Processes
 from gdfq_export.support.clocks.device_clock import seconds_now
 
 
@@ -32,6 +34,7 @@ class Progress:
         budget_left: gives the seconds that a run with a budget has left.
         warned: what `warn` has passed on.
         checkpoints: where work keeps its state.
+        processes: that share the work.
     """
 
     def __init__(self) -> None:
@@ -39,6 +42,7 @@ class Progress:
         self.budget_left: Callable[[], float] | None = None
         self.warned: list[str] = []
         self.checkpoints: Checkpoints = NoCheckpoints()
+        self.processes: Processes = ALONE
         self._under_way: dict[str, float] = {}
 
     def warn(self, *warnings: str) -> list[str]:

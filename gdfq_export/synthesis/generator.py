@@ -29,6 +29,7 @@ def train_generator(inputs: SynthesisInputs, progress: Progress) -> GdfqSampler:
                 device=inputs.device,
                 on_step=phase,
                 checkpoint=progress.checkpoints.of(name),
+                processes=progress.processes,
             )
         except FloatingPointError as error:
             raise inputs.diverged(_SECTION) from error

@@ -26,6 +26,7 @@ def _refined(inputs: SynthesisInputs, start: Sampler, progress: Progress) -> Ref
         seed=inputs.seed,
         device=inputs.device,
         checkpoints=progress.checkpoints,
+        processes=progress.processes,
     )
 
 

@@ -17,7 +17,12 @@ _SPARE = 0.97  # of the seconds left; the rest is for freezing and writing the f
 def _make(inputs: SynthesisInputs, progress: Progress) -> Samplers:
     settings = ZeroQSettings(**inputs.recipe.data.zeroq.model_dump())
     sampler = ZeroQSampler(
-        inputs.teacher, settings, seed=inputs.seed, device=inputs.device, checkpoints=progress.checkpoints
+        inputs.teacher,
+        settings,
+        seed=inputs.seed,
+        device=inputs.device,
+        checkpoints=progress.checkpoints,
+        processes=progress.processes,
     )
     return Samplers(tuning=sampler, evaluation=sampler)
 

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from calib.ranges import RangeEstimator, make_range_estimator
+from calib.parallel.processes import ALONE, Processes
+from calib.ranges import MinMax, make_range_estimator
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.planning.plan import QuantPoint, Role
 from gdfq_export.recipe import Calibration
@@ -37,6 +38,7 @@ def calibrate(
     ranges: Mapping[str, tuple[float, float]] | None = None,
     on_batch: Callable[[int], None] | None = None,
     statistics: Mapping[str, ChannelStatistics] = MappingProxyType({}),
+    processes: Processes = ALONE,
 ) -> None:
     """Set the scale and zero point of every quantizer; leaves the simulator in quantizing mode.
 
@@ -47,6 +49,7 @@ def calibrate(
         ranges: (low, high) of activations that need not be observed, by tensor name.
         on_batch: called with the number of images seen after each batch.
         statistics: what values are matched with while ranges are observed (`matched_statistics.py`), by name.
+        processes: that batches are dealt to; ranges are those of all.
     """
     observed: list[Quantizer] = []
     for quantizer in simulator.quantizers.values():
@@ -72,19 +75,27 @@ def calibrate(
     seen = 0
     observe = MatchedStatistics(simulator, statistics).run
     with torch.no_grad():
-        for images in batches if observed else ():
-            observe(images)
+        for number, images in enumerate(batches if observed else ()):
+            if number % processes.size == processes.rank:
+                observe(images)
             seen += images.shape[0]
             if on_batch is not None:
                 on_batch(seen)
-    for quantizer in observed:
-        assert quantizer.observer is not None
-        quantizer.set_range(*quantizer.observer.range())  # type: ignore[attr-defined]
-        quantizer.observer = None
+    _set_observed(observed, processes)
     simulator.set_mode(Mode.QUANTIZE)
 
 
-def _estimator(settings: Calibration, point: QuantPoint, graph: ir.Graph) -> RangeEstimator:
+def _set_observed(quantizers: list[Quantizer], processes: Processes) -> None:
+    """Set the ranges that all processes have observed together."""
+    found, *others = processes.all_of([quantizer.observer for quantizer in quantizers])
+    for number, (quantizer, observer) in enumerate(zip(quantizers, found, strict=True)):
+        for other in others:
+            observer.merge(other[number])
+        quantizer.set_range(*observer.range())
+        quantizer.observer = None
+
+
+def _estimator(settings: Calibration, point: QuantPoint, graph: ir.Graph) -> MinMax:
     whole = settings.activations == "batchnorm" or point.bits == WIDE_BITS
     return make_range_estimator(
         "minmax" if whole else settings.activations,
@@ -95,17 +106,21 @@ def _estimator(settings: Calibration, point: QuantPoint, graph: ir.Graph) -> Ran
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Clamped:
     """An estimator that sees every number within [low, high]."""
 
-    estimator: RangeEstimator
+    estimator: MinMax
     low: float
     high: float
 
     def observe(self, tensor: Tensor) -> None:
         """Show the estimator the tensor, clamped."""
         self.estimator.observe(tensor.clamp(self.low, self.high))
+
+    def merge(self, other: _Clamped) -> None:
+        """See what another has seen."""
+        self.estimator.merge(other.estimator)
 
     def range(self) -> tuple[float, float]:
         """What the estimator says."""

@@ -27,6 +27,8 @@ from calib.checkpoints.training import Stateful, Training
 from calib.device.memory import near
 from calib.device.step_watch import StepWatch
 from calib.device.transfer import send
+from calib.parallel.gradients import gathered, shared_mean
+from calib.parallel.processes import ALONE, Processes, Share
 from gdfq_export.recipe import FineTune
 from gdfq_export.simulator import Simulator
 from gdfq_export.support.clocks.device_clock import seconds_now
@@ -67,11 +69,13 @@ class Following:
         on_measured: called with steps done and what was measured on the held-out images.
         time_is_up: asked whether to stop, after each step whose loss is looked at.
         checkpoint: where the training is kept, and continued from.
+        processes: that share each batch; losses are those of the whole batch.
     """
 
     on_measured: Callable[[int, HeldOutFigures], None] = lambda step, figures: None
     time_is_up: Callable[[], bool] = lambda: False
     checkpoint: Checkpoint = field(default_factory=NoCheckpoint)
+    processes: Processes = ALONE
 
 
 def finetune(
@@ -125,18 +129,20 @@ def finetune(
     if saved is not None:
         step, error, last = training.restore(saved), saved["error"], saved["last"]
     watch = StepWatch(settings.steps, device, lambda done, figures: on_step(done, settings.steps, figures))
+    share = follow.processes.share(settings.batch)
     while not last:
         step += 1
         chosen = torch.randint(len(images), (settings.batch,), generator=random)
-        batch = send(_augment(images[send(chosen, images.device)], random), device)
-        loss = _loss(simulator.task, student, teacher, batch, feature_weight=settings.feature_weight)
+        batch = send(share.take(_augment(images[send(chosen, images.device)], random)), device)
+        loss = _loss(simulator.task, student, teacher, batch, feature_weight=settings.feature_weight, share=share)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        share.processes.add_gradients(simulator.network.parameters())
         optimizer.step()
         schedule.step()
         last = step == settings.steps
         watch.step(step, {"loss": loss}, last=last)
-        last = last or (watch.due(step) and follow.time_is_up())
+        last = last or (watch.due(step) and follow.processes.from_first(follow.time_is_up))
         if last or step % interval == 0:
             figures = held_out.measure(simulator)
             follow.on_measured(step, figures)
@@ -194,12 +200,21 @@ def time_step(simulator: Simulator, reference: Simulator, images: Tensor, settin
 
 
 def _loss(
-    task: Task, student: fx.GraphModule, teacher: fx.GraphModule, batch: Tensor, *, feature_weight: float
+    task: Task,
+    student: fx.GraphModule,
+    teacher: fx.GraphModule,
+    batch: Tensor,
+    *,
+    feature_weight: float,
+    share: Share | None = None,
 ) -> Tensor:
+    """The loss of all images, of which `batch` are those of this process."""
+    share = ALONE.share(len(batch)) if share is None else share
     with torch.no_grad():
         target, target_features = teacher(batch)
     outputs, features = student(batch)
-    return task.error(outputs, target) + feature_weight * _feature_error(features, target_features)
+    error = task.error(gathered(outputs, share), gathered(target, share))
+    return error + feature_weight * _feature_error(features, target_features, share)
 
 
 def _with_features(simulator: Simulator) -> fx.GraphModule:
@@ -213,13 +228,15 @@ def _with_features(simulator: Simulator) -> fx.GraphModule:
     return fx.GraphModule(simulator.network, graph)
 
 
-def _feature_error(features: list[Tensor], targets: list[Tensor]) -> Tensor:
-    """Mean over features of |f - t|^2 / |t|^2."""
-    errors = [
-        (feature - target).square().mean() / target.square().mean().clamp_min(_SMALLEST)
-        for feature, target in zip(features, targets, strict=True)
-    ]
-    return torch.stack(errors).mean() if errors else torch.zeros(())
+def _feature_error(features: list[Tensor], targets: list[Tensor], share: Share) -> Tensor:
+    """Mean over features of |f - t|^2 / |t|^2, both over all images."""
+    if not features:
+        return torch.zeros(())
+    errors = [(feature - target).square().mean() for feature, target in zip(features, targets, strict=True)]
+    powers = [target.square().mean() for target in targets]
+    error, power = shared_mean(torch.stack([torch.stack(errors), torch.stack(powers)]), share)
+    whole: Tensor = (error / power.clamp_min(_SMALLEST)).mean()
+    return whole
 
 
 def _augment(images: Tensor, random: torch.Generator) -> Tensor:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, fx
 
 from calib.device.transfer import send
+from calib.parallel.processes import Share
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.simulator import Simulator
 
@@ -54,16 +55,20 @@ class MatchedStatistics(fx.Interpreter):
         return result if match is None else match(result)
 
 
-def matching(node: fx.Node, x: Any, statistics: Mapping[str, ChannelStatistics]) -> ChannelMap | None:
+def matching(
+    node: fx.Node, x: Any, statistics: Mapping[str, ChannelStatistics], share: Share | None = None
+) -> ChannelMap | None:
     """What gives x [N, C, ...], the value of a simulator's node, the mean and deviation that are known of it.
 
-    No channel is scaled more than fourfold. None where nothing is known, and for the network's inputs.
+    No channel is scaled more than fourfold. None where nothing is known, and for the network's inputs. `share` says
+    which images these are, where several processes have parts of them.
     """
     if node.op == "placeholder" or "input" in node.meta or "quantizes" in node.meta:
         return None
     known = statistics.get(node.meta.get("value", ""))
     if known is None:
         return None
+    x = x if share is None else share.of_length(len(x)).gather(x)
     axes = [axis for axis in range(x.dim()) if axis != 1]
     shape = [1, -1, *[1] * (x.dim() - 2)]
     known_of_it = (torch.from_numpy(numbers).to(x.dtype) for numbers in (known.mean, known.std))

@@ -6,12 +6,14 @@ Ranges of least squared error and least squares fits weight an image by the squa
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
+from calib.parallel.processes import ALONE, Processes
 from gdfq_export.simulator import Mode, Simulator
 from gdfq_export.support.batch_size import batch_size
 from gdfq_export.support.text import counted
@@ -22,7 +24,12 @@ _SMALLEST = 1e-12
 
 
 def without_outliers(
-    simulator: Simulator, images: Tensor, limit: float, *, on_batch: Callable[[int], None] = lambda done: None
+    simulator: Simulator,
+    images: Tensor,
+    limit: float,
+    *,
+    on_batch: Callable[[int], None] = lambda done: None,
+    processes: Processes = ALONE,
 ) -> tuple[Tensor, str | None]:
     """The images without the outliers, and a sentence about those left out.
 
@@ -33,8 +40,9 @@ def without_outliers(
         images: [N, C, H, W] in the network's input range.
         limit: the largest RMS of a layer's output for one image, as a multiple of its median over the images.
         on_batch: called with the images looked at so far.
+        processes: that batches are dealt to.
     """
-    names, strengths = _strengths(simulator, images, on_batch)
+    names, strengths = _strengths(simulator, images, on_batch, processes)
     usual = strengths.median(dim=1, keepdim=True).values.clamp_min(_SMALLEST)
     times, layers = (strengths / usual).max(dim=0)
     far = torch.nonzero(times > limit).flatten()
@@ -52,21 +60,28 @@ def without_outliers(
     )
 
 
-def _strengths(simulator: Simulator, images: Tensor, on_batch: Callable[[int], None]) -> tuple[list[str], Tensor]:
+def _strengths(
+    simulator: Simulator, images: Tensor, on_batch: Callable[[int], None], processes: Processes
+) -> tuple[list[str], Tensor]:
     """Names of the layers, and the root mean square of their outputs, [layers, N].
 
     Layers that compute one value for the whole batch are left out.
     """
     layers = simulator.layers()
-    found: dict[str, list[Tensor]] = {layer.name: [] for layer in layers}
-    run = _Recorder(simulator.network, {layer.node: found[layer.name] for layer in layers})
+    run = _Recorder(simulator.network, {layer.node: layer.name for layer in layers})
     device, done = next(simulator.network.parameters()).device, 0
+    own: list[dict[str, Tensor]] = []
     with torch.no_grad(), simulator.in_mode(Mode.FLOAT):
-        for batch in torch.split(images, batch_size(images.shape[1:])):
-            run.images = len(batch)
-            run.run(batch.to(device))
+        for number, batch in enumerate(torch.split(images, batch_size(images.shape[1:]))):
+            if number % processes.size == processes.rank:
+                own.append(run.look(batch.to(device)))
             done += len(batch)
             on_batch(done)
+    every = processes.all_of(own)
+    found: dict[str, list[Tensor]] = {layer.name: [] for layer in layers}
+    for batches in itertools.zip_longest(*every, fillvalue={}):
+        for name, values in itertools.chain.from_iterable(batch.items() for batch in batches):
+            found[name].append(values)
     strengths = {name: torch.cat(parts) for name, parts in found.items() if parts}
     whole = {name: values for name, values in strengths.items() if len(values) == len(images)}
     return list(whole), torch.stack([*whole.values()] or [torch.ones(len(images))]).cpu()
@@ -75,13 +90,20 @@ def _strengths(simulator: Simulator, images: Tensor, on_batch: Callable[[int], N
 class _Recorder(fx.Interpreter):
     """Runs a network and keeps the RMS of its layers' outputs for each image."""
 
-    def __init__(self, network: fx.GraphModule, found: dict[fx.Node, list[Tensor]]) -> None:
+    def __init__(self, network: fx.GraphModule, names: dict[fx.Node, str]) -> None:
         super().__init__(network)
-        self.found, self.images = found, 0
+        self._names, self._images = names, 0
+        self._found: dict[str, Tensor] = {}
+
+    def look(self, images: Tensor) -> dict[str, Tensor]:
+        """Root mean squares [N] of each layer's output for images [N, C, H, W], by the layer's name."""
+        self._images, self._found = len(images), {}
+        self.run(images)
+        return self._found
 
     def run_node(self, n: fx.Node) -> Any:
         """Compute a node; keep the root mean square of a layer's output for each image."""
         value = super().run_node(n)
-        if n in self.found and value.dim() and len(value) % self.images == 0:
-            self.found[n].append(value.reshape(self.images, -1).square().mean(dim=1).sqrt())
+        if n in self._names and value.dim() and len(value) % self._images == 0:
+            self._found[self._names[n]] = value.reshape(self._images, -1).square().mean(dim=1).sqrt()
         return value

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from calib.checkpoints.checkpoint import Checkpoint
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.recipe import FineTune, Recipe, Tuning
 from gdfq_export.simulator import Mode, Simulator
@@ -95,6 +94,7 @@ def tune(
                 _known_ranges(simulator, recipe, statistics),
                 on_batch=lambda done: phase(done, len(seen), {}),
                 statistics=matched,
+                processes=progress.processes,
             )
             checkpoint.finish(lambda: {"simulator": simulator.state_dict()})
     fractions = split_channels(simulator, reference, seen.to(device)) if recipe.tuning.split_channels else {}
@@ -114,6 +114,7 @@ def tune(
                 follow=LayerFollowing(
                     on_layer=lambda done, total: phase(done, total, {}),
                     checkpoint=progress.checkpoints.of("tune layers"),
+                    processes=progress.processes,
                 ),
             )
     if recipe.tuning.bias_correction == "analytic":
@@ -165,17 +166,18 @@ def _fine_tuned(
             settings,
             seed=seed,
             on_step=phase,
-            follow=_following(history, progress.checkpoints.of("fine-tune")),
+            follow=_following(history, progress),
         )
     if history is not None and done.kept:
         history.keep("fine-tune", done.kept)
     return Tuned(finetune=settings.model_copy(update={"steps": done.steps}), warnings=done.warnings)
 
 
-def _following(history: TuningHistory | None, checkpoint: Checkpoint) -> Following:
+def _following(history: TuningHistory | None, progress: Progress) -> Following:
+    following = Following(checkpoint=progress.checkpoints.of("fine-tune"), processes=progress.processes)
     if history is None:
-        return Following(checkpoint=checkpoint)
-    return Following(on_measured=history.checkpoint, time_is_up=history.time_is_up, checkpoint=checkpoint)
+        return following
+    return dataclasses.replace(following, on_measured=history.checkpoint, time_is_up=history.time_is_up)
 
 
 def _chosen_finetune(
@@ -191,7 +193,9 @@ def _chosen_finetune(
     checkpoint = progress.checkpoints.of("steps of fine-tuning")
     if (kept := checkpoint.kept()) is not None:
         return None if kept["chosen"] is None else FineTune.model_validate(kept["chosen"])
-    chosen = fit_finetune(recipe, timed.clock, simulator=simulator, reference=reference, images=images)
+    chosen = progress.processes.from_first(
+        lambda: fit_finetune(recipe, timed.clock, simulator=simulator, reference=reference, images=images)
+    )
     checkpoint.keep({"chosen": None if chosen is None else chosen.model_dump(mode="json")})
     return chosen
 

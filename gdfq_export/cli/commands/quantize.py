@@ -24,6 +24,7 @@ from gdfq_export.cli.options.shared import (
     preprocessing_options,
 )
 from gdfq_export.cli.output.echo import echo
+from gdfq_export.cli.processes import joined
 from gdfq_export.targets import TARGETS, find_target
 
 if TYPE_CHECKING:
@@ -158,9 +159,10 @@ def quantize(
 
     progress = progress_display()
     compute |= checkpoint_settings(kept, outputs.first)
+    processes = joined()
     settings = {**compute, "budget_seconds": budget, "begun": begun, "batch": batch, "progress": progress}
-    run = gq.RunContext(**settings).started()
-    network = gq.load(model, **preprocessing, keep_batch=keep_batch)
+    run = gq.RunContext(**settings, processes=processes).started()
+    network = processes.after_first(lambda: gq.load(model, **preprocessing, keep_batch=keep_batch))
     echo(network.task_notice, err=True)
     given = gq.demo_data() if model is None and data is None else data
     labelled = None if given is None else labelled_of(given, network)

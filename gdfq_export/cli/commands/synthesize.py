@@ -18,6 +18,7 @@ from gdfq_export.cli.options.shared import (
     preprocessing_options,
 )
 from gdfq_export.cli.output.echo import echo
+from gdfq_export.cli.processes import joined
 
 
 @click.command()
@@ -67,8 +68,9 @@ def synthesize(
     from gdfq_export.views.dataset_preview.headline import headline_rows
     from gdfq_export.views.dataset_preview.picture import draw_set_picture
 
-    run = gq.RunContext(**compute, **checkpoint_settings(kept, out), progress=progress_display())
-    network = gq.load(model, **preprocessing)
+    processes = joined()
+    run = gq.RunContext(**compute, **checkpoint_settings(kept, out), progress=progress_display(), processes=processes)
+    network = processes.after_first(lambda: gq.load(model, **preprocessing))
     echo(network.task_notice, err=True)
     made = gq.synthesize(network, chosen, count=images, run=run)
     statistics = SetStatistics.from_json(made.provenance["statistics"])

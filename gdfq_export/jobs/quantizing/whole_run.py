@@ -6,6 +6,7 @@ from gdfq_export.jobs.auto_target.choose_target import choose_target
 from gdfq_export.jobs.auto_target.quantize_fastest import quantize_fastest
 from gdfq_export.jobs.quantize import quantize
 from gdfq_export.jobs.quantizing.request import QuantizeRequest
+from gdfq_export.jobs.quantizing.shared_work import require_shareable
 from gdfq_export.jobs.result import Result
 from gdfq_export.jobs.resume.continued import continued
 from gdfq_export.jobs.resume.identity import images_identity, run_identity
@@ -25,6 +26,7 @@ def run_whole(request: QuantizeRequest, run: RunContext, target: str | None = No
         target: `auto` times drafts in every runtime that is installed and takes the fastest.
     """
     network, recipe = request.model, request.recipe
+    require_shareable(recipe, run.processes, times_targets=target == AUTO)
     facts = {"target": target or recipe.target, "calibration": images_identity(request.calibration)}
     with threads_for(run, network):
         identity = run_identity("quantize", network, recipe=recipe, run=run, **facts)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from calib.checkpoints.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
+from calib.parallel.processes import ALONE, Processes
+from calib.parallel.shared_checkpoints import SharedCheckpoints
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.support.checkpoints.run_folder import RunFolder
 from gdfq_export.support.interruption import Interrupted
@@ -16,7 +19,9 @@ from gdfq_export.support.progress import Progress
 
 @contextmanager
 def continued(run: RunContext, identity: Mapping[str, Any]) -> Iterator[RunContext]:
-    """Give the run its checkpoints while the block lasts; without `run.checkpoint` it has none.
+    """Give the run its checkpoints and processes while the block lasts; without `run.checkpoint` nothing is kept.
+
+    Of several processes the first one keeps the state, and all go on from it.
 
     Yields:
         The run, which began earlier by the time that its parts before took.
@@ -25,13 +30,34 @@ def continued(run: RunContext, identity: Mapping[str, Any]) -> Iterator[RunConte
         CheckpointError: the folder is of another run, in use, damaged, or cannot be written.
         Interrupted: a signal came; says how to go on, where a state was kept.
     """
-    if run.checkpoint is None:
-        yield run
-        return
-    folder, progress = RunFolder(run.checkpoint, identity, restart=run.restart), run.progress
+    with shared_by(run.progress, run.processes):
+        if run.checkpoint is None:
+            yield run
+        elif run.processes.first:
+            with _kept(run, run.checkpoint, identity) as continued_run:
+                yield continued_run
+        else:
+            run.progress.checkpoints = SharedCheckpoints(NoCheckpoints(), run.processes)
+            yield run
+
+
+@contextmanager
+def shared_by(progress: Progress, processes: Processes) -> Iterator[None]:
+    """Let processes share the work of the block, whose progress is shown by the first of them."""
+    progress.processes = processes
+    try:
+        yield
+    finally:
+        progress.processes, progress.checkpoints = ALONE, NoCheckpoints()
+
+
+@contextmanager
+def _kept(run: RunContext, path: Path, identity: Mapping[str, Any]) -> Iterator[RunContext]:
+    """Keep the state of the run in a folder while the block lasts."""
+    folder, progress = RunFolder(path, identity, restart=run.restart), run.progress
     folder.phases = progress.seconds_so_far
     progress.seconds.update(folder.phases_before)
-    progress.checkpoints = folder
+    progress.checkpoints = folder if run.processes.size == 1 else SharedCheckpoints(folder, run.processes)
     if folder.continued:
         progress.note(
             f"going on from the checkpoint {folder.path}: {folder.seconds_before:.0f} s of work are kept in it"
@@ -43,7 +69,6 @@ def continued(run: RunContext, identity: Mapping[str, Any]) -> Iterator[RunConte
             interrupted.go_on = f"the same command goes on where this one stopped, from {folder.path}"
         raise
     finally:
-        progress.checkpoints = NoCheckpoints()
         folder.close()
 
 

@@ -81,6 +81,7 @@ def run_identity(command: str, model: FloatModel, *, recipe: Recipe, run: RunCon
         "budget": run.budget_seconds,
         "device": computing.device,
         "threads": computing.threads,
+        **({"processes": run.processes.size} if run.processes.size > 1 else {}),
         "CPU": computing.cpu,
         "instruction set": computing.instruction_set,
         **{f"version of {name}": version for name, version in versions().items()},

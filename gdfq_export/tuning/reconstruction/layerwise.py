@@ -25,22 +25,25 @@ from torch import Tensor, fx
 
 from calib.checkpoints.checkpoint import Checkpoint, NoCheckpoint, State
 from calib.device.transfer import send
+from calib.parallel.processes import ALONE, Processes, Share
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.planning.plan import Role
 from gdfq_export.recipe import Tuning
 from gdfq_export.simulator import Layer, Quantizer, Simulator
 from gdfq_export.tuning.range_that_counts import range_that_counts
 from gdfq_export.tuning.reconstruction.gptq import round_weights, weighted_scale
+from gdfq_export.tuning.reconstruction.layer_outputs import channel_means, per_channel, residual_summand
 from gdfq_export.tuning.reconstruction.paired_run import PairedRun
 from gdfq_export.tuning.reconstruction.second_moments import mean_moments, observe_layer
+from gdfq_export.tuning.reconstruction.shared_images import share_of_images
 from gdfq_export.tuning.reconstruction.weight_regression import choose_ridge, refit_weights
 
-_SCALE_NUMBERS = 2**22  # of a tensor, to choose its scale with
-_SCALE_FACTORS = (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2)
 _HELD_OUT = 4  # one image of so many, to choose a ridge with
 _FEWEST_TO_HOLD_OUT = 8  # images
 _UNSEEN_SETS = 4  # that images held out make, to know how much the error differs between images
 _USUAL_RIDGE = 1.0  # of fewer images
+_SCALE_NUMBERS = 2**22  # of a tensor, to choose its scale with
+_SCALE_FACTORS = (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2)
 _LARGEST_ROUNDED = 512 * 9  # inputs to one output; their second moments take the square of it
 
 
@@ -51,10 +54,12 @@ class LayerFollowing:
     Attributes:
         on_layer: called with the layers done and their number.
         checkpoint: where the layers are kept, and continued from.
+        processes: that share the images.
     """
 
     on_layer: Callable[[int, int], None] = lambda done, total: None
     checkpoint: Checkpoint = field(default_factory=NoCheckpoint)
+    processes: Processes = ALONE
 
 
 def tune_layers(
@@ -82,9 +87,10 @@ def tune_layers(
             (`channel_splitting.py`).
         follow: who is told of layers, and where their state is kept; None: nobody, nowhere.
     """
-    values = PairedRun(reference.network, simulator.network, images, statistics)
     follow = follow or LayerFollowing()
-    run = _TuningRun(simulator, values, settings, seed, follow, fractions)
+    share = share_of_images(simulator, reference, images, statistics, follow.processes)
+    values = PairedRun(reference.network, simulator.network, share.take(images), statistics, share)
+    run = _TuningRun(simulator, values, settings, seed, follow, fractions, share)
     run.values.run(run.compute)
     follow.checkpoint.finish(run.state)
     run.shift_biases()
@@ -101,8 +107,10 @@ class _TuningRun:
         seed: int,
         follow: LayerFollowing,
         fractions: Mapping[str, Tensor],
+        share: Share,
     ) -> None:
         self.simulator = simulator
+        self.share = share
         self.settings = settings
         self.layers = {layer.node: layer for layer in simulator.layers()}
         self.values = values
@@ -145,7 +153,7 @@ class _TuningRun:
         if node.meta.get("quantizes") in self.fractions:
             (source,) = node.all_input_nodes
             found = self.values.found[source.name]
-            found.add_(_per_channel(self._shift(node), found, self._layer_before(node)))
+            found.add_(per_channel(self._shift(node), found, self._layer_before(node)))
         return self.values.run_node(node)
 
     @property
@@ -161,14 +169,14 @@ class _TuningRun:
         rest = arguments[2:] if before is None else (before, *arguments[3:])
         function: Callable[..., Any] = node.target  # type: ignore[assignment]
         result: Tensor = function(arguments[0], weight, *rest, **attributes)
-        return result if shift is None else result + _per_channel(shift, result, layer)
+        return result if shift is None else result + per_channel(shift, result, layer)
 
     def _tune_layer(self, node: fx.Node, layer: Layer) -> Tensor:
         wanted = self._wanted(node)
         arguments, attributes = self.values.arguments(node)
         quantizer = self.simulator.quantizers[layer.weight_point.key]
         if self._can_round(layer):
-            self._round(layer, quantizer, arguments[0], wanted, attributes)
+            self._round(layer, quantizer, self._whole(arguments[0]), self._whole(wanted), attributes)
         function: Callable[..., Any] = node.target  # type: ignore[assignment]
         result: Tensor = function(arguments[0], quantizer(layer.weight), *arguments[2:], **attributes)
         if (
@@ -176,10 +184,10 @@ class _TuningRun:
             and layer.bias is not None
             and layer.bias_tensor not in self.tuned
         ):
-            shift = channel_means(wanted, layer) - channel_means(result, layer)
+            shift = channel_means(self._whole(wanted), layer) - channel_means(self._whole(result), layer)
             self.shifts[layer.name] = (layer.bias.detach().clone(), shift)
             layer.bias.add_(shift)
-            result = result + _per_channel(shift, result, layer)
+            result = result + per_channel(shift, result, layer)
         self.tuned |= {layer.weight_point.tensor, layer.bias_tensor}
         self.done += 1
         self.follow.on_layer(self.done, len(self.layers))
@@ -194,6 +202,10 @@ class _TuningRun:
             wanted = wanted + (self.values.wanted[other.name] - self.values.found[other.name])
         return wanted
 
+    def _whole(self, x: Tensor) -> Tensor:
+        """The values of all images, so that what is summed over them does not depend on the number of processes."""
+        return self.share.of_length(len(x)).gather(x)
+
     def _can_round(self, layer: Layer) -> bool:
         size = layer.weight[0].numel()
         fits = layer.weight_point.axis == 0 and size <= _LARGEST_ROUNDED
@@ -202,9 +214,14 @@ class _TuningRun:
     def _round(self, layer: Layer, quantizer: Quantizer, x: Tensor, wanted: Tensor, attributes: dict[str, Any]) -> None:
         centred = layer.bias is not None and self.settings.bias_correction == "empirical"
         if layer.bias is not None and not centred:
-            wanted = wanted - _per_channel(layer.bias, wanted, layer)
+            wanted = wanted - per_channel(layer.bias, wanted, layer)
         observe = partial(
-            observe_layer, weight=layer.weight, attributes=attributes, random=self.random, centred=centred
+            observe_layer,
+            weight=layer.weight,
+            attributes=attributes,
+            random=self.random,
+            centred=centred,
+            processes=self.share.processes,
         )
         ridge: float | Tensor | None = self.settings.refit_ridge
         if self.settings.refit and ridge is None and len(x) >= _FEWEST_TO_HOLD_OUT:
@@ -235,14 +252,15 @@ class _TuningRun:
         count = max(1, _SCALE_NUMBERS // found[0].numel())
         least, most = range_that_counts(self.simulator.folded.graph, self.simulator.plan, quantizer.point)
         low, high = max(least, quantizer.point.low), min(most, quantizer.point.high)
-        found, wanted = found[:count], wanted[:count].clamp(low, high)
+        share, own = self.share.of_length(len(found)).part(0, count)
+        found, wanted = found[own], wanted[own].clamp(low, high)
         start = quantizer.log_scale.clone()
         errors = []
         for factor in _SCALE_FACTORS:
             quantizer.log_scale.copy_(start + math.log(factor))
             errors.append((quantizer(found) - wanted).square().mean())
         logarithms = send(torch.tensor([math.log(factor) for factor in _SCALE_FACTORS]), start.device)
-        best = torch.stack(errors).argmin(keepdim=True)
+        best = share.mean(torch.stack(errors)).argmin(keepdim=True)
         quantizer.log_scale.copy_(start + logarithms.index_select(0, best).squeeze())
 
     def shift_biases(self) -> None:
@@ -265,24 +283,3 @@ class _TuningRun:
     def _layer_before(self, node: fx.Node) -> Layer:
         (source,) = node.all_input_nodes
         return next(self.layers[found] for found in (source, *source.all_input_nodes) if found in self.layers)
-
-
-def residual_summand(node: fx.Node) -> fx.Node | None:
-    """What an Add adds to the output of `node`, where nothing but that Add reads it."""
-    readers = list(node.users)
-    if len(readers) == 1 and "quantizes" in readers[0].meta:
-        node, readers = readers[0], list(readers[0].users)
-    if len(readers) != 1 or readers[0].meta.get("op_type") != "Add":
-        return None
-    others = [other for other in readers[0].all_input_nodes if other is not node]
-    return others[0] if len(others) == 1 else None
-
-
-def channel_means(x: Tensor, layer: Layer) -> Tensor:
-    """Mean of each output channel of a layer, [C]."""
-    return x.mean(dim=[axis for axis in range(x.dim()) if axis != layer.channel_axis % x.dim()])
-
-
-def _per_channel(values: Tensor, x: Tensor, layer: Layer) -> Tensor:
-    """Values [C] in a shape that broadcasts over an output of the layer."""
-    return values.reshape(-1, *[1] * (x.dim() - 1 - layer.channel_axis % x.dim()))

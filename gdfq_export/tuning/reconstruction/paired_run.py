@@ -6,13 +6,14 @@ quantized one is tuned. A value is dropped after its last reader.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
+from calib.parallel.processes import Share
 from gdfq_export.frontend.passes.fold_batch_norm import ChannelStatistics
 from gdfq_export.tuning.matched_statistics import matching
 
@@ -27,6 +28,7 @@ class PairedRun:
         statistics: of channels, by the names of values; what the float network computes is matched with them
             (`matched_statistics.py`) before the next layer reads it, and what the quantized one computes is scaled and
             shifted alike.
+        share: which of all images these are; statistics are of all. None: these are all.
 
     Attributes:
         found: what the quantized network has computed, by the name of its nodes.
@@ -39,6 +41,7 @@ class PairedRun:
         network: fx.GraphModule,
         images: Tensor,
         statistics: Mapping[str, ChannelStatistics] = MappingProxyType({}),
+        share: Share | None = None,
     ) -> None:
         self._runs = [fx.Interpreter(reference), fx.Interpreter(network)]
         for run in self._runs:
@@ -46,6 +49,7 @@ class PairedRun:
         self._nodes = list(zip(reference.graph.nodes, network.graph.nodes, strict=True))
         assert all(one.name == other.name for one, other in self._nodes), "the graphs differ"
         self._statistics = statistics
+        self._share = share
         self.wanted: dict[str, Any] = {}
         self.found: dict[str, Any] = {}
 
@@ -72,7 +76,7 @@ class PairedRun:
 
     def _match(self, reference: fx.Node, node: fx.Node) -> None:
         """Give the float value the statistics that are known of it, and move the quantized one alike."""
-        match = matching(reference, self.wanted[node.name], self._statistics)
+        match = matching(reference, self.wanted[node.name], self._statistics, self._share)
         if match is not None:
             self.wanted[node.name] = self._runs[0].env[reference] = match(self.wanted[node.name])
             self.found[node.name] = self._runs[1].env[node] = match(self.found[node.name])
@@ -96,6 +100,20 @@ def peak_numel(network: fx.GraphModule, image: Tensor) -> int:
                     del run.env[read]
                     sizes.pop(read.name, None)
     return most
+
+
+def grow_with_batch(network: fx.GraphModule, images: Tensor, names: Collection[str]) -> bool:
+    """Whether the values of these nodes have twice as many rows for two images [2, C, H, W] as for one."""
+    one, two = (_rows(network, images[:count]) for count in (1, 2))
+    return all(two.get(name) == 2 * one.get(name, 0) for name in names)
+
+
+@torch.no_grad()
+def _rows(network: fx.GraphModule, images: Tensor) -> dict[str, int]:
+    """Lengths of the first axis of all values, by the names of their nodes."""
+    run = fx.Interpreter(network, garbage_collect_values=False)
+    run.run(images)
+    return {node.name: len(value) for node, value in run.env.items() if isinstance(value, Tensor) and value.dim()}
 
 
 def _last_readers(graph: fx.Graph) -> dict[str, str]:

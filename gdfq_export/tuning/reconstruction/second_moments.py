@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from calib.device.transfer import send
+from calib.parallel.processes import ALONE, Processes
 from gdfq_export.frontend.torch_import.operators.padding import Pads, spatial_pads
 
 _MOST_ROWS = 2**16
@@ -52,6 +53,7 @@ def observe_layer(
     random: torch.Generator,
     *,
     centred: bool,
+    processes: Processes = ALONE,
 ) -> LayerMoments:
     """Moments of a layer's inputs and wanted outputs.
 
@@ -62,6 +64,7 @@ def observe_layer(
         attributes: keyword arguments of the importer's convolution; none for a Gemm.
         random: chooses the patches, where there are more than are needed.
         centred: about the mean.
+        processes: that have all of `x` and `wanted`, and share the multiplications.
     """
     if x.dim() == 2:
         rows = x[None].to(torch.float64, copy=True)
@@ -72,7 +75,8 @@ def observe_layer(
         for values in (rows,) if outputs is None else (rows, outputs):
             values.sub_(values.mean(dim=1, keepdim=True))
     count, across = rows.shape[1], rows.transpose(1, 2)
-    return LayerMoments(inputs=across @ rows / count, products=None if outputs is None else across @ outputs / count)
+    products = None if outputs is None else processes.product(across, outputs) / count
+    return LayerMoments(inputs=processes.product(across, rows) / count, products=products)
 
 
 def mean_moments(parts: Sequence[LayerMoments], weights: Sequence[float]) -> LayerMoments:

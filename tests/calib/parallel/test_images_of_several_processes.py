@@ -82,7 +82,7 @@ def _dealt(processes: Processes) -> dict[str, Any]:
 
 
 def _continued(processes: Processes) -> dict[str, Any]:
-    kept = _Kept() if processes.first else _Kept()
+    kept = _Kept()
     checkpoints = SharedCheckpoints(kept, processes)
     found = {}
     for part in ("first", "second"):

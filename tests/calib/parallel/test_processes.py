@@ -25,7 +25,7 @@ def test_one_process_has_everything_and_nothing_is_copied() -> None:
     assert ALONE.total(batch) is batch and ALONE.from_first(lambda: 3) == 3 and ALONE.all_of(3) == [3]
 
 
-@pytest.mark.parametrize(("count", "size"), [(5, 2), (4, 4), (3, 4), (8, 3)])
+@pytest.mark.parametrize(("count", "size"), [(5, 2), (4, 4), (8, 3)])
 def test_every_row_has_one_owner(count: int, size: int) -> None:
     shares = [_Rank(rank, size).share(count) for rank in range(size)]
     rows = torch.cat([share.take(torch.arange(count)) for share in shares])
@@ -45,9 +45,9 @@ def test_a_part_is_where_its_rows_are() -> None:
         ]
 
 
-def test_a_batch_for_too_many_processes_is_refused() -> None:
-    with pytest.raises(ValueError, match="has 3 images, and 4 processes share it: start no more processes"):
-        _Rank(0, 4).share(3).require_rows("a batch")
+def test_every_process_has_all_of_a_batch_that_is_too_small() -> None:
+    share, batch = _Rank(2, 4).share(3), torch.rand(3, 2)
+    assert share.take(batch) is batch and share.processes is ALONE
 
 
 def _gradients(processes: Processes) -> dict[str, Tensor]:
