@@ -103,10 +103,13 @@ def tune(
     float_weights = {layer.name: layer.weight.detach().clone() for layer in simulator.layers()}
     if recipe.tuning.rounding or recipe.tuning.bias_correction == "empirical":
         with progress.phase("tune layers") as phase:
+            fitting = progress.processes.from_first(
+                lambda: len(images_in_memory(reference, seen.to(device), _memory(recipe, seen)))
+            )
             tune_layers(
                 simulator,
                 reference,
-                images_in_memory(reference, seen.to(device), _memory(recipe, seen)),
+                seen[:fitting].to(device),
                 recipe.tuning,
                 seed=seed,
                 statistics=matched,

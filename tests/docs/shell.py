@@ -33,6 +33,8 @@ ENGINE = "model.plan"
 
 NOT_RUN = {
     "make test": "it is what runs this",
+    "torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d --rdzv-endpoint host0:29500 -m gdfq_export quantize "
+    "net.onnx": "needs a second machine",
     'pip install torch==2.13.0 --index-url "$TORCH_INDEX_URL"': "needs the package index",
     "pip install --constraint constraints.txt .": "needs the package index",
     "pip install 'gdfq-export[sign]'": "needs the package index",
@@ -42,7 +44,7 @@ NOT_RUN = {
     "docker build -t gdfq-export .": "needs Docker and the package index; that its files are there is looked at",
     "docker build -t edge-verify examples/edge": "needs Docker; that its files are there is looked at",
 }
-PROGRAMS = ("gdfq-export", "python", "make", "docker")
+PROGRAMS = ("gdfq-export", "python", "make", "docker", "torchrun")
 _RECORDER = """#!/bin/sh
 { printf '%s\\0' "${0##*/}" "$@"; printf '\\n\\0'; } >> "$RECORD"
 """
@@ -90,9 +92,14 @@ class Shell:
         return [call.rstrip("\0").split("\0") for call in record.read_text().split("\n\0") if call]
 
     def _call(self, words: list[str]) -> str:
-        return {"gdfq-export": self._tool, "python": self._python, "make": self._make, "docker": self._docker}[
-            words[0]
-        ](words[1:])
+        programs = {
+            "gdfq-export": self._tool,
+            "python": self._python,
+            "make": self._make,
+            "docker": self._docker,
+            "torchrun": self._torchrun,
+        }
+        return programs[words[0]](words[1:])
 
     def _tool(self, words: list[str]) -> str:
         words = self._shorten(words, self._folder)
@@ -104,6 +111,18 @@ class Shell:
         if result.exit_code:
             raise Failed(f"gdfq-export {shlex.join(words)} ended with {result.exit_code}:\n{result.output}")
         return result.stdout
+
+    def _torchrun(self, words: list[str]) -> str:
+        """The launcher and its processes, which nothing here can stand in for."""
+        at = words.index("gdfq_export") + 1
+        command = ["-m", "torch.distributed.run", "--standalone", *words[:at], *self._shorten(words[at:], self._folder)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, *command], cwd=self._folder, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise Failed(f"torchrun {shlex.join(words)} ended with {done.returncode}:\n{done.stderr}")
+        return done.stdout
 
     def _python(self, words: list[str]) -> str:
         if words[0] == "-m":
