@@ -96,10 +96,10 @@ def with_shared_norms(network: nn.Module, share: Share) -> None:
     for parent in list(network.modules()):
         for name, norm in list(parent.named_children()):
             if type(norm) is nn.BatchNorm2d:
-                shared = SharedBatchNorm2d(norm.num_features, eps=norm.eps, momentum=norm.momentum)
+                shared = SharedBatchNorm2d(norm.num_features, eps=norm.eps, momentum=norm.momentum).to(norm.weight)
                 shared.load_state_dict(norm.state_dict())
                 shared.share = share
-                setattr(parent, name, shared.to(norm.weight.device))
+                setattr(parent, name, shared)
 
 
 class _Gathered(torch.autograd.Function):

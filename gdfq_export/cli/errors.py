@@ -47,13 +47,20 @@ class Failure(click.ClickException):
 class CommandGroup(click.Group):
     """A group whose commands never show a traceback unless asked to."""
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; of several processes, refuse one that they do not share."""
+        found = super().resolve_command(ctx, args)
+        require_sharing(found[0])
+        return found
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the command.
 
         Raises:
             Failure: anything but a usage error went wrong.
         """
-        require_sharing(ctx.protected_args[0] if ctx.protected_args else None)
         try:
             result = super().invoke(ctx)
             if sys.stdout is not None:

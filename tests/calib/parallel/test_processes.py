@@ -52,8 +52,8 @@ def test_every_process_has_all_of_a_batch_that_is_too_small() -> None:
 
 def _gradients(processes: Processes) -> dict[str, Tensor]:
     torch.manual_seed(3)
-    inputs, factor = torch.randn(6, 2, 3, 3), torch.nn.Parameter(torch.ones(()))
-    norm = nn.Sequential(nn.Conv2d(2, 4, 1), nn.BatchNorm2d(4, momentum=None), nn.Conv2d(4, 2, 1))
+    inputs, factor = torch.randn(6, 2, 3, 3).double(), torch.nn.Parameter(torch.ones(()).double())
+    norm = nn.Sequential(nn.Conv2d(2, 4, 1), nn.BatchNorm2d(4, momentum=None), nn.Conv2d(4, 2, 1)).double()
     share = processes.share(len(inputs))
     with_shared_norms(norm.train(), share)
     own = norm(share.take(inputs) * factor)
@@ -76,4 +76,4 @@ def test_gradients_are_those_of_the_whole_batch(size: int, tmp_path: Path) -> No
     for found in run_in(size, _gradients, tmp_path):
         assert torch.equal(found["again"], wanted["again"])
         for name, value in wanted.items():
-            torch.testing.assert_close(found[name], value, rtol=2e-5, atol=1e-6, msg=lambda text, of=name: of + text)
+            torch.testing.assert_close(found[name], value, rtol=1e-9, atol=1e-12, msg=lambda text, of=name: of + text)
