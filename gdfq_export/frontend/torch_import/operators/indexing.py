@@ -9,6 +9,7 @@ import onnx_ir as ir
 import torch
 from torch import Tensor
 
+from calib.device.transfer import send
 from gdfq_export.frontend.torch_import.node_reader import Lowering, NodeReader, Op
 from gdfq_export.frontend.torch_import.operators.elementwise import CAST_TYPES
 
@@ -22,7 +23,7 @@ def gather(x: Tensor, indices: Tensor, *, axis: int) -> Tensor:
 
 def gather_constant(x: Tensor, *, indices: tuple[int, ...], shape: tuple[int, ...], axis: int) -> Tensor:
     """Gather at constant indices of `shape`."""
-    return gather(x, torch.tensor(indices, dtype=torch.int64, device=x.device).reshape(shape), axis=axis)
+    return gather(x, send(torch.tensor(indices, dtype=torch.int64), x.device).reshape(shape), axis=axis)
 
 
 def gather_elements(x: Tensor, indices: Tensor, *, axis: int) -> Tensor:
@@ -71,12 +72,12 @@ def triangle(x: Tensor, *, upper: bool, diagonal: int) -> Tensor:
 
 def shape_of(x: Tensor, *, start: int, end: int | None) -> Tensor:
     """Return the shape of x from axis `start` to before `end`, int64."""
-    return torch.tensor(x.shape[start:end], dtype=torch.int64, device=x.device)
+    return send(torch.tensor(x.shape[start:end], dtype=torch.int64), x.device)
 
 
 def size_of(x: Tensor) -> Tensor:
     """Return the number of elements of x, int64."""
-    return torch.tensor(x.numel(), dtype=torch.int64, device=x.device)
+    return send(torch.tensor(x.numel(), dtype=torch.int64), x.device)
 
 
 def count(start: Tensor, end: Tensor, step: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from calib.device.transfer import send
 from gdfq_export.frontend.torch_import.node_reader import Lowering, NodeReader, Op
 
 _Places = NDArray[Any]
@@ -61,7 +62,7 @@ def resize(
             x = _cubic(x, axis, places, *cubic)
             continue
         below = np.floor(places)
-        share = torch.from_numpy(places - below).to(x).reshape(-1, *[1] * (x.dim() - 1 - axis % x.dim()))
+        share = _sent(places - below, x).reshape(-1, *[1] * (x.dim() - 1 - axis % x.dim()))
         x = _select(x, axis, below) * (1 - share) + _select(x, axis, below + 1) * share
     return x
 
@@ -77,16 +78,18 @@ def _cubic(x: Tensor, axis: int, places: _Places, coefficient: float, exclude_ou
         weights = np.where((reads >= 0) & (reads < x.shape[axis]), weights, 0)
         weights = weights / weights.sum(0)
     shape = (-1, *[1] * (x.dim() - 1 - axis % x.dim()))
-    parts = [
-        _select(x, axis, read) * torch.from_numpy(each).to(x).reshape(shape)
-        for read, each in zip(reads, weights, strict=True)
-    ]
+    parts = [_select(x, axis, read) * _sent(each, x).reshape(shape) for read, each in zip(reads, weights, strict=True)]
     return torch.stack(parts).sum(0)
 
 
 def _select(x: Tensor, axis: int, places: _Places) -> Tensor:
     indices = np.clip(places, 0, x.shape[axis] - 1).astype(np.int64)
-    return x.index_select(axis, torch.from_numpy(indices).to(x.device))
+    return x.index_select(axis, send(torch.from_numpy(indices), x.device))
+
+
+def _sent(numbers: _Places, x: Tensor) -> Tensor:
+    """Numbers in the type and on the device of x."""
+    return send(torch.from_numpy(numbers).to(x.dtype), x.device)
 
 
 def depth_to_space(x: Tensor, *, block: int, columns_first: bool) -> Tensor:

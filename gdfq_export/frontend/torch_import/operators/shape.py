@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from calib.device.transfer import send
 from gdfq_export.frontend.torch_import.node_reader import Lowering, NodeReader, Op
 
 
@@ -64,7 +65,7 @@ def slice_axes(x: Tensor, *, slices: tuple[tuple[int, int, int, int], ...]) -> T
         else:
             first, last = (bound + size if bound < 0 else bound for bound in (start, end))
             indices = range(min(max(first, 0), size - 1), min(max(last, -1), size - 1), step)
-            x = x.index_select(axis, torch.tensor(indices, dtype=torch.int64, device=x.device))
+            x = x.index_select(axis, send(torch.tensor(indices, dtype=torch.int64), x.device))
     return x
 
 
@@ -92,7 +93,7 @@ def pad_from_input(x: Tensor, *, pads: tuple[tuple[int, int], ...], axes: tuple[
         if begin or end:
             cells = np.arange(x.shape[axis])[max(-begin, 0) : x.shape[axis] - max(-end, 0)]
             padded = np.pad(cells, (max(begin, 0), max(end, 0)), mode=mode)  # type: ignore[call-overload]
-            x = x.index_select(axis, torch.from_numpy(padded).to(x.device))
+            x = x.index_select(axis, send(torch.from_numpy(padded), x.device))
     return x
 
 
