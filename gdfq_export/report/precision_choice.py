@@ -41,6 +41,7 @@ class FrontierPoint:
         size_ratio: bytes of the file relative to the float network's.
         measured: a draft was made and measured; otherwise the integer programme predicts it.
         chosen: the file has it.
+        predicted_latency_ratio: of a measured draft, what the integer programme predicts for its latency.
     """
 
     float_layers: int
@@ -49,6 +50,7 @@ class FrontierPoint:
     size_ratio: float
     measured: bool
     chosen: bool = False
+    predicted_latency_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -171,6 +171,8 @@ def _precision(report: Report) -> Iterator[Row]:
     for point in precision.frontier:
         kind = "chosen draft" if point.chosen else "measured draft" if point.measured else "predicted"
         time = "not measured" if point.latency_ratio is None else f"{point.latency_ratio:.3f} of float's latency"
+        if point.predicted_latency_ratio is not None:
+            time += f" (predicted: {point.predicted_latency_ratio:.3f})"
         note = f"{time}, {point.size_ratio:.3f} of its bytes; {counted(point.float_layers, 'float layer')}"
         yield f"precision, {kind}", f"{point.snr_db:.1f} dB", note
     for layer in precision.layers:

@@ -98,4 +98,5 @@ def _measured(choice: Choice, draft: MeasuredDraft) -> FrontierPoint:
         size_ratio=draft.size_ratio,
         measured=True,
         chosen=draft is choice.chosen,
+        predicted_latency_ratio=None if choice.programme is None else choice.predicted_ratio(draft.floats),
     )

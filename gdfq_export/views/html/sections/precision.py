@@ -74,5 +74,7 @@ def _mark(point: FrontierPoint, ratio: float, times: Scale, decibels: Scale) -> 
 def _row(point: FrontierPoint) -> tuple[str, str, str, str, str]:
     kind = "chosen draft" if point.chosen else "measured draft" if point.measured else "predicted"
     ratio = "latency not measured" if point.latency_ratio is None else f"{point.latency_ratio:.3f} x float's latency"
+    if point.predicted_latency_ratio is not None and point.latency_ratio is not None:
+        ratio += f" (predicted: {point.predicted_latency_ratio:.3f})"
     snr = "no noise" if point.snr_db >= MOST_DB else f"{point.snr_db:.1f} dB"
     return kind, snr, ratio, f"{point.size_ratio:.3f} x float's bytes", f"{point.float_layers} float layers"

@@ -40,7 +40,7 @@ def chosen_report(**changed: object) -> Report:
             point(0, 22.0, 0.4, measured=False),
             point(1, 31.0, 0.6, measured=False),
             point(2, 200.0, 1.0, measured=False),
-            point(1, 30.6, 0.62, measured=True, chosen=True),
+            dataclasses.replace(point(1, 30.6, 0.62, measured=True, chosen=True), predicted_latency_ratio=0.6),
         ),
     )
     return dataclasses.replace(make_report(labelled=False), precision=dataclasses.replace(facts, **changed))
@@ -51,7 +51,7 @@ def test_drafts_are_marks_beside_the_predicted_line() -> None:
     assert view is not None
     assert view.path.count("L") == 1  # the float network has no noise, and no place on the axis
     (mark,) = view.marks
-    assert mark.chosen and "30.6 dB" in mark.hint
+    assert mark.chosen and "30.6 dB" in mark.hint and "0.620 x float's latency (predicted: 0.600)" in mark.hint
     assert [row[1] for row in view.rows] == ["22.0 dB", "31.0 dB", "no noise", "30.6 dB"]
 
 
