@@ -45,9 +45,7 @@ class Measured:
 def measure() -> Measured:
     """Measure; takes about a minute."""
     task, task_wall = _dask_task()
-    return Measured(
-        task=task, task_wall=task_wall, imports=_imports(), load=_load(), write=_write(), tasks=_TASKS
-    )
+    return Measured(task=task, task_wall=task_wall, imports=_imports(), load=_load(), write=_write(), tasks=_TASKS)
 
 
 def _nothing(number: int) -> int:

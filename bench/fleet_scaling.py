@@ -131,7 +131,9 @@ def draw(body: dict[str, Any], path: Path) -> None:
     speed.plot(WORKERS, WORKERS, color="#999999", linewidth=0.8, label="ideal")
     for (key, title), colour in zip(titles.items(), ("#0072B2", "#E69F00"), strict=True):
         rows = body[key]
-        speed.plot([each["workers"] for each in rows], [each["speedup"] for each in rows], "o-", color=colour, label=title)
+        speed.plot(
+            [each["workers"] for each in rows], [each["speedup"] for each in rows], "o-", color=colour, label=title
+        )
     speed.set_xscale("log")
     speed.set_yscale("log")
     speed.set_xlabel("workers")
