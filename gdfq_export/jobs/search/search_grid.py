@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gdfq_export.jobs.search.cells import SearchCell
 from gdfq_export.jobs.search.draft_facts import DraftFacts
 from gdfq_export.jobs.search.limits import Limits
-from gdfq_export.jobs.search.stopping import Tried, best_of, nearest_of, stopped
+from gdfq_export.jobs.search.stopping import FASTER, Tried, best_of, nearest_of, stopped
 from gdfq_export.report.batch_row import BatchRow
 
 Measure = Callable[[Sequence[SearchCell]], Sequence[BatchRow]]
@@ -57,7 +57,7 @@ def search_grid(
         how: how many at a time, and until when.
     """
     how = how or Pace()
-    left = sorted(cells, key=lambda cell: (_place(cell, cells), _latency(drafts[cell.structure])))
+    left = in_order(cells, drafts)
     tried: list[Tried] = []
     refused: dict[str, tuple[SearchCell, str]] = {}
     while left:
@@ -78,11 +78,28 @@ def search_grid(
     )
 
 
-def _place(cell: SearchCell, cells: Sequence[SearchCell]) -> int:
-    """The place of the first cell with this recipe and seed."""
-    key = (cell.recipe.name, cell.seed)
-    return next(number for number, each in enumerate(cells) if (each.recipe.name, each.seed) == key)
+def in_order(cells: Sequence[SearchCell], drafts: Mapping[str, DraftFacts]) -> list[SearchCell]:
+    """The cells in their order, those of one recipe and seed by the speed of their drafts.
+
+    Of those that may be as fast as the fastest, the one with the smallest error comes first.
+    """
+    groups: dict[tuple[str, int], list[SearchCell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.recipe.name, cell.seed), []).append(cell)
+    return [cell for group in groups.values() for cell in sorted(group, key=_speed_within(group, drafts))]
 
 
-def _latency(facts: DraftFacts) -> float:
-    return float("inf") if facts.reason is not None else facts.latency_ms[0]
+def _speed_within(
+    group: Sequence[SearchCell], drafts: Mapping[str, DraftFacts]
+) -> Callable[[SearchCell], tuple[float, float]]:
+    timed = [facts for cell in group if (facts := drafts[cell.structure]).reason is None]
+    fastest = min(timed, key=lambda facts: facts.latency_ms[0], default=None)
+
+    def key(cell: SearchCell) -> tuple[float, float]:
+        facts = drafts[cell.structure]
+        if fastest is None or facts.reason is not None:
+            return float("inf"), 0.0
+        equal = fastest.speed_over(facts).low <= FASTER
+        return 0.0 if equal else facts.latency_ms[0], -facts.snr_db
+
+    return key

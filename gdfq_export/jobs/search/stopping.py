@@ -19,7 +19,7 @@ from gdfq_export.jobs.search.draft_facts import DraftFacts
 from gdfq_export.jobs.search.limits import Limits, fails_accuracy
 from gdfq_export.report.batch_row import BatchRow
 
-_FASTER = 1.03  # what counts as a difference in speed
+FASTER = 1.03  # what counts as a difference in speed
 _SAME_BITS_DB = 3.0  # drafts of the same bits that differ by more
 
 
@@ -81,7 +81,7 @@ def _after(cell: SearchCell, other: Tried, drafts: Mapping[str, DraftFacts], lim
     errors = f"{mine.snr_db:.1f} dB as a draft, {other.cell.name} {theirs.snr_db:.1f} dB"
     if (gate := fails_accuracy(other.row)) is not None:
         return f"{why} ({errors}), and that fails {gate.title}"
-    faster = mine.speed_over(theirs).low > _FASTER and loss_of(other.row) == 0
+    faster = mine.speed_over(theirs).low > FASTER and loss_of(other.row) == 0
     if limits.meets(other.row) and not faster:
         return f"{why} ({errors}), and that meets the limits"
     return None
@@ -94,7 +94,7 @@ def _worse_than(cell: SearchCell, best: Tried, drafts: Mapping[str, DraftFacts],
     if loss is None:
         return None
     speed = drafts[cell.structure].speed_over(drafts[best.cell.structure])
-    if loss.low <= 0 and speed.low <= _FASTER:
+    if loss.low <= 0 and speed.low <= FASTER:
         return (
             f"{best.cell.name} loses nothing that its images show ({loss.text}), and the draft of this one is not "
             f"faster ({speed.value:.2f} times its speed)"

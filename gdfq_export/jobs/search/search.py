@@ -1,0 +1,158 @@
+"""A search as a job: drafts first, then the cells that may be the answer, each a job of a store."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gdfq_export import __version__
+from gdfq_export.errors import InputError
+from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.jobs.batch.job import Job, JobSettings, make_job
+from gdfq_export.jobs.batch.network_source import NetworkSource
+from gdfq_export.jobs.batch.run_job import run_job
+from gdfq_export.jobs.batch.store import Store
+from gdfq_export.jobs.run_context import RunContext
+from gdfq_export.jobs.search.cells import SearchCell
+from gdfq_export.jobs.search.draft_facts import DraftFacts, measure_drafts
+from gdfq_export.jobs.search.limits import Limits
+from gdfq_export.jobs.search.search_grid import Found, Pace, search_grid
+from gdfq_export.jobs.search.stopping import Tried
+from gdfq_export.report.batch_row import BatchRow
+from gdfq_export.report.gates import require_gates_of_task
+from gdfq_export.report.search import SearchReport, SearchRow
+from gdfq_export.runtimes.environment.machine import this_machine
+from gdfq_export.support.files import parse_json
+
+DRAFTS = "drafts.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchRequest:
+    """What is searched.
+
+    Attributes:
+        network: the float network.
+        cells: the grid, as `make_cells` orders it.
+        limits: what the answer must meet.
+        settings: of every cell but its seed: data, calibration, budget, device; gates are those of the limits.
+        seconds: time for the whole search; None has no end.
+        at_once: cells that are run side by side.
+    """
+
+    network: NetworkSource
+    cells: tuple[SearchCell, ...]
+    limits: Limits
+    settings: JobSettings = field(default_factory=JobSettings)
+    seconds: float | None = None
+    at_once: int = 1
+
+    def job(self, cell: SearchCell) -> Job:
+        """The job that runs a cell."""
+        return make_job(
+            self.network, cell.recipe, dataclasses.replace(self.settings, seed=cell.seed, gates=self.limits.gates)
+        )
+
+
+def search(request: SearchRequest, folder: Path, run: RunContext) -> SearchReport:
+    """Find the cell that meets the limits and loses least; cells that the folder holds are not run again.
+
+    Args:
+        request: what is searched.
+        folder: of the cells' results.
+        run: batch of the drafts' timing, progress.
+
+    Raises:
+        InputError: the network cannot be used, or a gate is not of its task.
+    """
+    began = time.monotonic()
+    model = request.network.load()
+    run.progress.warn(*model.warnings)
+    require_gates_of_task(request.limits.gates, model.task.name, model.source)
+    if not request.cells:
+        raise InputError("the grid of the search is empty; name at least one recipe, target and seed")
+    drafts = drafts_in(folder, request, model, run)
+    seconds_drafts = time.monotonic() - began
+    store = Store(str(folder))
+    left = None if request.seconds is None else began + request.seconds
+
+    def measure(cells: Sequence[SearchCell]) -> list[BatchRow]:
+        return [run_job(request.job(cell), store, run.progress) for cell in cells]
+
+    pace = Pace(at_once=request.at_once, time_left=lambda: left is None or time.monotonic() < left)
+    found = search_grid(request.cells, drafts, request.limits, measure, pace)
+    return _report(request, model, drafts, found, seconds_drafts)
+
+
+def drafts_in(folder: Path, request: SearchRequest, model: FloatModel, run: RunContext) -> dict[str, DraftFacts]:
+    """Facts of all structures, measured now or by an earlier search of the same grid, kept in the folder."""
+    asked = {
+        "tool_version": __version__,
+        "network": model.sha256,
+        "structures": sorted({cell.structure for cell in request.cells}),
+        "cpu": this_machine().cpu,
+        "batch": run.batch,
+    }
+    path = folder / DRAFTS
+    if path.is_file():
+        kept: Any = parse_json(path.read_bytes())
+        if kept.get("asked") == asked:
+            return {name: DraftFacts(**_tuples(facts)) for name, facts in kept["drafts"].items()}
+    drafts = measure_drafts(model, request.cells, run)
+    body = {"asked": asked, "drafts": {name: dataclasses.asdict(facts) for name, facts in drafts.items()}}
+    Store(str(folder)).write({DRAFTS: json.dumps(body, indent=2) + "\n"})
+    return drafts
+
+
+def _tuples(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()}
+
+
+def _report(
+    request: SearchRequest, model: FloatModel, drafts: Mapping[str, DraftFacts], found: Found, seconds: float
+) -> SearchReport:
+    tried = {each.cell.name: each for each in found.tried}
+    reasons = {cell.name: reason for cell, reason in found.stopped}
+    rows = tuple(
+        _row(cell, drafts[cell.structure], tried.get(cell.name), reasons.get(cell.name, ""), request.limits)
+        for cell in request.cells
+    )
+    names = [cell.name for cell in request.cells]
+    limits = dict(request.limits.gates)
+    if request.limits.max_latency_ms is not None:
+        limits["max-latency-ms"] = request.limits.max_latency_ms
+    return SearchReport(
+        tool_version=__version__,
+        network=model.name,
+        limits=limits,
+        rows=rows,
+        best=None if found.best is None else names.index(found.best.cell.name),
+        nearest=None if found.nearest is None else names.index(found.nearest.cell.name),
+        seconds_drafts=seconds,
+        seconds_cells=sum(each.row.seconds for each in found.tried),
+    )
+
+
+def _row(cell: SearchCell, facts: DraftFacts, tried: Tried | None, reason: str, limits: Limits) -> SearchRow:
+    row = SearchRow(
+        recipe=cell.recipe.name,
+        target=cell.target,
+        seed=cell.seed,
+        outcome="stopped",
+        reason=reason,
+        draft_ms=None if facts.reason is not None else facts.latency_ms[0],
+        draft_size_ratio=None if facts.reason is not None else facts.size_ratio,
+        draft_snr_db=None if facts.reason is not None else facts.snr_db,
+    )
+    if tried is None:
+        return row
+    measured = tried.row
+    if measured.reason is not None:
+        return dataclasses.replace(row, outcome="failed", reason=measured.reason, row=measured)
+    missed = limits.misses(measured)
+    return dataclasses.replace(row, outcome="misses" if missed else "meets", reason="; ".join(missed), row=measured)
