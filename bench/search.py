@@ -30,9 +30,9 @@ from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.jobs.search.cells import make_cells, usual_recipes
 from gdfq_export.jobs.search.limits import Limits
 from gdfq_export.jobs.search.search import SearchRequest, search
+from gdfq_export.jobs.search.search_report import SearchReport
 from gdfq_export.jobs.search.stopping import Tried, best_of, nearest_of
 from gdfq_export.recipe import Recipe
-from gdfq_export.report.search import SearchReport
 
 TARGETS = ("ort-cpu", "ort-cpu-avx2", "openvino", "portable")
 

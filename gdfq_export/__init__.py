@@ -33,9 +33,11 @@ if TYPE_CHECKING:
         plan,
         quantize,
         recipes,
+        search,
         synthesize,
         verify,
     )
+    from gdfq_export.api.recipe_search import SearchOptions
     from gdfq_export.artifacts.manifest import Bundle, open_bundle
     from gdfq_export.errors import BackendUnavailable, GateFailed, GdfqExportError, InputError, InternalError
     from gdfq_export.frontend.demo import held_out_set as demo_data
@@ -69,6 +71,7 @@ _MODULE_OF = {
             "plan",
             "quantize",
             "recipes",
+            "search",
             "synthesize",
             "verify",
         ),
@@ -98,6 +101,7 @@ _MODULE_OF = {
     "Report": "gdfq_export.report.report",
     "Result": "gdfq_export.jobs.result",
     "RunContext": "gdfq_export.jobs.run_context",
+    "SearchOptions": "gdfq_export.api.recipe_search",
     "SyntheticSet": "calib.synthetic_set",
     "Timing": "gdfq_export.jobs.verify.measure",
 }
@@ -130,6 +134,7 @@ __all__ = [
     "Report",
     "Result",
     "RunContext",
+    "SearchOptions",
     "Store",
     "SyntheticSet",
     "Timing",
@@ -148,6 +153,7 @@ __all__ = [
     "plan",
     "quantize",
     "recipes",
+    "search",
     "synthesize",
     "verify",
 ]

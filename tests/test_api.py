@@ -28,7 +28,8 @@ QUICK = Recipe(
     verify=Verify(agreement_images=64, parity_images=32, latency_seconds=0),
 )
 FUNCTIONS = (
-    "compare", "doctor", "inspect", "install_emulator", "load", "plan", "quantize", "recipes", "synthesize", "verify",
+    "compare", "doctor", "inspect", "install_emulator", "load", "plan", "quantize", "recipes", "search", "synthesize",
+    "verify",
 )  # fmt: skip
 
 

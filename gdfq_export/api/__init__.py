@@ -18,5 +18,6 @@ from gdfq_export.api.emulation import install_emulator
 from gdfq_export.api.information import doctor, inspect, recipes
 from gdfq_export.api.networks import load
 from gdfq_export.api.quantization import plan, quantize
+from gdfq_export.api.recipe_search import search
 from gdfq_export.api.synthesis import synthesize
 from gdfq_export.api.verification import verify

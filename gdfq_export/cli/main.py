@@ -22,6 +22,7 @@ from gdfq_export.cli.commands.emulator import emulator
 from gdfq_export.cli.commands.inspect import inspect
 from gdfq_export.cli.commands.quantize import quantize
 from gdfq_export.cli.commands.recipes import recipes
+from gdfq_export.cli.commands.search import search
 from gdfq_export.cli.commands.synthesize import synthesize
 from gdfq_export.cli.commands.verify import verify
 from gdfq_export.cli.errors import CommandGroup
@@ -44,7 +45,8 @@ def cli() -> None:
 
 
 for command in (
-    quantize, verify, inspect, compare, batch, synthesize, build, recipes, checkpoints, emulator, doctor, clean,
+    quantize, verify, inspect, compare, batch, search, synthesize, build, recipes, checkpoints, emulator,
+    doctor, clean,
 ):  # fmt: skip
     cli.add_command(command)
 

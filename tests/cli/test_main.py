@@ -55,7 +55,19 @@ def test_a_mistake_is_told_without_a_traceback(tmp_path: Path) -> None:
     assert found.stdout == ""
 
 
-COMMANDS = ("quantize", "verify", "inspect", "compare", "synthesize", "build", "recipes", "emulator", "doctor", "clean")
+COMMANDS = (
+    "quantize",
+    "verify",
+    "inspect",
+    "compare",
+    "search",
+    "synthesize",
+    "build",
+    "recipes",
+    "emulator",
+    "doctor",
+    "clean",
+)
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def _kinds(bits: Bits, weights: int, activations: int) -> tuple[int, ...]:
 
 
 def fewer_bits(bits: Bits, other: Bits) -> bool:
-    """Whether `bits` has no more bits than `other` for any kind of tensor, and fewer for one.
+    """Whether `bits` has no more bits than `other` for any kind of tensor, and fewer for one of some layer.
 
     False where one of them has exceptions by layer, for which the kinds do not say it all.
 
@@ -115,8 +115,8 @@ def fewer_bits(bits: Bits, other: Bits) -> bool:
     """
     if any(_has_exceptions(each) for each in (bits, other)):
         return False
-    mine, theirs = most_bits(bits), least_bits(other)
-    return mine != theirs and all(a <= b for a, b in zip(mine, theirs, strict=True))
+    theirs = least_bits(other)
+    return least_bits(bits) != theirs and all(a <= b for a, b in zip(most_bits(bits), theirs, strict=True))
 
 
 def _has_exceptions(bits: Bits) -> bool:

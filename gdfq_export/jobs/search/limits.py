@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gdfq_export.gates import GATES
 from gdfq_export.jobs.search.draft_facts import DraftFacts
-from gdfq_export.report.batch_row import BatchRow
+from gdfq_export.report.batch.row import BatchRow
 from gdfq_export.report.verdict import GateResult, Verdict
 
 _ON_ACCURACY = frozenset(gate.name for gate in GATES if gate.on_accuracy)

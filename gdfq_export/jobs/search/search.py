@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,10 @@ from gdfq_export.jobs.search.cells import SearchCell
 from gdfq_export.jobs.search.draft_facts import DraftFacts, measure_drafts
 from gdfq_export.jobs.search.limits import Limits
 from gdfq_export.jobs.search.search_grid import Found, Pace, search_grid
+from gdfq_export.jobs.search.search_report import SearchReport, SearchRow
 from gdfq_export.jobs.search.stopping import Tried
-from gdfq_export.report.batch_row import BatchRow
+from gdfq_export.report.batch.row import BatchRow
 from gdfq_export.report.gates import require_gates_of_task
-from gdfq_export.report.search import SearchReport, SearchRow
 from gdfq_export.runtimes.environment.machine import this_machine
 from gdfq_export.support.files import parse_json
 
@@ -59,13 +59,20 @@ class SearchRequest:
         )
 
 
-def search(request: SearchRequest, folder: Path, run: RunContext) -> SearchReport:
+Listener = Callable[[SearchCell, BatchRow], None]
+"""Is told of each cell that ran, or that the folder holds."""
+
+
+def search(
+    request: SearchRequest, folder: Path, run: RunContext, listener: Listener = lambda cell, row: None
+) -> SearchReport:
     """Find the cell that meets the limits and loses least; cells that the folder holds are not run again.
 
     Args:
         request: what is searched.
         folder: of the cells' results.
         run: batch of the drafts' timing, progress.
+        listener: is told of each cell.
 
     Raises:
         InputError: the network cannot be used, or a gate is not of its task.
@@ -74,6 +81,7 @@ def search(request: SearchRequest, folder: Path, run: RunContext) -> SearchRepor
     model = request.network.load()
     run.progress.warn(*model.warnings)
     require_gates_of_task(request.limits.gates, model.task.name, model.source)
+    _require_labels(request)
     if not request.cells:
         raise InputError("the grid of the search is empty; name at least one recipe, target and seed")
     drafts = drafts_in(folder, request, model, run)
@@ -82,11 +90,25 @@ def search(request: SearchRequest, folder: Path, run: RunContext) -> SearchRepor
     left = None if request.seconds is None else began + request.seconds
 
     def measure(cells: Sequence[SearchCell]) -> list[BatchRow]:
-        return [run_job(request.job(cell), store, run.progress) for cell in cells]
+        rows = []
+        for cell in cells:
+            rows.append(run_job(request.job(cell), store, run.progress))
+            listener(cell, rows[-1])
+        return rows
 
     pace = Pace(at_once=request.at_once, time_left=lambda: left is None or time.monotonic() < left)
     found = search_grid(request.cells, drafts, request.limits, measure, pace)
     return _report(request, model, drafts, found, seconds_drafts)
+
+
+def _require_labels(request: SearchRequest) -> None:
+    """Refuse limits on figures that need labels where there are none."""
+    for name in request.limits.gates:
+        if name.endswith("-drop-pp") and request.settings.data is None and request.network.model is not None:
+            raise InputError(
+                f"{name} compares with labels, and no labelled images were given; give --data, or a limit on the "
+                "agreement with the float network, such as --min-agreement 0.98"
+            )
 
 
 def drafts_in(folder: Path, request: SearchRequest, model: FloatModel, run: RunContext) -> dict[str, DraftFacts]:

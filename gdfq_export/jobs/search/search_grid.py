@@ -9,7 +9,7 @@ from gdfq_export.jobs.search.cells import SearchCell
 from gdfq_export.jobs.search.draft_facts import DraftFacts
 from gdfq_export.jobs.search.limits import Limits
 from gdfq_export.jobs.search.stopping import FASTER, Tried, best_of, nearest_of, stopped
-from gdfq_export.report.batch_row import BatchRow
+from gdfq_export.report.batch.row import BatchRow
 
 Measure = Callable[[Sequence[SearchCell]], Sequence[BatchRow]]
 """Runs cells, side by side where it can, and gives their rows in the same order."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from gdfq_export.jobs.search.cells import SearchCell, fewer_bits
 from gdfq_export.jobs.search.draft_facts import DraftFacts
 from gdfq_export.jobs.search.limits import Limits, fails_accuracy
-from gdfq_export.report.batch_row import BatchRow
+from gdfq_export.report.batch.row import BatchRow
 
 FASTER = 1.03  # what counts as a difference in speed
 _SAME_BITS_DB = 3.0  # drafts of the same bits that differ by more

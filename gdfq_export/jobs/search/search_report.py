@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from gdfq_export.report.batch_row import BatchRow
+from gdfq_export.report.batch.row import BatchRow
 from gdfq_export.report.json_form import to_json_data
 
 SCHEMA_VERSION = 1
