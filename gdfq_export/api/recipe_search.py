@@ -8,12 +8,13 @@ from pathlib import Path
 
 from gdfq_export.jobs.batch.job import JobSettings
 from gdfq_export.jobs.batch.network_source import NetworkSource
+from gdfq_export.jobs.cluster.work import Cluster
 from gdfq_export.jobs.given_inputs import recipe_of
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.jobs.search.answer import write_search
 from gdfq_export.jobs.search.cells import SearchCell, make_cells, targets_here, usual_recipes
 from gdfq_export.jobs.search.limits import Limits
-from gdfq_export.jobs.search.search import SearchRequest
+from gdfq_export.jobs.search.search import HERE, SearchRequest
 from gdfq_export.jobs.search.search import search as run_search
 from gdfq_export.jobs.search.search_report import SearchReport
 from gdfq_export.recipe import Recipe
@@ -39,6 +40,7 @@ class SearchOptions:
         seconds: time for the whole search; cells that were not begun by then are left out.
         recipe_out: YAML file for the answer's recipe.
         onnx_out: ONNX file for the answer.
+        cluster: where cells run, `workers` of them at a time; by default one after another in this process.
         listener: is told of each cell that was measured.
     """
 
@@ -50,6 +52,7 @@ class SearchOptions:
     seconds: float | None = None
     recipe_out: Path | None = None
     onnx_out: Path | None = None
+    cluster: Cluster = HERE
     listener: Callable[[SearchCell, BatchRow], None] = _silent
 
 
@@ -97,8 +100,10 @@ def search(
             calibration=options.calibration,
             budget_seconds=run.budget_seconds,
             device=run.device,
+            threads=run.threads or 1,
         ),
         seconds=options.seconds,
+        cluster=options.cluster,
     )
     report = run_search(request, Path(out), run, options.listener)
     write_search(request, report, Path(out), recipe_out=options.recipe_out, onnx_out=options.onnx_out)

@@ -55,6 +55,13 @@ from gdfq_export.targets import TARGETS
 @click.option("--calibration", type=IMAGES, help="Images to use instead of new ones, as quantize takes them.")
 @click.option("--budget", type=DURATION, help="Time for each cell.  [default: the recipe's own numbers]")
 @click.option("--time-budget", type=DURATION, help="Time for the whole search; no cell is begun after it.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 1024),
+    help="Cells that are run side by side, in processes of this machine; latency is measured best one by one.  "
+    "[default: 1, with --scheduler 4]",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers run the cells: tcp://host:8786.")
 @click.option("--recipe-out", type=OUTPUT, help="YAML file for the recipe that was found, with the limits as gates.")
 @click.option("--onnx-out", type=OUTPUT, help="ONNX file for the network that was found.")
 @preprocessing_options
@@ -71,6 +78,8 @@ def search(
     calibration: Path | None,
     budget: float | None,
     time_budget: float | None,
+    workers: int | None,
+    scheduler: str | None,
     recipe_out: Path | None,
     onnx_out: Path | None,
     preprocessing: dict[str, Any],
@@ -113,6 +122,7 @@ def search(
             seconds=time_budget,
             recipe_out=recipe_out,
             onnx_out=onnx_out,
+            cluster=gq.Cluster(workers=workers or (4 if scheduler else 1), scheduler=scheduler),
             listener=print_measured,
         ),
         run=gq.RunContext(**compute, budget_seconds=budget, progress=progress_display()),

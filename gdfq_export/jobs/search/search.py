@@ -15,8 +15,9 @@ from gdfq_export.errors import InputError
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.batch.job import Job, JobSettings, make_job
 from gdfq_export.jobs.batch.network_source import NetworkSource
-from gdfq_export.jobs.batch.run_job import run_job
+from gdfq_export.jobs.batch.run_batch import run_batch
 from gdfq_export.jobs.batch.store import Store
+from gdfq_export.jobs.cluster.work import Cluster
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.jobs.search.cells import SearchCell
 from gdfq_export.jobs.search.draft_facts import DraftFacts, measure_drafts
@@ -30,6 +31,8 @@ from gdfq_export.runtimes.environment.machine import this_machine
 from gdfq_export.support.files import parse_json
 
 DRAFTS = "drafts.json"
+HERE = Cluster(workers=1)
+"""One cell after another in this process: speed is measured best on a machine that does nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,7 @@ class SearchRequest:
         limits: what the answer must meet.
         settings: of every cell but its seed: data, calibration, budget, device; gates are those of the limits.
         seconds: time for the whole search; None has no end.
-        at_once: cells that are run side by side.
+        cluster: where cells run; as many at a time as it has `workers`.
     """
 
     network: NetworkSource
@@ -50,7 +53,7 @@ class SearchRequest:
     limits: Limits
     settings: JobSettings = field(default_factory=JobSettings)
     seconds: float | None = None
-    at_once: int = 1
+    cluster: Cluster = HERE
 
     def job(self, cell: SearchCell) -> Job:
         """The job that runs a cell."""
@@ -76,6 +79,7 @@ def search(
 
     Raises:
         InputError: the network cannot be used, or a gate is not of its task.
+        BackendUnavailable: the cluster cannot be used, or was lost; the same search goes on from what is done.
     """
     began = time.monotonic()
     model = request.network.load()
@@ -87,16 +91,18 @@ def search(
     drafts = drafts_in(folder, request, model, run)
     seconds_drafts = time.monotonic() - began
     store = Store(str(folder))
+    jobs: list[Job] = []
     left = None if request.seconds is None else began + request.seconds
 
     def measure(cells: Sequence[SearchCell]) -> list[BatchRow]:
-        rows = []
-        for cell in cells:
-            rows.append(run_job(request.job(cell), store, run.progress))
-            listener(cell, rows[-1])
-        return rows
+        now = [request.job(cell) for cell in cells]
+        jobs.extend(now)  # the store's page lists all of them
+        rows = {row.job: row for row in run_batch(jobs, store, request.cluster).rows}
+        for cell, job in zip(cells, now, strict=True):
+            listener(cell, rows[job.sha256])
+        return [rows[job.sha256] for job in now]
 
-    pace = Pace(at_once=request.at_once, time_left=lambda: left is None or time.monotonic() < left)
+    pace = Pace(at_once=request.cluster.workers or 1, time_left=lambda: left is None or time.monotonic() < left)
     found = search_grid(request.cells, drafts, request.limits, measure, pace)
     return _report(request, model, drafts, found, seconds_drafts)
 
