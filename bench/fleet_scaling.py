@@ -1,10 +1,10 @@
 """How 10,000 jobs spread over 10 to 1,000 workers: a simulation from times that were measured.
 
     python -m bench.fleet_scaling [--jobs 10000] [--networks 40]
-    python -m bench.fleet_scaling --page     # the table of docs/fleets.md from the results that are there
+    python -m bench.fleet_scaling --page     # the table of docs/fleet-scaling.md from the results that are there
 
 Measured here: Dask's overhead for a task that does nothing, imports, loading, writing. The seconds of jobs are those of
-`bench/accuracy.py` (12 networks, 2 to 4 bits and 8). Assumed, and written into the results: what a machine's scheduler
+`bench/accuracy.py` (13 networks, 4 to 8 bits). Assumed, and written into the results: what a machine's scheduler
 takes to give a worker, how many jobs are slow and how often a worker is lost. Writes bench/results/fleet_scaling.json
 and docs/fleet-scaling.png.
 """
@@ -52,8 +52,7 @@ def main(jobs: int, networks: int, page: bool) -> None:
     click.echo(table(body["measured_jobs"]))
     click.echo(f"jobs of {SHORT_SECONDS:g} s:\n{table(body['short_jobs'])}")
     draw(body, DOCS / "fleet-scaling.png")
-    if START in (DOCS / "fleets.md").read_text(encoding="utf-8"):
-        replace_table(DOCS / "fleets.md", table(body["measured_jobs"]), start=START, end=END)
+    replace_table(DOCS / "fleet-scaling.md", "\n" + table(body["measured_jobs"]) + "\n", start=START, end=END)
 
 
 def costs_of(measured: Measured) -> Costs:

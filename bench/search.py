@@ -5,7 +5,7 @@
 The grid is 24 cells: six recipes for four targets. All cells are run once, one after another, and their seconds are
 noted; the search then runs over the same cells, and its time is that of its drafts and of the cells it asks for. The
 answer is right if it is that of the grid, or loses no more than the grid's best does at the upper end of its interval.
-FOLDER holds models/ and the images of docs/accuracy.md. Writes bench/results/search.json.
+FOLDER holds models/ and the images of docs/accuracy.md. Writes bench/results/search.json and the table of docs/search.md.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bench.results_file import FOLDER, write_results
+from bench.results_file import FOLDER, replace_table, write_results
 from gdfq_export.jobs.batch.job import JobSettings
 from gdfq_export.jobs.batch.network_source import NetworkSource
 from gdfq_export.jobs.batch.run_job import run_job
@@ -34,6 +34,8 @@ from gdfq_export.jobs.search.search_report import SearchReport
 from gdfq_export.jobs.search.stopping import Tried, best_of, nearest_of
 from gdfq_export.recipe import Recipe
 
+PAGE = FOLDER.parent.parent / "docs" / "search.md"
+START, END = "<!-- search -->\n", "<!-- end of search -->\n"
 TARGETS = ("ort-cpu", "ort-cpu-avx2", "openvino", "portable")
 
 
@@ -75,6 +77,29 @@ def main(names: Sequence[str], short: bool, cells: Path | None) -> None:
             found[name] = {"short": short, **compare(request_of(CASES[name], short=short), folder)}
             click.echo(f"{name}: {json.dumps({key: found[name][key] for key in SHOWN}, indent=1)}")
             write_results("search", {"networks": found})
+    replace_table(PAGE, f"\n{table(found)}\n", start=START, end=END)
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """A Markdown table."""
+    lines = [
+        "| network | limits | cells run | time of the grid | of the search | ratio | best of the grid | answer |",
+        "| --- | --- | ---: | ---: | ---: | ---: | --- | --- |",
+    ]
+    for name, body in found.items():
+        limits = ", ".join(f"{limit} {value:g}" for limit, value in body["limits"].items())
+        lines.append(
+            f"| {name} | {limits} | {body['run']} of {body['cells']} | {body['seconds_grid']:.0f} s "
+            f"| {body['seconds_search']:.0f} s | {body['time_ratio']:.2f} | {_shown(body, 'best_of_grid')} "
+            f"| {_shown(body, 'answer')} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _shown(body: Mapping[str, Any], key: str) -> str:
+    loss = next(cell["loss"] for cell in body["grid"] if cell["cell"] == body[key])
+    name = body[key].removesuffix(", seed 0")
+    return name if loss is None else f"{name}: {loss['value']:.2f} [{loss['low']:.2f}, {loss['high']:.2f}]"
 
 
 SHOWN = ("cells", "run", "seconds_grid", "seconds_search", "time_ratio", "best_of_grid", "answer", "right")

@@ -66,6 +66,11 @@ def _recipe(words: list[str], folder: Path) -> list[str]:
     return ["--recipe", file.name]
 
 
+def _search(words: list[str], folder: Path) -> list[str]:
+    _recipe([], folder)
+    return ["--recipes", f"short-{DEFAULT_RECIPE}.yaml", "--targets", "ort-cpu"]
+
+
 def _given_images(words: list[str], folder: Path) -> list[str]:
     timing = ["--latency-seconds", "0.5"]
     return timing if {"--data", "--manifest"} & {*words} else [*timing, "--images", "calib.npz"]
@@ -87,6 +92,7 @@ def _cells(words: list[str], folder: Path) -> list[str]:
 
 _EXTRA: dict[str, Callable[[list[str], Path], list[str]]] = {
     "quantize": _recipe,
+    "search": _search,
     "synthesize": _recipe,
     "verify": _given_images,
     "build": _level,
