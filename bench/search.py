@@ -5,7 +5,8 @@
 The grid is 24 cells: six recipes for four targets. All cells are run once, one after another, and their seconds are
 noted; the search then runs over the same cells, and its time is that of its drafts and of the cells it asks for. The
 answer is right if it is that of the grid, or loses no more than the grid's best does at the upper end of its interval.
-FOLDER holds models/ and the images of docs/accuracy.md. Writes bench/results/search.json and the table of docs/search.md.
+FOLDER holds models/ and the images of docs/accuracy.md. Writes bench/results/search.json and the table of
+docs/search.md.
 """
 
 from __future__ import annotations
