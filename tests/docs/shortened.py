@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
 from gdfq_export.recipe import DEFAULT_RECIPE, Recipe, load_recipe, recipe_to_yaml
 from gdfq_export.recipe.tuning import FineTune
 
@@ -76,6 +78,19 @@ def _given_images(words: list[str], folder: Path) -> list[str]:
     return timing if {"--data", "--manifest"} & {*words} else [*timing, "--images", "calib.npz"]
 
 
+def _batch(words: list[str], folder: Path) -> list[str]:
+    """The file of jobs is changed in place: recipes of few steps, the first seed alone."""
+    file = folder / words[1]
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for number, name in enumerate(content["recipes"]):
+        if not name.startswith("short"):
+            content["recipes"][number] = f"short{number}.yaml"
+            (file.parent / f"short{number}.yaml").write_text(recipe_to_yaml(short_recipe(name)), encoding="utf-8")
+    content["seeds"] = content["seeds"][:1]
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return ["--workers", "1"]
+
+
 def _level(words: list[str], folder: Path) -> list[str]:
     return ["--level", "0"]
 
@@ -95,6 +110,7 @@ _EXTRA: dict[str, Callable[[list[str], Path], list[str]]] = {
     "search": _search,
     "synthesize": _recipe,
     "verify": _given_images,
+    "batch": _batch,
     "build": _level,
     "run": _cell,
     "all": _cells,
