@@ -7,7 +7,9 @@ from pathlib import Path
 
 from calib.samplers import RealSet
 from gdfq_export.api.networks import Network, load
+from gdfq_export.errors import InputError
 from gdfq_export.frontend.demo import held_out_set
+from gdfq_export.jobs.batch.network_source import NetworkSource
 from gdfq_export.jobs.compare.cells import Comparison
 from gdfq_export.jobs.compare.compare import DEFAULT_BUDGET, CompareOptions, CompareRequest
 from gdfq_export.jobs.compare.compare import compare as run_compare
@@ -47,7 +49,8 @@ def compare(
         The cells, each with its figures or the reason why it could not be run.
 
     Raises:
-        InputError: a method or bit widths are unknown, or an earlier comparison in the folder cannot be read.
+        InputError: a method or bit widths are unknown, workers of a cluster cannot load the network, or an earlier
+            comparison in the folder cannot be read.
         BackendUnavailable: nothing here runs files of that target.
 
     Example:
@@ -57,6 +60,7 @@ def compare(
         ['dfq', 'ours']
     """
     run, options, network = (run or RunContext()).started(), options or CompareOptions(), load(model)
+    source = _source(model, options)
     run.progress.warn(*network.warnings)
     require_known(methods, bits)
     if data is None and model is None and options.images is None:
@@ -78,7 +82,27 @@ def compare(
             device=run.device,
             checkpoint=run.checkpoint,
             restart=run.restart,
+            cluster=options.cluster,
+            source=source,
         )
         found = run_compare(network, request, folder=Path(out), progress=options.progress, listener=options.listener)
     run.discard_checkpoint()
     return found
+
+
+def _source(model: Network, options: CompareOptions) -> NetworkSource | None:
+    """How workers load the network; None where cells run in this process.
+
+    Raises:
+        InputError: the network has no name that workers could load it by.
+    """
+    if options.cluster.scheduler is None and options.cluster.workers == 1:
+        return None
+    if options.source is not None:
+        return options.source
+    if model is not None and not isinstance(model, str | Path):
+        raise InputError(
+            "workers load the network themselves: give compare the path or name of one, or CompareOptions(source=...), "
+            "instead of a network that is loaded"
+        )
+    return NetworkSource(model=None if model is None else str(model))

@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parents[2] / "examples" / "fleets"
 def test_the_jobs_can_be_read() -> None:
     jobs = read_jobs(FOLDER / "jobs.yaml")
     assert len(jobs) == 8 and {job.network_name for job in jobs} == {"net", "digits"}
-    assert jobs[-1].gates == {"max-top1-drop-pp": 2.0, "max-size-ratio": 0.5}
+    assert jobs[-1].gates == {"max-top1-drop-pp": 5.0, "require-parity": True}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,8 @@ def test_job_scripts(jobqueue: ModuleType, queue: str, lines: list[str], monkeyp
         script = cluster.job_script()
     assert [line for line in lines if line not in script] == []
     assert "export OMP_NUM_THREADS=1" in script
-    assert "--nthreads 1 --nworkers 8" in script and "--resources 'memory=4000000000 cores=1'" in script
+    options = ("--nthreads 1 ", "--nworkers 8 ", "--resources 'memory=4000000000 cores=1'")
+    assert [option for option in options if option not in script] == []
 
 
 def test_the_cluster_for_kubernetes() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gdfq_export.cli.options.cluster import cluster_options
+from gdfq_export.cli.options.cluster import cluster_options, require_one
 from gdfq_export.cli.options.shared import InputPath, log_level_option
 from gdfq_export.cli.output.echo import echo
 
@@ -24,7 +24,7 @@ RETRIES = click.IntRange(0, 100)
     help="Folder, or an address such as s3://bucket/folder, for the results and index.html; jobs that it holds are not "
     "run again.",
 )
-@cluster_options
+@cluster_options("as many as cores and memory allow")
 @click.option("--retries", type=RETRIES, default=2, help="How often a job is begun again whose worker died.")
 @click.option("--dry-run", is_flag=True, help="Print the jobs and which of them the store holds; run nothing.")
 @log_level_option
@@ -34,10 +34,7 @@ def batch(jobs: Path, out: str, cluster: dict[str, Any], retries: int, dry_run: 
     JOBS is YAML: lists networks, recipes, targets and seeds, limits as gates, images as data. Each job leaves what
     quantize leaves. A job that cannot be run is a row with its reason. The exit code is that of the worst job.
     """
-    if cluster["workers"] is not None and cluster["scheduler"] is not None:
-        raise click.UsageError(
-            "--workers are processes of this machine, --scheduler has its own; leave one of them out"
-        )
+    require_one(cluster)
     import gdfq_export as gq
     from gdfq_export.cli.output.batch_table import BatchPrinter
     from gdfq_export.jobs.batch.jobs_file import read_jobs

@@ -9,6 +9,7 @@ import click
 
 from gdfq_export.cli.options.bits import kept_options
 from gdfq_export.cli.options.checkpoint import checkpoint_options, checkpoint_settings
+from gdfq_export.cli.options.cluster import cluster_options, require_one
 from gdfq_export.cli.options.shared import (
     COUNT,
     DURATION,
@@ -66,6 +67,7 @@ USUAL_BITS = "w8a8,w4a8,w4a4"
     "--target", metavar="NAME", help=f"Runtime the files are for: {', '.join(TARGETS)}.  [default: the recipes']"
 )
 @click.option("--images", type=COUNT, help="Without --data: how many images are made to compare on.")
+@cluster_options("this process alone")
 @kept_options
 @preprocessing_options
 @compute_options
@@ -81,6 +83,7 @@ def compare(
     budget: float,
     target: str | None,
     images: int | None,
+    cluster: dict[str, Any],
     keep_float: tuple[str, ...],
     keep_int16: tuple[str, ...],
     preprocessing: dict[str, Any],
@@ -92,6 +95,7 @@ def compare(
     Without MODEL it is the embedded demo, scored on handwritten digits that it has never seen. Cells that --out
     already holds are not run again: an interrupted comparison continues, and one can be extended.
     """
+    here = require_one(cluster, usual=1)
     if data is not None and images is not None:
         raise click.UsageError("--data and --images contradict each other; give one of them")
     from gdfq_export.cli.options.outputs import require_outputs, sidecar_of
@@ -130,6 +134,8 @@ def compare(
             keep_int16=keep_int16,
             progress=progress_display,
             listener=ComparisonPrinter(),
+            cluster=gq.Cluster(**{**cluster, "workers": here}),
+            source=gq.NetworkSource.of(model, **preprocessing),
         ),
         run=gq.RunContext(
             **compute, **checkpoint_settings(kept, out / "run"), budget_seconds=budget, progress=progress

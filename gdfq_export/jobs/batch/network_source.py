@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -41,6 +41,15 @@ class NetworkSource:
     keep_batch: bool = False
     task: str | None = None
     decode: str | None = None
+
+    @classmethod
+    def of(cls, model: str | None, **options: Any) -> NetworkSource:
+        """The source with the arguments of `gdfq_export.load`; lists and mappings are kept as tuples.
+
+        >>> NetworkSource.of("net.onnx", input_shape={"left": [3, 8, 8]}).input_shape
+        (('left', (3, 8, 8)),)
+        """
+        return cls(model=model, **{name: _frozen(value) for name, value in options.items()})
 
     @property
     def name(self) -> str:
@@ -96,6 +105,12 @@ class NetworkSource:
             InputError: it cannot be used.
         """
         return load_model(self.model, **self.options)
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return tuple((name, _frozen(entry)) for name, entry in value.items())
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _version_of(package: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gdfq_export.errors import BackendUnavailable, GdfqExportError, InternalError
 from gdfq_export.jobs.batch.job import Job
-from gdfq_export.jobs.batch.network_cache import network_of
+from gdfq_export.jobs.batch.network_cache import loaded
 from gdfq_export.jobs.batch.run_job import failed_row, run_job, stored_row
 from gdfq_export.jobs.batch.store import Store
 from gdfq_export.jobs.cluster.run_work import run_work
@@ -96,7 +96,7 @@ def _run_all(rows: _Rows, cluster: Cluster) -> None:
             rows.add(job, run_job(job, store), ran=True)
         else:
             missing[job.sha256] = job
-    functions = Functions(run=functools.partial(_run, store), prepare=network_of)
+    functions = Functions(run=functools.partial(_run, store), prepare=_prepare)
     work = [_work(job) for job in _by_network([*missing.values()])]
     for done in run_work(functions, work, cluster):
         job = missing[done.work.key]
@@ -105,6 +105,10 @@ def _run_all(rows: _Rows, cluster: Cluster) -> None:
 
 def _run(store: Store, job: Job) -> BatchRow:
     return run_job(job, store)
+
+
+def _prepare(job: Job) -> None:
+    loaded(job.network, job.identity.network_sha256)
 
 
 def _held_row(job: Job, store: Store) -> BatchRow:

@@ -16,7 +16,7 @@ from gdfq_export.errors import GdfqExportError, InputError
 from gdfq_export.frontend.demo import held_out_set
 from gdfq_export.frontend.float_model import FloatModel
 from gdfq_export.jobs.batch.job import Job
-from gdfq_export.jobs.batch.network_cache import network_of
+from gdfq_export.jobs.batch.network_cache import loaded
 from gdfq_export.jobs.batch.store import MANIFEST, MODEL, PAGE, PICTURE, REPORT, Store
 from gdfq_export.jobs.given_inputs import calibration_of, labelled_of
 from gdfq_export.jobs.quantizing.request import QuantizeRequest
@@ -103,7 +103,7 @@ def _run(job: Job, store: Store, progress: Progress) -> BatchRow:
         raise InputError(job.refused)
     began = time.monotonic()
     store.begin(job.sha256)
-    result = _quantized(job, network_of(job), progress)
+    result = _quantized(job, loaded(job.network, job.identity.network_sha256), progress)
     files, seconds = _files(result), time.monotonic() - began
     manifest = _manifest(job, result.report, seconds=seconds, task=result.model.task.name, files=files)
     store.commit(job.sha256, {**files, MANIFEST: _text(manifest)})

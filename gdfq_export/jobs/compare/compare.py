@@ -6,7 +6,7 @@ continue. All results are written after each cell, so that an interruption loses
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,8 @@ import torch
 from calib.samplers import RealSet
 from gdfq_export import __version__
 from gdfq_export.frontend.float_model import FloatModel
+from gdfq_export.jobs.batch.network_source import NetworkSource
+from gdfq_export.jobs.cluster.work import Cluster
 from gdfq_export.jobs.compare.cells import (
     Cell,
     Comparison,
@@ -24,6 +26,7 @@ from gdfq_export.jobs.compare.cells import (
 )
 from gdfq_export.jobs.compare.files import JSON, file_name, read_comparison, write_comparison
 from gdfq_export.jobs.compare.methods import BIT_WIDTHS, METHODS, BudgetUse, recipe_for, require_known
+from gdfq_export.jobs.compare.on_cluster import CellAndNetwork, cells_on_cluster
 from gdfq_export.jobs.compare.run_cell import CellSettings, run_cell
 from gdfq_export.jobs.compare.scored_images import ScoredImages, images_facts, preprocessing_of, shared_images
 from gdfq_export.jobs.resume.identity import JobIdentity
@@ -37,6 +40,7 @@ from gdfq_export.support.text import counted
 from gdfq_export.targets import find_target
 from gdfq_export.tasks.labelled_images import LabelledImages
 
+HERE = Cluster(workers=1)
 DEFAULT_BUDGET = 300.0
 """Seconds for each cell, up to the written file."""
 
@@ -67,6 +71,8 @@ class CompareOptions:
         keep_int16: nodes with 16-bit activations in every cell, as in `bits.keep_int16`.
         progress: makes a display for each cell.
         listener: is told of each cell.
+        cluster: where cells run; one process, this one, unless told otherwise.
+        source: how workers load the network; needed where they are other processes.
     """
 
     target: str | None = None
@@ -75,6 +81,8 @@ class CompareOptions:
     keep_int16: Sequence[str] = ()
     progress: Callable[[], Progress] = SilentProgress
     listener: Listener | None = None
+    cluster: Cluster = HERE
+    source: NetworkSource | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,6 +102,8 @@ class CompareRequest:
         device: torch device.
         checkpoint: folder for the states of cells while they run; None keeps nothing.
         restart: discard what an earlier run left there.
+        cluster: where cells run.
+        source: how workers load the network, None where cells run in this process.
     """
 
     methods: Sequence[str]
@@ -108,6 +118,8 @@ class CompareRequest:
     device: str = "cpu"
     checkpoint: Path | None = None
     restart: bool = False
+    cluster: Cluster = HERE
+    source: NetworkSource | None = None
 
     def recipe(self, model: FloatModel, method: str, bits: str) -> Recipe:
         """The recipe of a cell."""
@@ -163,23 +175,60 @@ def compare(
     asked = {(cell.bits, cell.method): cell for cell in _cells(model, request, comparison)}
     earlier = read_comparison(folder / JSON)
     kept = kept_cells(earlier, asked)
-    if earlier is not None and (dropped := sum(cell.measured is not None for cell in earlier.cells) - len(kept)):
-        listener.dropped(dropped)
+    _tell_dropped(earlier, len(kept), listener)
     comparison = replace(comparison, cells=in_order(kept.values()))
     runs = [key for key, cell in asked.items() if key not in kept and cell.reason is None]
-    for key, cell in asked.items():
+    if request.source is not None:
+        there = [(asked[key], request.settings(model, asked[key])) for key in runs]
+        ran = cells_on_cluster(request.source, request.cluster, there, labelled=request.scored.labelled)
+        return _written(comparison, [cell for key, cell in asked.items() if key not in runs], ran, folder, listener)
+    for key in asked:
+        cell = kept.get(key, asked[key])
         if key in runs:
             listener.starts(runs.index(key) + 1, len(runs), cell)
-            name, labelled = file_name(cell.bits, cell.method), request.scored.labelled
-            settings = request.settings(model, cell)
-            cell, made = run_cell(model, cell, settings, name=name, progress=progress(), labelled=labelled)
-            networks = {} if made is None else {name: made.onnx_bytes}
-            write_comparison(comparison.with_cell(cell), folder, networks)
-            if made is not None:
-                made.run.discard_checkpoint()
-        cell = kept.get(key, cell)
+            cell = _run_here(model, request, comparison, cell, folder, progress())
         comparison = comparison.with_cell(cell)
         listener.ends(comparison, cell, ran=key in runs)
+    write_comparison(comparison, folder)
+    return comparison
+
+
+def _tell_dropped(earlier: Comparison | None, kept: int, listener: Listener) -> None:
+    measured = 0 if earlier is None else sum(cell.measured is not None for cell in earlier.cells)
+    if measured > kept:
+        listener.dropped(measured - kept)
+
+
+def _run_here(
+    model: FloatModel, request: CompareRequest, comparison: Comparison, cell: Cell, folder: Path, progress: Progress
+) -> Cell:
+    """Run a cell in this process, and write it with the comparison so far."""
+    name, labelled = file_name(cell.bits, cell.method), request.scored.labelled
+    settings = request.settings(model, cell)
+    cell, made = run_cell(model, cell, settings, name=name, progress=progress, labelled=labelled)
+    write_comparison(comparison.with_cell(cell), folder, {} if made is None else {name: made.onnx_bytes})
+    if made is not None:
+        made.run.discard_checkpoint()
+    return cell
+
+
+def _written(
+    comparison: Comparison,
+    others: Sequence[Cell],
+    ran: Iterable[CellAndNetwork],
+    folder: Path,
+    listener: Listener,
+) -> Comparison:
+    """The comparison with `others`, which need not run, and then each cell that a cluster has run, written at once."""
+    held = {(cell.bits, cell.method): cell for cell in comparison.cells}
+    for other in others:
+        cell = held.get((other.bits, other.method), other)
+        comparison = comparison.with_cell(cell)
+        listener.ends(comparison, cell, ran=False)
+    for cell, network in ran:
+        comparison = comparison.with_cell(cell)
+        write_comparison(comparison, folder, {} if network is None else {file_name(cell.bits, cell.method): network})
+        listener.ends(comparison, cell, ran=True)
     write_comparison(comparison, folder)
     return comparison
 
