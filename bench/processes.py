@@ -161,7 +161,8 @@ def _recipe(*, layers: bool) -> Recipe:
     recipe = load_recipe("w4a4-ort-cpu" if layers else "w8a8-ort-cpu")
     change: dict[str, Any] = {"finetune": None}
     if not layers:
-        finetune = FineTune(steps=_FINETUNE_STEPS, batch=_BATCH)
+        usual = load_recipe("w8a8-finetuned-ort-cpu").tuning.finetune or FineTune(steps=1)
+        finetune = usual.model_copy(update={"steps": _FINETUNE_STEPS, "batch": _BATCH})
         change = {"rounding": False, "bias_correction": "none", "finetune": finetune}
     return recipe.model_copy(update={"tuning": recipe.tuning.model_copy(update=change)})
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.checkpoints.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
-from calib.parallel.processes import ALONE, Processes
+from calib.parallel.processes import Processes
 from calib.parallel.shared_checkpoints import SharedCheckpoints
 from gdfq_export.jobs.run_context import RunContext
 from gdfq_export.support.checkpoints.run_folder import RunFolder
@@ -44,11 +44,12 @@ def continued(run: RunContext, identity: Mapping[str, Any]) -> Iterator[RunConte
 @contextmanager
 def shared_by(progress: Progress, processes: Processes) -> Iterator[None]:
     """Let processes share the work of the block, whose progress is shown by the first of them."""
+    before = progress.processes, progress.checkpoints
     progress.processes = processes
     try:
         yield
     finally:
-        progress.processes, progress.checkpoints = ALONE, NoCheckpoints()
+        progress.processes, progress.checkpoints = before
 
 
 @contextmanager
