@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from gdfq_export.jobs import given_inputs
+from gdfq_export.jobs.batch.jobs_file import read_jobs
 from gdfq_export.recipe import load_recipe
 from gdfq_export.recipe.gates import load_gates
 from tests.docs.pages import PAGES, ROOT, Block, blocks
@@ -54,11 +55,14 @@ def test_json_is_json(block: Block) -> None:
 
 
 @pytest.mark.parametrize("block", of_language("yaml"), ids=place)
-def test_yaml_is_a_recipe_or_gates(block: Block, tmp_path: Path) -> None:
+def test_yaml_is_a_recipe_gates_or_jobs(block: Block, tmp_path: Path) -> None:
     file = tmp_path / "block.yaml"
     file.write_text(block.text)
     content = yaml.safe_load(block.text)
-    assert {"name", "gates"} & content.keys(), "neither a recipe nor gates"
+    assert {"name", "gates", "networks"} & content.keys(), "neither a recipe nor gates nor jobs"
+    if "networks" in content:
+        assert read_jobs(file)
+        return
     if "name" in content:
         load_recipe(str(file))
     if "gates" in content:

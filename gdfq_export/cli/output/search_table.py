@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gdfq_export.cli.output.echo import echo
+from gdfq_export.support.text import counted
 
 if TYPE_CHECKING:
     from gdfq_export.jobs.search.cells import SearchCell
@@ -29,7 +30,7 @@ def print_search(report: SearchReport) -> None:
         head = (row.recipe, row.target, str(row.seed), row.outcome, loss, latency, size.partition(" ")[0])
         echo(_line(head, row.reason))
     run = sum(row.row is not None for row in report.rows)
-    echo(f"limits: {limits_text(report)}; {run} of {len(report.rows)} cells were run")
+    echo(f"limits: {limits_text(report)}; {run} of {counted(len(report.rows), 'cell')} were run")
     if report.answer is not None:
         echo(answer_text(report))
 
