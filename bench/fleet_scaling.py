@@ -149,7 +149,7 @@ def draw(body: dict[str, Any], path: Path) -> None:
     shares.set_xticks(range(len(rows)), [f"{each['workers']:,}" for each in rows])
     shares.set_xlabel("workers, jobs as measured")
     shares.set_ylabel("% of the workers' time")
-    shares.legend(frameon=False, loc="lower left")
+    shares.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), reverse=True)
     for axes in (speed, shares):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110, metadata={"Software": None})
