@@ -16,7 +16,7 @@ def operators(model: ir.Model) -> list[str]:
 def assert_same_outputs(
     reference: onnx.ModelProto, model: ir.Model, *, batch: int = 2, tolerance: float = 1e-5, seed: int = 0
 ) -> None:
-    """Compare all outputs; `tolerance` is relative to the largest value."""
+    """Compare all outputs; `tolerance` is relative to the largest value, to 0.1 at least: what a Relu left is small."""
     random = np.random.default_rng(seed)
     feeds = {}
     for value in reference.graph.input:
@@ -28,4 +28,4 @@ def assert_same_outputs(
     assert expected.keys() == found.keys()
     for name, array in expected.items():
         assert array.shape == found[name].shape
-        np.testing.assert_allclose(found[name], array, rtol=0, atol=tolerance * max(1e-3, float(np.abs(array).max())))
+        np.testing.assert_allclose(found[name], array, rtol=0, atol=tolerance * max(0.1, float(np.abs(array).max())))
