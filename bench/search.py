@@ -189,6 +189,8 @@ def _figures(tried: Tried) -> dict[str, Any]:
     if figures is None:
         return {"reason": tried.row.reason}
     loss = None if figures.loss is None else asdict(figures.loss)
+    if loss is not None:
+        loss["source"] = Path(loss["source"]).name
     verdicts = {gate.name: gate.verdict.value for gate in tried.row.gates}
     return {"loss": loss, "latency_ms": figures.latency_ms, "size_ratio": figures.size_ratio, "gates": verdicts}
 
